@@ -1,0 +1,161 @@
+//! Connections and the life of their tokens.
+
+mod grant;
+
+pub use grant::{Grant, ReconnectRefused};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::id::{AttemptId, ConnectionId, UserId};
+use crate::platform::PlatformName;
+use crate::token::EXPIRY_MARGIN;
+
+/// Whether a connection can post.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    /// It can.
+    Ok,
+    /// The grant is gone: the user must connect again.
+    NeedsReauth,
+    /// Connected with fewer scopes than posting needs.
+    Limited,
+    /// The user disconnected it; work in flight ends first.
+    Disconnecting,
+}
+
+impl Health {
+    /// The name in JSON and tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::NeedsReauth => "needs_reauth",
+            Self::Limited => "limited",
+            Self::Disconnecting => "disconnecting",
+        }
+    }
+
+    /// Reads what [`Self::as_str`] writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Ok, Self::NeedsReauth, Self::Limited, Self::Disconnecting].into_iter().find(|health| health.as_str() == text)
+    }
+}
+
+/// The exclusive right to refresh the tokens of a connection.
+///
+/// A refresh token is often single-use, so two refreshes at once would kill the grant. The attempt's id names the new
+/// version in the vault, so that a crash between the vault's write and the row's is found again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefreshLease {
+    /// Who holds it.
+    pub attempt: AttemptId,
+    /// Until when nobody else may refresh.
+    pub until: Timestamp,
+}
+
+/// One account on one platform that a user let us post to. The tokens are in the vault, never here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connection {
+    /// Its id.
+    pub id: ConnectionId,
+    /// Its owner.
+    pub user_id: UserId,
+    /// Where.
+    pub platform: PlatformName,
+    /// The account's id on the platform.
+    pub platform_user_id: String,
+    /// The account's name on the platform.
+    pub username: String,
+    /// Whether it can post.
+    pub health: Health,
+    /// What was granted.
+    pub scopes: Vec<String>,
+    /// When the access token ends; `None` = no set end.
+    pub expires_at: Option<Timestamp>,
+    /// Whether the vault holds a refresh token.
+    pub refreshable: bool,
+    /// The vault's name of the secret.
+    pub secret_name: String,
+    /// The vault's version of the tokens that are in force.
+    pub secret_version: String,
+    /// A refresh under way.
+    pub lease: Option<RefreshLease>,
+    /// First connected.
+    pub connected_at: Timestamp,
+    /// Last changed.
+    pub updated_at: Timestamp,
+    /// Raised with each stored change; the condition of every write.
+    pub rev: u64,
+}
+
+/// What a worker that needs the tokens has to do first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenState {
+    /// Use them.
+    Live,
+    /// Refresh first.
+    Expired,
+    /// Another worker is refreshing.
+    Refreshing,
+    /// Only the user can mend it.
+    Dead,
+}
+
+/// How long a refresh may take, with the vault's write: longer than the token call's own time-out plus clock skew.
+pub const REFRESH_LEASE: SignedDuration = SignedDuration::from_secs(40);
+
+impl Connection {
+    /// Whether posts can be approved for it.
+    pub fn is_usable(&self) -> bool {
+        matches!(self.health, Health::Ok)
+    }
+
+    /// What to do before the tokens can be used at `now`.
+    pub fn token_state(&self, now: Timestamp) -> TokenState {
+        if !self.is_usable() {
+            return TokenState::Dead;
+        }
+        let live = self.expires_at.is_none_or(|ends| now + EXPIRY_MARGIN < ends);
+        match (&self.lease, live) {
+            (_, true) => TokenState::Live,
+            (Some(lease), false) if lease.until > now => TokenState::Refreshing,
+            (_, false) if self.refreshable => TokenState::Expired,
+            (_, false) => TokenState::Dead,
+        }
+    }
+
+    /// Takes the refresh for `attempt`. The caller has seen [`TokenState::Expired`], or an access token refused.
+    #[must_use]
+    pub fn leased(self, attempt: AttemptId, now: Timestamp) -> Self {
+        Self { lease: Some(RefreshLease { attempt, until: now + REFRESH_LEASE }), ..self.changed(now) }
+    }
+
+    /// The refresh succeeded: the vault's `version` is in force.
+    #[must_use]
+    pub fn refreshed(self, version: String, expires_at: Option<Timestamp>, scopes: Vec<String>, now: Timestamp) -> Self {
+        Self { secret_version: version, expires_at, scopes, lease: None, ..self.changed(now) }
+    }
+
+    /// The refresh failed for the moment: the old tokens stay.
+    #[must_use]
+    pub fn released(self, now: Timestamp) -> Self {
+        Self { lease: None, ..self.changed(now) }
+    }
+
+    /// The platform no longer accepts the grant.
+    #[must_use]
+    pub fn dead(self, now: Timestamp) -> Self {
+        Self { health: Health::NeedsReauth, lease: None, ..self.changed(now) }
+    }
+
+    /// The user disconnects it.
+    #[must_use]
+    pub fn disconnecting(self, now: Timestamp) -> Self {
+        Self { health: Health::Disconnecting, ..self.changed(now) }
+    }
+
+    fn changed(self, now: Timestamp) -> Self {
+        Self { updated_at: now, rev: self.rev + 1, ..self }
+    }
+}

@@ -1,0 +1,162 @@
+//! From a consent to a connection.
+
+use jiff::Timestamp;
+
+use super::{Connection, Health};
+use crate::id::{ConnectionId, UserId};
+use crate::platform::PlatformName;
+use crate::token::TokenSet;
+
+/// What one consent gave for one account, without the tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// Where.
+    pub platform: PlatformName,
+    /// The account's id on the platform.
+    pub platform_user_id: String,
+    /// The account's name on the platform.
+    pub username: String,
+    /// What was granted.
+    pub scopes: Vec<String>,
+    /// When the access token ends; `None` = no set end.
+    pub expires_at: Option<Timestamp>,
+    /// Whether there is a refresh token.
+    pub refreshable: bool,
+    /// Whether every scope that posting needs was granted.
+    pub complete: bool,
+}
+
+impl Grant {
+    /// The grant behind `tokens`; `needed` are the scopes without which it can only be [`Health::Limited`].
+    pub fn new(platform: PlatformName, platform_user_id: String, username: String, tokens: &TokenSet, needed: &[&str]) -> Self {
+        Self {
+            platform,
+            platform_user_id,
+            username,
+            scopes: tokens.scopes.clone(),
+            expires_at: tokens.expires_at,
+            refreshable: tokens.refresh.is_some(),
+            complete: needed.iter().all(|scope| tokens.scopes.iter().any(|granted| granted == scope)),
+        }
+    }
+
+    fn health(&self) -> Health {
+        if self.complete { Health::Ok } else { Health::Limited }
+    }
+}
+
+/// Why a consent does not change a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ReconnectRefused {
+    /// The connection works, and with this grant it would not.
+    #[error("the new grant holds less than the one in force")]
+    LessThanNow,
+    /// It is being taken down at this moment.
+    #[error("the connection is being disconnected")]
+    Disconnecting,
+}
+
+impl Connection {
+    /// The first connection of an account; its tokens are `secret_version` of `secret_name`.
+    pub fn connected(
+        id: ConnectionId,
+        user_id: UserId,
+        grant: Grant,
+        (secret_name, secret_version): (String, String),
+        now: Timestamp,
+    ) -> Self {
+        let health = grant.health();
+        let Grant { platform, platform_user_id, username, scopes, expires_at, refreshable, complete: _ } = grant;
+        Self {
+            id,
+            user_id,
+            platform,
+            platform_user_id,
+            username,
+            health,
+            scopes,
+            expires_at,
+            refreshable,
+            secret_name,
+            secret_version,
+            lease: None,
+            connected_at: now,
+            updated_at: now,
+            rev: 1,
+        }
+    }
+
+    /// Whether `grant` may take the place of the one in force: a failed reconnect never erases what works, and what is being
+    /// taken down would take the new tokens along.
+    pub fn may_reconnect(&self, grant: &Grant, now: Timestamp) -> Result<(), ReconnectRefused> {
+        let leased = self.lease.as_ref().is_some_and(|lease| lease.until > now);
+        if self.health == Health::Disconnecting && leased {
+            Err(ReconnectRefused::Disconnecting)
+        } else if self.is_usable() && !grant.complete {
+            Err(ReconnectRefused::LessThanNow)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The same account, connected again: `secret_version` is in force, and whoever is refreshing the old tokens has lost.
+    #[must_use]
+    pub fn reconnected(self, grant: Grant, secret_version: String, now: Timestamp) -> Self {
+        let health = grant.health();
+        let Grant { username, scopes, expires_at, refreshable, .. } = grant;
+        Self { username, health, scopes, expires_at, refreshable, secret_version, lease: None, ..self.changed(now) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::id::AttemptId;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn grant(scopes: &[&str]) -> Grant {
+        let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+        let tokens = TokenSet { access: "a".to_owned().into(), refresh: None, parent: None, expires_at: Some(at(100)), scopes };
+        Grant::new(PlatformName::X, "7".to_owned(), "ann".to_owned(), &tokens, &["read", "write"])
+    }
+
+    fn connected(scopes: &[&str]) -> Connection {
+        let secret = ("name".to_owned(), "v1".to_owned());
+        Connection::connected(ConnectionId::new(at(0), [1; 10]), UserId::new(at(0), [2; 10]), grant(scopes), secret, at(0))
+    }
+
+    #[test]
+    fn a_grant_without_a_scope_that_posting_needs_is_limited() {
+        assert_eq!(connected(&["read", "write", "more"]).health, Health::Ok);
+        assert_eq!(connected(&["read"]).health, Health::Limited);
+    }
+
+    #[test]
+    fn a_reconnect_keeps_the_id_and_mends_the_health() {
+        let before = connected(&["read", "write"]).leased(AttemptId::new(at(1), [3; 10]), at(1)).dead(at(1));
+        let after = before.clone().reconnected(grant(&["read", "write"]), "v2".to_owned(), at(2));
+        assert_eq!((after.id, after.rev, after.connected_at), (before.id, before.rev + 1, at(0)));
+        assert_eq!((after.health, after.secret_version.as_str(), after.lease), (Health::Ok, "v2", None));
+    }
+
+    #[test]
+    fn a_lesser_grant_does_not_replace_one_that_works() {
+        let works = connected(&["read", "write"]);
+        assert_eq!(works.may_reconnect(&grant(&["read"]), at(1)), Err(ReconnectRefused::LessThanNow));
+        assert_eq!(works.may_reconnect(&grant(&["read", "write"]), at(1)), Ok(()));
+        assert_eq!(works.dead(at(1)).may_reconnect(&grant(&["read"]), at(1)), Ok(()));
+    }
+
+    #[test]
+    fn what_is_being_taken_down_is_not_reconnected_under_way() {
+        let leaving = connected(&["read", "write"]).disconnecting(at(1)).leased(AttemptId::new(at(1), [3; 10]), at(1));
+        let whole = grant(&["read", "write"]);
+        assert_eq!(leaving.may_reconnect(&whole, at(2)), Err(ReconnectRefused::Disconnecting));
+        assert_eq!(leaving.may_reconnect(&whole, at(1) + SignedDuration::from_mins(5)), Ok(()));
+    }
+}

@@ -1,0 +1,19 @@
+//! The rules of Postledger, without I/O.
+//!
+//! Everything here is a value or a pure function of values: time, ids and randomness are handed in.
+//! What is persisted, sent or shown elsewhere is decided here, so that one place can be read, and tested, for each rule.
+
+pub mod connection;
+pub mod content;
+pub mod failure;
+pub mod id;
+pub mod ledger;
+pub mod people;
+pub mod plan;
+pub mod platform;
+pub mod post;
+pub mod text;
+pub mod timing;
+pub mod token;
+pub mod user;
+pub mod wake_up;

@@ -1,0 +1,232 @@
+//! Gift certificates: a plan for whoever holds the code.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::hash::{HashKey, Purpose, stored_hash};
+use crate::id::UserId;
+use crate::plan::Plan;
+
+/// Crockford's base32: no I, L, O and U, so that a code read aloud or from paper has one reading.
+const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+/// 16 letters of 5 bits are 80 bits.
+const LETTERS: usize = 16;
+/// Letters between two hyphens.
+const GROUP: usize = 4;
+/// The longest input that is looked at.
+const INPUT_BYTES_MAX: usize = 64;
+
+/// A text that is not a gift code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a gift code")]
+pub struct NotAGiftCode;
+
+/// The secret on a certificate: 80 random bits in 16 letters. `Debug` shows none of them.
+#[derive(Clone)]
+pub struct GiftCode(SecretString);
+
+impl GiftCode {
+    /// A new code from fresh random bytes.
+    pub fn from_entropy(entropy: [u8; 10]) -> Self {
+        let mut padded = [0; 16];
+        padded[6..].copy_from_slice(&entropy);
+        let bits = u128::from_be_bytes(padded);
+        let letters = (0..LETTERS).rev().map(|index| char::from(ALPHABET[usize::try_from((bits >> (5 * index)) & 31).unwrap_or(0)]));
+        Self(letters.collect::<String>().into())
+    }
+
+    /// Accepts small letters, hyphens and spaces anywhere, `O` for `0`, `I` and `L` for `1`.
+    pub fn parse(text: &str) -> Result<Self, NotAGiftCode> {
+        if text.len() > INPUT_BYTES_MAX {
+            return Err(NotAGiftCode);
+        }
+        let mut letters = String::with_capacity(LETTERS);
+        for letter in text.chars().filter(|letter| !matches!(letter, '-' | ' ')) {
+            letters.push(match letter.to_ascii_uppercase() {
+                'O' => '0',
+                'I' | 'L' => '1',
+                known if known.is_ascii() && ALPHABET.contains(&(known as u8)) => known,
+                _ => return Err(NotAGiftCode),
+            });
+        }
+        if letters.len() == LETTERS { Ok(Self(letters.into())) } else { Err(NotAGiftCode) }
+    }
+
+    /// The name of the certificate in the table.
+    pub fn keyed_hash(&self, key: &HashKey) -> GiftHash {
+        GiftHash(key.hash(Purpose::Gift, &[self.0.expose_secret()]))
+    }
+
+    /// `XXXX-XXXX-XXXX-XXXX`, for the one time that it is shown.
+    pub fn expose(&self) -> String {
+        let letters = self.0.expose_secret();
+        (0..LETTERS / GROUP).map(|group| &letters[group * GROUP..(group + 1) * GROUP]).collect::<Vec<_>>().join("-")
+    }
+}
+
+impl fmt::Debug for GiftCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("GiftCode(…)")
+    }
+}
+
+stored_hash!(
+    /// Keyed hash of a gift code.
+    GiftHash
+);
+
+/// What a gift code stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GiftCertificate {
+    /// What its holder gets.
+    pub plan: Plan,
+    /// When it was made.
+    pub issued_at: Timestamp,
+    /// From when on it is refused; `None` = never.
+    pub expires_at: Option<Timestamp>,
+    /// Who used it.
+    pub redeemed_by: Option<UserId>,
+    /// When it was used.
+    pub redeemed_at: Option<Timestamp>,
+    /// When we took it back.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// A certificate that its holder may have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Redeemed {
+    /// It is theirs from now on: store it with the plan, on the condition that nobody was faster.
+    Now(GiftCertificate),
+    /// It was theirs already; nothing changes, and the answer is the same.
+    AlreadyYours(GiftCertificate),
+}
+
+/// A certificate that gives nothing. The person is not told which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Somebody else used it.
+    #[error("the certificate was redeemed by somebody else")]
+    Taken,
+    /// We took it back.
+    #[error("the certificate was revoked")]
+    Revoked,
+    /// It is too old.
+    #[error("the certificate has expired")]
+    Expired,
+}
+
+impl GiftCertificate {
+    /// A certificate that nobody has used.
+    pub fn issue(plan: Plan, expires_at: Option<Timestamp>, now: Timestamp) -> Self {
+        Self { plan, issued_at: now, expires_at, redeemed_by: None, redeemed_at: None, revoked_at: None }
+    }
+
+    /// Gives the certificate to `user`. Who has it already keeps it, whatever happened to it since.
+    pub fn redeem(self, user: UserId, now: Timestamp) -> Result<Redeemed, Refused> {
+        match &self.redeemed_by {
+            Some(owner) if *owner == user => Ok(Redeemed::AlreadyYours(self)),
+            Some(_) => Err(Refused::Taken),
+            None if self.revoked_at.is_some() => Err(Refused::Revoked),
+            None if self.expires_at.is_some_and(|expires| now >= expires) => Err(Refused::Expired),
+            None => Ok(Redeemed::Now(Self { redeemed_by: Some(user), redeemed_at: Some(now), ..self })),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use proptest::prelude::*;
+
+    use super::super::hash::test_key;
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn user(number: u8) -> UserId {
+        UserId::new(at(0), [number; 10])
+    }
+
+    fn certificate() -> GiftCertificate {
+        GiftCertificate::issue(Plan::Starter, Some(at(100)), at(0))
+    }
+
+    #[test]
+    fn codes_are_sixteen_letters_in_fours() {
+        assert_eq!(GiftCode::from_entropy([0; 10]).expose(), "0000-0000-0000-0000");
+        assert_eq!(GiftCode::from_entropy([255; 10]).expose(), "ZZZZ-ZZZZ-ZZZZ-ZZZZ");
+        assert_eq!(GiftCode::from_entropy([0, 0x44, 0x32, 0x14, 0xC7, 0x42, 0x54, 0xB6, 0x35, 0xCF]).expose(), "0123-4567-89AB-CDEF");
+    }
+
+    #[test]
+    fn what_people_type_for_a_code_is_understood() {
+        for text in ["0110-4567-89AB-CDEF", "oilo456789abcdef", " OiLo 4567 89ab cdef "] {
+            assert_eq!(GiftCode::parse(text).unwrap().expose(), "0110-4567-89AB-CDEF", "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_code_is_refused() {
+        for text in [
+            "",
+            "0123-4567-89AB-CDE",
+            "0123-4567-89AB-CDEFG",
+            "U123-4567-89AB-CDEF",
+            "0123_4567_89AB_CDEF",
+            "０123456789ABCDEF",
+            "ſ123456789ABCDEF",
+        ] {
+            assert!(GiftCode::parse(text).is_err(), "{text}");
+        }
+        assert!(GiftCode::parse(&format!("{}0123456789ABCDEF", " ".repeat(100))).is_err());
+    }
+
+    #[test]
+    fn a_debug_line_shows_no_letter() {
+        assert_eq!(format!("{:?}", GiftCode::from_entropy([1; 10])), "GiftCode(…)");
+    }
+
+    #[test]
+    fn the_first_to_redeem_has_it_and_may_repeat() {
+        let Redeemed::Now(mine) = certificate().redeem(user(1), at(1)).unwrap() else { panic!("new") };
+        assert_eq!((mine.redeemed_by.clone(), mine.redeemed_at), (Some(user(1)), Some(at(1))));
+        assert_eq!(mine.clone().redeem(user(1), at(1000)), Ok(Redeemed::AlreadyYours(mine.clone())));
+        assert_eq!(mine.redeem(user(2), at(2)), Err(Refused::Taken));
+    }
+
+    #[test]
+    fn expired_and_revoked_certificates_give_nothing() {
+        assert!(certificate().redeem(user(1), at(99)).is_ok());
+        assert_eq!(certificate().redeem(user(1), at(100)), Err(Refused::Expired));
+        let revoked = GiftCertificate { revoked_at: Some(at(1)), ..certificate() };
+        assert_eq!(revoked.redeem(user(1), at(2)), Err(Refused::Revoked));
+        let endless = GiftCertificate { expires_at: None, ..certificate() };
+        assert!(endless.redeem(user(1), at(0) + SignedDuration::from_hours(100_000)).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn every_code_reads_back_with_the_same_hash(entropy: [u8; 10]) {
+            let code = GiftCode::from_entropy(entropy);
+            let read = GiftCode::parse(&code.expose()).unwrap();
+            prop_assert_eq!(read.expose(), code.expose());
+            prop_assert_eq!(read.keyed_hash(&test_key()), code.keyed_hash(&test_key()));
+            let sloppy = code.expose().replace('-', " ").replace('0', "o").replace('1', "l").to_lowercase();
+            prop_assert_eq!(GiftCode::parse(&sloppy).unwrap().expose(), code.expose());
+        }
+
+        #[test]
+        fn different_bytes_give_different_codes(one: [u8; 10], other: [u8; 10]) {
+            prop_assert_eq!(one == other, GiftCode::from_entropy(one).expose() == GiftCode::from_entropy(other).expose());
+        }
+
+        #[test]
+        fn any_text_is_read_without_panic(text in "\\PC{0,70}") {
+            let _ = GiftCode::parse(&text);
+        }
+    }
+}

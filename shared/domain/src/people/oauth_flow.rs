@@ -1,0 +1,224 @@
+//! The authorization flow that connects an account: state, proof key, and who may finish it.
+
+use std::fmt;
+
+use data_encoding::BASE64URL_NOPAD;
+use jiff::{SignedDuration, Timestamp};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use super::hash::{sha256_hex, stored_hash};
+use super::return_path::ReturnPath;
+use super::session::SessionHash;
+use crate::id::UserId;
+use crate::platform::PlatformName;
+
+/// How long a person may take at the platform's consent page.
+pub const LIFETIME: SignedDuration = SignedDuration::from_mins(10);
+/// The length of 32 bytes in base64url.
+const STATE_LETTERS: usize = 43;
+
+/// A text that is not a state of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a state")]
+pub struct NotAState;
+
+/// OAuth's `state` (RFC 6749 §10.12): 256 random bits that name the flow. `Debug` shows nothing of it.
+#[derive(Clone)]
+pub struct FlowState(Zeroizing<[u8; 32]>);
+
+impl FlowState {
+    /// A new state from fresh random bytes.
+    pub fn from_entropy(entropy: [u8; 32]) -> Self {
+        Self(Zeroizing::new(entropy))
+    }
+
+    /// Accepts exactly what [`Self::expose`] gives.
+    pub fn parse(text: &str) -> Result<Self, NotAState> {
+        if text.len() != STATE_LETTERS {
+            return Err(NotAState);
+        }
+        let decoded = BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| NotAState)?;
+        Ok(Self::from_entropy(<[u8; 32]>::try_from(decoded).map_err(|_| NotAState)?))
+    }
+
+    /// 43 letters of base64url, for the authorization request alone.
+    pub fn expose(&self) -> String {
+        BASE64URL_NOPAD.encode(&*self.0)
+    }
+
+    /// The name under which the flow is stored.
+    pub fn hash(&self) -> StateHash {
+        StateHash(sha256_hex(&*self.0))
+    }
+}
+
+impl fmt::Debug for FlowState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FlowState(…)")
+    }
+}
+
+stored_hash!(
+    /// SHA-256 of a flow's state.
+    StateHash
+);
+
+/// The secret of a proof key (PKCE, RFC 7636): 43 letters. `Debug` shows none of them.
+#[derive(Debug, Clone)]
+pub struct CodeVerifier(SecretString);
+
+impl CodeVerifier {
+    /// A new verifier from fresh random bytes.
+    pub fn from_entropy(entropy: [u8; 32]) -> Self {
+        Self(BASE64URL_NOPAD.encode(&entropy).into())
+    }
+
+    /// The `code_challenge` of method `S256`, which may be seen by anyone (RFC 7636 §4.2).
+    pub fn challenge(&self) -> String {
+        BASE64URL_NOPAD.encode(&Sha256::digest(self.0.expose_secret().as_bytes()))
+    }
+
+    /// The verifier, for the flow's row and the token request.
+    pub fn secret(&self) -> &SecretString {
+        &self.0
+    }
+}
+
+/// A flow between its start and its callback. It is used once: whoever takes the row from the table has it.
+#[derive(Debug, Clone)]
+pub struct OAuthFlow {
+    /// Its name.
+    pub state_hash: StateHash,
+    /// Who started it.
+    pub user_id: UserId,
+    /// In which browser.
+    pub session_hash: SessionHash,
+    /// Where.
+    pub platform: PlatformName,
+    /// Where the browser goes afterwards.
+    pub return_to: ReturnPath,
+    /// Proves to the platform that start and callback are one flow.
+    pub code_verifier: SecretString,
+    /// When it was started.
+    pub created_at: Timestamp,
+    /// From when on its callback is refused.
+    pub expires_at: Timestamp,
+}
+
+/// Why a callback does not finish a flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FlowRefused {
+    /// There is no such flow at this platform, or no longer.
+    #[error("the flow is unknown, used, expired, or of another platform")]
+    StateInvalid,
+    /// Another browser started it: somebody may be made to connect an account that is not theirs.
+    #[error("the flow was started in another session")]
+    SessionMismatch,
+}
+
+impl FlowRefused {
+    /// The stable name in the callback's redirect.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::StateInvalid => "state_invalid",
+            Self::SessionMismatch => "session_mismatch",
+        }
+    }
+}
+
+impl OAuthFlow {
+    /// A flow of `user_id` in the session `session_hash`.
+    pub fn open(
+        state: &FlowState,
+        verifier: &CodeVerifier,
+        (user_id, session_hash): (UserId, SessionHash),
+        platform: PlatformName,
+        return_to: ReturnPath,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            state_hash: state.hash(),
+            user_id,
+            session_hash,
+            platform,
+            return_to,
+            code_verifier: verifier.secret().clone(),
+            created_at: now,
+            expires_at: now + LIFETIME,
+        }
+    }
+
+    /// Whether a callback in the session `session_hash`, on the path of `platform`, may finish this flow.
+    pub fn accept(&self, session_hash: &SessionHash, platform: PlatformName, now: Timestamp) -> Result<(), FlowRefused> {
+        if now >= self.expires_at || platform != self.platform {
+            Err(FlowRefused::StateInvalid)
+        } else if *session_hash != self.session_hash {
+            Err(FlowRefused::SessionMismatch)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::people::session::SessionToken;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn browser(number: u8) -> SessionHash {
+        SessionToken::from_entropy([number; 32]).hash()
+    }
+
+    fn flow() -> OAuthFlow {
+        let (state, verifier) = (FlowState::from_entropy([3; 32]), CodeVerifier::from_entropy([4; 32]));
+        OAuthFlow::open(&state, &verifier, (UserId::new(at(0), [2; 10]), browser(1)), PlatformName::X, ReturnPath::Connections, at(0))
+    }
+
+    #[test]
+    fn only_the_browser_that_started_a_flow_finishes_it_in_time_at_its_platform() {
+        for (why, session, platform, now, expected) in [
+            ("in time", browser(1), PlatformName::X, 599, Ok(())),
+            ("too late", browser(1), PlatformName::X, 600, Err(FlowRefused::StateInvalid)),
+            ("other platform", browser(1), PlatformName::Facebook, 1, Err(FlowRefused::StateInvalid)),
+            ("other browser", browser(2), PlatformName::X, 1, Err(FlowRefused::SessionMismatch)),
+        ] {
+            assert_eq!(flow().accept(&session, platform, at(now)), expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn the_challenge_is_that_of_rfc_7636_appendix_b() {
+        let entropy = BASE64URL_NOPAD.decode(b"dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk").unwrap();
+        let verifier = CodeVerifier::from_entropy(entropy.try_into().unwrap());
+        assert_eq!(verifier.challenge(), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+    }
+
+    #[test]
+    fn debug_lines_show_no_secret() {
+        let verifier = CodeVerifier::from_entropy([4; 32]);
+        let shown = format!("{:?} {verifier:?} {:?}", flow(), FlowState::from_entropy([3; 32]));
+        assert!(!shown.contains(verifier.secret().expose_secret()));
+        assert!(!shown.contains(&FlowState::from_entropy([3; 32]).expose()));
+    }
+
+    proptest! {
+        #[test]
+        fn every_state_reads_back_with_the_same_hash(entropy: [u8; 32]) {
+            let state = FlowState::from_entropy(entropy);
+            prop_assert_eq!(FlowState::parse(&state.expose()).unwrap().hash(), state.hash());
+        }
+
+        #[test]
+        fn any_text_is_read_without_panic(text in "\\PC{0,50}") {
+            let _ = FlowState::parse(&text);
+        }
+    }
+}

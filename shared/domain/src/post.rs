@@ -1,0 +1,87 @@
+//! A post's life: its states, and the only ways from one to the next.
+//!
+//! ```text
+//! draft ──approve──> scheduled ──claim──> publishing ──accepted──> published
+//!   │                  │  ▲                 │  ├─rejected──> failed
+//!   └─cancel─> cancelled┘ └──not sent/limit─┘  ├─accepted, not live yet──> processing ──> published | failed
+//!              missed <── too late             └─no answer──> unknown ──evidence──> published | failed
+//!                                                              └─tries used up──> needs_review ──a person──> …
+//! ```
+//!
+//! A transition consumes the post and gives the next one, or refuses. Every stored change raises `rev`, and every write
+//! is conditional on the `rev` that it was derived from: two workers can think, one can write. That is the fence.
+
+mod attempt;
+mod conclude;
+mod edit;
+mod event;
+mod reconcile;
+mod state;
+mod step;
+
+pub use attempt::{Attempt, AttemptOutcome, AttemptRecord};
+pub use conclude::{Answer, Conclusion, ERRORS_KEPT, NOT_SENT_TRIES_MAX, backoff};
+pub use edit::{Draft, Edit, Refused};
+pub use event::Event;
+pub use reconcile::{Evidence, SEARCH_BUDGET, SEARCHES_MAX};
+pub use state::{ErrorNote, Intent, Phase, Post, State, Status};
+pub use step::Step;
+
+use jiff::SignedDuration;
+
+/// How long the publisher's Lambda may run; the template sets the same.
+pub const FUNCTION_TIMEOUT: SignedDuration = SignedDuration::from_secs(60);
+/// The most that two clocks of ours differ.
+pub const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(5);
+/// How long a worker owns a post. No worker outlives its function, so nobody sends when it has run out.
+pub const LEASE: SignedDuration = SignedDuration::from_secs(65);
+/// The longest that one send may take, from the intent on.
+pub const SEND_DEADLINE: SignedDuration = SignedDuration::from_secs(25);
+/// The longest that a platform takes to show what it accepted.
+pub const PLATFORM_LAG: SignedDuration = SignedDuration::from_secs(30);
+/// How long after the last intent nothing of that try can still be under way, so that a search can be believed.
+pub const SETTLE_WAIT: SignedDuration = SignedDuration::from_secs(100);
+/// How late a post may go out, unless its owner says otherwise.
+pub const LATEST_DEFAULT: SignedDuration = SignedDuration::from_mins(60);
+/// How long after its time a post may stand unclaimed before the sweeper wakes it.
+pub const WAKE_GRACE: SignedDuration = SignedDuration::from_secs(20);
+/// How long after approval a post may stand unarmed before the sweeper arms it.
+pub const ARM_GRACE: SignedDuration = SignedDuration::from_secs(30);
+/// A wake-up this much early still counts: two clocks may differ, a customer's launch may not come early.
+pub const EARLY_TOLERANCE: SignedDuration = SignedDuration::from_secs(2);
+
+// The relations that the machine's safety rests on; a change that breaks one does not compile.
+const _: () = {
+    assert!(LEASE.as_secs() >= FUNCTION_TIMEOUT.as_secs() + CLOCK_SKEW.as_secs(), "no worker may outlive its lease");
+    assert!(
+        SETTLE_WAIT.as_secs() > FUNCTION_TIMEOUT.as_secs() + PLATFORM_LAG.as_secs() + CLOCK_SKEW.as_secs(),
+        "a search must come after every answer"
+    );
+    assert!(SEND_DEADLINE.as_secs() + 5 < FUNCTION_TIMEOUT.as_secs(), "a send must leave time to settle");
+    assert!(LATEST_DEFAULT.as_secs() > WAKE_GRACE.as_secs() + 60 + LEASE.as_secs(), "one lost wake-up must not miss a post");
+};
+
+/// What a transition does to the cycle that pays for the post.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LedgerEffect {
+    /// Nothing.
+    Keep,
+    /// The reservation becomes use.
+    Settle,
+    /// The reservation is given back.
+    Release,
+}
+
+/// The next state of a post, with what is stored beside it in the same transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transition {
+    /// The post afterwards.
+    pub post: Post,
+    /// The row of the try that ended by it.
+    pub attempt: Option<AttemptRecord>,
+    /// What happens to the reservation.
+    pub ledger: LedgerEffect,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+//! What a worker does to a post: claim it, intend to send it, and write down what came of it.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::attempt::{Attempt, AttemptOutcome, AttemptRecord};
+use super::edit::Refused;
+use super::reconcile::first_search;
+use super::state::{Intent, Phase, Post, State, Status};
+use super::{LedgerEffect, SEND_DEADLINE, Transition};
+use crate::failure::FailureCode;
+use crate::id::AttemptId;
+
+/// How many things that went wrong a post remembers.
+pub const ERRORS_KEPT: usize = 5;
+/// How often in a row a post may be surely not sent before it fails.
+pub const NOT_SENT_TRIES_MAX: u32 = 8;
+
+/// What one send came to. Everything but [`Conclusion::AnswerLost`] rests on proof.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Conclusion {
+    /// It is there.
+    Published {
+        /// The platform's id.
+        platform_post_id: String,
+        /// Where people see it.
+        url: Option<String>,
+    },
+    /// It is not there, and a repeat would not help.
+    Failed(FailureCode),
+    /// Not a byte was sent; try again at the given time.
+    NotSent {
+        /// When.
+        retry_at: Timestamp,
+    },
+    /// Surely not accepted for now; try again at the given time.
+    Deferred {
+        /// Why.
+        code: FailureCode,
+        /// When.
+        until: Timestamp,
+    },
+    /// The platform has it under a handle and will show it later.
+    Processing {
+        /// The handle.
+        handle: String,
+        /// When to ask.
+        poll_at: Timestamp,
+    },
+    /// It may be there.
+    AnswerLost,
+}
+
+/// The platform's answer, as far as the attempt's row keeps it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// Its status.
+    pub http_status: Option<u16>,
+    /// Scrubbed and cut, for operators.
+    pub detail: Option<String>,
+}
+
+/// How long to wait before trying again what was surely not sent: exponential with full jitter, 2 s to 5 min.
+pub fn backoff(not_sent: u32, entropy: [u8; 8]) -> SignedDuration {
+    let ceiling_millis = 4_000_u64 << not_sent.min(6);
+    let jitter_millis = u64::from_be_bytes(entropy) % ceiling_millis;
+    SignedDuration::from_millis(i64::try_from(2_000 + jitter_millis).unwrap_or(i64::MAX)).min(SignedDuration::from_mins(5))
+}
+
+impl Post {
+    /// A worker takes a due post. With `ready`, nothing has to be fetched or uploaded first: the intent to send is part of
+    /// the same write.
+    pub fn claim(mut self, id: AttemptId, ready: bool, now: Timestamp) -> Result<Self, Refused> {
+        let State::Scheduled { not_sent, .. } = self.state else { return Err(self.refusal()) };
+        let attempt = Attempt::next(&self, id, now);
+        self.attempt_count = attempt.number;
+        let phase = if ready { Phase::Sending { intent: Intent { first_at: now, last_at: now } } } else { Phase::Claimed };
+        Ok(self.moved(State::Publishing { attempt, phase, not_sent }, now))
+    }
+
+    /// A worker takes over from one that vanished before its intent. Never from one that may have sent.
+    pub fn take_over(mut self, id: AttemptId, now: Timestamp) -> Result<Transition, Refused> {
+        let State::Publishing { attempt: old, phase, not_sent } = self.state.clone() else { return Err(self.refusal()) };
+        if old.is_live(now) || matches!(phase, Phase::Sending { .. }) {
+            return Err(Refused::InFlight);
+        }
+        let record = old.ended(now, AttemptOutcome::Abandoned, Status::Publishing);
+        let attempt = Attempt::next(&self, id, now);
+        self.attempt_count = attempt.number;
+        let post = self.moved(State::Publishing { attempt, phase, not_sent }, now);
+        Ok(Transition { post, attempt: Some(record), ledger: LedgerEffect::Keep })
+    }
+
+    /// The intent to send: stored before the first byte goes out, and only while the lease outlasts the send.
+    pub fn intend(self, now: Timestamp) -> Result<Self, Refused> {
+        let State::Publishing { attempt, phase: Phase::Claimed | Phase::Prepared { .. }, not_sent } = self.state.clone() else {
+            return Err(self.refusal());
+        };
+        if attempt.lease_until <= now + SEND_DEADLINE {
+            return Err(Refused::InFlight);
+        }
+        let phase = Phase::Sending { intent: Intent { first_at: now, last_at: now } };
+        Ok(self.moved(State::Publishing { attempt, phase, not_sent }, now))
+    }
+
+    /// The platform refused our token before it looked at the post: the same worker may fetch a new one and intend again.
+    pub fn token_refused(self, now: Timestamp) -> Result<Self, Refused> {
+        let State::Publishing { attempt, phase: Phase::Sending { .. }, not_sent } = self.state.clone() else { return Err(self.refusal()) };
+        Ok(self.moved(State::Publishing { attempt, phase: Phase::Claimed, not_sent }, now))
+    }
+
+    /// Writes down what the worker's try came to. From `claimed` on too: a worker may give up before it sends.
+    pub fn conclude(self, conclusion: Conclusion, answer: Answer, now: Timestamp) -> Result<Transition, Refused> {
+        let State::Publishing { attempt, phase, not_sent } = self.state.clone() else { return Err(self.refusal()) };
+        let intent = match phase {
+            Phase::Sending { intent } => Some(intent),
+            Phase::Claimed | Phase::Prepared { .. } => None,
+        };
+        let (post, outcome, ledger) = match (conclusion, intent) {
+            (Conclusion::Published { platform_post_id, url }, Some(_)) => {
+                let state = State::Published { at: now, platform_post_id: Some(platform_post_id), url };
+                (self.moved(state, now), AttemptOutcome::Accepted, LedgerEffect::Settle)
+            }
+            (Conclusion::Processing { handle, poll_at }, Some(_)) => {
+                (self.moved(State::Processing { handle, since: now, poll_at, polls: 0 }, now), AttemptOutcome::Accepted, LedgerEffect::Keep)
+            }
+            (Conclusion::AnswerLost, Some(intent)) => {
+                let state = State::Unknown { intent, searches: 0, search_at: first_search(intent), attempt: None };
+                (self.noted(FailureCode::AnswerLost, now).moved(state, now), AttemptOutcome::NoAnswer, LedgerEffect::Keep)
+            }
+            (Conclusion::Published { .. } | Conclusion::Processing { .. } | Conclusion::AnswerLost, None) => return Err(self.refusal()),
+            (Conclusion::Failed(code), _) => {
+                (self.noted(code, now).moved(State::Failed { code }, now), AttemptOutcome::Rejected, LedgerEffect::Release)
+            }
+            (Conclusion::NotSent { .. }, _) if not_sent + 1 >= NOT_SENT_TRIES_MAX => {
+                let code = FailureCode::PlatformDown;
+                (self.noted(code, now).moved(State::Failed { code }, now), AttemptOutcome::NotSent, LedgerEffect::Release)
+            }
+            (Conclusion::NotSent { retry_at }, _) => {
+                let (post, ledger) = self.put_off(FailureCode::PlatformUnreachable, retry_at, not_sent + 1, now);
+                (post, AttemptOutcome::NotSent, ledger)
+            }
+            (Conclusion::Deferred { code, until }, _) => {
+                let (post, ledger) = self.put_off(code, until, 0, now);
+                (post, AttemptOutcome::Deferred, ledger)
+            }
+        };
+        let record = record(&attempt, &post, outcome, answer, now);
+        Ok(Transition { post, attempt: Some(record), ledger })
+    }
+
+    /// Back to `scheduled` for a later try, or `missed` when that would be too late.
+    fn put_off(self, code: FailureCode, until: Timestamp, not_sent: u32, now: Timestamp) -> (Self, LedgerEffect) {
+        let post = self.noted(code, now);
+        if until > post.latest_at {
+            return (post.noted(FailureCode::TooLate, now).moved(State::Missed, now), LedgerEffect::Release);
+        }
+        let state = State::Scheduled { armed: true, next_attempt_at: Some(until), not_sent };
+        (post.moved(state, now), LedgerEffect::Keep)
+    }
+}
+
+pub(super) fn record(attempt: &Attempt, after: &Post, outcome: AttemptOutcome, answer: Answer, now: Timestamp) -> AttemptRecord {
+    let error = match outcome {
+        AttemptOutcome::Accepted | AttemptOutcome::Found => None,
+        _ => after.errors.last().map(|note| note.code),
+    };
+    AttemptRecord { http_status: answer.http_status, detail: answer.detail, error, ..attempt.ended(now, outcome, after.status()) }
+}

@@ -1,0 +1,211 @@
+//! What people do to a post: write, edit, approve, cancel, retry, resolve.
+
+use jiff::Timestamp;
+
+use super::attempt::AttemptOutcome;
+use super::state::{Phase, Post, State, Status};
+use super::{LedgerEffect, Transition};
+use crate::content::ContentHash;
+use crate::failure::FailureCode;
+use crate::id::{ConnectionId, GroupId, PostId, UserId};
+use crate::platform::PlatformName;
+
+/// What a new post starts with.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// Its id.
+    pub id: PostId,
+    /// Its owner.
+    pub user_id: UserId,
+    /// The request that it came from.
+    pub group_id: GroupId,
+    /// Where it goes.
+    pub connection_id: ConnectionId,
+    /// The connection's platform.
+    pub platform: PlatformName,
+    /// What it says, by hash.
+    pub content_hash: ContentHash,
+    /// When it should go out.
+    pub due_at: Timestamp,
+    /// After this it is missed.
+    pub latest_at: Timestamp,
+    /// The zone in which its owner thinks.
+    pub time_zone: Option<String>,
+}
+
+/// What an edit may change; `None` leaves it.
+#[derive(Debug, Clone, Default)]
+pub struct Edit {
+    /// What it says.
+    pub content_hash: Option<ContentHash>,
+    /// When, how late at most, and in which zone.
+    pub time: Option<(Timestamp, Timestamp, Option<String>)>,
+    /// The cycle that pays from now on, for a scheduled post.
+    pub cycle_start: Option<Timestamp>,
+    /// Whether the caller sends the wake-up itself right after, for a scheduled post.
+    pub armed: bool,
+}
+
+/// Why a person's wish is not granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// A worker may be sending it.
+    #[error("the post is being sent")]
+    InFlight,
+    /// The state has no such way out.
+    #[error("a post that is {} does not allow this", .0.as_str())]
+    WrongState(Status),
+}
+
+impl Post {
+    /// A new draft.
+    pub fn draft(draft: Draft, now: Timestamp) -> Self {
+        Self {
+            id: draft.id,
+            user_id: draft.user_id,
+            group_id: draft.group_id,
+            connection_id: draft.connection_id,
+            platform: draft.platform,
+            content_hash: draft.content_hash,
+            version: 1,
+            due_at: draft.due_at,
+            latest_at: draft.latest_at,
+            time_zone: draft.time_zone,
+            created_at: now,
+            updated_at: now,
+            approved_at: None,
+            cycle_start: None,
+            attempt_count: 0,
+            errors: Vec::new(),
+            state: State::Draft,
+            rev: 1,
+        }
+    }
+
+    /// The owner approves: from here on it will go out. The caller reserves in the cycle that starts at `cycle_start`.
+    /// With `armed`, it sends the wake-up itself right after; if that fails, the sweeper wakes the post soon after its time.
+    pub fn approve(mut self, cycle_start: Timestamp, armed: bool, now: Timestamp) -> Result<Self, Refused> {
+        match self.state {
+            State::Draft => {
+                self.approved_at = Some(now);
+                self.cycle_start = Some(cycle_start);
+                Ok(self.moved(fresh_schedule(armed), now))
+            }
+            _ => Err(self.refusal()),
+        }
+    }
+
+    /// The owner changes a draft or a scheduled post; a scheduled one stays scheduled, under a new version.
+    pub fn edit(mut self, edit: Edit, now: Timestamp) -> Result<Self, Refused> {
+        let state = match self.state {
+            State::Draft => State::Draft,
+            State::Scheduled { .. } => fresh_schedule(edit.armed),
+            _ => return Err(self.refusal()),
+        };
+        self.version += 1;
+        self.content_hash = edit.content_hash.unwrap_or(self.content_hash);
+        self.cycle_start = edit.cycle_start.or(self.cycle_start);
+        if let Some((due_at, latest_at, time_zone)) = edit.time {
+            (self.due_at, self.latest_at, self.time_zone) = (due_at, latest_at, time_zone);
+        }
+        Ok(self.moved(state, now))
+    }
+
+    /// The owner calls it off. Possible until the intent to send is stored; a worker before that point loses the post.
+    pub fn cancel(self, now: Timestamp) -> Result<Transition, Refused> {
+        let (ledger, attempt) = match &self.state {
+            State::Draft => (LedgerEffect::Keep, None),
+            State::Scheduled { .. } => (LedgerEffect::Release, None),
+            State::Publishing { attempt, phase: Phase::Claimed | Phase::Prepared { .. }, .. } => {
+                (LedgerEffect::Release, Some(attempt.ended(now, AttemptOutcome::Abandoned, Status::Cancelled)))
+            }
+            _ => return Err(self.refusal()),
+        };
+        Ok(Transition { post: self.moved(State::Cancelled, now), attempt, ledger })
+    }
+
+    /// Its time passed: it will not be sent.
+    pub fn miss(self, now: Timestamp) -> Result<Transition, Refused> {
+        let attempt = match &self.state {
+            State::Scheduled { .. } => None,
+            State::Publishing { attempt, phase: Phase::Claimed | Phase::Prepared { .. }, .. } if !attempt.is_live(now) => {
+                Some(attempt.ended(now, AttemptOutcome::Abandoned, Status::Missed))
+            }
+            _ => return Err(self.refusal()),
+        };
+        let post = self.noted(FailureCode::TooLate, now).moved(State::Missed, now);
+        Ok(Transition { post, attempt, ledger: LedgerEffect::Release })
+    }
+
+    /// The owner tries a failed or missed post again, under a new version and a new reservation.
+    pub fn retry(
+        mut self,
+        (due_at, latest_at): (Timestamp, Timestamp),
+        cycle_start: Timestamp,
+        armed: bool,
+        now: Timestamp,
+    ) -> Result<Self, Refused> {
+        if !matches!(self.state, State::Failed { .. } | State::Missed) {
+            return Err(self.refusal());
+        }
+        self.version += 1;
+        (self.due_at, self.latest_at) = (due_at, latest_at);
+        self.cycle_start = Some(cycle_start);
+        self.approved_at = Some(now);
+        Ok(self.moved(fresh_schedule(armed), now))
+    }
+
+    /// The owner looked: it is on the platform.
+    pub fn resolve_published(self, url: Option<String>, now: Timestamp) -> Result<Transition, Refused> {
+        self.resolvable(now)?;
+        let state = State::Published { at: now, platform_post_id: None, url };
+        Ok(Transition { post: self.moved(state, now), attempt: None, ledger: LedgerEffect::Settle })
+    }
+
+    /// The owner looked: it is not on the platform.
+    pub fn resolve_not_published(self, now: Timestamp) -> Result<Transition, Refused> {
+        self.resolvable(now)?;
+        let code = FailureCode::ReportedMissing;
+        let post = self.noted(code, now).moved(State::Failed { code }, now);
+        Ok(Transition { post, attempt: None, ledger: LedgerEffect::Release })
+    }
+
+    /// A schedule or a delayed message will wake it: the sweeper need not arm it.
+    #[must_use]
+    pub fn armed(self) -> Option<Self> {
+        match self.state {
+            State::Scheduled { armed: false, next_attempt_at, not_sent } => {
+                let updated_at = self.updated_at;
+                Some(self.moved(State::Scheduled { armed: true, next_attempt_at, not_sent }, updated_at))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the owner may remove it.
+    pub fn deletable(&self) -> Result<(), Refused> {
+        match self.status() {
+            Status::Draft | Status::Cancelled | Status::Failed | Status::Missed => Ok(()),
+            _ => Err(self.refusal()),
+        }
+    }
+
+    fn resolvable(&self, now: Timestamp) -> Result<(), Refused> {
+        match &self.state {
+            State::Unknown { attempt: Some(attempt), .. } if attempt.is_live(now) => Err(Refused::InFlight),
+            State::Unknown { .. } | State::NeedsReview { .. } => Ok(()),
+            _ => Err(self.refusal()),
+        }
+    }
+
+    pub(super) fn refusal(&self) -> Refused {
+        match self.status() {
+            Status::Publishing | Status::Processing | Status::Unknown => Refused::InFlight,
+            other => Refused::WrongState(other),
+        }
+    }
+}
+
+fn fresh_schedule(armed: bool) -> State {
+    State::Scheduled { armed, next_attempt_at: None, not_sent: 0 }
+}

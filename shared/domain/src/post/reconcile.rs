@@ -1,0 +1,106 @@
+//! A lost answer: from here on only evidence moves the post.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::attempt::{Attempt, AttemptOutcome};
+use super::conclude::{Answer, record};
+use super::edit::Refused;
+use super::state::{Intent, Phase, Post, State, Status};
+use super::{LedgerEffect, SETTLE_WAIT, Transition};
+use crate::failure::FailureCode;
+use crate::id::AttemptId;
+
+/// How often the platform is searched before a person must look.
+pub const SEARCHES_MAX: u32 = 4;
+/// However many reads fail meanwhile, this long after the last intent a person must look.
+pub const SEARCH_BUDGET: SignedDuration = SignedDuration::from_hours(3);
+
+/// What a search on the platform showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Evidence {
+    /// Exactly one post is ours.
+    Found {
+        /// The platform's id.
+        platform_post_id: String,
+        /// Where people see it.
+        url: Option<String>,
+    },
+    /// None is.
+    NotFound,
+    /// Several could be: binding one would be a guess.
+    Ambiguous,
+    /// The platform could not be read; nothing is known.
+    Unreadable,
+    /// The account can no longer be read at all.
+    Unreachable,
+}
+
+/// When the first search can be believed.
+pub(super) fn first_search(intent: Intent) -> Timestamp {
+    intent.last_at + SETTLE_WAIT
+}
+
+/// The wait after the `searches`-th search that found nothing.
+fn next_wait(searches: u32) -> SignedDuration {
+    SignedDuration::from_mins(match searches {
+        0 | 1 => 5,
+        2 => 15,
+        _ => 60,
+    })
+}
+
+impl Post {
+    /// The worker vanished after its intent: the post may be there. It never sends again from here.
+    pub fn suspect(self, now: Timestamp) -> Result<Transition, Refused> {
+        let State::Publishing { attempt, phase: Phase::Sending { intent }, .. } = self.state.clone() else { return Err(self.refusal()) };
+        if attempt.is_live(now) {
+            return Err(Refused::InFlight);
+        }
+        let state = State::Unknown { intent, searches: 0, search_at: first_search(intent), attempt: None };
+        let post = self.noted(FailureCode::AnswerLost, now).moved(state, now);
+        let record = attempt.ended(now, AttemptOutcome::Abandoned, Status::Unknown);
+        Ok(Transition { post, attempt: Some(record), ledger: LedgerEffect::Keep })
+    }
+
+    /// A worker takes the search.
+    pub fn begin_search(mut self, id: AttemptId, now: Timestamp) -> Result<Self, Refused> {
+        let State::Unknown { intent, searches, search_at, attempt } = self.state.clone() else { return Err(self.refusal()) };
+        if now < search_at || attempt.is_some_and(|other| other.is_live(now)) {
+            return Err(Refused::InFlight);
+        }
+        let attempt = Attempt::next(&self, id, now);
+        self.attempt_count = attempt.number;
+        Ok(self.moved(State::Unknown { intent, searches, search_at, attempt: Some(attempt) }, now))
+    }
+
+    /// Writes down what the search showed.
+    pub fn conclude_search(self, evidence: Evidence, answer: Answer, now: Timestamp) -> Result<Transition, Refused> {
+        let State::Unknown { intent, searches, attempt: Some(attempt), .. } = self.state.clone() else { return Err(self.refusal()) };
+        let searches = searches + u32::from(evidence == Evidence::NotFound);
+        let give_up = searches >= SEARCHES_MAX || now > intent.last_at + SEARCH_BUDGET;
+        let (state, outcome, ledger) = match evidence {
+            Evidence::Found { platform_post_id, url } => {
+                let state = State::Published { at: now, platform_post_id: Some(platform_post_id), url };
+                (state, AttemptOutcome::Found, LedgerEffect::Settle)
+            }
+            Evidence::Ambiguous | Evidence::Unreachable => (State::NeedsReview { intent }, AttemptOutcome::NotFound, LedgerEffect::Keep),
+            Evidence::NotFound | Evidence::Unreadable if give_up => {
+                (State::NeedsReview { intent }, AttemptOutcome::NotFound, LedgerEffect::Keep)
+            }
+            Evidence::NotFound => {
+                let search_at = now + next_wait(searches);
+                (State::Unknown { intent, searches, search_at, attempt: None }, AttemptOutcome::NotFound, LedgerEffect::Keep)
+            }
+            Evidence::Unreadable => {
+                let search_at = now + SignedDuration::from_mins(1);
+                (State::Unknown { intent, searches, search_at, attempt: None }, AttemptOutcome::NoAnswer, LedgerEffect::Keep)
+            }
+        };
+        let post = match state {
+            State::NeedsReview { .. } => self.noted(FailureCode::NotConfirmed, now).moved(state, now),
+            _ => self.moved(state, now),
+        };
+        let record = record(&attempt, &post, outcome, answer, now);
+        Ok(Transition { post, attempt: Some(record), ledger })
+    }
+}

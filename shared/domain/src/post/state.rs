@@ -1,0 +1,301 @@
+//! What a post is at one moment.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::attempt::Attempt;
+use crate::content::ContentHash;
+use crate::failure::FailureCode;
+use crate::id::{ConnectionId, GroupId, PostId, UserId};
+use crate::platform::PlatformName;
+use crate::wake_up::WakeUp;
+
+/// One piece of content for one connection at one time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Post {
+    /// Its id.
+    pub id: PostId,
+    /// Its owner.
+    pub user_id: UserId,
+    /// The request that it came from.
+    pub group_id: GroupId,
+    /// Where it goes.
+    pub connection_id: ConnectionId,
+    /// The connection's platform.
+    pub platform: PlatformName,
+    /// What it says, by hash; the publisher sends those bytes or nothing.
+    pub content_hash: ContentHash,
+    /// Raised by each edit and by each retry; wake-ups of an older version do nothing.
+    pub version: u32,
+    /// When it should go out.
+    pub due_at: Timestamp,
+    /// After this it is missed.
+    pub latest_at: Timestamp,
+    /// The zone in which its owner thinks.
+    pub time_zone: Option<String>,
+    /// Made.
+    pub created_at: Timestamp,
+    /// Last changed.
+    pub updated_at: Timestamp,
+    /// Approved.
+    pub approved_at: Option<Timestamp>,
+    /// The start of the cycle that pays for it, from approval on.
+    pub cycle_start: Option<Timestamp>,
+    /// How many times it was tried.
+    pub attempt_count: u32,
+    /// The last few things that went wrong, oldest first.
+    pub errors: Vec<ErrorNote>,
+    /// Where it stands.
+    pub state: State,
+    /// Raised with each stored change; the condition of every write.
+    pub rev: u64,
+}
+
+/// Something that went wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorNote {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub code: FailureCode,
+}
+
+/// Where a post stands, with what only that state has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// Being written.
+    Draft,
+    /// Approved; a place in the cycle is reserved.
+    Scheduled {
+        /// Whether a schedule or a delayed message will wake it.
+        armed: bool,
+        /// Set when a limit or a failure put it off.
+        next_attempt_at: Option<Timestamp>,
+        /// How often in a row it was surely not sent.
+        not_sent: u32,
+    },
+    /// A worker has it.
+    Publishing {
+        /// Which one, until when.
+        attempt: Attempt,
+        /// How far it is.
+        phase: Phase,
+        /// How often in a row it was surely not sent.
+        not_sent: u32,
+    },
+    /// The platform has it and has not shown it yet.
+    Processing {
+        /// What the platform calls it meanwhile.
+        handle: String,
+        /// Since when.
+        since: Timestamp,
+        /// When to look next.
+        poll_at: Timestamp,
+        /// How often we looked.
+        polls: u32,
+    },
+    /// It is on the platform.
+    Published {
+        /// When we learned it.
+        at: Timestamp,
+        /// The platform's id; unknown when its owner found it.
+        platform_post_id: Option<String>,
+        /// Where people see it.
+        url: Option<String>,
+    },
+    /// It is not on the platform.
+    Failed {
+        /// Why.
+        code: FailureCode,
+    },
+    /// It may be on the platform; only evidence decides.
+    Unknown {
+        /// When it may have been sent.
+        intent: Intent,
+        /// How often we searched.
+        searches: u32,
+        /// When to search next.
+        search_at: Timestamp,
+        /// The worker that searches.
+        attempt: Option<Attempt>,
+    },
+    /// The evidence did not decide; a person must.
+    NeedsReview {
+        /// When it may have been sent.
+        intent: Intent,
+    },
+    /// Its time passed before it could be sent.
+    Missed,
+    /// Its owner called it off.
+    Cancelled,
+}
+
+/// How far a worker is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    /// Nothing was sent.
+    Claimed,
+    /// Uploads are done; the platform's handle is stored.
+    Prepared {
+        /// The platform's handle.
+        handle: String,
+    },
+    /// The platform may have it.
+    Sending {
+        /// When.
+        intent: Intent,
+    },
+}
+
+/// When a post may have been sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Intent {
+    /// The first time.
+    pub first_at: Timestamp,
+    /// The last time; waits are counted from here.
+    pub last_at: Timestamp,
+}
+
+/// The states by name, as the contract has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "State documents them")]
+pub enum Status {
+    Draft,
+    Scheduled,
+    Publishing,
+    Processing,
+    Published,
+    Failed,
+    Unknown,
+    NeedsReview,
+    Missed,
+    Cancelled,
+}
+
+impl Status {
+    /// Every status.
+    pub const ALL: [Self; 10] = [
+        Self::Draft,
+        Self::Scheduled,
+        Self::Publishing,
+        Self::Processing,
+        Self::Published,
+        Self::Failed,
+        Self::Unknown,
+        Self::NeedsReview,
+        Self::Missed,
+        Self::Cancelled,
+    ];
+
+    /// The name in JSON, tables and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Draft => "draft",
+            Self::Scheduled => "scheduled",
+            Self::Publishing => "publishing",
+            Self::Processing => "processing",
+            Self::Published => "published",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+            Self::NeedsReview => "needs_review",
+            Self::Missed => "missed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Reads what [`Self::as_str`] writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+}
+
+impl Post {
+    /// The state's name.
+    pub fn status(&self) -> Status {
+        match self.state {
+            State::Draft => Status::Draft,
+            State::Scheduled { .. } => Status::Scheduled,
+            State::Publishing { .. } => Status::Publishing,
+            State::Processing { .. } => Status::Processing,
+            State::Published { .. } => Status::Published,
+            State::Failed { .. } => Status::Failed,
+            State::Unknown { .. } => Status::Unknown,
+            State::NeedsReview { .. } => Status::NeedsReview,
+            State::Missed => Status::Missed,
+            State::Cancelled => Status::Cancelled,
+        }
+    }
+
+    /// The message that wakes this version.
+    pub fn wake_up(&self) -> WakeUp {
+        WakeUp { post_id: self.id.clone(), user_id: self.user_id.clone(), version: self.version }
+    }
+
+    /// The worker that has it, if one does.
+    pub fn attempt(&self) -> Option<&Attempt> {
+        match &self.state {
+            State::Publishing { attempt, .. } => Some(attempt),
+            State::Unknown { attempt, .. } => attempt.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// What is wrong with it now, for its owner.
+    pub fn error(&self) -> Option<FailureCode> {
+        match &self.state {
+            State::Failed { code } => Some(*code),
+            State::Unknown { .. } => Some(FailureCode::AnswerLost),
+            State::NeedsReview { .. } => Some(FailureCode::NotConfirmed),
+            State::Missed => Some(FailureCode::TooLate),
+            State::Scheduled { next_attempt_at: Some(_), .. } => self.errors.last().map(|note| note.code),
+            _ => None,
+        }
+    }
+
+    /// When the sweeper should look at it if nothing else happens; `None`: it is at rest.
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        match &self.state {
+            State::Scheduled { armed: false, .. } => Some(self.updated_at + super::ARM_GRACE),
+            State::Scheduled { armed: true, next_attempt_at, .. } => Some(next_attempt_at.unwrap_or(self.due_at) + super::WAKE_GRACE),
+            State::Publishing { attempt, .. } => Some(attempt.lease_until),
+            State::Processing { poll_at, .. } => Some(*poll_at),
+            State::Unknown { search_at, attempt, .. } => {
+                Some(attempt.as_ref().map_or(*search_at, |attempt| attempt.lease_until.max(*search_at)))
+            }
+            State::Draft
+            | State::Published { .. }
+            | State::Failed { .. }
+            | State::NeedsReview { .. }
+            | State::Missed
+            | State::Cancelled => None,
+        }
+    }
+
+    /// When the next try comes, where one does.
+    pub fn next_attempt_at(&self) -> Option<Timestamp> {
+        match &self.state {
+            State::Scheduled { next_attempt_at, .. } => Some(next_attempt_at.unwrap_or(self.due_at)),
+            State::Processing { poll_at, .. } => Some(*poll_at),
+            State::Unknown { search_at, .. } => Some(*search_at),
+            _ => None,
+        }
+    }
+
+    /// Whether a place in a cycle is set aside for it.
+    pub fn holds_reservation(&self) -> bool {
+        matches!(self.status(), Status::Scheduled | Status::Publishing | Status::Processing | Status::Unknown | Status::NeedsReview)
+    }
+
+    pub(super) fn moved(self, state: State, now: Timestamp) -> Self {
+        Self { state, updated_at: now, rev: self.rev + 1, ..self }
+    }
+
+    pub(super) fn noted(mut self, code: FailureCode, now: Timestamp) -> Self {
+        if self.errors.len() >= super::ERRORS_KEPT {
+            self.errors.remove(0);
+        }
+        self.errors.push(ErrorNote { at: now, code });
+        self
+    }
+}

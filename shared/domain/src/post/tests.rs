@@ -1,0 +1,284 @@
+use jiff::SignedDuration;
+
+use super::*;
+use crate::content::Content;
+use crate::failure::FailureCode;
+use crate::id::{AttemptId, ConnectionId, GroupId, PostId, UserId};
+use crate::platform::PlatformName;
+use jiff::Timestamp;
+
+fn at(secs: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + secs).unwrap()
+}
+
+fn attempt_id(n: u8) -> AttemptId {
+    AttemptId::new(at(0), [n; 10])
+}
+
+fn draft() -> Post {
+    let content = Content { text: "hello".into(), ai_recommendation: None };
+    Post::draft(
+        Draft {
+            id: PostId::new(at(0), [1; 10]),
+            user_id: UserId::new(at(0), [2; 10]),
+            group_id: GroupId::new(at(0), [3; 10]),
+            connection_id: ConnectionId::new(at(0), [4; 10]),
+            platform: PlatformName::X,
+            content_hash: content.hash(),
+            due_at: at(600),
+            latest_at: at(600) + LATEST_DEFAULT,
+            time_zone: None,
+        },
+        at(0),
+    )
+}
+
+fn scheduled() -> Post {
+    draft().approve(at(0), false, at(1)).unwrap()
+}
+
+fn sending() -> Post {
+    scheduled().claim(attempt_id(1), true, at(600)).unwrap()
+}
+
+fn claimed() -> Post {
+    scheduled().claim(attempt_id(1), false, at(600)).unwrap()
+}
+
+fn unknown() -> Post {
+    sending().conclude(Conclusion::AnswerLost, Answer::default(), at(620)).unwrap().post
+}
+
+fn searching() -> Post {
+    unknown().begin_search(attempt_id(2), at(800)).unwrap()
+}
+
+fn needs_review() -> Post {
+    searching().conclude_search(Evidence::Ambiguous, Answer::default(), at(801)).unwrap().post
+}
+
+fn published() -> Post {
+    let conclusion = Conclusion::Published { platform_post_id: "9".into(), url: None };
+    sending().conclude(conclusion, Answer::default(), at(601)).unwrap().post
+}
+
+fn failed() -> Post {
+    sending().conclude(Conclusion::Failed(FailureCode::ContentRejected), Answer::default(), at(601)).unwrap().post
+}
+
+fn every_state() -> Vec<Post> {
+    let processing = Conclusion::Processing { handle: "h".into(), poll_at: at(700) };
+    vec![
+        draft(),
+        scheduled(),
+        claimed(),
+        sending(),
+        sending().conclude(processing, Answer::default(), at(601)).unwrap().post,
+        published(),
+        failed(),
+        unknown(),
+        searching(),
+        needs_review(),
+        scheduled().miss(at(9_999)).unwrap().post,
+        draft().cancel(at(2)).unwrap().post,
+    ]
+}
+
+/// A verb of the machine, as far as a table of verbs needs it: the post afterwards and what the ledger does.
+type Verb = (&'static str, fn(Post) -> Option<(Post, LedgerEffect)>);
+
+const LATE: i64 = 5_000;
+
+#[expect(clippy::unnecessary_wraps, reason = "the shape of the table")]
+fn whole(transition: Transition) -> Option<(Post, LedgerEffect)> {
+    Some((transition.post, transition.ledger))
+}
+
+fn verbs() -> Vec<Verb> {
+    vec![
+        ("approve", |p| p.approve(at(0), false, at(LATE)).ok().map(|p| (p, LedgerEffect::Keep))),
+        ("edit", |p| p.edit(Edit::default(), at(LATE)).ok().map(|p| (p, LedgerEffect::Keep))),
+        ("cancel", |p| p.cancel(at(LATE)).ok().and_then(whole)),
+        ("miss", |p| p.miss(at(LATE)).ok().and_then(whole)),
+        ("retry", |p| p.retry((at(LATE), at(LATE + 60)), at(0), false, at(LATE)).ok().map(|p| (p, LedgerEffect::Keep))),
+        ("resolve_published", |p| p.resolve_published(None, at(LATE)).ok().and_then(whole)),
+        ("resolve_not_published", |p| p.resolve_not_published(at(LATE)).ok().and_then(whole)),
+        ("claim", |p| p.claim(attempt_id(9), true, at(LATE)).ok().map(|p| (p, LedgerEffect::Keep))),
+        ("take_over", |p| p.take_over(attempt_id(9), at(LATE)).ok().and_then(whole)),
+        ("suspect", |p| p.suspect(at(LATE)).ok().and_then(whole)),
+        ("begin_search", |p| p.begin_search(attempt_id(9), at(LATE)).ok().map(|p| (p, LedgerEffect::Keep))),
+    ]
+}
+
+#[test]
+fn the_legal_edges_are_these_and_no_others() {
+    let mut edges = Vec::new();
+    for post in every_state() {
+        for (verb, act) in verbs() {
+            if let Some((after, _)) = act(post.clone()) {
+                edges.push(format!("{} -{verb}-> {}", phase_name(&post), phase_name(&after)));
+            }
+        }
+    }
+    let expected = [
+        "draft -approve-> scheduled",
+        "draft -edit-> draft",
+        "draft -cancel-> cancelled",
+        "scheduled -edit-> scheduled",
+        "scheduled -cancel-> cancelled",
+        "scheduled -miss-> missed",
+        "scheduled -claim-> sending",
+        "claimed -cancel-> cancelled",
+        "claimed -miss-> missed",
+        "claimed -take_over-> claimed",
+        "sending -suspect-> unknown",
+        "failed -retry-> scheduled",
+        "unknown -resolve_published-> published",
+        "unknown -resolve_not_published-> failed",
+        "unknown -begin_search-> searching",
+        "searching -resolve_published-> published",
+        "searching -resolve_not_published-> failed",
+        "searching -begin_search-> searching",
+        "needs_review -resolve_published-> published",
+        "needs_review -resolve_not_published-> failed",
+        "missed -retry-> scheduled",
+    ];
+    assert_eq!(edges, expected);
+}
+
+fn phase_name(post: &Post) -> &'static str {
+    match &post.state {
+        State::Publishing { phase: Phase::Claimed, .. } => "claimed",
+        State::Publishing { phase: Phase::Prepared { .. }, .. } => "prepared",
+        State::Publishing { phase: Phase::Sending { .. }, .. } => "sending",
+        State::Unknown { attempt: Some(_), .. } => "searching",
+        _ => post.status().as_str(),
+    }
+}
+
+#[test]
+fn every_change_raises_rev_and_moves_the_reservation_exactly_when_the_state_says_so() {
+    for post in every_state() {
+        for (verb, act) in verbs() {
+            let Some((after, effect)) = act(post.clone()) else { continue };
+            assert_eq!(after.rev, post.rev + 1, "{verb}");
+            let reserves_anew = matches!(verb, "approve" | "retry");
+            match effect {
+                LedgerEffect::Keep => assert!(reserves_anew || after.holds_reservation() == post.holds_reservation(), "{verb}"),
+                LedgerEffect::Settle => assert!(post.holds_reservation() && after.status() == Status::Published, "{verb}"),
+                LedgerEffect::Release => assert!(post.holds_reservation() && !after.holds_reservation(), "{verb}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_takeover_of_a_sending_post_never_sends() {
+    let late = at(600) + LEASE;
+    assert_eq!(sending().next_step(1, late), Step::Suspect);
+    assert!(sending().take_over(attempt_id(2), late).is_err());
+    assert!(unknown().claim(attempt_id(2), true, late).is_err());
+    assert!(unknown().intend(late).is_err());
+}
+
+#[test]
+fn a_worker_whose_lease_would_not_outlast_the_send_may_not_intend() {
+    let lease_ends = at(600) + LEASE;
+    assert!(claimed().intend(lease_ends - SEND_DEADLINE).is_err());
+    assert!(claimed().intend(lease_ends - SEND_DEADLINE - SignedDuration::from_secs(1)).is_ok());
+}
+
+#[test]
+fn a_wake_up_does_what_the_state_and_the_time_call_for() {
+    let cases: [(Post, u32, i64, Step); 14] = [
+        (scheduled(), 2, 700, Step::Nothing),
+        (scheduled(), 1, 500, Step::WaitUntil(at(600))),
+        (scheduled(), 1, 599, Step::Claim),
+        (scheduled(), 1, 600, Step::Claim),
+        (scheduled(), 1, 600 + 3_601, Step::Miss),
+        (claimed(), 1, 660, Step::Nothing),
+        (claimed(), 1, 665, Step::TakeOver),
+        (claimed(), 1, 600 + 3_601, Step::Miss),
+        (sending(), 1, 664, Step::Nothing),
+        (sending(), 1, 665, Step::Suspect),
+        (unknown(), 1, 650, Step::WaitUntil(at(700))),
+        (unknown(), 1, 700, Step::Search),
+        (searching(), 1, 801, Step::Nothing),
+        (published(), 1, 700, Step::Nothing),
+    ];
+    for (post, version, now, step) in cases {
+        assert_eq!(post.next_step(version, at(now)), step, "{} at {now}", phase_name(&post));
+    }
+}
+
+#[test]
+fn a_limit_defers_until_the_last_moment_and_then_the_post_is_missed() {
+    let deferred = |until| {
+        let conclusion = Conclusion::Deferred { code: FailureCode::RateLimited, until };
+        sending().conclude(conclusion, Answer::default(), at(601)).unwrap()
+    };
+    let later = deferred(at(1_500));
+    assert_eq!(later.post.next_attempt_at(), Some(at(1_500)));
+    assert_eq!(later.ledger, LedgerEffect::Keep);
+    let too_late = deferred(at(600 + 3_601));
+    assert_eq!((too_late.post.status(), too_late.ledger), (Status::Missed, LedgerEffect::Release));
+}
+
+#[test]
+fn what_is_never_sent_fails_after_a_bounded_number_of_tries() {
+    let mut post = scheduled();
+    for n in 1..=NOT_SENT_TRIES_MAX {
+        let tried = post.claim(attempt_id(u8::try_from(n).unwrap()), true, at(700)).unwrap();
+        post = tried.conclude(Conclusion::NotSent { retry_at: at(710) }, Answer::default(), at(701)).unwrap().post;
+        assert_eq!(post.attempt_count, n);
+    }
+    assert_eq!(post.state, State::Failed { code: FailureCode::PlatformDown });
+    assert!(post.errors.len() <= ERRORS_KEPT);
+}
+
+#[test]
+fn searches_that_find_nothing_end_with_a_person() {
+    let mut post = unknown();
+    let mut now = at(700);
+    for n in 1..=SEARCHES_MAX {
+        let search = post.begin_search(attempt_id(u8::try_from(n).unwrap()), now).unwrap();
+        post = search.conclude_search(Evidence::NotFound, Answer::default(), now).unwrap().post;
+        now = post.next_attempt_at().unwrap_or(now);
+    }
+    assert_eq!(post.status(), Status::NeedsReview);
+    assert!(post.holds_reservation());
+}
+
+#[test]
+fn reads_that_fail_do_not_count_as_searches_but_end_too() {
+    let mut post = unknown();
+    let mut now = at(700);
+    for n in 0..200 {
+        let search = post.begin_search(attempt_id(n), now).unwrap();
+        post = search.conclude_search(Evidence::Unreadable, Answer::default(), now).unwrap().post;
+        let Some(next) = post.next_attempt_at() else { break };
+        now = next;
+    }
+    assert_eq!(post.status(), Status::NeedsReview);
+}
+
+#[test]
+fn every_state_that_is_not_at_rest_is_looked_after() {
+    for post in every_state() {
+        let at_rest = matches!(
+            post.status(),
+            Status::Draft | Status::Published | Status::Failed | Status::NeedsReview | Status::Missed | Status::Cancelled
+        );
+        assert_eq!(post.wake_at().is_none(), at_rest, "{}", phase_name(&post));
+    }
+}
+
+#[test]
+fn backoff_grows_with_jitter_and_stays_bounded() {
+    for tries in 0..40 {
+        for entropy in [[0; 8], [255; 8], [7; 8]] {
+            let wait = backoff(tries, entropy);
+            assert!(wait >= SignedDuration::from_secs(2) && wait <= SignedDuration::from_mins(5));
+        }
+    }
+}
