@@ -1,0 +1,110 @@
+//! Variables that are read together.
+
+use domain::platform::PlatformName;
+use url::Url;
+
+use super::variables as name;
+use super::{Variables, check};
+
+/// Where people and browsers reach us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Web {
+    /// The service.
+    pub public_url: Url,
+    /// The frontend.
+    pub frontend_url: Url,
+    /// Whose pages may call, as browsers write an origin.
+    pub allowed_origins: Vec<String>,
+}
+
+impl Web {
+    /// Reads it. Without a list, the frontend's own origin is the one that is allowed.
+    pub fn read(variables: &mut Variables<'_>) -> Self {
+        let public_url = variables.url(name::PUBLIC_URL);
+        let frontend_url = variables.url(name::FRONTEND_URL);
+        let origins =
+            variables.optional(name::ALLOWED_ORIGINS, "origins separated by commas, such as https://app.example.com", check::origins);
+        let allowed_origins = origins.unwrap_or_else(|| vec![frontend_url.origin().ascii_serialization()]);
+        Self { public_url, frontend_url, allowed_origins }
+    }
+
+    /// Where `platform` sends browsers back: registered there letter for letter, so start and callback build it here.
+    pub fn callback_url(&self, platform: PlatformName) -> Url {
+        let mut url = self.public_url.clone();
+        let mut segments = url.path_segments_mut().expect("an http address has a path");
+        segments.pop_if_empty().extend(["oauth", platform.as_str(), "callback"]);
+        drop(segments);
+        url
+    }
+}
+
+/// The queue of wake-ups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queue {
+    /// For SQS.
+    pub url: Url,
+    /// For the scheduler.
+    pub arn: String,
+}
+
+impl Queue {
+    /// Reads it.
+    pub fn read(variables: &mut Variables<'_>) -> Self {
+        Self { url: variables.url(name::PUBLISH_QUEUE_URL), arn: variables.arn(name::PUBLISH_QUEUE_ARN) }
+    }
+}
+
+/// What a schedule of ours is made with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schedules {
+    /// Their group.
+    pub group: String,
+    /// The role that may send to the queue.
+    pub role_arn: String,
+    /// Where undeliverable wake-ups go.
+    pub dead_letter_arn: String,
+}
+
+impl Schedules {
+    /// Reads it.
+    pub fn read(variables: &mut Variables<'_>) -> Self {
+        Self {
+            group: variables.text(name::SCHEDULE_GROUP),
+            role_arn: variables.arn(name::SCHEDULE_ROLE_ARN),
+            dead_letter_arn: variables.arn(name::SCHEDULE_DLQ_ARN),
+        }
+    }
+}
+
+/// Which platforms we have credentials for, and where they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Platforms {
+    /// With credentials, in the order in which they are shown.
+    pub configured: Vec<PlatformName>,
+    /// X's consent page.
+    pub x_authorize_url: Url,
+    /// X's API.
+    pub x_api_url: Url,
+    /// The host of Facebook's consent page.
+    pub facebook_authorize_url: Url,
+    /// Facebook's Graph API.
+    pub facebook_api_url: Url,
+    /// The version of the Graph API, such as `v26.0`.
+    pub facebook_version: String,
+}
+
+impl Platforms {
+    /// Reads it. The platforms' own addresses are the defaults; the list of platforms has none.
+    pub fn read(variables: &mut Variables<'_>) -> Self {
+        Self {
+            configured: variables.present(name::PLATFORMS, "names of platforms separated by commas", check::platforms).unwrap_or_default(),
+            x_authorize_url: variables.url_or(name::X_AUTHORIZE_URL, "https://x.com/i/oauth2/authorize"),
+            x_api_url: variables.url_or(name::X_API_URL, "https://api.x.com"),
+            facebook_authorize_url: variables.url_or(name::FACEBOOK_AUTHORIZE_URL, "https://www.facebook.com"),
+            facebook_api_url: variables.url_or(name::FACEBOOK_API_URL, "https://graph.facebook.com"),
+            facebook_version: variables
+                .optional(name::FACEBOOK_VERSION, "a version such as v26.0", check::graph_version)
+                .unwrap_or_else(|| "v26.0".to_owned()),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Every variable that a function of ours reads, by name, so that the template can be compared with the code.
+
+/// The table of users, their connections and their gift certificates.
+pub const USERS_TABLE: &str = "USERS_TABLE";
+/// The table of posts, attempts and what came of them.
+pub const POSTS_TABLE: &str = "POSTS_TABLE";
+/// The table of cycles and their history.
+pub const LEDGER_TABLE: &str = "LEDGER_TABLE";
+/// The table of what lives for a while: sessions, flows, codes, idempotency records.
+pub const SESSIONS_TABLE: &str = "SESSIONS_TABLE";
+/// Where the service is reached; platforms send people back there.
+pub const PUBLIC_URL: &str = "PUBLIC_URL";
+/// Where the frontend is reached.
+pub const FRONTEND_URL: &str = "FRONTEND_URL";
+/// Whose pages may call, separated by commas; the frontend's own when it is not set.
+pub const ALLOWED_ORIGINS: &str = "ALLOWED_ORIGINS";
+/// The queue of wake-ups, as SQS addresses it.
+pub const PUBLISH_QUEUE_URL: &str = "PUBLISH_QUEUE_URL";
+/// The queue of wake-ups, as the scheduler addresses it.
+pub const PUBLISH_QUEUE_ARN: &str = "PUBLISH_QUEUE_ARN";
+/// The group that our schedules are in.
+pub const SCHEDULE_GROUP: &str = "SCHEDULE_GROUP";
+/// The role by which the scheduler may send to the queue.
+pub const SCHEDULE_ROLE_ARN: &str = "SCHEDULE_ROLE_ARN";
+/// Where wake-ups go that the scheduler could not deliver.
+pub const SCHEDULE_DLQ_ARN: &str = "SCHEDULE_DLQ_ARN";
+/// The platforms that we have credentials for, separated by commas; may be empty.
+pub const PLATFORMS: &str = "PLATFORMS";
+/// X's consent page.
+pub const X_AUTHORIZE_URL: &str = "X_AUTHORIZE_URL";
+/// X's API.
+pub const X_API_URL: &str = "X_API_URL";
+/// The host of Facebook's consent page.
+pub const FACEBOOK_AUTHORIZE_URL: &str = "FACEBOOK_AUTHORIZE_URL";
+/// Facebook's Graph API.
+pub const FACEBOOK_API_URL: &str = "FACEBOOK_API_URL";
+/// The version of the Graph API.
+pub const FACEBOOK_VERSION: &str = "FACEBOOK_VERSION";
+/// The deployment's name, such as `dev` or `prod`.
+pub const STAGE: &str = "STAGE";
+/// How much is logged: `error`, `warn`, `info`, `debug` or `trace`.
+pub const LOG_LEVEL: &str = "LOG_LEVEL";
+/// What the names of our secrets begin with, such as `postledger/dev`.
+pub const SECRETS_PREFIX: &str = "SECRETS_PREFIX";
+
+/// All of them.
+pub const VARIABLES: &[&str] = &[
+    USERS_TABLE,
+    POSTS_TABLE,
+    LEDGER_TABLE,
+    SESSIONS_TABLE,
+    PUBLIC_URL,
+    FRONTEND_URL,
+    ALLOWED_ORIGINS,
+    PUBLISH_QUEUE_URL,
+    PUBLISH_QUEUE_ARN,
+    SCHEDULE_GROUP,
+    SCHEDULE_ROLE_ARN,
+    SCHEDULE_DLQ_ARN,
+    PLATFORMS,
+    X_AUTHORIZE_URL,
+    X_API_URL,
+    FACEBOOK_AUTHORIZE_URL,
+    FACEBOOK_API_URL,
+    FACEBOOK_VERSION,
+    STAGE,
+    LOG_LEVEL,
+    SECRETS_PREFIX,
+];

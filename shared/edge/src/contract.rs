@@ -1,0 +1,11 @@
+//! The shapes of the HTTP contract that more than one function answers with, built from domain values.
+
+mod connection;
+mod list;
+mod quota;
+mod user;
+
+pub use connection::ConnectionJson;
+pub use list::{LIMIT_DEFAULT, LIMIT_MAX, ListJson, ListQuery};
+pub use quota::QuotaJson;
+pub use user::UserJson;

@@ -1,0 +1,76 @@
+//! Connection.
+
+use domain::connection::{Connection, Health};
+use domain::id::ConnectionId;
+use domain::platform::PlatformName;
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// A connection as its owner sees it. It names no secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ConnectionJson {
+    id: ConnectionId,
+    platform: PlatformName,
+    platform_user_id: String,
+    username: String,
+    is_active: bool,
+    health: Health,
+    scopes: Vec<String>,
+    expires_at: Option<Timestamp>,
+    connected_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+impl From<&Connection> for ConnectionJson {
+    fn from(connection: &Connection) -> Self {
+        Self {
+            id: connection.id.clone(),
+            platform: connection.platform,
+            platform_user_id: connection.platform_user_id.clone(),
+            username: connection.username.clone(),
+            is_active: connection.is_usable(),
+            health: connection.health,
+            scopes: connection.scopes.clone(),
+            expires_at: connection.expires_at,
+            connected_at: connection.connected_at,
+            updated_at: connection.updated_at,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::id::UserId;
+
+    use super::*;
+
+    #[test]
+    fn a_connection_has_the_contracts_shape_and_names_no_secret() {
+        let at = Timestamp::from_second(1_000_000_000).unwrap();
+        let connection = Connection {
+            id: ConnectionId::new(at, [1; 10]),
+            user_id: UserId::new(at, [2; 10]),
+            platform: PlatformName::X,
+            platform_user_id: "7".to_owned(),
+            username: "ann".to_owned(),
+            health: Health::NeedsReauth,
+            scopes: vec!["tweet.write".to_owned()],
+            expires_at: None,
+            refreshable: true,
+            secret_name: "secret".to_owned(),
+            secret_version: "version".to_owned(),
+            lease: None,
+            connected_at: at,
+            updated_at: at,
+            rev: 1,
+        };
+        assert_eq!(
+            serde_json::to_value(ConnectionJson::from(&connection)).unwrap(),
+            serde_json::json!({
+                "id": connection.id.as_str(), "platform": "x", "platform_user_id": "7", "username": "ann", "is_active": false,
+                "health": "needs_reauth", "scopes": ["tweet.write"], "expires_at": null,
+                "connected_at": "2001-09-09T01:46:40Z", "updated_at": "2001-09-09T01:46:40Z",
+            })
+        );
+    }
+}

@@ -1,0 +1,57 @@
+//! Lists.
+
+use serde::{Deserialize, Serialize};
+
+use crate::problem::{Problem, ProblemCode};
+
+/// How long a page is when the request does not say.
+pub const LIMIT_DEFAULT: usize = 50;
+/// The longest page.
+pub const LIMIT_MAX: usize = 100;
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ListJson<T> {
+    /// In order.
+    pub items: Vec<T>,
+    /// What brings the next page; `null` after the last.
+    pub next_cursor: Option<String>,
+}
+
+impl<T> ListJson<T> {
+    /// A list that fits on one page.
+    pub fn whole(items: Vec<T>) -> Self {
+        Self { items, next_cursor: None }
+    }
+}
+
+/// Which page: `?limit=&cursor=`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    limit: Option<usize>,
+    /// Opaque to clients.
+    pub cursor: Option<String>,
+}
+
+impl ListQuery {
+    /// How many are asked for: 1 to [`LIMIT_MAX`], else 400 `malformed_request`.
+    pub fn limit(&self) -> Result<usize, Problem> {
+        match self.limit.unwrap_or(LIMIT_DEFAULT) {
+            limit @ 1..=LIMIT_MAX => Ok(limit),
+            _ => Err(Problem::new(ProblemCode::MalformedRequest).with_detail("limit must be between 1 and 100.")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_has_between_one_and_a_hundred_rows() {
+        for (limit, taken) in [(None, Some(50)), (Some(1), Some(1)), (Some(100), Some(100)), (Some(0), None), (Some(101), None)] {
+            assert_eq!(ListQuery { limit, cursor: None }.limit().ok(), taken, "{limit:?}");
+        }
+    }
+}

@@ -1,0 +1,176 @@
+use axum::routing::{get, post};
+use http::header::{COOKIE, LOCATION};
+use http::{HeaderMap, StatusCode};
+use serde_json::{Value, json};
+use tracing::instrument::WithSubscriber;
+
+use super::*;
+use crate::clock::Clock;
+use crate::lines::Captured;
+use crate::routing::with_fallbacks;
+use crate::telemetry;
+
+fn router() -> Router {
+    with_fallbacks(
+        Router::new()
+            .route("/api/echo", post(|body: String| async move { body }))
+            .route("/api/cookies", get(|headers: HeaderMap| async move { headers[COOKIE].to_str().unwrap().to_owned() }))
+            .route("/api/things/{id}", get(|client: ClientAddress| async move { client.limit_key() }))
+            .route("/api/panic", get(panics))
+            .route("/api/cached", get(|| async { ([(CACHE_CONTROL, "max-age=60"), (LOCATION, "/x")], "ok") })),
+    )
+}
+
+async fn panics() -> &'static str {
+    std::hint::black_box(None).expect("a secret: hunter2")
+}
+
+fn event(method: &str, path: &str) -> Value {
+    json!({
+        "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": "", "headers": {"host": "evil.example"},
+        "requestContext": {
+            "stage": "$default", "requestId": "req-1", "timeEpoch": 0,
+            "http": {"method": method, "path": path, "sourceIp": "203.0.113.9"},
+        },
+        "isBase64Encoded": false,
+    })
+}
+
+async fn send(event: Value) -> ApiGatewayV2httpResponse {
+    receive(router(), serde_json::from_value(event).unwrap()).await
+}
+
+fn body(response: &ApiGatewayV2httpResponse) -> String {
+    String::from_utf8(response.body.as_ref().map(|body| body.to_vec()).unwrap_or_default()).unwrap()
+}
+
+#[tokio::test]
+async fn odd_raw_events_are_refused_with_a_problem_that_repeats_nothing() {
+    let with = |key: &str, value: Value| {
+        let mut event = event("GET", "/api/cached");
+        event[key] = value;
+        event
+    };
+    let mut events = vec![
+        with("rawQueryString", json!("q=marker \"<>")),
+        with("rawQueryString", json!("q=marker#x")),
+        with("headers", json!({"x-odd": "marker\r\nset-cookie: a=b"})),
+        with("headers", json!({"bad name marker": "x"})),
+        with("headers", json!({"x-long": "marker".repeat(4_000)})),
+        with("cookies", json!(["a=marker\r\nb"])),
+        with("requestContext", json!({})),
+        with("rawPath", json!(7)),
+        json!({}),
+        json!([]),
+        json!("marker"),
+        json!(null),
+    ];
+    let mut bad_body = event("POST", "/api/echo");
+    bad_body["isBase64Encoded"] = json!(true);
+    bad_body["body"] = json!("marker*");
+    events.push(bad_body);
+    for path in
+        ["/api/../marker", "/api/%2e%2e/marker", "/api/..\\marker", "//marker", "/https://marker", "/api/\0marker", "/git.new/marker"]
+    {
+        events.push(event("GET", path));
+    }
+    for event in events {
+        let response = send(event.clone()).await;
+        assert!(matches!(response.status_code, 400 | 404), "{event}: {}", response.status_code);
+        assert_eq!(response.headers["content-type"], "application/problem+json");
+        assert!(!serde_json::to_string(&response).unwrap().contains("marker"), "{event}");
+        assert!(!response.headers.contains_key(LOCATION));
+    }
+}
+
+#[tokio::test]
+async fn odd_hosts_and_forwarded_headers_change_nothing() {
+    for (name, value) in
+        [("host", "a b"), ("host", ""), ("x-forwarded-proto", ""), ("x-forwarded-proto", "http, https"), ("x-forwarded-host", "evil")]
+    {
+        let mut event = event("GET", "/api/cached");
+        event["headers"] = json!({name: value});
+        assert_eq!(send(event).await.status_code, 200, "{name}: {value}");
+    }
+}
+
+#[tokio::test]
+async fn every_answer_carries_the_security_headers() {
+    for path in ["/api/cached", "/nowhere", "//"] {
+        let response = send(event("GET", path)).await;
+        for (name, value) in SECURITY_HEADERS {
+            assert_eq!(response.headers[&name], value, "{path}");
+        }
+    }
+    assert_eq!(send(event("GET", "/api/cached")).await.headers[CACHE_CONTROL], "max-age=60");
+    assert_eq!(send(event("GET", "/nowhere")).await.headers[CACHE_CONTROL], "no-store");
+}
+
+#[tokio::test]
+async fn bodies_and_cookies_arrive_as_they_were_sent() {
+    let mut sent = event("POST", "/api/echo");
+    sent["body"] = json!("aGVsbG8=");
+    sent["isBase64Encoded"] = json!(true);
+    assert_eq!(body(&send(sent).await), "hello");
+
+    let mut sent = event("GET", "/api/cookies");
+    sent["cookies"] = json!(["a=1", "b=2"]);
+    assert_eq!(body(&send(sent).await), "a=1; b=2");
+
+    let mut sent = event("POST", "/api/echo");
+    sent["body"] = json!("a".repeat(BODY_BYTES_MAX + 1));
+    assert_eq!(send(sent).await.status_code, 413);
+}
+
+#[tokio::test]
+async fn a_wrong_method_names_the_right_ones() {
+    let response = send(event("DELETE", "/api/echo")).await;
+    assert_eq!(response.status_code, 405);
+    assert_eq!(response.headers["allow"], "POST");
+    assert_eq!(serde_json::from_str::<Value>(&body(&response)).unwrap()["code"], "method_not_allowed");
+}
+
+#[tokio::test]
+async fn the_callers_address_comes_from_the_gateway_alone() {
+    let mut sent = event("GET", "/api/things/1");
+    sent["headers"] = json!({"x-forwarded-for": "198.51.100.1"});
+    assert_eq!(body(&send(sent).await), "203.0.113.9");
+}
+
+#[tokio::test]
+async fn a_panic_of_a_handler_is_an_internal_problem() {
+    let response = send(event("GET", "/api/panic")).await;
+    assert_eq!(response.status_code, i64::from(StatusCode::INTERNAL_SERVER_ERROR.as_u16()));
+    assert!(body(&response).contains("\"internal\"") && !body(&response).contains("hunter2"));
+}
+
+#[tokio::test]
+async fn a_line_has_its_request_id_even_where_only_warnings_are_logged() {
+    let captured = Captured::default();
+    let subscriber = telemetry::scoped(tracing::Level::WARN, Clock::system(), captured.lines());
+    send(event("GET", "/api/panic")).with_subscriber(subscriber).await;
+    let lines = captured.read();
+    assert!(lines.len() == 1 && lines[0].contains("\"request_id\":\"req-1\"") && !lines[0].contains("hunter2"), "{lines:?}");
+}
+
+#[tokio::test]
+async fn the_access_log_has_the_route_and_nothing_of_the_caller() {
+    let captured = Captured::default();
+    let subscriber = telemetry::scoped(tracing::Level::INFO, Clock::system(), captured.lines());
+    let mut sent = event("GET", "/api/things/private-id");
+    sent["rawQueryString"] = json!("token=secret");
+    sent["cookies"] = json!(["a=cookie-value"]);
+    send(sent).with_subscriber(subscriber).await;
+
+    let lines = captured.read();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    let line: Value = serde_json::from_str(&lines[0]).unwrap();
+    assert_eq!(
+        (&line["message"], &line["method"], &line["route"], &line["status"], &line["request_id"]),
+        (&json!("request"), &json!("GET"), &json!("/api/things/{id}"), &json!(200), &json!("req-1"))
+    );
+    assert!(line["duration_ms"].is_u64());
+    for secret in ["private-id", "secret", "cookie-value", "203.0.113.9", "evil"] {
+        assert!(!lines[0].contains(secret), "{secret}");
+    }
+}

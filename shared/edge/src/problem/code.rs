@@ -1,0 +1,66 @@
+//! The table of problem codes.
+
+use http::StatusCode;
+
+macro_rules! problem_codes {
+    ($($name:ident = $status:ident, $code:literal, $title:literal, $detail:literal;)*) => {
+        /// Every way in which a call can be refused, as the contract names it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[expect(missing_docs, reason = "the contract's own words; titles and details say the rest")]
+        pub enum ProblemCode { $($name,)* }
+
+        impl ProblemCode {
+            /// Every code.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// The stable name, in snake case.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            /// The status that it is answered with.
+            pub fn status(self) -> StatusCode {
+                match self { $(Self::$name => StatusCode::$status,)* }
+            }
+
+            /// A short summary that is the same for every occurrence (RFC 9457, section 3.1.3).
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)* }
+            }
+
+            /// What to tell the caller when the occurrence has nothing better to say.
+            pub fn default_detail(self) -> &'static str {
+                match self { $(Self::$name => $detail,)* }
+            }
+        }
+    };
+}
+
+problem_codes! {
+    MalformedJson = BAD_REQUEST, "malformed_json", "Malformed JSON", "The body is not the JSON that this call takes.";
+    MalformedRequest = BAD_REQUEST, "malformed_request", "Malformed request", "The request could not be read.";
+    InvalidCode = BAD_REQUEST, "invalid_code", "Invalid code", "This code cannot be used.";
+    InvalidCursor = BAD_REQUEST, "invalid_cursor", "Invalid cursor", "This cursor does not belong to this list.";
+    SignatureInvalid = BAD_REQUEST, "signature_invalid", "Invalid signature", "The signature does not match the body.";
+    SessionRequired = UNAUTHORIZED, "session_required", "Session required", "Sign in first.";
+    SessionExpired = UNAUTHORIZED, "session_expired", "Session expired", "Sign in again.";
+    CsrfRejected = FORBIDDEN, "csrf_rejected", "Cross-site request refused", "The request did not come from our own pages.";
+    NotFound = NOT_FOUND, "not_found", "Not found", "There is nothing here for you.";
+    MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed", "See the Allow header for what this address takes.";
+    PostInFlight = CONFLICT, "post_in_flight", "Post in flight", "The post is being published and can no longer be changed.";
+    QuotaExhausted = CONFLICT, "quota_exhausted", "Quota exhausted", "The cycle of this post has no posts left.";
+    NoActivePlan = CONFLICT, "no_active_plan", "No active plan", "Choose a plan or redeem a gift certificate first.";
+    ConnectionUnusable = CONFLICT, "connection_unusable", "Connection unusable", "Connect the account again.";
+    IdempotencyInFlight = CONFLICT, "idempotency_in_flight", "First request still running", "A request with this Idempotency-Key is still running.";
+    StateConflict = CONFLICT, "state_conflict", "State conflict", "This cannot be done in the present state.";
+    StaleVersion = PRECONDITION_FAILED, "stale_version", "Stale version", "It was changed in the meantime. Read it again.";
+    PayloadTooLarge = PAYLOAD_TOO_LARGE, "payload_too_large", "Payload too large", "The body is larger than 1 MiB.";
+    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported media type", "Send application/json.";
+    ValidationFailed = UNPROCESSABLE_ENTITY, "validation_failed", "Validation failed", "Some fields are at fault.";
+    IdempotencyKeyReused = UNPROCESSABLE_ENTITY, "idempotency_key_reused", "Idempotency key reused",
+        "This Idempotency-Key was used for another request.";
+    PreconditionRequired = PRECONDITION_REQUIRED, "precondition_required", "Precondition required", "Send If-Match with the version that you have read.";
+    TooManyRequests = TOO_MANY_REQUESTS, "too_many_requests", "Too many requests", "Try again later.";
+    Internal = INTERNAL_SERVER_ERROR, "internal", "Internal error", "Something went wrong on our side.";
+    Unavailable = SERVICE_UNAVAILABLE, "unavailable", "Unavailable", "This cannot be done at the moment. Try again shortly.";
+}
