@@ -1,0 +1,207 @@
+//! Connections. The tokens are in the vault; here are its names and versions.
+
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::{ReturnValuesOnConditionCheckFailure, TransactWriteItem};
+use domain::connection::{Connection, Health, RefreshLease};
+use domain::id::{AttemptId, ConnectionId, UserId};
+use domain::platform::PlatformName;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::items::{from_item, number, text, to_item, written_by};
+use crate::key::{CONNECTION, Item, Key, user_pk};
+use crate::posts::{cancellation, failed, put, transact_put};
+use crate::{Store, StoreError};
+
+/// More accounts than anybody connects; the list stops there.
+const CONNECTIONS_MAX: i32 = 200;
+
+#[derive(Serialize, Deserialize)]
+struct ConnectionItem {
+    id: ConnectionId,
+    user_id: UserId,
+    platform: PlatformName,
+    platform_user_id: String,
+    username: String,
+    health: Health,
+    scopes: Vec<String>,
+    expires_at: Option<Timestamp>,
+    refreshable: bool,
+    secret_name: String,
+    secret_version: String,
+    lease_attempt: Option<AttemptId>,
+    lease_until: Option<Timestamp>,
+    connected_at: Timestamp,
+    updated_at: Timestamp,
+    rev: u64,
+    writer: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct AccountItem {
+    connection_id: ConnectionId,
+}
+
+impl ConnectionItem {
+    fn new(connection: &Connection, writer: &str) -> Self {
+        let Connection { id, user_id, platform, platform_user_id, username, health, scopes, .. } = connection.clone();
+        Self {
+            id,
+            user_id,
+            platform,
+            platform_user_id,
+            username,
+            health,
+            scopes,
+            expires_at: connection.expires_at,
+            refreshable: connection.refreshable,
+            secret_name: connection.secret_name.clone(),
+            secret_version: connection.secret_version.clone(),
+            lease_attempt: connection.lease.as_ref().map(|lease| lease.attempt.clone()),
+            lease_until: connection.lease.as_ref().map(|lease| lease.until),
+            connected_at: connection.connected_at,
+            updated_at: connection.updated_at,
+            rev: connection.rev,
+            writer: writer.to_owned(),
+        }
+    }
+}
+
+impl From<ConnectionItem> for Connection {
+    fn from(item: ConnectionItem) -> Self {
+        let lease = item.lease_attempt.zip(item.lease_until).map(|(attempt, until)| RefreshLease { attempt, until });
+        Self {
+            id: item.id,
+            user_id: item.user_id,
+            platform: item.platform,
+            platform_user_id: item.platform_user_id,
+            username: item.username,
+            health: item.health,
+            scopes: item.scopes,
+            expires_at: item.expires_at,
+            refreshable: item.refreshable,
+            secret_name: item.secret_name,
+            secret_version: item.secret_version,
+            lease,
+            connected_at: item.connected_at,
+            updated_at: item.updated_at,
+            rev: item.rev,
+        }
+    }
+}
+
+/// What came of a write.
+#[derive(Debug)]
+pub enum ConnectionWrite {
+    /// It stands.
+    Done,
+    /// Somebody else's change came first; this is what stands now.
+    Moved(Option<Box<Connection>>),
+}
+
+impl Store {
+    /// A connection, strongly consistent.
+    pub async fn connection(&self, user: &UserId, id: &ConnectionId) -> Result<Option<Connection>, StoreError> {
+        let item: Option<ConnectionItem> = self.get(&self.tables.users, "connection", Key::connection(user, id)).await?;
+        Ok(item.map(Into::into))
+    }
+
+    /// All of a user's connections, in the order in which they were made.
+    pub async fn connections(&self, user: &UserId) -> Result<Vec<Connection>, StoreError> {
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.tables.users)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
+            .expression_attribute_values(":pk", text(user_pk(user)))
+            .expression_attribute_values(":sk", text(CONNECTION))
+            .limit(CONNECTIONS_MAX)
+            .send()
+            .await
+            .map_err(StoreError::unavailable("listing connections"))?;
+        answer.items.unwrap_or_default().into_iter().map(read).collect()
+    }
+
+    /// The user's connection of an account, if it was ever made.
+    pub async fn connection_of_account(
+        &self,
+        user: &UserId,
+        platform: PlatformName,
+        account_id: &str,
+    ) -> Result<Option<Connection>, StoreError> {
+        let account: Option<AccountItem> = self.get(&self.tables.users, "account", Key::account(user, platform, account_id)).await?;
+        match account {
+            Some(account) => self.connection(user, &account.connection_id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Stores a new connection; `Moved`: the user has connected this account at the same time.
+    pub async fn create_connection(&self, connection: &Connection, writer: &str) -> Result<ConnectionWrite, StoreError> {
+        let (table, user) = (&self.tables.users, &connection.user_id);
+        let account = AccountItem { connection_id: connection.id.clone() };
+        let account_key = Key::account(user, connection.platform, &connection.platform_user_id);
+        let item = to_item(Key::connection(user, &connection.id), ConnectionItem::new(connection, writer));
+        let legs = [put(table, item), put(table, to_item(account_key, account))]
+            .map(|leg| transact_put(leg.condition_expression("attribute_not_exists(pk)")));
+        match self.client.transact_write_items().set_transact_items(Some(legs.to_vec())).send().await {
+            Ok(_) => Ok(ConnectionWrite::Done),
+            Err(error) => match cancellation(&error) {
+                Some(reasons) if written_by(reasons.first().and_then(|r| r.item.as_ref()), connection.rev) == Some(writer) => {
+                    Ok(ConnectionWrite::Done)
+                }
+                Some(reasons) if reasons.iter().any(|reason| failed(Some(reason))) => Ok(ConnectionWrite::Moved(None)),
+                _ => Err(StoreError::unavailable("storing a connection")(error)),
+            },
+        }
+    }
+
+    /// Stores the next state of a connection: its `rev` is one more than the one that must still stand.
+    pub async fn update_connection(&self, connection: &Connection, writer: &str) -> Result<ConnectionWrite, StoreError> {
+        let sent = self
+            .client
+            .put_item()
+            .table_name(&self.tables.users)
+            .set_item(Some(to_item(Key::connection(&connection.user_id, &connection.id), ConnectionItem::new(connection, writer))))
+            .condition_expression("rev = :rev")
+            .expression_attribute_values(":rev", number(connection.rev - 1))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        let Err(error) = sent else { return Ok(ConnectionWrite::Done) };
+        match error.as_service_error() {
+            Some(PutItemError::ConditionalCheckFailedException(failed)) => {
+                if written_by(failed.item.as_ref(), connection.rev) == Some(writer) {
+                    return Ok(ConnectionWrite::Done);
+                }
+                Ok(ConnectionWrite::Moved(failed.item.clone().map(read).transpose()?.map(Box::new)))
+            }
+            _ => Err(StoreError::unavailable("storing a connection")(error)),
+        }
+    }
+
+    /// Removes a connection, if it is still as it was read. Repeating it does no harm.
+    pub async fn delete_connection(&self, connection: &Connection) -> Result<bool, StoreError> {
+        let user = &connection.user_id;
+        let delete = |key: Key| aws_sdk_dynamodb::types::Delete::builder().table_name(&self.tables.users).set_key(Some(key.into_item()));
+        let row = delete(Key::connection(user, &connection.id))
+            .condition_expression("attribute_not_exists(pk) OR rev = :rev")
+            .expression_attribute_values(":rev", number(connection.rev));
+        let account = delete(Key::account(user, connection.platform, &connection.platform_user_id));
+        let legs = [row, account]
+            .map(|delete| TransactWriteItem::builder().delete(delete.build().expect("table and key are set")).build())
+            .to_vec();
+        match self.client.transact_write_items().set_transact_items(Some(legs)).send().await {
+            Ok(_) => Ok(true),
+            Err(error) => match cancellation(&error) {
+                Some(reasons) if failed(reasons.first()) => Ok(false),
+                _ => Err(StoreError::unavailable("removing a connection")(error)),
+            },
+        }
+    }
+}
+
+fn read(item: Item) -> Result<Connection, StoreError> {
+    Ok(from_item::<ConnectionItem>("connection", item)?.into())
+}

@@ -1,0 +1,85 @@
+//! Small steps that every table's file takes: values to items, items to values, reads of one or many keys.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::key::{Item, Key};
+use crate::{Store, StoreError};
+
+/// DynamoDB answers at most 100 keys in one batch.
+pub(crate) const BATCH_MAX: usize = 100;
+/// A batch that keeps coming back unfinished is throttled: give up and let the caller's caller try later.
+const BATCH_ROUNDS_MAX: usize = 5;
+
+pub(crate) fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+pub(crate) fn number(value: impl Into<u64>) -> AttributeValue {
+    AttributeValue::N(value.into().to_string())
+}
+
+/// The item of a stored struct under its key.
+pub(crate) fn to_item<T: Serialize>(key: Key, value: T) -> Item {
+    let mut item: Item = serde_dynamo::to_item(value).expect("our own structs hold nothing that DynamoDB cannot");
+    item.retain(|_, value| !matches!(value, AttributeValue::Null(true)));
+    item.extend(key.into_item());
+    item
+}
+
+pub(crate) fn from_item<T: DeserializeOwned>(what: &'static str, item: Item) -> Result<T, StoreError> {
+    serde_dynamo::from_item(item).map_err(StoreError::corrupt(what))
+}
+
+/// The writer that the item in the way was written by, if it is at `rev`.
+pub(crate) fn written_by(item: Option<&Item>, rev: u64) -> Option<&str> {
+    let item = item?;
+    let stands = item.get("rev")?.as_n().ok()?;
+    (*stands == rev.to_string()).then_some(())?;
+    item.get("writer")?.as_s().ok().map(String::as_str)
+}
+
+impl Store {
+    /// Strongly consistent read of one item.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, table: &str, what: &'static str, key: Key) -> Result<Option<T>, StoreError> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(table)
+            .set_key(Some(key.into_item()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(StoreError::unavailable("reading an item"))?;
+        answer.item.map(|item| from_item(what, item)).transpose()
+    }
+
+    /// Strongly consistent read of at most [`BATCH_MAX`] keys over several tables, in no order.
+    pub(crate) async fn batch_get(&self, keys: Vec<(&str, Key)>) -> Result<Vec<Item>, StoreError> {
+        let mut wanted: HashMap<String, KeysAndAttributes> = HashMap::new();
+        for (table, key) in keys {
+            let entry = wanted.entry(table.to_owned()).or_insert_with(|| {
+                KeysAndAttributes::builder().consistent_read(true).set_keys(Some(Vec::new())).build().expect("keys are set")
+            });
+            entry.keys.push(key.into_item());
+        }
+        let mut items = Vec::new();
+        for _ in 0..BATCH_ROUNDS_MAX {
+            let answer = self
+                .client
+                .batch_get_item()
+                .set_request_items(Some(wanted))
+                .send()
+                .await
+                .map_err(StoreError::unavailable("reading several items"))?;
+            items.extend(answer.responses.unwrap_or_default().into_values().flatten());
+            wanted = answer.unprocessed_keys.unwrap_or_default();
+            if wanted.is_empty() {
+                return Ok(items);
+            }
+        }
+        Err(StoreError::Contended { doing: "reading several items" })
+    }
+}

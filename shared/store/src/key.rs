@@ -1,0 +1,116 @@
+//! Where each item stands: see the key table in the README.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::id::{ChoiceId, ConnectionId, HistoryId, PostId, UserId};
+use domain::platform::PlatformName;
+use jiff::Timestamp;
+
+/// A primary key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Key {
+    pub(crate) pk: String,
+    pub(crate) sk: String,
+}
+
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+impl Key {
+    fn new(pk: String, sk: impl Into<String>) -> Self {
+        Self { pk, sk: sk.into() }
+    }
+
+    pub(crate) fn profile(user: &UserId) -> Self {
+        Self::new(user_pk(user), "PROFILE")
+    }
+
+    pub(crate) fn connection(user: &UserId, id: &ConnectionId) -> Self {
+        Self::new(user_pk(user), format!("{CONNECTION}{id}"))
+    }
+
+    /// One account of a platform is connected once per user.
+    pub(crate) fn account(user: &UserId, platform: PlatformName, account_id: &str) -> Self {
+        Self::new(user_pk(user), format!("ACCOUNT#{platform}#{account_id}"))
+    }
+
+    pub(crate) fn phone(hash: &str) -> Self {
+        Self::new(format!("PHONE#{hash}"), "PHONE")
+    }
+
+    pub(crate) fn gift(hash: &str) -> Self {
+        Self::new(format!("GIFT#{hash}"), "GIFT")
+    }
+
+    pub(crate) fn post(user: &UserId, id: &PostId) -> Self {
+        Self::new(user_pk(user), format!("{POST}{id}"))
+    }
+
+    pub(crate) fn content(user: &UserId, id: &PostId) -> Self {
+        Self::new(user_pk(user), format!("{POST}{id}#CONTENT"))
+    }
+
+    /// Numbered with leading zeros, so that they sort.
+    pub(crate) fn attempt(user: &UserId, id: &PostId, number: u32) -> Self {
+        Self::new(user_pk(user), format!("{POST}{id}#TRY#{number:06}"))
+    }
+
+    pub(crate) fn event(user: &UserId, id: &PostId, rev: u64) -> Self {
+        Self::new(user_pk(user), format!("{POST}{id}#EVENT#{rev:06}"))
+    }
+
+    /// A platform's post belongs to one post of ours.
+    pub(crate) fn bound(platform: PlatformName, platform_post_id: &str) -> Self {
+        Self::new(format!("BOUND#{platform}#{platform_post_id}"), "BOUND")
+    }
+
+    pub(crate) fn cycle(user: &UserId, start: Timestamp) -> Self {
+        Self::new(user_pk(user), format!("CYCLE#{}", sortable(start)))
+    }
+
+    pub(crate) fn history(user: &UserId, id: &HistoryId) -> Self {
+        Self::new(user_pk(user), format!("{HISTORY}{id}"))
+    }
+
+    pub(crate) fn session(hash: &str) -> Self {
+        Self::new(format!("SESSION#{hash}"), "SESSION")
+    }
+
+    pub(crate) fn flow(state_hash: &str) -> Self {
+        Self::new(format!("FLOW#{state_hash}"), "FLOW")
+    }
+
+    pub(crate) fn challenge(phone_hash: &str) -> Self {
+        Self::new(format!("CODE#{phone_hash}"), "CODE")
+    }
+
+    pub(crate) fn choice(user: &UserId, id: &ChoiceId) -> Self {
+        Self::new(user_pk(user), format!("CHOICE#{id}"))
+    }
+
+    pub(crate) fn into_item(self) -> Item {
+        Item::from([("pk".into(), AttributeValue::S(self.pk)), ("sk".into(), AttributeValue::S(self.sk))])
+    }
+}
+
+pub(crate) const CONNECTION: &str = "CONNECTION#";
+pub(crate) const POST: &str = "POST#";
+pub(crate) const HISTORY: &str = "HISTORY#";
+
+/// Everything that a customer owns begins with the id taken from the session: another's item cannot be addressed.
+pub(crate) fn user_pk(user: &UserId) -> String {
+    format!("USER#{user}")
+}
+
+/// An instant as text of fixed width, so that text order is time order.
+pub(crate) fn sortable(at: Timestamp) -> String {
+    format!("{at:.3}")
+}
+
+/// How many partitions the indexes of work to do are spread over; a partition takes 1,000 writes a second.
+pub(crate) const SHARDS: u8 = 8;
+
+/// The shard that an id falls into: its last letter is random.
+pub(crate) fn shard(id: &str) -> u8 {
+    id.bytes().last().unwrap_or(0) % SHARDS
+}

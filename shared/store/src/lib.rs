@@ -1,0 +1,62 @@
+//! What is kept in DynamoDB: items to domain values and back, every condition and every transaction.
+//!
+//! Every write is conditional on the `rev` that it was derived from, and asks for the item that stood in its way: if that
+//! is our own write (the SDK re-sends what may already have landed), it counts as done.
+
+mod connections;
+mod cursor;
+mod error;
+mod flows;
+mod items;
+mod key;
+mod ledger;
+mod posts;
+pub mod schema;
+mod sessions;
+mod users;
+mod verification;
+
+pub use connections::ConnectionWrite;
+pub use cursor::{Cursor, InvalidCursor, Page};
+pub use error::StoreError;
+pub use flows::{Choice, ChoiceAccount, FlowTaken};
+pub use ledger::Closing;
+pub use posts::{Commit, Filter, PostChange, Settlement, Story, Wanted};
+pub use sessions::StoredSession;
+pub use users::{Redeemed, Redemption};
+pub use verification::SignIn;
+
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::Client;
+
+/// The names of the tables. A function leaves those empty that are not its own; a call to one of them fails.
+#[derive(Debug, Clone, Default)]
+pub struct Tables {
+    /// Profiles, connections, gift certificates and what must be unique.
+    pub users: String,
+    /// Posts with their content, attempts and events.
+    pub posts: String,
+    /// Cycles and their history.
+    pub ledger: String,
+    /// What ends by itself: sessions, OAuth flows, verification codes.
+    pub sessions: String,
+}
+
+/// The tables, through one client.
+#[derive(Debug, Clone)]
+pub struct Store {
+    client: Client,
+    tables: Tables,
+}
+
+impl Store {
+    /// A store on the client configuration `sdk`; cheap, no call is made.
+    pub fn new(sdk: &SdkConfig, tables: Tables) -> Self {
+        Self { client: Client::new(sdk), tables }
+    }
+
+    /// The client itself, for whoever creates tables.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+}

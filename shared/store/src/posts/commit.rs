@@ -1,0 +1,222 @@
+//! The one way in which a post changes.
+
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
+use domain::content::Content;
+use domain::ledger::LedgerChange;
+use domain::post::{AttemptRecord, Event, Post, State};
+
+use super::item::{AttemptItem, ContentItem, PostItem};
+use super::key_of;
+use crate::items::{from_item, number, to_item, written_by};
+use crate::key::{Item, Key};
+use crate::ledger::ledger_puts;
+use crate::{Store, StoreError};
+
+/// A post's next state, with all that must be stored with it or not at all.
+#[derive(Debug)]
+pub struct PostChange<'a> {
+    /// The post afterwards; its `rev` is one more than the one that must still stand.
+    pub post: &'a Post,
+    /// The attempt or request that writes: it makes our own write recognisable.
+    pub writer: &'a str,
+    /// New content, where the change brings one.
+    pub content: Option<&'a Content>,
+    /// The row of the try that ended.
+    pub attempt: Option<&'a AttemptRecord>,
+    /// The row of what a person or job did.
+    pub event: Option<&'a Event>,
+    /// What it does to the cycles.
+    pub ledger: &'a [LedgerChange],
+}
+
+/// What came of a change.
+#[derive(Debug)]
+pub enum Commit {
+    /// It stands, by this call or by an earlier one of the same writer.
+    Done,
+    /// Somebody else's change came first; this is what stands now.
+    PostMoved(Option<Box<Post>>),
+    /// A cycle changed meanwhile: read it again and repeat.
+    LedgerMoved,
+    /// The platform's post belongs to another post of ours.
+    AlreadyBound,
+}
+
+impl<'a> PostChange<'a> {
+    /// A change of the post alone.
+    pub fn of(post: &'a Post, writer: &'a str) -> Self {
+        Self { post, writer, content: None, attempt: None, event: None, ledger: &[] }
+    }
+
+    fn is_single(&self) -> bool {
+        self.content.is_none() && self.attempt.is_none() && self.event.is_none() && self.ledger.is_empty()
+    }
+
+    fn bound_key(&self) -> Option<Key> {
+        match &self.post.state {
+            State::Published { platform_post_id: Some(id), .. } => Some(Key::bound(self.post.platform, id)),
+            _ => None,
+        }
+    }
+}
+
+impl Store {
+    /// Stores new posts with their content and first events, all or none. At most 33 posts at once.
+    pub async fn create_posts(&self, posts: &[(Post, Content, Event)], writer: &str) -> Result<(), StoreError> {
+        let mut legs = Vec::with_capacity(posts.len() * 3);
+        for (post, content, event) in posts {
+            let key = Key::post(&post.user_id, &post.id);
+            legs.push(put(&self.tables.posts, to_item(key, PostItem::new(post, writer))).condition_expression("attribute_not_exists(pk)"));
+            legs.push(put(&self.tables.posts, to_item(Key::content(&post.user_id, &post.id), ContentItem::from(content))));
+            legs.push(put(&self.tables.posts, to_item(Key::event(&post.user_id, &post.id, post.rev), event)));
+        }
+        let legs = legs.into_iter().map(transact_put).collect();
+        self.client
+            .transact_write_items()
+            .set_transact_items(Some(legs))
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(StoreError::unavailable("creating posts"))
+    }
+
+    /// Stores a change of a post: all of it, if the post and the cycles are as they were when it was derived.
+    pub async fn commit(&self, change: &PostChange<'_>) -> Result<Commit, StoreError> {
+        if change.is_single() && change.bound_key().is_none() { self.put_post(change).await } else { self.transact_post(change).await }
+    }
+
+    /// Removes a post with all its rows, if it is still as it was read.
+    pub async fn delete_post(&self, post: &Post) -> Result<Commit, StoreError> {
+        let mut legs = Vec::new();
+        for item in self.story_items(&post.user_id, &post.id).await? {
+            let Some(key) = key_of(&item) else { continue };
+            let is_post = key == Key::post(&post.user_id, &post.id);
+            let mut delete = Delete::builder().table_name(&self.tables.posts).set_key(Some(key.into_item()));
+            if is_post {
+                delete = delete
+                    .condition_expression("rev = :rev")
+                    .expression_attribute_values(":rev", number(post.rev))
+                    .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+            }
+            let delete = delete.build().expect("table and key are set");
+            // The conditional leg goes first, and with the first chunk: without it nothing else may go.
+            legs.insert(if is_post { 0 } else { legs.len() }, TransactWriteItem::builder().delete(delete).build());
+        }
+        for chunk in legs.chunks(100) {
+            let sent = self.client.transact_write_items().set_transact_items(Some(chunk.to_vec())).send().await;
+            match sent {
+                Ok(_) => {}
+                Err(error) => match cancellation(&error) {
+                    Some(reasons) if failed(reasons.first()) => return moved(reasons[0].item.clone()),
+                    _ => return Err(StoreError::unavailable("deleting a post")(error)),
+                },
+            }
+        }
+        Ok(Commit::Done)
+    }
+
+    async fn put_post(&self, change: &PostChange<'_>) -> Result<Commit, StoreError> {
+        let key = Key::post(&change.post.user_id, &change.post.id);
+        let sent = self
+            .client
+            .put_item()
+            .table_name(&self.tables.posts)
+            .set_item(Some(to_item(key, PostItem::new(change.post, change.writer))))
+            .condition_expression("rev = :rev")
+            .expression_attribute_values(":rev", number(change.post.rev - 1))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match sent {
+            Ok(_) => Ok(Commit::Done),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(failed)) => self.told(change, failed.item.clone()),
+                _ => Err(StoreError::unavailable("storing a post")(error)),
+            },
+        }
+    }
+
+    async fn transact_post(&self, change: &PostChange<'_>) -> Result<Commit, StoreError> {
+        let legs = self.legs(change);
+        let ledger_legs = 1..=change.ledger.len();
+        let bound_leg = change.bound_key().map(|_| legs.len() - 1);
+        let sent = self.client.transact_write_items().set_transact_items(Some(legs)).send().await;
+        let Err(error) = sent else { return Ok(Commit::Done) };
+        let Some(reasons) = cancellation(&error) else { return Err(StoreError::unavailable("storing a post and its ledger")(error)) };
+        if failed(reasons.first()) {
+            return self.told(change, reasons[0].item.clone());
+        }
+        if bound_leg.is_some_and(|leg| failed(reasons.get(leg))) {
+            return Ok(Commit::AlreadyBound);
+        }
+        if ledger_legs.into_iter().any(|leg| failed(reasons.get(leg))) || reasons.iter().any(is_conflict) {
+            return Ok(Commit::LedgerMoved);
+        }
+        Err(StoreError::unavailable("storing a post and its ledger")(error))
+    }
+
+    /// The post first, then one cycle each, then the rows; the binding last. `transact_post` reads the answer by place.
+    fn legs(&self, change: &PostChange<'_>) -> Vec<TransactWriteItem> {
+        let (user, id) = (&change.post.user_id, &change.post.id);
+        let table = &self.tables.posts;
+        let mut puts = vec![
+            put(table, to_item(Key::post(user, id), PostItem::new(change.post, change.writer)))
+                .condition_expression("rev = :rev")
+                .expression_attribute_values(":rev", number(change.post.rev - 1)),
+        ];
+        puts.extend(change.ledger.iter().map(|ledger| ledger_puts::cycle(&self.tables.ledger, ledger)));
+        puts.extend(change.ledger.iter().flat_map(|ledger| ledger_puts::entries(&self.tables.ledger, ledger)));
+        puts.extend(change.content.map(|content| put(table, to_item(Key::content(user, id), ContentItem::from(content)))));
+        puts.extend(change.attempt.map(|record| put(table, to_item(Key::attempt(user, id, record.number), AttemptItem::from(record)))));
+        puts.extend(change.event.map(|event| put(table, to_item(Key::event(user, id, change.post.rev), event))));
+        puts.extend(change.bound_key().map(|key| {
+            let item = to_item(key, std::collections::BTreeMap::from([("post_id", id.as_str()), ("user_id", user.as_str())]));
+            put(table, item).condition_expression("attribute_not_exists(pk)")
+        }));
+        puts.into_iter().map(transact_put).collect()
+    }
+
+    /// What a refused condition tells: our own earlier write, or somebody else's.
+    #[expect(clippy::unused_self, reason = "reads with its callers")]
+    fn told(&self, change: &PostChange<'_>, standing: Option<Item>) -> Result<Commit, StoreError> {
+        if written_by(standing.as_ref(), change.post.rev) == Some(change.writer) {
+            return Ok(Commit::Done);
+        }
+        moved(standing)
+    }
+}
+
+fn moved(standing: Option<Item>) -> Result<Commit, StoreError> {
+    let post = standing.map(|item| from_item::<PostItem>("post", item)?.try_into()).transpose()?;
+    Ok(Commit::PostMoved(post.map(Box::new)))
+}
+
+pub(crate) fn put(table: &str, item: Item) -> aws_sdk_dynamodb::types::builders::PutBuilder {
+    Put::builder()
+        .table_name(table)
+        .set_item(Some(item))
+        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+}
+
+pub(crate) fn transact_put(put: aws_sdk_dynamodb::types::builders::PutBuilder) -> TransactWriteItem {
+    TransactWriteItem::builder().put(put.build().expect("table and item are set")).build()
+}
+
+/// The reasons of a cancelled transaction, one a leg.
+pub(crate) fn cancellation<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<&[CancellationReason]> {
+    match error.as_service_error()? {
+        TransactWriteItemsError::TransactionCanceledException(cancelled) => Some(cancelled.cancellation_reasons()),
+        _ => None,
+    }
+}
+
+pub(crate) fn failed(reason: Option<&CancellationReason>) -> bool {
+    reason.is_some_and(|reason| reason.code() == Some("ConditionalCheckFailed"))
+}
+
+pub(crate) fn is_conflict(reason: &CancellationReason) -> bool {
+    reason.code() == Some("TransactionConflict")
+}

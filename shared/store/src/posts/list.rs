@@ -1,0 +1,144 @@
+//! A user's posts by time.
+
+use domain::content::Content;
+use domain::id::{GroupId, UserId};
+use domain::platform::PlatformName;
+use domain::post::{Post, Status};
+use jiff::Timestamp;
+
+use super::item::{ContentItem, PostItem};
+use super::key_of;
+use crate::cursor::{Cursor, Page};
+use crate::items::{from_item, text};
+use crate::key::{Item, Key, sortable};
+use crate::schema::BY_DUE_INDEX;
+use crate::{Store, StoreError};
+
+/// A page is filled from at most this many reads: a filter that matches little ends a page early, with a cursor.
+const READS_MAX: usize = 5;
+/// How many posts a search reads at once.
+const ANY_PAGE: usize = 100;
+
+/// Which posts; `None` = any.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// In this status.
+    pub status: Option<Status>,
+    /// On this platform.
+    pub platform: Option<PlatformName>,
+    /// Of this request.
+    pub group_id: Option<GroupId>,
+    /// Due at or after.
+    pub from: Option<Timestamp>,
+    /// Due before.
+    pub to: Option<Timestamp>,
+}
+
+impl Filter {
+    fn matches(&self, post: &Post) -> bool {
+        self.status.is_none_or(|status| post.status() == status)
+            && self.platform.is_none_or(|platform| post.platform == platform)
+            && self.group_id.as_ref().is_none_or(|group| post.group_id == *group)
+    }
+}
+
+impl Store {
+    /// A page of at most `limit` (1 to 100) posts by their due time. The index may be a moment behind.
+    pub async fn posts(
+        &self,
+        user: &UserId,
+        filter: &Filter,
+        limit: usize,
+        after: Option<Cursor>,
+    ) -> Result<Page<(Post, Content)>, StoreError> {
+        let mut found: Vec<Post> = Vec::new();
+        let mut start = after.map(Cursor::into_key);
+        let mut next = None;
+        for _ in 0..READS_MAX {
+            let (items, last) = self.posts_by_due(user, filter, limit, start.take()).await?;
+            for item in items {
+                let position = position(&item);
+                let post: Post = from_item::<PostItem>("post", item)?.try_into()?;
+                if filter.matches(&post) {
+                    found.push(post);
+                }
+                if found.len() == limit {
+                    next = Some(position);
+                    break;
+                }
+            }
+            if next.is_some() || last.is_none() {
+                break;
+            }
+            start = last;
+        }
+        let next = next.or(start).map(|key| Cursor::from_key(user, &key));
+        Ok(Page { items: self.with_content(user, found).await?, next })
+    }
+
+    /// Whether one of the first 500 posts of `filter`, by due time, is one that `wanted` names. Reads the index alone, no content.
+    pub async fn any_post(&self, user: &UserId, filter: &Filter, wanted: impl Fn(&Post) -> bool + Send) -> Result<bool, StoreError> {
+        let mut start = None;
+        for _ in 0..READS_MAX {
+            let (items, last) = self.posts_by_due(user, filter, ANY_PAGE, start).await?;
+            for item in items {
+                let post: Post = from_item::<PostItem>("post", item)?.try_into()?;
+                if filter.matches(&post) && wanted(&post) {
+                    return Ok(true);
+                }
+            }
+            if last.is_none() {
+                break;
+            }
+            start = last;
+        }
+        Ok(false)
+    }
+
+    async fn posts_by_due(
+        &self,
+        user: &UserId,
+        filter: &Filter,
+        limit: usize,
+        start: Option<Item>,
+    ) -> Result<(Vec<Item>, Option<Item>), StoreError> {
+        let from = filter.from.map_or_else(|| "0".to_owned(), sortable);
+        let to = filter.to.map_or_else(|| "~".to_owned(), sortable);
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.tables.posts)
+            .index_name(BY_DUE_INDEX)
+            .key_condition_expression("list_pk = :pk AND list_sk BETWEEN :from AND :to")
+            .expression_attribute_values(":pk", text(user.as_str()))
+            .expression_attribute_values(":from", text(from))
+            .expression_attribute_values(":to", text(to))
+            .limit(i32::try_from(limit + 1).unwrap_or(100))
+            .set_exclusive_start_key(start)
+            .send()
+            .await
+            .map_err(StoreError::unavailable("listing posts"))?;
+        Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key))
+    }
+
+    async fn with_content(&self, user: &UserId, posts: Vec<Post>) -> Result<Vec<(Post, Content)>, StoreError> {
+        if posts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys = posts.iter().map(|post| (self.tables.posts.as_str(), Key::content(user, &post.id))).collect();
+        let mut contents = std::collections::BTreeMap::new();
+        for item in self.batch_get(keys).await? {
+            if let Some(key) = key_of(&item) {
+                contents.insert(key.sk, Content::from(from_item::<ContentItem>("content", item)?));
+            }
+        }
+        // A post that was deleted between the two reads has no content any more, and no place in the list.
+        let with = |post: Post| contents.remove(&Key::content(user, &post.id).sk).map(|content| (post, content));
+        Ok(posts.into_iter().filter_map(with).collect())
+    }
+}
+
+/// The key at which a list goes on after `item`.
+fn position(item: &Item) -> Item {
+    ["pk", "sk", "list_pk", "list_sk"].into_iter().filter_map(|name| Some((name.to_owned(), item.get(name)?.clone()))).collect()
+}

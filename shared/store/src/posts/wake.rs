@@ -1,0 +1,47 @@
+//! The posts that need attention.
+
+use domain::id::{PostId, UserId};
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::item::wake_pk;
+use crate::items::{from_item, text};
+use crate::key::{SHARDS, sortable};
+use crate::schema::WAKE_INDEX;
+use crate::{Store, StoreError};
+
+/// A post that has stood still. The index is a hint: whoever acts reads the post first.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Wanted {
+    /// Which.
+    #[serde(rename = "id")]
+    pub post_id: PostId,
+    /// Whose.
+    pub user_id: UserId,
+    /// In which version.
+    pub version: u32,
+}
+
+impl Store {
+    /// The shards of the index; the sweeper goes through all of them.
+    pub fn wake_shards() -> impl Iterator<Item = u8> {
+        0..SHARDS
+    }
+
+    /// At most `limit` posts of one shard whose time to be looked at has come, longest waiting first.
+    pub async fn wanting_attention(&self, shard: u8, now: Timestamp, limit: i32) -> Result<Vec<Wanted>, StoreError> {
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.tables.posts)
+            .index_name(WAKE_INDEX)
+            .key_condition_expression("wake_pk = :pk AND wake_at <= :now")
+            .expression_attribute_values(":pk", text(wake_pk(shard)))
+            .expression_attribute_values(":now", text(sortable(now)))
+            .limit(limit)
+            .send()
+            .await
+            .map_err(StoreError::unavailable("looking for posts that stand still"))?;
+        answer.items.unwrap_or_default().into_iter().map(|item| from_item("wake-up hint", item)).collect()
+    }
+}
