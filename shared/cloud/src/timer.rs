@@ -1,0 +1,62 @@
+//! Seeing to it that a post is woken at its time.
+
+use aws_config::SdkConfig;
+use domain::wake_up::WakeUp;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::queue::{SendError, WakeUps};
+use crate::schedules::{ScheduleError, Schedules};
+
+/// Scheduler refuses times that have passed and may miss the very next minute: what is due sooner goes to the queue, with a
+/// delay.
+pub const AHEAD_MIN: SignedDuration = SignedDuration::from_secs(90);
+
+/// A queue for what is due soon, and schedules for what is due later.
+#[derive(Debug, Clone)]
+pub struct Timer {
+    wake_ups: WakeUps,
+    schedules: Schedules,
+}
+
+/// Why a wake-up was not arranged.
+#[derive(Debug, thiserror::Error)]
+pub enum TimerError {
+    /// The queue.
+    #[error(transparent)]
+    Queue(#[from] SendError),
+    /// The scheduler.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
+}
+
+/// Whether what is due at `at` goes straight to the queue.
+pub fn is_near(at: Timestamp, now: Timestamp) -> bool {
+    at.duration_since(now) < AHEAD_MIN
+}
+
+impl Timer {
+    /// A timer on the client configuration `sdk`.
+    pub fn new(sdk: &SdkConfig, queue_url: String, queue_arn: String, group: String, role_arn: String, dead_letter_arn: String) -> Self {
+        let schedules = Schedules::new(sdk, group, role_arn, queue_arn, dead_letter_arn);
+        Self { wake_ups: WakeUps::new(sdk, queue_url), schedules }
+    }
+
+    /// Arranges a wake-up at `at`. Arranging it twice wakes twice at most, and a wake-up is only a hint.
+    pub async fn set(&self, wake_up: &WakeUp, at: Timestamp, now: Timestamp) -> Result<(), TimerError> {
+        if is_near(at, now) {
+            return Ok(self.wake_ups.send(wake_up, at.duration_since(now)).await?);
+        }
+        self.schedules.arm(&wake_up.post_id, wake_up.version, &wake_up.user_id, at).await?;
+        Ok(())
+    }
+
+    /// Takes back a wake-up that nobody needs. One that stays behind wakes a version that is gone, and does nothing.
+    pub async fn unset(&self, wake_up: &WakeUp) -> Result<(), TimerError> {
+        Ok(self.schedules.disarm(&wake_up.post_id, wake_up.version).await?)
+    }
+
+    /// The queue itself, for wake-ups that are due now.
+    pub fn queue(&self) -> &WakeUps {
+        &self.wake_ups
+    }
+}

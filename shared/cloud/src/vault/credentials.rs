@@ -1,0 +1,73 @@
+//! What an operator puts into the vault: the platforms' app credentials and the hash key. Read as "the current one", never written here.
+
+use std::collections::HashMap;
+use std::sync::{MutexGuard, PoisonError};
+
+use domain::platform::PlatformName;
+use jiff::{SignedDuration, Timestamp};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{Vault, VaultError, malformed, sealed};
+
+/// How long app credentials are used without a look: a rotation is in force everywhere after this.
+pub const CREDENTIALS_LIFE: SignedDuration = SignedDuration::from_mins(5);
+/// The shortest hash key that is taken, in characters.
+pub const HASH_KEY_CHARS_MIN: usize = 64;
+
+#[derive(Clone)]
+pub(super) struct Cached {
+    client_id: String,
+    client_secret: SecretString,
+    read_at: Timestamp,
+}
+
+impl Vault {
+    /// Our client id and secret at a platform, at most [`CREDENTIALS_LIFE`] old.
+    pub async fn app_credentials(&self, platform: PlatformName, now: Timestamp) -> Result<(String, SecretString), VaultError> {
+        let cached = self.cache().get(&platform).filter(|cached| is_fresh(cached.read_at, now)).cloned();
+        if let Some(cached) = cached {
+            return Ok((cached.client_id, cached.client_secret));
+        }
+        let name = format!("{}/platform/{platform}", self.prefix);
+        let value = self.current(&name).await?;
+        let (client_id, client_secret) = sealed::credentials_from_json(&value).ok_or_else(|| malformed(&name))?;
+        let fresh = Cached { client_id: client_id.clone(), client_secret: client_secret.clone(), read_at: now };
+        self.cache().insert(platform, fresh);
+        Ok((client_id, client_secret))
+    }
+
+    /// The key that codes, sessions and certificates are hashed with. Read it once, at the start.
+    pub async fn hash_key(&self) -> Result<SecretString, VaultError> {
+        let name = format!("{}/hash-key", self.prefix);
+        let key = self.current(&name).await?;
+        if key.expose_secret().chars().count() < HASH_KEY_CHARS_MIN { Err(malformed(&name)) } else { Ok(key) }
+    }
+
+    async fn current(&self, name: &str) -> Result<SecretString, VaultError> {
+        self.value(name, None).await?.ok_or_else(|| VaultError::Missing { name: name.to_owned() })
+    }
+
+    fn cache(&self) -> MutexGuard<'_, HashMap<PlatformName, Cached>> {
+        // Only whole entries are ever put in, so a panic elsewhere leaves nothing half-written.
+        self.credentials.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A reading from the future comes from a clock that was set back: it is not trusted.
+fn is_fresh(read_at: Timestamp, now: Timestamp) -> bool {
+    (SignedDuration::ZERO..CREDENTIALS_LIFE).contains(&now.duration_since(read_at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_read_again_after_five_minutes_and_after_the_clock_was_set_back() {
+        let read_at = Timestamp::from_second(1_000_000).unwrap();
+        let cases = [(0, true), (299, true), (300, false), (-1, false)];
+        for (secs, fresh) in cases {
+            assert_eq!(is_fresh(read_at, read_at + SignedDuration::from_secs(secs)), fresh, "{secs}");
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! What stands inside a secret: the one place where credentials become text and text becomes credentials.
+//!
+//! Nothing here is public beyond the vault, and a text that cannot be read is reported without it: `serde_json` quotes values.
+
+use domain::token::TokenSet;
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+
+use super::ChoiceTokens;
+
+#[derive(Serialize, Deserialize)]
+struct Tokens {
+    access: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refresh: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    parent: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Timestamp>,
+    scopes: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Granted {
+    account_id: String,
+    username: String,
+    kind: String,
+    tokens: Tokens,
+}
+
+#[derive(Deserialize)]
+struct AppCredentials {
+    client_id: String,
+    client_secret: String,
+}
+
+pub(super) fn tokens_to_json(tokens: &TokenSet) -> SecretString {
+    to_json(&exposed(tokens))
+}
+
+pub(super) fn tokens_from_json(value: &SecretString) -> Option<TokenSet> {
+    from_json::<Tokens>(value).map(closed)
+}
+
+pub(super) fn choice_to_json(accounts: &[ChoiceTokens]) -> SecretString {
+    to_json(&accounts.iter().map(exposed_account).collect::<Vec<_>>())
+}
+
+pub(super) fn choice_from_json(value: &SecretString) -> Option<Vec<ChoiceTokens>> {
+    let accounts = from_json::<Vec<Granted>>(value)?;
+    Some(accounts.into_iter().map(closed_account).collect())
+}
+
+pub(super) fn credentials_from_json(value: &SecretString) -> Option<(String, SecretString)> {
+    let credentials = from_json::<AppCredentials>(value)?;
+    Some((credentials.client_id, credentials.client_secret.into()))
+}
+
+fn to_json(value: &impl Serialize) -> SecretString {
+    serde_json::to_string(value).expect("texts, times and lists of them have a JSON form").into()
+}
+
+fn from_json<T: for<'a> Deserialize<'a>>(value: &SecretString) -> Option<T> {
+    serde_json::from_str(value.expose_secret()).ok()
+}
+
+fn exposed(tokens: &TokenSet) -> Tokens {
+    let text = |secret: &SecretString| secret.expose_secret().to_owned();
+    Tokens {
+        access: text(&tokens.access),
+        refresh: tokens.refresh.as_ref().map(text),
+        parent: tokens.parent.as_ref().map(text),
+        expires_at: tokens.expires_at,
+        scopes: tokens.scopes.clone(),
+    }
+}
+
+fn closed(tokens: Tokens) -> TokenSet {
+    TokenSet {
+        access: tokens.access.into(),
+        refresh: tokens.refresh.map(SecretString::from),
+        parent: tokens.parent.map(SecretString::from),
+        expires_at: tokens.expires_at,
+        scopes: tokens.scopes,
+    }
+}
+
+fn exposed_account(account: &ChoiceTokens) -> Granted {
+    Granted {
+        account_id: account.account_id.clone(),
+        username: account.username.clone(),
+        kind: account.kind.clone(),
+        tokens: exposed(&account.tokens),
+    }
+}
+
+fn closed_account(account: Granted) -> ChoiceTokens {
+    let Granted { account_id, username, kind, tokens } = account;
+    ChoiceTokens { account_id, username, kind, tokens: closed(tokens) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens() -> TokenSet {
+        TokenSet {
+            access: "access-1".into(),
+            refresh: Some("refresh-1".into()),
+            parent: None,
+            expires_at: Some(Timestamp::UNIX_EPOCH),
+            scopes: vec!["tweet.write".to_owned(), "offline.access".to_owned()],
+        }
+    }
+
+    #[test]
+    fn tokens_come_back_as_they_went_in() {
+        let read = tokens_from_json(&tokens_to_json(&tokens())).unwrap();
+        assert_eq!(read.access.expose_secret(), "access-1");
+        assert_eq!(read.refresh.unwrap().expose_secret(), "refresh-1");
+        assert!(read.parent.is_none());
+        assert_eq!(read.expires_at, Some(Timestamp::UNIX_EPOCH));
+        assert_eq!(read.scopes, tokens().scopes);
+    }
+
+    #[test]
+    fn the_same_tokens_are_the_same_text_so_that_a_repeated_write_is_a_no_op() {
+        assert_eq!(tokens_to_json(&tokens()).expose_secret(), tokens_to_json(&tokens()).expose_secret());
+    }
+
+    #[test]
+    fn what_holds_a_token_shows_none() {
+        let account = ChoiceTokens { account_id: "1".into(), username: "page".into(), kind: "page".into(), tokens: tokens() };
+        let shown = format!("{account:?}{:?}", tokens_to_json(&tokens()));
+        assert!(!shown.contains("access-1") && !shown.contains("refresh-1"), "{shown}");
+    }
+
+    #[test]
+    fn a_text_that_is_no_secret_of_ours_is_refused() {
+        for text in ["", "null", "{}", "[]", r#"{"access":1,"scopes":[]}"#, r#"{"client_id":"x"}"#] {
+            assert!(tokens_from_json(&text.into()).is_none(), "{text}");
+            assert!(credentials_from_json(&text.into()).is_none(), "{text}");
+        }
+        assert!(choice_from_json(&"{}".into()).is_none());
+    }
+}
