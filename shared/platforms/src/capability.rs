@@ -1,0 +1,99 @@
+//! What a network can do, as data.
+
+use jiff::SignedDuration;
+
+/// What an account is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccountKind {
+    /// A person's or brand's own profile.
+    Profile,
+    /// A page that people manage.
+    Page,
+}
+
+impl AccountKind {
+    /// The name in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Profile => "profile",
+            Self::Page => "page",
+        }
+    }
+
+    /// Reads what [`Self::as_str`] writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Profile, Self::Page].into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// How a text is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TextUnit {
+    /// X's weights: see `domain::text`.
+    Weighted,
+    /// UTF-16 code units.
+    Utf16,
+}
+
+impl TextUnit {
+    /// The name in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Weighted => "weighted",
+            Self::Utf16 => "utf16",
+        }
+    }
+}
+
+/// What the user must tell before the consent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// The server's address.
+    Server,
+    /// The account's handle.
+    Handle,
+}
+
+/// How a lost answer is cleared up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reconcile {
+    /// The create call takes our key and may be repeated.
+    Key,
+    /// A stored handle can be read or finished.
+    Handle,
+    /// The account's own posts can be searched.
+    Search,
+    /// Only a person can tell.
+    Person,
+}
+
+impl Reconcile {
+    /// The name in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Handle => "handle",
+            Self::Search => "search",
+            Self::Person => "person",
+        }
+    }
+}
+
+/// One row of the capability table.
+#[derive(Debug)]
+pub struct Capabilities {
+    /// The scopes that we ask for.
+    pub scopes: &'static [&'static str],
+    /// The most that a text may count.
+    pub text_max: u32,
+    /// What is counted.
+    pub text_unit: TextUnit,
+    /// What the user must tell before the consent.
+    pub needs: Option<Needs>,
+    /// How a lost answer is cleared up.
+    pub reconcile: Reconcile,
+    /// The longest that the network takes to list what it accepted.
+    pub read_lag: SignedDuration,
+    /// Whether a refresh makes the old refresh token useless.
+    pub refresh_rotates: bool,
+}

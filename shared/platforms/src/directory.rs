@@ -1,0 +1,137 @@
+//! All the adapters, found by name.
+
+use domain::platform::PlatformName;
+use url::Url;
+
+use crate::Platform;
+use crate::address;
+use crate::facebook::Facebook;
+use crate::http::Http;
+use crate::x::X;
+
+/// Where the networks are. Every address is https, or http on this machine.
+#[derive(Debug, Clone)]
+pub struct PlatformAddresses {
+    /// The consent page itself: `https://x.com/i/oauth2/authorize`.
+    pub x_authorize_url: Url,
+    /// What `/2/...` is appended to: `https://api.x.com`.
+    pub x_api_url: Url,
+    /// What `/{version}/dialog/oauth` is appended to: `https://www.facebook.com`.
+    pub facebook_authorize_url: Url,
+    /// What `/{version}/...` is appended to: `https://graph.facebook.com`.
+    pub facebook_api_url: Url,
+    /// The Graph API version, such as `v26.0`. Versions end about two years after they appear.
+    pub facebook_version: String,
+}
+
+/// Why the adapters could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum PlatformsError {
+    /// Credentials would travel in the open.
+    #[error("{name} must be an https address, or http on this machine")]
+    UnsafeAddress {
+        /// The field of [`PlatformAddresses`].
+        name: &'static str,
+    },
+    /// Not of the form `v26.0`.
+    #[error("facebook_version must look like v26.0")]
+    Version,
+    /// The machine has no usable TLS.
+    #[error("the HTTP client could not be built")]
+    Client(#[source] reqwest::Error),
+}
+
+/// One adapter for each [`PlatformName`].
+pub struct Platforms {
+    x: X,
+    facebook: Facebook,
+}
+
+impl Platforms {
+    /// Checks the addresses and builds the HTTP client that the adapters share.
+    pub fn new(addresses: PlatformAddresses) -> Result<Self, PlatformsError> {
+        addresses.check()?;
+        let http = Http::new(addresses.all().iter().all(|(_, url)| url.scheme() == "https")).map_err(PlatformsError::Client)?;
+        Ok(Self {
+            x: X { authorize_url: addresses.x_authorize_url, api_url: addresses.x_api_url, http: http.clone() },
+            facebook: Facebook {
+                authorize_url: addresses.facebook_authorize_url,
+                api_url: addresses.facebook_api_url,
+                version: addresses.facebook_version,
+                http,
+            },
+        })
+    }
+
+    /// The adapter for `name`.
+    pub fn get(&self, name: PlatformName) -> &dyn Platform {
+        match name {
+            PlatformName::X => &self.x,
+            PlatformName::Facebook => &self.facebook,
+        }
+    }
+
+    /// All of them, in the order of [`PlatformName::ALL`].
+    pub fn all(&self) -> impl Iterator<Item = &dyn Platform> {
+        PlatformName::ALL.into_iter().map(|name| self.get(name))
+    }
+}
+
+impl PlatformAddresses {
+    fn all(&self) -> [(&'static str, &Url); 4] {
+        [
+            ("x_authorize_url", &self.x_authorize_url),
+            ("x_api_url", &self.x_api_url),
+            ("facebook_authorize_url", &self.facebook_authorize_url),
+            ("facebook_api_url", &self.facebook_api_url),
+        ]
+    }
+
+    fn check(&self) -> Result<(), PlatformsError> {
+        if let Some((name, _)) = self.all().into_iter().find(|(_, url)| !address::is_safe(url)) {
+            return Err(PlatformsError::UnsafeAddress { name });
+        }
+        let digits = |part: &str| !part.is_empty() && part.len() <= 3 && part.bytes().all(|byte| byte.is_ascii_digit());
+        let numbers = self.facebook_version.strip_prefix('v').and_then(|numbers| numbers.split_once('.'));
+        match numbers {
+            Some((major, minor)) if digits(major) && digits(minor) => Ok(()),
+            _ => Err(PlatformsError::Version),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addresses() -> PlatformAddresses {
+        PlatformAddresses {
+            x_authorize_url: Url::parse("https://x.com/i/oauth2/authorize").unwrap(),
+            x_api_url: Url::parse("https://api.x.com").unwrap(),
+            facebook_authorize_url: Url::parse("https://www.facebook.com").unwrap(),
+            facebook_api_url: Url::parse("https://graph.facebook.com").unwrap(),
+            facebook_version: "v26.0".into(),
+        }
+    }
+
+    #[test]
+    fn every_name_has_its_adapter() {
+        let platforms = Platforms::new(addresses()).unwrap();
+        let names: Vec<_> = platforms.all().map(Platform::name).collect();
+        assert_eq!(names, PlatformName::ALL);
+    }
+
+    #[test]
+    fn an_address_in_the_open_is_refused_by_its_name() {
+        let open = PlatformAddresses { facebook_api_url: Url::parse("http://graph.facebook.com").unwrap(), ..addresses() };
+        assert!(matches!(Platforms::new(open).err().unwrap(), PlatformsError::UnsafeAddress { name: "facebook_api_url" }));
+    }
+
+    #[test]
+    fn a_version_is_a_version() {
+        for bad in ["", "26.0", "v26", "v26.x", "v26.0/../me", "v.0"] {
+            let addresses = PlatformAddresses { facebook_version: bad.into(), ..addresses() };
+            assert!(matches!(Platforms::new(addresses).err().unwrap(), PlatformsError::Version), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Graph's errors as a table: a code, often a subcode, hardly ever a telling status.
+//! See <https://developers.facebook.com/docs/graph-api/guides/error-handling>.
+
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+
+use domain::failure::FailureCode;
+use http::HeaderMap;
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+
+use crate::detail;
+use crate::http::Answer;
+use crate::verdict::{Class, Verdict};
+
+/// What a row looks at.
+enum Key {
+    /// The code, whatever the subcode.
+    Codes(RangeInclusive<u32>),
+    /// The number as code or as subcode: Graph uses both places.
+    Either(u32),
+    /// Both.
+    Pair(u32, u32),
+}
+
+use Key::{Codes, Either, Pair};
+
+/// The first row that fits decides. No row: it proves nothing.
+const TABLE: &[(Key, Class)] = &[
+    (Either(1_366_051), Class::Duplicate),
+    (Either(1_390_008), Class::Limited),
+    // Passing trouble: posts were seen although these were answered.
+    (Either(1_363_047), Class::Ambiguous),
+    (Either(1_609_010), Class::Ambiguous),
+    (Codes(1..=2), Class::Ambiguous),
+    // Bad links, bad files, abuse, community standards.
+    (Either(1_609_005), Class::Rejected(FailureCode::ContentRejected)),
+    (Either(1_609_008), Class::Rejected(FailureCode::ContentRejected)),
+    (Either(2_061_006), Class::Rejected(FailureCode::ContentRejected)),
+    (Either(1_366_046), Class::Rejected(FailureCode::ContentRejected)),
+    (Either(2_069_019), Class::Rejected(FailureCode::ContentRejected)),
+    (Either(1_346_003), Class::Rejected(FailureCode::ContentRejected)),
+    (Either(1_404_102), Class::Rejected(FailureCode::ContentRejected)),
+    // Security check, Page publishing authorization, limited account, identity to confirm.
+    (Either(1_404_006), Class::Rejected(FailureCode::AccountRestricted)),
+    (Either(1_404_078), Class::Rejected(FailureCode::AccountRestricted)),
+    (Either(1_404_112), Class::Rejected(FailureCode::AccountRestricted)),
+    (Either(4_854_002), Class::Rejected(FailureCode::AccountRestricted)),
+    // A checkpoint, an unconfirmed person: the token comes back to life once they have acted.
+    (Pair(190, 459), Class::Rejected(FailureCode::AccountRestricted)),
+    (Pair(190, 464), Class::Rejected(FailureCode::AccountRestricted)),
+    (Codes(190..=190), Class::TokenRefused),
+    (Codes(102..=102), Class::TokenRefused),
+    (Codes(506..=506), Class::Duplicate),
+    (Codes(4..=4), Class::Limited),
+    (Codes(17..=17), Class::Limited),
+    (Codes(32..=32), Class::Limited),
+    (Codes(341..=341), Class::Limited),
+    (Codes(613..=613), Class::Limited),
+    (Codes(80_000..=80_014), Class::Limited),
+    // A block for hours, with something to read on the Page.
+    (Codes(368..=368), Class::Rejected(FailureCode::AccountRestricted)),
+    (Codes(3..=3), Class::Rejected(FailureCode::PermissionMissing)),
+    (Codes(10..=10), Class::Rejected(FailureCode::PermissionMissing)),
+    (Codes(200..=299), Class::Rejected(FailureCode::PermissionMissing)),
+    // The Page cannot be seen with this token.
+    (Pair(100, 33), Class::Rejected(FailureCode::PermissionMissing)),
+    (Codes(100..=100), Class::Rejected(FailureCode::ContentRejected)),
+];
+
+/// No limit of Graph lasts longer; a larger number is a mistake.
+const REGAIN_MINUTES_MAX: i64 = 48 * 60;
+
+#[derive(Deserialize)]
+struct Failure {
+    error: GraphError,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct GraphError {
+    code: u32,
+    error_subcode: Option<u32>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    is_transient: Option<bool>,
+}
+
+impl Key {
+    fn fits(&self, code: u32, subcode: Option<u32>) -> bool {
+        match self {
+            Self::Codes(codes) => codes.contains(&code),
+            Self::Either(number) => code == *number || subcode == Some(*number),
+            Self::Pair(of, sub) => code == *of && subcode == Some(*sub),
+        }
+    }
+}
+
+/// Judges an answer that is not what was hoped for. Only a 4xx can prove anything.
+pub(super) fn judge(answer: &Answer, now: Timestamp) -> Verdict {
+    let status = answer.status.as_u16();
+    let error = answer.json::<Failure>().map(|failure| failure.error).unwrap_or_default();
+    let class = if answer.status.is_client_error() && error.is_transient != Some(true) { class_of(&error) } else { Class::Ambiguous };
+    let (code, subcode) = (error.code.to_string(), error.error_subcode.map(|subcode| subcode.to_string()));
+    Verdict {
+        class,
+        status,
+        until: if class == Class::Limited { regained(&answer.headers, now) } else { None },
+        detail: detail::of_answer(status, &[error.kind.as_deref(), Some(&code), subcode.as_deref()]),
+    }
+}
+
+fn class_of(error: &GraphError) -> Class {
+    let row = TABLE.iter().find(|(key, _)| key.fits(error.code, error.error_subcode));
+    row.map_or(Class::Ambiguous, |(_, class)| *class)
+}
+
+#[derive(Deserialize)]
+struct Usage {
+    #[serde(default)]
+    estimated_time_to_regain_access: i64,
+}
+
+/// `X-Business-Use-Case-Usage` tells, per business, the minutes until calls are taken again.
+fn regained(headers: &HeaderMap, now: Timestamp) -> Option<Timestamp> {
+    let usage: HashMap<String, Vec<Usage>> = serde_json::from_slice(headers.get("x-business-use-case-usage")?.as_bytes()).ok()?;
+    let minutes = usage.values().flatten().map(|usage| usage.estimated_time_to_regain_access).max().filter(|minutes| *minutes > 0)?;
+    Some(now + SignedDuration::from_mins(minutes.min(REGAIN_MINUTES_MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> Timestamp {
+        "2026-11-23T09:00:00Z".parse().unwrap()
+    }
+
+    fn class_of(status: u16, error: &str) -> Class {
+        let body = format!(r#"{{"error":{{"message":"m","type":"OAuthException","fbtrace_id":"A",{error}}}}}"#);
+        judge(&Answer::recorded(status, &[], &body), now()).class
+    }
+
+    #[test]
+    fn recorded_errors_fall_into_their_classes() {
+        use FailureCode::{AccountRestricted, ContentRejected, PermissionMissing};
+        for (status, error, class) in [
+            (400, r#""code":190,"error_subcode":463"#, Class::TokenRefused),
+            (401, r#""code":190"#, Class::TokenRefused),
+            (400, r#""code":190,"error_subcode":459"#, Class::Rejected(AccountRestricted)),
+            (400, r#""code":102"#, Class::TokenRefused),
+            (400, r#""code":506"#, Class::Duplicate),
+            (400, r#""code":100,"error_subcode":1366051"#, Class::Duplicate),
+            (403, r#""code":4"#, Class::Limited),
+            (400, r#""code":80001"#, Class::Limited),
+            (400, r#""code":100,"error_subcode":1390008"#, Class::Limited),
+            (403, r#""code":200"#, Class::Rejected(PermissionMissing)),
+            (400, r#""code":100,"error_subcode":33"#, Class::Rejected(PermissionMissing)),
+            (400, r#""code":100"#, Class::Rejected(ContentRejected)),
+            (400, r#""code":1609005"#, Class::Rejected(ContentRejected)),
+            (400, r#""code":368"#, Class::Rejected(AccountRestricted)),
+            (400, r#""code":368,"error_subcode":1346003"#, Class::Rejected(ContentRejected)),
+            (400, r#""code":1"#, Class::Ambiguous),
+            (400, r#""code":2,"is_transient":true"#, Class::Ambiguous),
+            (400, r#""code":100,"is_transient":true"#, Class::Ambiguous),
+            (500, r#""code":506"#, Class::Ambiguous),
+            (200, r#""code":100"#, Class::Ambiguous),
+            (400, r#""code":123456"#, Class::Ambiguous),
+        ] {
+            assert_eq!(class_of(status, error), class, "{status} {error}");
+        }
+        assert_eq!(judge(&Answer::recorded(400, &[], "<html>"), now()).class, Class::Ambiguous);
+    }
+
+    #[test]
+    fn the_minutes_until_access_is_regained_become_a_time() {
+        let usage = |minutes: i64| {
+            let header =
+                format!(r#"{{"123":[{{"type":"pages","call_count":100,"estimated_time_to_regain_access":{minutes}}}],"9":[{{}}]}}"#);
+            let body = r#"{"error":{"code":80001}}"#;
+            judge(&Answer::recorded(400, &[("x-business-use-case-usage", &header)], body), now()).until
+        };
+        assert_eq!(usage(12), Some(now() + SignedDuration::from_mins(12)));
+        assert_eq!(usage(0), None);
+        assert_eq!(usage(i64::MAX), Some(now() + SignedDuration::from_mins(REGAIN_MINUTES_MAX)));
+        assert_eq!(judge(&Answer::recorded(400, &[], r#"{"error":{"code":80001}}"#), now()).until, None);
+    }
+
+    #[test]
+    fn the_detail_names_the_numbers_and_repeats_no_message() {
+        let body =
+            r#"{"error":{"message":"Error validating access token EAAB","type":"OAuthException","code":100,"error_subcode":1366051}}"#;
+        assert_eq!(judge(&Answer::recorded(400, &[], body), now()).detail, "400 OAuthException 100 1366051");
+    }
+}

@@ -1,0 +1,132 @@
+//! The social networks: one adapter each, and the table of what each can do.
+//!
+//! An adapter turns our few verbs into a network's calls and the network's answers into our few outcomes. It holds no
+//! state and decides nothing about a post: whether to try again, and when, is the publisher's work.
+
+mod address;
+mod capability;
+mod comparable;
+mod detail;
+mod directory;
+mod facebook;
+mod http;
+mod outcome;
+mod verdict;
+mod x;
+
+pub use capability::{AccountKind, Capabilities, Needs, Reconcile, TextUnit};
+pub use directory::{PlatformAddresses, Platforms, PlatformsError};
+pub use outcome::{ExchangeError, Outcome, ReadError, RefreshError, RevokeError};
+
+use async_trait::async_trait;
+use domain::platform::PlatformName;
+use domain::token::TokenSet;
+use jiff::Timestamp;
+use secrecy::SecretString;
+use url::Url;
+
+/// Our app's own credentials with a network.
+#[derive(Debug, Clone)]
+pub struct AppCredentials {
+    /// Public.
+    pub client_id: String,
+    /// Not.
+    pub client_secret: SecretString,
+}
+
+/// What the authorize address is made from.
+#[derive(Debug)]
+pub struct ConsentRequest<'a> {
+    /// Returned to us unchanged.
+    pub state: &'a SecretString,
+    /// S256 of the code verifier, base64url without padding (RFC 7636 §4.2).
+    pub code_challenge: &'a str,
+    /// Where the network sends the browser back.
+    pub redirect_uri: &'a Url,
+}
+
+/// What the callback brought.
+#[derive(Debug)]
+pub struct CodeExchange<'a> {
+    /// The one-time code.
+    pub code: &'a SecretString,
+    /// The secret behind the code challenge.
+    pub code_verifier: &'a SecretString,
+    /// The same address as in the consent request.
+    pub redirect_uri: &'a Url,
+}
+
+/// An account that a consent lets us post to, with its own tokens.
+#[derive(Debug, Clone)]
+pub struct GrantedAccount {
+    /// The network's id of the account.
+    pub account_id: String,
+    /// The name that people know.
+    pub username: String,
+    /// A person's profile or a page.
+    pub kind: AccountKind,
+    /// What acts for it.
+    pub tokens: TokenSet,
+    /// Scopes that posting needs and that were not granted.
+    pub missing_scopes: Vec<String>,
+}
+
+/// The account that a call acts for.
+#[derive(Debug, Clone, Copy)]
+pub struct Account<'a> {
+    /// The network's id.
+    pub id: &'a str,
+    /// Its name, for permalinks.
+    pub username: &'a str,
+    /// Its credentials.
+    pub tokens: &'a TokenSet,
+}
+
+/// A post of the account as the network shows it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OwnPost {
+    /// The network's id.
+    pub id: String,
+    /// Where people see it.
+    pub url: Option<String>,
+    /// Its text, with the network's own link wrappers taken off.
+    pub text: String,
+    /// The network's clock.
+    pub created_at: Timestamp,
+}
+
+/// A network. All addresses are configuration; no call follows a redirect, and none is repeated here.
+#[async_trait]
+pub trait Platform: Send + Sync {
+    /// Which.
+    fn name(&self) -> PlatformName;
+
+    /// What it can do.
+    fn capabilities(&self) -> &'static Capabilities;
+
+    /// Where to send the browser for consent.
+    fn authorize_url(&self, app: &AppCredentials, consent: &ConsentRequest<'_>) -> Url;
+
+    /// Turns the callback's code into the accounts that we may post to. Called once per code, never repeated.
+    async fn exchange(
+        &self,
+        app: &AppCredentials,
+        exchange: &CodeExchange<'_>,
+        now: Timestamp,
+    ) -> Result<Vec<GrantedAccount>, ExchangeError>;
+
+    /// Renews the tokens. A rotating network kills the old refresh token with this call, so it is never repeated here.
+    async fn refresh(&self, app: &AppCredentials, tokens: &TokenSet, now: Timestamp) -> Result<TokenSet, RefreshError>;
+
+    /// Makes the post visible: the one call that must never be repeated on a guess.
+    async fn publish(&self, account: Account<'_>, text: &str, now: Timestamp) -> Outcome;
+
+    /// The account's own posts made since `since`, newest first, at most one page of 100.
+    async fn own_posts(&self, account: Account<'_>, since: Timestamp) -> Result<Vec<OwnPost>, ReadError>;
+
+    /// The form of a text in which what we sent and what the network shows are equal.
+    fn comparable(&self, text: &str) -> String;
+
+    /// Takes the grant back at the network. Repeating it does no harm.
+    async fn revoke(&self, app: &AppCredentials, tokens: &TokenSet) -> Result<(), RevokeError>;
+}

@@ -1,0 +1,115 @@
+//! X: API v2 with OAuth 2.0 and PKCE.
+//!
+//! Speaks to the consent page, `POST /2/oauth2/token`, `POST /2/oauth2/revoke`, `GET /2/users/me`, `POST /2/tweets` and
+//! `GET /2/users/{id}/tweets`; see <https://docs.x.com/x-api>. A user may post 100 times and read 900 times in 15 minutes, the
+//! app 10,000 posts a day. Which of X's errors become which of ours stands in `x/errors.rs`.
+
+mod errors;
+mod oauth;
+mod posts;
+
+use async_trait::async_trait;
+use domain::platform::PlatformName;
+use domain::token::TokenSet;
+use jiff::{SignedDuration, Timestamp};
+use secrecy::ExposeSecret;
+use url::Url;
+
+use crate::http::Http;
+use crate::{
+    Account, AppCredentials, Capabilities, CodeExchange, ConsentRequest, ExchangeError, GrantedAccount, Outcome, OwnPost, Platform,
+    ReadError, Reconcile, RefreshError, RevokeError, TextUnit, comparable,
+};
+
+const CAPABILITIES: Capabilities = Capabilities {
+    scopes: &["tweet.read", "tweet.write", "users.read", "offline.access"],
+    text_max: 280,
+    text_unit: TextUnit::Weighted,
+    needs: None,
+    reconcile: Reconcile::Search,
+    read_lag: SignedDuration::from_secs(60),
+    refresh_rotates: true,
+};
+
+/// The adapter.
+pub(crate) struct X {
+    pub(crate) authorize_url: Url,
+    pub(crate) api_url: Url,
+    pub(crate) http: Http,
+}
+
+#[async_trait]
+impl Platform for X {
+    fn name(&self) -> PlatformName {
+        PlatformName::X
+    }
+
+    fn capabilities(&self) -> &'static Capabilities {
+        &CAPABILITIES
+    }
+
+    fn authorize_url(&self, app: &AppCredentials, consent: &ConsentRequest<'_>) -> Url {
+        let mut url = self.authorize_url.clone();
+        url.query_pairs_mut()
+            .append_pair("response_type", "code")
+            .append_pair("client_id", &app.client_id)
+            .append_pair("redirect_uri", consent.redirect_uri.as_str())
+            .append_pair("scope", &CAPABILITIES.scopes.join(" "))
+            .append_pair("state", consent.state.expose_secret())
+            .append_pair("code_challenge", consent.code_challenge)
+            .append_pair("code_challenge_method", "S256");
+        url
+    }
+
+    async fn exchange(
+        &self,
+        app: &AppCredentials,
+        exchange: &CodeExchange<'_>,
+        now: Timestamp,
+    ) -> Result<Vec<GrantedAccount>, ExchangeError> {
+        let tokens = self.exchange_code(app, exchange, now).await?;
+        self.granted_account(tokens).await.map(|account| vec![account])
+    }
+
+    async fn refresh(&self, app: &AppCredentials, tokens: &TokenSet, now: Timestamp) -> Result<TokenSet, RefreshError> {
+        self.rotate(app, tokens, now).await
+    }
+
+    async fn publish(&self, account: Account<'_>, text: &str, now: Timestamp) -> Outcome {
+        self.create_post(account, text, now).await
+    }
+
+    async fn own_posts(&self, account: Account<'_>, since: Timestamp) -> Result<Vec<OwnPost>, ReadError> {
+        self.list_posts(account, since).await
+    }
+
+    fn comparable(&self, text: &str) -> String {
+        comparable::with_wrapped_links(text)
+    }
+
+    async fn revoke(&self, app: &AppCredentials, tokens: &TokenSet) -> Result<(), RevokeError> {
+        self.revoke_grant(app, tokens).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_consent_address_asks_for_what_we_need_and_no_more() {
+        let x = X {
+            authorize_url: Url::parse("https://x.com/i/oauth2/authorize").unwrap(),
+            api_url: Url::parse("https://api.x.com").unwrap(),
+            http: Http::new(true).unwrap(),
+        };
+        let app = AppCredentials { client_id: "app".into(), client_secret: "hidden".into() };
+        let redirect_uri = Url::parse("https://app.example/oauth/x/callback").unwrap();
+        let url = x.authorize_url(&app, &ConsentRequest { state: &"st".into(), code_challenge: "ch", redirect_uri: &redirect_uri });
+        assert_eq!(
+            url.as_str(),
+            "https://x.com/i/oauth2/authorize?response_type=code&client_id=app&redirect_uri=https%3A%2F%2Fapp.example%2Foauth%2Fx%2Fcallback\
+             &scope=tweet.read+tweet.write+users.read+offline.access&state=st&code_challenge=ch&code_challenge_method=S256"
+        );
+    }
+}
