@@ -1,0 +1,61 @@
+//! What tests and people ask the simulator itself: what was posted, what was called, what shall go wrong.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use domain::platform::PlatformName;
+use http::StatusCode;
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::World;
+use crate::faults::{Failed, Fault, FaultKind};
+use crate::storage::StoredPost;
+use crate::{facebook, x};
+
+/// `posts`, `faults` and `calls` of one platform.
+pub(crate) fn routes(platform: PlatformName) -> Router<Arc<World>> {
+    let list_faults = move |State(world): State<Arc<World>>| async move { list_faults(&world, platform) };
+    let add_fault = move |State(world): State<Arc<World>>, Json(fault): Json<Fault>| async move { add_fault(&world, platform, &fault) };
+    let clear_faults = move |State(world): State<Arc<World>>| async move {
+        world.storage.clear_faults(platform)?;
+        Ok::<_, Failed>(StatusCode::NO_CONTENT)
+    };
+    Router::new()
+        .route("/posts", get(move |State(world): State<Arc<World>>| async move { list_posts(&world, platform) }))
+        .route("/calls", get(move |State(world): State<Arc<World>>| async move { Ok::<_, Failed>(Json(world.storage.calls(platform)?)) }))
+        .route("/faults", get(list_faults).post(add_fault).delete(clear_faults))
+}
+
+fn list_posts(world: &World, platform: PlatformName) -> Result<Response, Failed> {
+    let posts = world.storage.posts(platform, None, Timestamp::UNIX_EPOCH, world.clock.now())?;
+    let items: Vec<_> = posts.iter().map(|post| shown(platform, post)).collect();
+    Ok(Json(json!({ "items": items })).into_response())
+}
+
+fn shown(platform: PlatformName, post: &StoredPost) -> serde_json::Value {
+    let id = match platform {
+        PlatformName::X => x::post_id(post),
+        PlatformName::Facebook => facebook::post_id(post),
+    };
+    json!({ "id": id, "account": post.account.name, "account_id": post.account.id, "text": post.text, "created_at": post.created_at })
+}
+
+fn list_faults(world: &World, platform: PlatformName) -> Result<Response, Failed> {
+    Ok(Json(json!({ "items": world.storage.faults(platform)? })).into_response())
+}
+
+fn add_fault(world: &World, platform: PlatformName, fault: &Fault) -> Result<Response, Failed> {
+    if let Some(objection) = fault.objection() {
+        return Ok((StatusCode::UNPROCESSABLE_ENTITY, objection).into_response());
+    }
+    match fault.kind {
+        FaultKind::TokenRevoked => world.storage.revoke_account(platform, fault.account.as_deref())?,
+        FaultKind::TokenExpired => world.storage.expire_account(platform, fault.account.as_deref(), world.clock.now())?,
+        _ => world.storage.add_fault(platform, fault)?,
+    }
+    Ok((StatusCode::CREATED, Json(fault)).into_response())
+}

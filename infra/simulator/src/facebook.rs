@@ -1,0 +1,44 @@
+//! The simulated Facebook: login dialog and Graph API, as far as the adapter speaks them.
+//! See <https://developers.facebook.com/docs/pages-api>.
+
+mod api;
+mod oauth;
+mod shapes;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+use crate::World;
+use crate::storage::StoredPost;
+use crate::token::Account;
+
+/// The demo person's Pages.
+const PAGES: [(&str, &str); 2] = [("100000000000001", "Demo Bakery"), ("100000000000002", "Demo Garden")];
+
+/// The routes below `/facebook`. Every version is served alike.
+pub(crate) fn routes() -> Router<Arc<World>> {
+    Router::new()
+        .route("/{version}/dialog/oauth", get(oauth::ask).post(oauth::decide))
+        .route("/{version}/oauth/access_token", post(oauth::token).get(oauth::token))
+        .route("/{version}/me/permissions", get(api::permissions).delete(oauth::revoke))
+        .route("/{version}/me/accounts", get(api::accounts))
+        .route("/{version}/{page}/feed", post(api::create))
+        .route("/{version}/{page}/published_posts", get(api::list))
+}
+
+/// A post's id: the Page's and its own.
+pub(crate) fn post_id(post: &StoredPost) -> String {
+    format!("{}_{}", post.account.id, 122_000_000_000_000 + post.seq)
+}
+
+/// The demo person.
+fn person() -> Account {
+    Account { id: "200000000000001".to_owned(), name: "demo_facebook".to_owned() }
+}
+
+/// A Page by its id.
+fn page(id: &str) -> Option<Account> {
+    PAGES.iter().find(|(of, _)| *of == id).map(|(id, name)| Account { id: (*id).to_owned(), name: (*name).to_owned() })
+}

@@ -1,0 +1,128 @@
+//! Consent and tokens: codes of ten minutes, user tokens of two hours and of 60 days, Page tokens without an end.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Form, Query, RawForm, State};
+use axum::response::{IntoResponse, Response};
+use domain::platform::PlatformName;
+use http::HeaderMap;
+use jiff::SignedDuration;
+use serde_json::json;
+
+use super::shapes::{DIALECT, authorised, bad_request};
+use super::{PAGES, page as page_account, person};
+use crate::consent::{self, Granted, Params};
+use crate::faults::{Call, Failed, Operation, guarded};
+use crate::storage::NewToken;
+use crate::token::{Token, TokenKind};
+use crate::{APP_CLIENT_ID, APP_CLIENT_SECRET, World, page};
+
+const FACEBOOK: PlatformName = PlatformName::Facebook;
+const REQUIRED: [&str; 2] = ["scope", "state"];
+const CODE_LIFETIME: SignedDuration = SignedDuration::from_mins(10);
+const SHORT_LIFETIME: SignedDuration = SignedDuration::from_hours(2);
+const LONG_LIFETIME: SignedDuration = SignedDuration::from_hours(60 * 24);
+
+const DENIED: [(&str, &str); 4] =
+    [("error", "access_denied"), ("error_code", "200"), ("error_description", "Permissions error"), ("error_reason", "user_denied")];
+
+type Fields = Vec<(String, String)>;
+
+/// `GET`: the login dialog.
+pub(super) async fn ask(State(world): State<Arc<World>>, Query(query): Query<Fields>) -> Response {
+    let params = Params(query);
+    if let Some(refusal) = consent::objection(&world, FACEBOOK, &params, &REQUIRED) {
+        return refusal;
+    }
+    let pages = PAGES.iter().map(|(id, name)| page::checkbox(&format!("Page: {name}"), "page", id));
+    let scopes = asked_scopes(&params).into_iter().map(|scope| page::checkbox(&format!("Allow {scope}"), "granted_scope", &scope));
+    page::consent("Facebook", &params.0, &pages.chain(scopes).collect::<String>())
+}
+
+/// `POST`: the person's decision. A form without any `page` means all Pages, one without any `granted_scope` all scopes.
+pub(super) async fn decide(
+    State(world): State<Arc<World>>,
+    Query(query): Query<Fields>,
+    Form(form): Form<Fields>,
+) -> Result<Response, Failed> {
+    let params = Params(form).with_fallback(Params(query));
+    if let Some(refusal) = consent::objection(&world, FACEBOOK, &params, &REQUIRED) {
+        return Ok(refusal);
+    }
+    match params.get("decision") {
+        Some("allow") => {
+            let chosen: Vec<_> = params.all("page").filter_map(page_account).map(|page| page.id).collect();
+            let account_ids = if chosen.is_empty() { PAGES.iter().map(|(id, _)| (*id).to_owned()).collect() } else { chosen };
+            let (asked, ticked): (_, Vec<_>) = (asked_scopes(&params), params.all("granted_scope").collect());
+            let scopes = asked.into_iter().filter(|scope| ticked.is_empty() || ticked.contains(&scope.as_str())).collect();
+            let granted = Granted { platform: FACEBOOK, account: person(), account_ids, scopes, code_lifetime: CODE_LIFETIME };
+            consent::allow(&world, &params, &granted)
+        }
+        Some("deny") => consent::deny(&world, FACEBOOK, &params, &DENIED),
+        _ => Ok(page::refusal("decision must be allow or deny.")),
+    }
+}
+
+fn asked_scopes(params: &Params) -> Vec<String> {
+    let scope = params.get("scope").unwrap_or_default();
+    scope.split([',', ' ']).filter(|scope| !scope.is_empty()).map(str::to_owned).collect()
+}
+
+/// `GET` or `POST /oauth/access_token`: a code for a short-lived user token, or that for a long-lived one.
+pub(super) async fn token(State(world): State<Arc<World>>, RawForm(form): RawForm) -> Result<Response, Failed> {
+    let params = Params(url::form_urlencoded::parse(&form).into_owned().collect());
+    let (given, lifetime, kind) = if params.get("grant_type") == Some("fb_exchange_token") {
+        (params.get("fb_exchange_token"), LONG_LIFETIME, TokenKind::LongUser)
+    } else {
+        (params.get("code"), SHORT_LIFETIME, TokenKind::ShortUser)
+    };
+    let stored = world.storage.token(FACEBOOK, given.unwrap_or_default())?;
+    let call = Call { platform: FACEBOOK, on: Operation::Exchange, account: None, dialect: &DIALECT };
+    guarded(&world, call, || {
+        if params.get("client_id") != Some(APP_CLIENT_ID) || params.get("client_secret") != Some(APP_CLIENT_SECRET) {
+            return Ok(bad_request(1, 0, "Error validating client secret."));
+        }
+        let good = match &stored {
+            Some(from) if kind == TokenKind::ShortUser => code_is_good(&world, from, &params)?,
+            Some(from) => matches!(from.kind, TokenKind::ShortUser | TokenKind::LongUser) && is_live(&world, from),
+            None => false,
+        };
+        match stored.as_ref().filter(|_| good) {
+            Some(from) => issue(&world, from, kind, lifetime),
+            None => Ok(bad_request(100, 36_009, "This authorization code has been used.")),
+        }
+    })
+    .await
+}
+
+fn is_live(world: &World, token: &Token) -> bool {
+    !token.revoked && !token.is_expired(world.clock.now())
+}
+
+fn code_is_good(world: &World, code: &Token, params: &Params) -> Result<bool, Failed> {
+    let fits = code.kind == TokenKind::Code && is_live(world, code) && params.get("redirect_uri") == Some(code.redirect_uri.as_str());
+    Ok(fits && world.storage.spend(&code.value)?)
+}
+
+fn issue(world: &World, from: &Token, kind: TokenKind, lifetime: SignedDuration) -> Result<Response, Failed> {
+    let value = world.secret("fu-");
+    let token = NewToken { value: &value, kind, account: &from.account, expires_at: Some(world.clock.now() + lifetime) };
+    world.storage.insert_token(FACEBOOK, from.grant_id, &token)?;
+    Ok(Json(json!({ "access_token": value, "token_type": "bearer", "expires_in": lifetime.as_secs() })).into_response())
+}
+
+/// `DELETE /me/permissions`: ends the grant, for all of its Pages.
+pub(super) async fn revoke(State(world): State<Arc<World>>, Query(query): Query<Fields>, headers: HeaderMap) -> Result<Response, Failed> {
+    let user = [TokenKind::ShortUser, TokenKind::LongUser];
+    let token = authorised(&world, &headers, &Params(query), &user)?;
+    let call = Call { platform: FACEBOOK, on: Operation::Revoke, account: None, dialect: &DIALECT };
+    guarded(&world, call, || match token {
+        Ok(token) => {
+            world.storage.revoke(token.grant_id)?;
+            Ok(Json(json!({ "success": true })).into_response())
+        }
+        Err(refusal) => Ok(refusal),
+    })
+    .await
+}

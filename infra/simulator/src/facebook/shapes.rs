@@ -1,0 +1,79 @@
+//! The shapes of Graph's answers, and who a token stands for.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use domain::platform::PlatformName;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::World;
+use crate::consent::Params;
+use crate::faults::{Dialect, Failed};
+use crate::token::{Token, TokenKind, bearer};
+
+pub(super) const DIALECT: Dialect = Dialect { limited, rejected, duplicate, server_error };
+
+/// Graph's error body; a subcode of 0 is left out.
+pub(super) fn graph_error(status: StatusCode, code: u32, subcode: u32, message: &str) -> Response {
+    let mut error = json!({ "message": message, "type": "OAuthException", "code": code, "fbtrace_id": "ASimulatedTrace" });
+    if subcode > 0 {
+        error["error_subcode"] = json!(subcode);
+    }
+    (status, Json(json!({ "error": error }))).into_response()
+}
+
+pub(super) fn bad_request(code: u32, subcode: u32, message: &str) -> Response {
+    graph_error(StatusCode::BAD_REQUEST, code, subcode, message)
+}
+
+/// A scope is missing.
+pub(super) fn forbidden(scope: &str) -> Response {
+    graph_error(StatusCode::FORBIDDEN, 200, 0, &format!("(#200) Requires {scope} permission"))
+}
+
+fn rejected() -> Response {
+    bad_request(368, 1_346_003, "The action attempted has been deemed abusive or is otherwise disallowed")
+}
+
+pub(super) fn duplicate() -> Response {
+    bad_request(506, 0, "Duplicate status message")
+}
+
+fn server_error() -> Response {
+    graph_error(StatusCode::INTERNAL_SERVER_ERROR, 2, 0, "An unexpected error has occurred. Please retry your request later.")
+}
+
+/// The header tells whole minutes.
+fn limited(until: Timestamp, now: Timestamp) -> Response {
+    let minutes = (until.as_second() - now.as_second() + 59) / 60;
+    let usage = json!({ super::PAGES[0].0: [{
+        "type": "pages", "call_count": 100, "total_cputime": 100, "total_time": 100, "estimated_time_to_regain_access": minutes
+    }] });
+    let mut response = bad_request(80_001, 0, "There have been too many calls to this Page account. Wait a bit and try again.");
+    if let Ok(usage) = HeaderValue::from_str(&usage.to_string()) {
+        response.headers_mut().insert("x-business-use-case-usage", usage);
+    }
+    response
+}
+
+/// The live token of one of `kinds` that came in the header or as a parameter, or Graph's refusal.
+pub(super) fn authorised(
+    world: &World,
+    headers: &HeaderMap,
+    params: &Params,
+    kinds: &[TokenKind],
+) -> Result<Result<Token, Response>, Failed> {
+    let value = bearer(headers).or_else(|| params.get("access_token")).unwrap_or_default();
+    let token = world.storage.token(PlatformName::Facebook, value)?.filter(|token| kinds.contains(&token.kind));
+    Ok(match token {
+        None => Err(bad_request(190, 0, "Invalid OAuth access token.")),
+        Some(token) if token.revoked => {
+            Err(bad_request(190, 458, "Error validating access token: The user has not authorized application."))
+        }
+        Some(token) if token.is_expired(world.clock.now()) => {
+            Err(bad_request(190, 463, "Error validating access token: Session has expired."))
+        }
+        Some(token) => Ok(token),
+    })
+}

@@ -1,0 +1,219 @@
+//! Faults on demand: what goes wrong, on which call, how often.
+
+use std::io;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::response::{IntoResponse, Response};
+use domain::platform::PlatformName;
+use futures::stream;
+use http::StatusCode;
+use http::header::CONTENT_LENGTH;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::World;
+use crate::token::Account;
+
+macro_rules! names {
+    ($(#[$doc:meta])* $type:ident { $($(#[$item:meta])* $name:ident = $text:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        pub(crate) enum $type {
+            $($(#[$item])* #[serde(rename = $text)] $name,)*
+        }
+
+        impl $type {
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            pub(crate) fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            pub(crate) fn parse(text: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|item| item.as_str() == text)
+            }
+        }
+    };
+}
+
+names! {
+    /// What a call is for.
+    Operation {
+        /// A code, or a short-lived token, for a token.
+        Exchange = "exchange",
+        /// A refresh token for the next.
+        Refresh = "refresh",
+        /// Whose token, with which scopes, for which Pages.
+        Identity = "identity",
+        /// The call that makes a post visible.
+        Publish = "publish",
+        /// Reading back.
+        List = "list",
+        /// Taking the grant back.
+        Revoke = "revoke",
+    }
+}
+
+names! {
+    /// What goes wrong.
+    FaultKind {
+        /// The connection closes without an answer; nothing was done.
+        DropBefore = "drop_before",
+        /// The connection closes without an answer; it was done.
+        DropAfter = "drop_after",
+        /// The answer breaks off inside its body; it was done.
+        CutAfter = "cut_after",
+        /// A 5xx; nothing was done.
+        ErrorBefore = "error_before",
+        /// A 5xx; it was done.
+        ErrorAfter = "error_after",
+        /// It is done at once and answered `seconds` later.
+        Slow = "slow",
+        /// The platform's limit, with its reset in `seconds`.
+        RateLimited = "rate_limited",
+        /// The platform's refusal of a post's content.
+        Reject = "reject",
+        /// The platform's refusal of a text that it has already.
+        Duplicate = "duplicate",
+        /// At once: the grants of the account end.
+        TokenRevoked = "token_revoked",
+        /// At once: the access and Page tokens of the account end.
+        TokenExpired = "token_expired",
+        /// Until cleared: posts are listed only once they are `seconds` old.
+        ListLag = "list_lag",
+    }
+}
+
+/// A fault that waits for its calls.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Fault {
+    pub(crate) kind: FaultKind,
+    /// For how many calls.
+    #[serde(default = "once")]
+    pub(crate) times: u32,
+    /// Which calls.
+    #[serde(default = "publishing")]
+    pub(crate) on: Operation,
+    /// An account's id or name; all accounts without.
+    #[serde(default)]
+    pub(crate) account: Option<String>,
+    #[serde(default)]
+    pub(crate) seconds: Option<u32>,
+}
+
+fn once() -> u32 {
+    1
+}
+
+fn publishing() -> Operation {
+    Operation::Publish
+}
+
+impl Fault {
+    const TIMES_MAX: u32 = 1000;
+    const SLOW_SECS_MAX: u32 = 120;
+    const LIMITED_SECS: u32 = 60;
+
+    /// What is wrong with it, if anything.
+    pub(crate) fn objection(&self) -> Option<&'static str> {
+        match self.kind {
+            _ if !(1..=Self::TIMES_MAX).contains(&self.times) => Some("times must be 1 to 1000"),
+            FaultKind::Slow if self.seconds.is_none_or(|seconds| seconds > Self::SLOW_SECS_MAX) => Some("slow needs seconds, at most 120"),
+            FaultKind::ListLag if self.seconds.is_none() => Some("list_lag needs seconds"),
+            _ => None,
+        }
+    }
+}
+
+/// How a platform says the things that faults make it say.
+pub(crate) struct Dialect {
+    pub(crate) limited: fn(until: Timestamp, now: Timestamp) -> Response,
+    pub(crate) rejected: fn() -> Response,
+    pub(crate) duplicate: fn() -> Response,
+    pub(crate) server_error: fn() -> Response,
+}
+
+/// A call that a fault may hit.
+pub(crate) struct Call<'a> {
+    pub(crate) platform: PlatformName,
+    pub(crate) on: Operation,
+    pub(crate) account: Option<&'a Account>,
+    pub(crate) dialect: &'static Dialect,
+}
+
+/// Counts the call, then runs `effect` as the next pending fault wants it.
+pub(crate) async fn guarded(
+    world: &World,
+    call: Call<'_>,
+    effect: impl FnOnce() -> Result<Response, Failed> + Send,
+) -> Result<Response, Failed> {
+    world.storage.count_call(call.platform, call.on)?;
+    let Some(fault) = world.storage.take_fault(call.platform, call.on, call.account)? else {
+        return effect();
+    };
+    let now = world.clock.now();
+    let seconds = fault.seconds.unwrap_or(Fault::LIMITED_SECS);
+    Ok(match fault.kind {
+        FaultKind::DropBefore => dropped(),
+        FaultKind::DropAfter => {
+            effect()?;
+            dropped()
+        }
+        FaultKind::CutAfter => cut(effect()?),
+        FaultKind::ErrorBefore => (call.dialect.server_error)(),
+        FaultKind::ErrorAfter => {
+            effect()?;
+            (call.dialect.server_error)()
+        }
+        FaultKind::Slow => {
+            let response = effect()?;
+            tokio::time::sleep(Duration::from_secs(seconds.into())).await;
+            response
+        }
+        FaultKind::RateLimited => (call.dialect.limited)(now + Duration::from_secs(seconds.into()), now),
+        FaultKind::Reject => (call.dialect.rejected)(),
+        FaultKind::Duplicate => (call.dialect.duplicate)(),
+        // These act when they are made and are never pending.
+        FaultKind::TokenRevoked | FaultKind::TokenExpired | FaultKind::ListLag => effect()?,
+    })
+}
+
+/// An answer that never arrives: hyper has not flushed the head yet when the body fails, and closes the connection.
+fn dropped() -> Response {
+    Body::from_stream(stream::iter([Err::<Bytes, _>(io::Error::other("dropped on demand"))])).into_response()
+}
+
+/// An answer that breaks off: the pause lets the head and the first bytes leave.
+fn cut(response: Response) -> Response {
+    let (mut parts, _) = response.into_parts();
+    parts.headers.remove(CONTENT_LENGTH);
+    let pieces = stream::unfold(0_u8, |piece| async move {
+        match piece {
+            0 => Some((Ok(Bytes::from_static(b"{\"")), 1)),
+            1 => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                Some((Err(io::Error::other("cut on demand")), 2))
+            }
+            _ => None,
+        }
+    });
+    Response::from_parts(parts, Body::from_stream(pieces))
+}
+
+/// The simulator itself is at fault: a 500 that names nothing.
+pub(crate) struct Failed(anyhow::Error);
+
+impl<E: Into<anyhow::Error>> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl IntoResponse for Failed {
+    fn into_response(self) -> Response {
+        tracing::error!(error = %self.0, "the simulator failed");
+        (StatusCode::INTERNAL_SERVER_ERROR, "the simulator failed").into_response()
+    }
+}

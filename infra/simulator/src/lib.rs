@@ -1,0 +1,119 @@
+//! The platforms' doubles: consent, tokens, posting, reading back, and faults on demand.
+//!
+//! One axum router, mounted at `/_sim`, speaks each network's own protocol below `/_sim/{platform}` closely enough that the real
+//! adapters cannot tell. See README.md for what it does and what it leaves out.
+
+mod consent;
+mod control;
+mod facebook;
+mod faults;
+mod page;
+mod storage;
+mod token;
+mod x;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use domain::platform::PlatformName;
+use edge::clock::Clock;
+use edge::random::Random;
+use url::Url;
+
+use storage::Storage;
+
+/// The app that is registered with every simulated platform.
+pub const APP_CLIENT_ID: &str = "postledger-local";
+
+/// Its secret. It opens nothing but the simulator.
+pub const APP_CLIENT_SECRET: &str = "simulated-app-secret";
+
+/// The Graph API version that the simulated Facebook is called with; it serves every one.
+pub const FACEBOOK_VERSION: &str = "v26.0";
+
+/// The largest body that is read: Facebook's longest text, form encoded, is below it.
+const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// What the adapters are configured with to speak to the simulator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addresses {
+    /// The whole consent page.
+    pub x_authorize_url: String,
+    /// The base of `/2/...`.
+    pub x_api_url: String,
+    /// The base of `/{version}/dialog/oauth`.
+    pub facebook_authorize_url: String,
+    /// The base of `/{version}/...`.
+    pub facebook_api_url: String,
+    /// The version.
+    pub facebook_version: String,
+}
+
+/// The addresses of a simulator whose router is mounted at `{base_url}/_sim`.
+pub fn addresses(base_url: &Url) -> Addresses {
+    let base = base_url.as_str().trim_end_matches('/');
+    Addresses {
+        x_authorize_url: format!("{base}/_sim/x/i/oauth2/authorize"),
+        x_api_url: format!("{base}/_sim/x"),
+        facebook_authorize_url: format!("{base}/_sim/facebook"),
+        facebook_api_url: format!("{base}/_sim/facebook"),
+        facebook_version: FACEBOOK_VERSION.to_owned(),
+    }
+}
+
+/// The simulated platforms. Clones share their state.
+#[derive(Clone)]
+pub struct Simulator(Arc<World>);
+
+/// What the handlers stand on.
+struct World {
+    storage: Storage,
+    clock: Clock,
+    random: Random,
+    base: String,
+}
+
+impl Simulator {
+    /// Opens the state in `data_dir`, where it outlives the process, or an empty one in memory.
+    ///
+    /// `base_url` is the address of the service: it gives the one redirect address per platform that is registered.
+    pub fn open(data_dir: Option<&Path>, clock: Clock, base_url: &Url) -> anyhow::Result<Self> {
+        let storage = Storage::open(data_dir).context("opening the simulator's state")?;
+        let base = base_url.as_str().trim_end_matches('/').to_owned();
+        Ok(Self(Arc::new(World { storage, clock, random: Random::system(), base })))
+    }
+
+    /// The routes, to be nested at `/_sim`.
+    pub fn router(&self) -> Router {
+        let x = x::routes().merge(control::routes(PlatformName::X));
+        let facebook = facebook::routes().merge(control::routes(PlatformName::Facebook));
+        Router::new().nest("/x", x).nest("/facebook", facebook).layer(DefaultBodyLimit::max(BODY_BYTES_MAX)).with_state(Arc::clone(&self.0))
+    }
+}
+
+impl World {
+    /// The redirect address that is registered for the app at `platform`.
+    fn redirect_uri(&self, platform: PlatformName) -> String {
+        format!("{}/oauth/{platform}/callback", self.base)
+    }
+
+    /// A fresh credential.
+    fn secret(&self, prefix: &str) -> String {
+        format!("{prefix}{}", data_encoding::BASE32_NOPAD.encode(&self.random.bytes::<25>()).to_lowercase())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_addresses_do_not_depend_on_a_last_slash() {
+        let with = addresses(&Url::parse("http://localhost:3000/").unwrap());
+        assert_eq!(with.x_authorize_url, "http://localhost:3000/_sim/x/i/oauth2/authorize");
+        assert_eq!(with, addresses(&Url::parse("http://localhost:3000").unwrap()));
+    }
+}

@@ -1,0 +1,61 @@
+//! The HTML that a person sees.
+
+use axum::response::{Html, IntoResponse, Response};
+use http::StatusCode;
+
+/// A refusal that does not send the browser anywhere: the address that it came with is not to be trusted.
+pub(crate) fn refusal(reason: &str) -> Response {
+    let html = layout("This request cannot be shown", &format!("<p>{}</p>", escaped(reason)));
+    (StatusCode::BAD_REQUEST, Html(html)).into_response()
+}
+
+/// The consent form: what the app asked with, hidden; `choices` as they are; two buttons.
+pub(crate) fn consent(platform: &str, params: &[(String, String)], choices: &str) -> Response {
+    let hidden: String = params.iter().map(|(name, value)| hidden_input(name, value)).collect();
+    let body = format!(
+        "<p>Postledger wants to post for you on the simulated {platform}.</p>\n<form method=\"post\">\n{hidden}{choices}\
+         <p><button name=\"decision\" value=\"allow\">Allow</button> <button name=\"decision\" value=\"deny\">Deny</button></p>\n</form>"
+    );
+    Html(layout(&format!("Simulated {platform}"), &body)).into_response()
+}
+
+fn hidden_input(name: &str, value: &str) -> String {
+    format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">\n", escaped(name), escaped(value))
+}
+
+/// A line to type in.
+pub(crate) fn text_input(label: &str, name: &str, value: &str) -> String {
+    format!("<p><label>{} <input type=\"text\" name=\"{}\" value=\"{}\"></label></p>\n", escaped(label), escaped(name), escaped(value))
+}
+
+/// A box, ticked.
+pub(crate) fn checkbox(label: &str, name: &str, value: &str) -> String {
+    format!(
+        "<p><label><input type=\"checkbox\" name=\"{}\" value=\"{}\" checked> {}</label></p>\n",
+        escaped(name),
+        escaped(value),
+        escaped(label)
+    )
+}
+
+/// Text that is safe between tags and in quoted attributes.
+pub(crate) fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+}
+
+fn layout(title: &str, body: &str) -> String {
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>{title}</title></head>\n\
+         <body>\n<h1>{title}</h1>\n{body}\n</body>\n</html>\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_came_with_a_request_can_become_markup() {
+        assert_eq!(escaped("\"><script>'&"), "&quot;&gt;&lt;script&gt;&#39;&amp;");
+    }
+}

@@ -1,0 +1,101 @@
+//! Identity, posting and reading back.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use domain::platform::PlatformName;
+use http::{HeaderMap, StatusCode};
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::shapes::{DIALECT, duplicate, forbidden, invalid_request, shown, unauthorized, with_fresh_limits};
+use crate::World;
+use crate::faults::{Call, Failed, Operation, guarded};
+use crate::token::{Token, TokenKind, bearer};
+
+const X: PlatformName = PlatformName::X;
+
+#[derive(Deserialize)]
+struct NewPost {
+    text: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct ListQuery {
+    max_results: Option<usize>,
+    start_time: Option<Timestamp>,
+}
+
+/// `GET /2/users/me`.
+pub(super) async fn me(State(world): State<Arc<World>>, headers: HeaderMap) -> Result<Response, Failed> {
+    act(&world, &headers, Operation::Identity, "users.read", |token| {
+        let account = &token.account;
+        Ok(Json(json!({ "data": { "id": account.id, "name": account.name, "username": account.name } })).into_response())
+    })
+    .await
+}
+
+/// `POST /2/tweets`.
+pub(super) async fn create(State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes) -> Result<Response, Failed> {
+    act(&world, &headers, Operation::Publish, "tweet.write", |token| {
+        let text = match serde_json::from_slice::<NewPost>(&body) {
+            Ok(post) if !post.text.trim().is_empty() => post.text,
+            _ => return Ok(invalid_request()),
+        };
+        let Some(post) = world.storage.create_post(X, &token.account, &text, world.clock.now())? else {
+            return Ok(duplicate());
+        };
+        let id = super::post_id(&post);
+        Ok((StatusCode::CREATED, Json(json!({ "data": { "id": id, "text": post.text, "edit_history_tweet_ids": [id] } }))).into_response())
+    })
+    .await
+}
+
+/// `GET /2/users/{id}/tweets`.
+pub(super) async fn list(
+    State(world): State<Arc<World>>,
+    Path(id): Path<String>,
+    Query(query): Query<ListQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Failed> {
+    act(&world, &headers, Operation::List, "tweet.read", |token| {
+        let lag = SignedDuration::from_secs(world.storage.list_lag_secs(X, &token.account)?);
+        let from = query.start_time.unwrap_or(Timestamp::UNIX_EPOCH);
+        let mut posts = world.storage.posts(X, Some(&id), from, world.clock.now() - lag)?;
+        posts.truncate(query.max_results.unwrap_or(10).clamp(5, 100));
+        let mut answer = json!({ "meta": { "result_count": posts.len() } });
+        if !posts.is_empty() {
+            answer["data"] = posts.iter().map(shown).collect();
+        }
+        Ok(Json(answer).into_response())
+    })
+    .await
+}
+
+/// Runs `effect` for the owner of a live access token that holds `scope`.
+async fn act(
+    world: &World,
+    headers: &HeaderMap,
+    on: Operation,
+    scope: &str,
+    effect: impl FnOnce(&Token) -> Result<Response, Failed> + Send,
+) -> Result<Response, Failed> {
+    let now = world.clock.now();
+    let token = world.storage.token(X, bearer(headers).unwrap_or_default())?;
+    let live = token.filter(|token| token.kind == TokenKind::Access && !token.revoked && !token.is_expired(now));
+    let Some(token) = live else {
+        world.storage.count_call(X, on)?;
+        return Ok(unauthorized());
+    };
+    let call = Call { platform: X, on, account: Some(&token.account), dialect: &DIALECT };
+    let allowed = token.allows(scope);
+    guarded(world, call, || {
+        let response = if allowed { effect(&token)? } else { forbidden() };
+        Ok(with_fresh_limits(response, now))
+    })
+    .await
+}

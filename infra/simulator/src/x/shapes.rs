@@ -1,0 +1,93 @@
+//! The shapes of X's answers: problems, limits, texts with wrapped links.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use data_encoding::BASE32_NOPAD;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::faults::Dialect;
+use crate::storage::StoredPost;
+
+pub(super) const DIALECT: Dialect = Dialect { limited, rejected, duplicate, server_error };
+
+/// 100 posts in 15 minutes; the simulator tells the limit and does not keep it.
+const LIMIT: i64 = 100;
+const WINDOW: SignedDuration = SignedDuration::from_mins(15);
+
+/// An error as X writes it.
+pub(super) fn problem(status: StatusCode, title: &str, kind: &str, detail: &str) -> Response {
+    let kind = if kind.is_empty() { "about:blank".to_owned() } else { format!("https://api.x.com/2/problems/{kind}") };
+    (status, Json(json!({ "title": title, "type": kind, "status": status.as_u16(), "detail": detail }))).into_response()
+}
+
+/// Expired and revoked look alike.
+pub(super) fn unauthorized() -> Response {
+    problem(StatusCode::UNAUTHORIZED, "Unauthorized", "", "Unauthorized")
+}
+
+/// A scope is missing.
+pub(super) fn forbidden() -> Response {
+    problem(StatusCode::FORBIDDEN, "Forbidden", "", "You are not permitted to perform this action.")
+}
+
+pub(super) fn invalid_request() -> Response {
+    problem(StatusCode::BAD_REQUEST, "Invalid Request", "invalid-request", "One or more parameters to your request was invalid.")
+}
+
+fn rejected() -> Response {
+    invalid_request()
+}
+
+pub(super) fn duplicate() -> Response {
+    problem(StatusCode::FORBIDDEN, "Forbidden", "", "You are not allowed to create a Tweet with duplicate content.")
+}
+
+fn server_error() -> Response {
+    problem(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable", "", "Service Unavailable")
+}
+
+fn limited(until: Timestamp, _now: Timestamp) -> Response {
+    let response = problem(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests", "", "Too Many Requests");
+    with_limits(response, 0, until)
+}
+
+/// The headers that every answer of the API carries.
+pub(super) fn with_fresh_limits(response: Response, now: Timestamp) -> Response {
+    with_limits(response, LIMIT - 1, now + WINDOW)
+}
+
+fn with_limits(mut response: Response, remaining: i64, reset: Timestamp) -> Response {
+    let headers: &mut HeaderMap = response.headers_mut();
+    headers.insert("x-rate-limit-limit", HeaderValue::from(LIMIT));
+    headers.insert("x-rate-limit-remaining", HeaderValue::from(remaining));
+    headers.insert("x-rate-limit-reset", HeaderValue::from(reset.as_second()));
+    response
+}
+
+/// A post in a list: links wrapped, three characters escaped.
+pub(super) fn shown(post: &StoredPost) -> Value {
+    let (mut text, mut links) = (String::new(), Vec::new());
+    for (index, piece) in post.text.split_inclusive(char::is_whitespace).enumerate() {
+        let word = piece.trim_end();
+        if word.starts_with("https://") || word.starts_with("http://") {
+            let short = format!("https://t.co/{}", link_name(post.seq, index));
+            text.push_str(&short);
+            links.push(json!({ "url": short, "expanded_url": word }));
+        } else {
+            text.push_str(&word.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"));
+        }
+        text.push_str(&piece[word.len()..]);
+    }
+    let mut shown = json!({ "id": super::post_id(post), "text": text, "created_at": post.created_at });
+    if !links.is_empty() {
+        shown["entities"] = json!({ "urls": links });
+    }
+    shown
+}
+
+fn link_name(seq: i64, index: usize) -> String {
+    BASE32_NOPAD.encode(&Sha256::digest(format!("{seq}/{index}").as_bytes())).chars().take(10).collect()
+}

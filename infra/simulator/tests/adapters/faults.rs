@@ -1,0 +1,174 @@
+use domain::failure::FailureCode;
+use domain::platform::PlatformName;
+use domain::platform::PlatformName::X;
+use jiff::SignedDuration;
+use platforms::{Outcome, RefreshError};
+use reqwest::StatusCode;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use url::Url;
+
+use crate::wire::{Wire, account, platforms_at};
+
+/// A fault, whether its outcome is the one to expect, and whether the post is there.
+type Case = (&'static str, fn(&Outcome) -> bool, bool);
+
+const CASES: [Case; 9] = [
+    ("drop_before", |outcome| matches!(outcome, Outcome::Unknown { http_status: None, .. }), false),
+    ("drop_after", |outcome| matches!(outcome, Outcome::Unknown { http_status: None, .. }), true),
+    ("cut_after", |outcome| matches!(outcome, Outcome::Unknown { http_status: Some(200 | 201), .. }), true),
+    ("error_before", |outcome| matches!(outcome, Outcome::Unknown { http_status: Some(500 | 503), .. }), false),
+    ("error_after", |outcome| matches!(outcome, Outcome::Unknown { http_status: Some(500 | 503), .. }), true),
+    ("slow", |outcome| matches!(outcome, Outcome::Accepted { .. }), true),
+    ("rate_limited", |outcome| matches!(outcome, Outcome::Limited { until: Some(_), .. }), false),
+    ("reject", |outcome| matches!(outcome, Outcome::Rejected { code: FailureCode::ContentRejected, .. }), false),
+    ("duplicate", |outcome| matches!(outcome, Outcome::Duplicate { .. }), false),
+];
+
+#[tokio::test]
+async fn every_fault_has_its_outcome_once_and_tells_the_truth_about_the_post() {
+    for name in PlatformName::ALL {
+        let wire = Wire::start().await;
+        let granted = wire.connect_one(name).await;
+        let platform = wire.platform(name);
+        for (kind, expected, applied) in CASES {
+            let seconds = if kind == "slow" { 0 } else { 120 };
+            let status = wire.fault(name, json!({ "kind": kind, "seconds": seconds, "account": granted.username })).await;
+            assert_eq!(status, StatusCode::CREATED);
+            let outcome = platform.publish(account(&granted), kind, wire.now()).await;
+            assert!(expected(&outcome), "{name} {kind}: {outcome:?}");
+            let own = platform.own_posts(account(&granted), wire.now()).await.unwrap();
+            assert_eq!(own.iter().any(|post| post.text == kind), applied, "{name} {kind}");
+            assert_eq!(wire.texts(name).await.iter().any(|text| text == kind), applied, "{name} {kind}");
+        }
+        assert_eq!(wire.read(name, "faults").await["items"], json!([]));
+        assert!(matches!(platform.publish(account(&granted), "after all", wire.now()).await, Outcome::Accepted { .. }), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_limit_tells_its_end() {
+    for name in PlatformName::ALL {
+        let wire = Wire::start().await;
+        let granted = wire.connect_one(name).await;
+        wire.fault(name, json!({ "kind": "rate_limited", "seconds": 120 })).await;
+        let outcome = wire.platform(name).publish(account(&granted), "hi", wire.now()).await;
+        let end = wire.now() + SignedDuration::from_mins(2);
+        assert!(matches!(&outcome, Outcome::Limited { until: Some(until), .. } if *until == end), "{name}: {outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_expired_token_is_refused_and_a_refresh_mends_it_where_there_is_one() {
+    for name in PlatformName::ALL {
+        let wire = Wire::start().await;
+        let mut granted = wire.connect_one(name).await;
+        let platform = wire.platform(name);
+        wire.fault(name, json!({ "kind": "token_expired" })).await;
+        assert!(matches!(platform.publish(account(&granted), "hi", wire.now()).await, Outcome::TokenRefused { .. }), "{name}");
+        match platform.refresh(&wire.app, &granted.tokens, wire.now()).await {
+            Ok(tokens) => granted.tokens = tokens,
+            Err(error) => {
+                assert!(name == PlatformName::Facebook && matches!(error, RefreshError::Dead { .. }));
+                continue;
+            }
+        }
+        assert!(matches!(platform.publish(account(&granted), "hi", wire.now()).await, Outcome::Accepted { .. }), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_grant_is_dead_and_leaves_other_accounts_alone() {
+    let wire = Wire::start().await;
+    let x = wire.platform(X);
+    let ada = wire.connect(X, &[("account", "ada")]).await.unwrap().remove(0);
+    let bob = wire.connect(X, &[("account", "bob")]).await.unwrap().remove(0);
+    wire.fault(X, json!({ "kind": "token_revoked", "account": "ada" })).await;
+    assert!(matches!(x.publish(account(&ada), "hi", wire.now()).await, Outcome::TokenRefused { .. }));
+    assert!(matches!(x.refresh(&wire.app, &ada.tokens, wire.now()).await, Err(RefreshError::Dead { .. })));
+    assert!(matches!(x.publish(account(&bob), "hi", wire.now()).await, Outcome::Accepted { .. }));
+}
+
+#[tokio::test]
+async fn a_lost_answer_of_a_refresh_leaves_the_tokens_in_doubt() {
+    let wire = Wire::start().await;
+    let x = wire.platform(X);
+    let granted = wire.connect_one(X).await;
+    for (kind, survives) in [("drop_before", true), ("error_before", true), ("drop_after", false)] {
+        wire.fault(X, json!({ "kind": kind, "on": "refresh" })).await;
+        assert!(matches!(x.refresh(&wire.app, &granted.tokens, wire.now()).await, Err(RefreshError::Unknown { .. })), "{kind}");
+        let still_good = matches!(x.publish(account(&granted), kind, wire.now()).await, Outcome::Accepted { .. });
+        assert!(still_good, "{kind}");
+        if !survives {
+            assert!(matches!(x.refresh(&wire.app, &granted.tokens, wire.now()).await, Err(RefreshError::Dead { .. })));
+        }
+    }
+    wire.fault(X, json!({ "kind": "rate_limited", "on": "refresh" })).await;
+    assert!(matches!(x.refresh(&wire.app, &granted.tokens, wire.now()).await, Err(RefreshError::Unavailable { .. })));
+}
+
+#[tokio::test]
+async fn a_lagging_list_shows_a_post_only_later() {
+    for name in PlatformName::ALL {
+        let wire = Wire::start().await;
+        let granted = wire.connect_one(name).await;
+        let platform = wire.platform(name);
+        let since = wire.now();
+        wire.fault(name, json!({ "kind": "list_lag", "seconds": 30 })).await;
+        assert!(matches!(platform.publish(account(&granted), "hi", since).await, Outcome::Accepted { .. }));
+        assert!(platform.own_posts(account(&granted), since).await.unwrap().is_empty());
+        wire.advance(SignedDuration::from_secs(31));
+        assert_eq!(platform.own_posts(account(&granted), since).await.unwrap().len(), 1);
+        wire.clear_faults(name).await;
+        assert_eq!(wire.read(name, "faults").await["items"], json!([]));
+    }
+}
+
+#[tokio::test]
+async fn a_closed_port_is_not_sent_and_keeps_the_tokens() {
+    let wire = Wire::start().await;
+    let granted = wire.connect_one(X).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let closed = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    drop(listener);
+    let platforms = platforms_at(&closed);
+    for platform in platforms.all() {
+        let outcome = platform.publish(account(&granted), "hi", wire.now()).await;
+        assert!(matches!(outcome, Outcome::NotSent { .. }), "{outcome:?}");
+    }
+    let refreshed = platforms.get(X).refresh(&wire.app, &granted.tokens, wire.now()).await;
+    assert!(matches!(refreshed, Err(RefreshError::Unavailable { .. })));
+}
+
+#[tokio::test]
+async fn a_dropped_answer_is_a_closed_connection_without_a_byte() {
+    let wire = Wire::start().await;
+    wire.fault(X, json!({ "kind": "drop_before", "on": "refresh" })).await;
+    let mut stream = TcpStream::connect(wire.base.authority()).await.unwrap();
+    let body = "grant_type=refresh_token&refresh_token=x";
+    let head = "POST /_sim/x/2/oauth2/token HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-www-form-urlencoded\r\n";
+    stream.write_all(format!("{head}content-length: {}\r\n\r\n{body}", body.len()).as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    assert_eq!(answer, b"");
+}
+
+#[tokio::test]
+async fn a_fault_hits_the_calls_that_it_names_and_a_wrong_one_is_refused() {
+    let wire = Wire::start().await;
+    let granted = wire.connect_one(X).await;
+    let fault = json!({ "kind": "error_before", "times": 2, "on": "list", "account": "someone_else", "seconds": null });
+    wire.fault(X, fault.clone()).await;
+    assert!(matches!(wire.platform(X).publish(account(&granted), "hi", wire.now()).await, Outcome::Accepted { .. }));
+    assert!(wire.platform(X).own_posts(account(&granted), wire.now()).await.is_ok());
+    assert_eq!(wire.read(X, "faults").await["items"], json!([fault]));
+    for wrong in [
+        json!({ "kind": "slow" }),
+        json!({ "kind": "drop_after", "times": 0 }),
+        json!({ "kind": "earthquake" }),
+        json!({ "kind": "slow", "x": 1 }),
+    ] {
+        assert_eq!(wire.fault(X, wrong.clone()).await, StatusCode::UNPROCESSABLE_ENTITY, "{wrong}");
+    }
+}

@@ -1,0 +1,8 @@
+//! The adapters against the simulator, over real HTTP on the loopback.
+
+#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+mod facebook;
+mod faults;
+mod wire;
+mod x;

@@ -1,0 +1,159 @@
+//! A simulator on a free port, the adapters configured for it, and a browser.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use domain::platform::PlatformName;
+use edge::clock::Clock;
+use jiff::{SignedDuration, Timestamp};
+use platforms::{
+    Account, AppCredentials, CodeExchange, ConsentRequest, ExchangeError, GrantedAccount, Platform, PlatformAddresses, Platforms,
+};
+use reqwest::StatusCode;
+use reqwest::header::LOCATION;
+use serde_json::Value;
+use simulator::Simulator;
+use tokio::net::TcpListener;
+use url::Url;
+
+/// The verifier and challenge of RFC 7636, appendix B.
+pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
+pub(crate) struct Wire {
+    pub(crate) base: Url,
+    pub(crate) platforms: Platforms,
+    pub(crate) app: AppCredentials,
+    pub(crate) browser: reqwest::Client,
+    millis: Arc<AtomicI64>,
+}
+
+pub(crate) fn platforms_at(base: &Url) -> Platforms {
+    let addresses = simulator::addresses(base);
+    let url = |text: &str| Url::parse(text).unwrap();
+    Platforms::new(PlatformAddresses {
+        x_authorize_url: url(&addresses.x_authorize_url),
+        x_api_url: url(&addresses.x_api_url),
+        facebook_authorize_url: url(&addresses.facebook_authorize_url),
+        facebook_api_url: url(&addresses.facebook_api_url),
+        facebook_version: addresses.facebook_version,
+    })
+    .unwrap()
+}
+
+impl Wire {
+    pub(crate) async fn start() -> Self {
+        Self::start_in(None).await
+    }
+
+    pub(crate) async fn start_in(data_dir: Option<&Path>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        let start: Timestamp = "2026-11-23T09:00:00Z".parse().unwrap();
+        let millis = Arc::new(AtomicI64::new(start.as_millisecond()));
+        let read = Arc::clone(&millis);
+        let clock = Clock::from_fn(move || Timestamp::from_millisecond(read.load(Ordering::SeqCst)).unwrap());
+        let simulator = Simulator::open(data_dir, clock, &base).unwrap();
+        let app = axum::Router::new().nest("/_sim", simulator.router());
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        Self {
+            platforms: platforms_at(&base),
+            app: AppCredentials { client_id: simulator::APP_CLIENT_ID.into(), client_secret: simulator::APP_CLIENT_SECRET.into() },
+            browser: reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap(),
+            base,
+            millis,
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.millis.load(Ordering::SeqCst)).unwrap()
+    }
+
+    pub(crate) fn advance(&self, by: SignedDuration) {
+        self.millis.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+
+    pub(crate) fn platform(&self, name: PlatformName) -> &dyn Platform {
+        self.platforms.get(name)
+    }
+
+    pub(crate) fn redirect_uri(&self, name: PlatformName) -> Url {
+        self.base.join(&format!("/oauth/{name}/callback")).unwrap()
+    }
+
+    pub(crate) fn authorize_url(&self, name: PlatformName) -> Url {
+        let redirect_uri = self.redirect_uri(name);
+        let consent = ConsentRequest { state: &"a state".into(), code_challenge: CHALLENGE, redirect_uri: &redirect_uri };
+        self.platform(name).authorize_url(&self.app, &consent)
+    }
+
+    /// Opens the consent page, sends its form, and returns what the callback would be called with.
+    pub(crate) async fn consent(&self, name: PlatformName, fields: &[(&str, &str)]) -> Url {
+        let url = self.authorize_url(name);
+        let page = self.browser.get(url.clone()).send().await.unwrap();
+        assert_eq!(page.status(), StatusCode::OK);
+        let html = page.text().await.unwrap();
+        let asked: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+        for (field, _) in &asked {
+            assert!(html.contains(&format!("<input type=\"hidden\" name=\"{field}\"")), "{field}");
+        }
+        let mut address = url;
+        address.set_query(None);
+        let mut form: Vec<(&str, &str)> = asked.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        form.extend(fields);
+        let answer = self.browser.post(address).form(&form).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+        Url::parse(answer.headers()[LOCATION].to_str().unwrap()).unwrap()
+    }
+
+    pub(crate) async fn exchange(&self, name: PlatformName, code: &str, verifier: &str) -> Result<Vec<GrantedAccount>, ExchangeError> {
+        let redirect_uri = self.redirect_uri(name);
+        let exchange = CodeExchange { code: &code.into(), code_verifier: &verifier.into(), redirect_uri: &redirect_uri };
+        self.platform(name).exchange(&self.app, &exchange, self.now()).await
+    }
+
+    /// Consent and exchange in one.
+    pub(crate) async fn connect(&self, name: PlatformName, fields: &[(&str, &str)]) -> Result<Vec<GrantedAccount>, ExchangeError> {
+        let mut form = vec![("decision", "allow")];
+        form.extend(fields);
+        let callback = self.consent(name, &form).await;
+        assert_eq!(param(&callback, "state").as_deref(), Some("a state"));
+        self.exchange(name, &param(&callback, "code").unwrap(), VERIFIER).await
+    }
+
+    pub(crate) async fn connect_one(&self, name: PlatformName) -> GrantedAccount {
+        self.connect(name, &[]).await.unwrap().remove(0)
+    }
+
+    fn control(&self, name: PlatformName, what: &str) -> Url {
+        self.base.join(&format!("/_sim/{name}/{what}")).unwrap()
+    }
+
+    pub(crate) async fn read(&self, name: PlatformName, what: &str) -> Value {
+        self.browser.get(self.control(name, what)).send().await.unwrap().json().await.unwrap()
+    }
+
+    /// The texts that the platform holds, newest first.
+    pub(crate) async fn texts(&self, name: PlatformName) -> Vec<String> {
+        let posts = self.read(name, "posts").await;
+        posts["items"].as_array().unwrap().iter().map(|post| post["text"].as_str().unwrap().to_owned()).collect()
+    }
+
+    pub(crate) async fn fault(&self, name: PlatformName, fault: Value) -> StatusCode {
+        self.browser.post(self.control(name, "faults")).json(&fault).send().await.unwrap().status()
+    }
+
+    pub(crate) async fn clear_faults(&self, name: PlatformName) {
+        let status = self.browser.delete(self.control(name, "faults")).send().await.unwrap().status();
+        assert_eq!(status, StatusCode::NO_CONTENT);
+    }
+}
+
+pub(crate) fn account(granted: &GrantedAccount) -> Account<'_> {
+    Account { id: &granted.account_id, username: &granted.username, tokens: &granted.tokens }
+}
+
+pub(crate) fn param(url: &Url, name: &str) -> Option<String> {
+    url.query_pairs().find(|(of, _)| of == name).map(|(_, value)| value.into_owned())
+}
