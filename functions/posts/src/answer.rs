@@ -1,0 +1,205 @@
+//! A post as clients see it.
+
+use axum::response::{IntoResponse, Response};
+use domain::content::Content;
+use domain::failure::{Action, FailureCode};
+use domain::ledger::Actor;
+use domain::post::{Attempt, AttemptOutcome, AttemptRecord, Event, Post, State, Status};
+use edge::json::Json;
+use http::HeaderValue;
+use http::header::ETAG;
+use jiff::Timestamp;
+use serde::Serialize;
+use store::Story;
+
+/// The contract's Post.
+#[derive(Serialize)]
+pub(crate) struct PostJson {
+    id: String,
+    group_id: String,
+    connection_id: String,
+    platform: &'static str,
+    content: String,
+    media: [String; 0],
+    status: Status,
+    scheduled_for: Timestamp,
+    time_zone: Option<String>,
+    latest_at: Timestamp,
+    approved_at: Option<Timestamp>,
+    published_at: Option<Timestamp>,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    version: u32,
+    subscription_cycle: Option<Timestamp>,
+    platform_post_id: Option<String>,
+    platform_url: Option<String>,
+    error: Option<ErrorJson>,
+    error_log: Vec<ErrorLogJson>,
+    attempt_count: u32,
+    next_attempt_at: Option<Timestamp>,
+    ai_recommendation: Option<String>,
+}
+
+#[derive(Serialize)]
+struct ErrorJson {
+    code: FailureCode,
+    message: &'static str,
+    action: Action,
+}
+
+#[derive(Serialize)]
+struct ErrorLogJson {
+    at: Timestamp,
+    code: FailureCode,
+    message: &'static str,
+}
+
+/// A post with its story.
+#[derive(Serialize)]
+pub(crate) struct StoryJson {
+    #[serde(flatten)]
+    post: PostJson,
+    attempts: Vec<AttemptJson>,
+    events: Vec<EventJson>,
+}
+
+#[derive(Serialize)]
+struct AttemptJson {
+    id: String,
+    number: u32,
+    started_at: Timestamp,
+    ended_at: Option<Timestamp>,
+    outcome: AttemptOutcome,
+    http_status: Option<u16>,
+    error: Option<ErrorJson>,
+}
+
+#[derive(Serialize)]
+struct EventJson {
+    at: Timestamp,
+    from: Option<Status>,
+    to: Status,
+    actor: Actor,
+    note: String,
+}
+
+impl From<FailureCode> for ErrorJson {
+    fn from(code: FailureCode) -> Self {
+        Self { code, message: code.message(), action: code.action() }
+    }
+}
+
+impl From<(Post, Content)> for PostJson {
+    fn from((post, content): (Post, Content)) -> Self {
+        let error = post.error().map(ErrorJson::from);
+        let (status, next_attempt_at) = (post.status(), post.next_attempt_at());
+        let (published_at, platform_post_id, platform_url) = match post.state {
+            State::Published { at, platform_post_id, url } => (Some(at), platform_post_id, url),
+            _ => (None, None, None),
+        };
+        Self {
+            id: post.id.into(),
+            group_id: post.group_id.into(),
+            connection_id: post.connection_id.into(),
+            platform: post.platform.as_str(),
+            content: content.text,
+            media: [],
+            status,
+            scheduled_for: post.due_at,
+            time_zone: post.time_zone,
+            latest_at: post.latest_at,
+            approved_at: post.approved_at,
+            published_at,
+            created_at: post.created_at,
+            updated_at: post.updated_at,
+            version: post.version,
+            subscription_cycle: post.cycle_start,
+            platform_post_id,
+            platform_url,
+            error,
+            error_log: post.errors.iter().map(|note| ErrorLogJson { at: note.at, code: note.code, message: note.code.message() }).collect(),
+            attempt_count: post.attempt_count,
+            next_attempt_at,
+            ai_recommendation: content.ai_recommendation,
+        }
+    }
+}
+
+/// A post under its version as the entity tag.
+pub(crate) fn tagged(post: Post, content: Content) -> Response {
+    let tag = etag(&post);
+    ([(ETAG, tag)], Json(PostJson::from((post, content)))).into_response()
+}
+
+/// A post with its whole story, tagged.
+pub(crate) fn told(story: Story) -> Response {
+    let tag = etag(&story.post);
+    let Story { post, content, attempts, events } = story;
+    let running = post.attempt().map(running);
+    let mut events: Vec<EventJson> = events.into_iter().map(EventJson::from).collect();
+    events.extend(attempts.iter().flat_map(|record| [Some(began(record)), ended(record)]).flatten());
+    events.sort_by_key(|event| event.at);
+    let attempts = attempts.into_iter().chain(running).map(AttemptJson::from).collect();
+    ([(ETAG, tag)], Json(StoryJson { post: (post, content).into(), attempts, events })).into_response()
+}
+
+fn etag(post: &Post) -> HeaderValue {
+    HeaderValue::from_str(&format!("\"{}\"", post.version)).expect("a number in quotes is a header value")
+}
+
+fn running(attempt: &Attempt) -> AttemptRecord {
+    AttemptRecord { ended_at: None, ..attempt.ended(attempt.started_at, AttemptOutcome::Running, Status::Publishing) }
+}
+
+fn is_search(record: &AttemptRecord) -> bool {
+    matches!(record.outcome, AttemptOutcome::Found | AttemptOutcome::NotFound)
+        || (record.became == Status::Unknown && record.error.is_none())
+}
+
+/// A try tells two steps of the story: the publisher took the post, and what it became.
+fn began(record: &AttemptRecord) -> EventJson {
+    let (from, to, note) = if is_search(record) {
+        (Status::Unknown, Status::Unknown, "searched the platform")
+    } else {
+        (Status::Scheduled, Status::Publishing, "took the post")
+    };
+    EventJson { at: record.started_at, from: Some(from), to, actor: Actor::Publisher, note: note.to_owned() }
+}
+
+fn ended(record: &AttemptRecord) -> Option<EventJson> {
+    let from = if is_search(record) { Status::Unknown } else { Status::Publishing };
+    let note = match record.outcome {
+        AttemptOutcome::Running => "is at it",
+        AttemptOutcome::Accepted => "the platform accepted it",
+        AttemptOutcome::Rejected => "it was refused",
+        AttemptOutcome::NotSent => "nothing was sent",
+        AttemptOutcome::Deferred => "put off",
+        AttemptOutcome::NoAnswer => "the platform did not answer",
+        AttemptOutcome::Found => "found on the platform",
+        AttemptOutcome::NotFound => "not found on the platform",
+        AttemptOutcome::Abandoned => "the worker vanished",
+    };
+    let at = record.ended_at?;
+    Some(EventJson { at, from: Some(from), to: record.became, actor: Actor::Publisher, note: note.to_owned() })
+}
+
+impl From<Event> for EventJson {
+    fn from(event: Event) -> Self {
+        let Event { at, from, to, actor, note } = event;
+        Self { at, from, to, actor, note }
+    }
+}
+
+impl From<AttemptRecord> for AttemptJson {
+    fn from(record: AttemptRecord) -> Self {
+        Self {
+            id: record.id.into(),
+            number: record.number,
+            started_at: record.started_at,
+            ended_at: record.ended_at,
+            outcome: record.outcome,
+            http_status: record.http_status,
+            error: record.error.map(ErrorJson::from),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! `POST /api/posts/{id}/approve`: from here on the post will go out.
+
+use axum::extract::State;
+use axum::response::Response;
+use cloud::timer::is_near;
+use domain::id::{HistoryId, PostId};
+use domain::ledger::Actor;
+use domain::post::{Event, Post, Status};
+use edge::json::{Empty, Path};
+use edge::problem::{Problem, ProblemCode};
+use edge::session::SignedIn;
+use store::{Commit, PostChange};
+
+use crate::read::own;
+use crate::{Deps, answer, arm, reserve, trouble};
+
+/// Other posts of the cycle may be approved or settled at the same time.
+const ROUNDS_MAX: usize = 12;
+
+/// Approves a draft: the post, its place in the cycle and the history in one transaction, then the wake-up. Approving
+/// twice is approving once.
+pub(crate) async fn approve(State(deps): State<Deps>, signed_in: SignedIn, Path(id): Path<PostId>, _: Empty) -> Result<Response, Problem> {
+    let user = &signed_in.session.user_id;
+    let writer = HistoryId::new(deps.clock.now(), deps.random.bytes()).to_string();
+    let (post, content) = own(&deps, user, &id).await?;
+    if is_approved(&post) {
+        return Ok(answer::tagged(post, content));
+    }
+    let connection = deps.store.connection(user, &post.connection_id).await.map_err(trouble::store)?;
+    if !connection.is_some_and(|connection| connection.is_usable()) {
+        return Err(Problem::new(ProblemCode::ConnectionUnusable));
+    }
+    let plan = reserve::plan(&deps, user).await?;
+    let mut standing = post;
+    for _ in 0..ROUNDS_MAX {
+        let now = deps.clock.now();
+        if now > standing.latest_at {
+            return Err(Problem::new(ProblemCode::ValidationFailed).with_error("/scheduled_for", "due_in_past", "Choose a time to come."));
+        }
+        let ledger = reserve::reserve(&deps, (user, &id), &plan, standing.due_at.max(now)).await;
+        let near = is_near(standing.due_at, now);
+        let cycle_start = ledger.as_ref().map_or(now, |change| change.cycle.span.start);
+        let approved = standing.clone().approve(cycle_start, near, now).map_err(trouble::refused)?;
+        let ledger = ledger?;
+        let event = Event { at: now, from: Some(Status::Draft), to: Status::Scheduled, actor: Actor::User, note: "approved".to_owned() };
+        let change = PostChange { event: Some(&event), ledger: &[ledger], ..PostChange::of(&approved, &writer) };
+        match deps.store.commit(&change).await.map_err(trouble::store)? {
+            Commit::Done => {
+                tracing::info!(post_id = %id, user_id = %user, version = approved.version, due_at = %approved.due_at, "approved");
+                arm::arm(&deps, &approved).await;
+                return Ok(answer::tagged(approved, content));
+            }
+            Commit::PostMoved(Some(moved)) if is_approved(&moved) => return own(&deps, user, &id).await.map(|(p, c)| answer::tagged(p, c)),
+            Commit::PostMoved(Some(moved)) => standing = *moved,
+            Commit::PostMoved(None) => return Err(Problem::not_found()),
+            Commit::LedgerMoved | Commit::AlreadyBound => {}
+        }
+    }
+    Err(trouble::contended())
+}
+
+fn is_approved(post: &Post) -> bool {
+    matches!(post.status(), Status::Scheduled | Status::Publishing | Status::Processing | Status::Published)
+}

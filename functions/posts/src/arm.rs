@@ -1,0 +1,30 @@
+//! Seeing to it that a scheduled post is woken at its time.
+
+use cloud::timer::is_near;
+use domain::post::Post;
+use edge::problem::chain;
+use store::PostChange;
+
+use crate::Deps;
+
+/// Arranges the wake-up. The post is stored already: if this fails, or we do, the sweeper arranges it.
+pub(crate) async fn arm(deps: &Deps, post: &Post) {
+    let now = deps.clock.now();
+    if let Err(error) = deps.timer.set(&post.wake_up(), post.due_at, now).await {
+        tracing::warn!(post_id = %post.id, error = chain(&error), "a post was not armed; the sweeper arms it");
+        return;
+    }
+    // What is near was stored as armed: the queue may have handed it to the publisher already.
+    let Some(armed) = post.clone().armed().filter(|_| !is_near(post.due_at, now)) else { return };
+    // Whether this write lands does not matter to the post: arming twice makes one schedule.
+    if let Err(error) = deps.store.commit(&PostChange::of(&armed, armed.id.as_str())).await {
+        tracing::warn!(post_id = %post.id, error = chain(&error), "a post was armed and not marked");
+    }
+}
+
+/// Takes back the wake-up of a version that is gone.
+pub(crate) async fn disarm(deps: &Deps, post: &Post) {
+    if let Err(error) = deps.timer.unset(&post.wake_up()).await {
+        tracing::warn!(post_id = %post.id, error = chain(&error), "a schedule was left behind");
+    }
+}

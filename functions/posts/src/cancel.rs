@@ -1,0 +1,43 @@
+//! `POST /api/posts/{id}/cancel`: the post does not go out.
+
+use axum::extract::State;
+use axum::response::Response;
+use domain::id::{HistoryId, PostId};
+use domain::ledger::Actor;
+use domain::post::{Event, Status};
+use edge::json::{Empty, Path};
+use edge::problem::Problem;
+use edge::session::SignedIn;
+use store::{Commit, Settlement};
+
+use crate::read::own;
+use crate::{Deps, answer, arm, reserve, trouble};
+
+/// A worker may take the post, or give it back, at the same time.
+const ROUNDS_MAX: usize = 5;
+
+/// Cancels until the intent to send is stored; the place in the cycle is free again. Cancelling twice is cancelling once.
+pub(crate) async fn cancel(State(deps): State<Deps>, signed_in: SignedIn, Path(id): Path<PostId>, _: Empty) -> Result<Response, Problem> {
+    let user = &signed_in.session.user_id;
+    let writer = HistoryId::new(deps.clock.now(), deps.random.bytes()).to_string();
+    for _ in 0..ROUNDS_MAX {
+        let (post, content) = own(&deps, user, &id).await?;
+        if post.status() == Status::Cancelled {
+            return Ok(answer::tagged(post, content));
+        }
+        let now = deps.clock.now();
+        let from = post.status();
+        let transition = post.clone().cancel(now).map_err(trouble::refused)?;
+        let event = Event { at: now, from: Some(from), to: Status::Cancelled, actor: Actor::User, note: "cancelled".to_owned() };
+        let cause = reserve::cause(&deps, now, &id);
+        let settlement = Settlement { transition: &transition, writer: &writer, event: Some(&event), cause };
+        if matches!(deps.store.settle(&settlement).await.map_err(trouble::store)?, Commit::Done) {
+            tracing::info!(post_id = %id, user_id = %user, from = from.as_str(), "cancelled");
+            if from == Status::Scheduled {
+                arm::disarm(&deps, &post).await;
+            }
+            return Ok(answer::tagged(transition.post, content));
+        }
+    }
+    Err(trouble::contended())
+}

@@ -1,0 +1,122 @@
+//! `POST /api/posts`: drafts, one for each target.
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use domain::connection::Connection;
+use domain::content::Content;
+use domain::id::{ConnectionId, GroupId, PostId};
+use domain::ledger::Actor;
+use domain::post::{Draft, Event, Post};
+use edge::json::Json;
+use edge::problem::{FieldError, Problem};
+use edge::session::SignedIn;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use crate::answer::PostJson;
+use crate::validate::{self, AskedTime, Times, fault};
+use crate::{Deps, trouble};
+
+/// More accounts than one announcement goes to; three rows each fit into one transaction.
+const TARGETS_MAX: usize = 20;
+
+/// The body.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CreatePosts {
+    content: String,
+    targets: Vec<Target>,
+    scheduled_for: Option<String>,
+    scheduled_local: Option<String>,
+    time_zone: Option<String>,
+    latest_at: Option<String>,
+    #[serde(default)]
+    media: Vec<String>,
+    ai_recommendation: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Target {
+    connection_id: String,
+    content: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Created {
+    items: Vec<PostJson>,
+}
+
+/// Makes the drafts of one request, all or none.
+pub(crate) async fn create(State(deps): State<Deps>, signed_in: SignedIn, Json(request): Json<CreatePosts>) -> Result<Response, Problem> {
+    let user = &signed_in.session.user_id;
+    let now = deps.clock.now();
+    let connections = deps.store.connections(user).await.map_err(trouble::store)?;
+    let mut errors = Vec::new();
+    let asked = AskedTime {
+        scheduled_for: request.scheduled_for.as_deref(),
+        scheduled_local: request.scheduled_local.as_deref(),
+        time_zone: request.time_zone.as_deref(),
+        latest_at: request.latest_at.as_deref(),
+    };
+    let times = validate::times(&asked, now, &mut errors);
+    validate::extras(&request.media, request.ai_recommendation.as_deref(), &mut errors);
+    let targets = targets(&request, &connections, &mut errors);
+    let Some(times) = times.filter(|_| errors.is_empty()) else { return Err(Problem::validation(errors)) };
+
+    let group_id = GroupId::new(now, deps.random.bytes());
+    let posts: Vec<(Post, Content, Event)> = targets
+        .into_iter()
+        .map(|(connection, text)| {
+            let content = Content { text: text.to_owned(), ai_recommendation: request.ai_recommendation.clone() };
+            let post = Post::draft(draft(&deps, connection, &group_id, &content, &times), now);
+            let event = Event { at: now, from: None, to: post.status(), actor: Actor::User, note: "written".to_owned() };
+            (post, content, event)
+        })
+        .collect();
+    deps.store.create_posts(&posts, group_id.as_str()).await.map_err(trouble::store)?;
+    let items = posts.into_iter().map(|(post, content, _)| (post, content).into()).collect();
+    Ok((StatusCode::CREATED, Json(Created { items })).into_response())
+}
+
+fn draft(deps: &Deps, connection: &Connection, group_id: &GroupId, content: &Content, (due_at, latest_at, time_zone): &Times) -> Draft {
+    Draft {
+        id: PostId::new(deps.clock.now(), deps.random.bytes()),
+        user_id: connection.user_id.clone(),
+        group_id: group_id.clone(),
+        connection_id: connection.id.clone(),
+        platform: connection.platform,
+        content_hash: content.hash(),
+        due_at: *due_at,
+        latest_at: *latest_at,
+        time_zone: time_zone.clone(),
+    }
+}
+
+/// Each target's connection and text; faults are added to `errors`.
+fn targets<'a>(request: &'a CreatePosts, connections: &'a [Connection], errors: &mut Vec<FieldError>) -> Vec<(&'a Connection, &'a str)> {
+    if request.targets.is_empty() || request.targets.len() > TARGETS_MAX {
+        errors.push(fault("/targets", "targets_count", "Name one to twenty connections."));
+        return Vec::new();
+    }
+    let mut chosen: Vec<(&Connection, &str)> = Vec::new();
+    for (index, target) in request.targets.iter().enumerate() {
+        let pointer = format!("/targets/{index}/connection_id");
+        let id = ConnectionId::parse(&target.connection_id).ok();
+        let Some(connection) = connections.iter().find(|connection| Some(&connection.id) == id.as_ref()) else {
+            errors.push(fault(pointer, "connection_unknown", "You have no such connection."));
+            continue;
+        };
+        if chosen.iter().any(|(other, _)| other.id == connection.id) {
+            errors.push(fault(pointer, "connection_repeated", "This connection is named twice."));
+            continue;
+        }
+        let (text, pointer) = match &target.content {
+            Some(own) => (own.as_str(), format!("/targets/{index}/content")),
+            None => (request.content.as_str(), "/content".to_owned()),
+        };
+        validate::content(connection.platform, text, &pointer, errors);
+        chosen.push((connection, text));
+    }
+    chosen
+}

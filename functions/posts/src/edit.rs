@@ -1,0 +1,119 @@
+//! `PATCH /api/posts/{id}`: another text or another time, until a worker has the post.
+
+use axum::extract::State;
+use axum::response::Response;
+use cloud::timer::is_near;
+use domain::content::Content;
+use domain::id::{HistoryId, PostId};
+use domain::ledger::{Actor, LedgerChange};
+use domain::post::{Edit, Event, Post, Status};
+use edge::json::{Json, Path};
+use edge::problem::{Problem, ProblemCode};
+use edge::session::SignedIn;
+use http::HeaderMap;
+use http::header::IF_MATCH;
+use serde::Deserialize;
+use store::{Commit, PostChange};
+
+use crate::read::own;
+use crate::validate::{self, AskedTime};
+use crate::{Deps, answer, arm, reserve, trouble};
+
+/// Other posts of the cycles may settle at the same time.
+const ROUNDS_MAX: usize = 12;
+
+/// The body; what is absent stays.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EditPost {
+    content: Option<String>,
+    scheduled_for: Option<String>,
+    scheduled_local: Option<String>,
+    time_zone: Option<String>,
+    latest_at: Option<String>,
+    #[serde(default)]
+    media: Vec<String>,
+}
+
+/// Changes a draft or a scheduled post under a new version. A scheduled one stays scheduled; if its new time lies in
+/// another cycle, its place moves there in the same transaction.
+pub(crate) async fn edit(
+    State(deps): State<Deps>,
+    signed_in: SignedIn,
+    Path(id): Path<PostId>,
+    headers: HeaderMap,
+    Json(request): Json<EditPost>,
+) -> Result<Response, Problem> {
+    let user = &signed_in.session.user_id;
+    let expected = expected_version(&headers)?;
+    let writer = HistoryId::new(deps.clock.now(), deps.random.bytes()).to_string();
+    for _ in 0..ROUNDS_MAX {
+        let (post, content) = own(&deps, user, &id).await?;
+        if post.version != expected {
+            return Err(Problem::new(ProblemCode::StaleVersion));
+        }
+        let (edit, content) = asked(&deps, &request, &post, content)?;
+        let (edit, ledger) = moved_place(&deps, &post, edit).await?;
+        let now = deps.clock.now();
+        let from = post.status();
+        let edited = post.clone().edit(edit, now).map_err(trouble::refused)?;
+        let event = Event { at: now, from: Some(from), to: from, actor: Actor::User, note: "edited".to_owned() };
+        let change = PostChange { content: Some(&content), event: Some(&event), ledger: &ledger, ..PostChange::of(&edited, &writer) };
+        if matches!(deps.store.commit(&change).await.map_err(trouble::store)?, Commit::Done) {
+            if from == Status::Scheduled {
+                arm::arm(&deps, &edited).await;
+                arm::disarm(&deps, &post).await;
+            }
+            return Ok(answer::tagged(edited, content));
+        }
+    }
+    Err(trouble::contended())
+}
+
+/// The version in `If-Match`: 428 without one, 412 with one that is none of ours.
+fn expected_version(headers: &HeaderMap) -> Result<u32, Problem> {
+    let tag = headers.get(IF_MATCH).ok_or_else(|| Problem::new(ProblemCode::PreconditionRequired))?;
+    let version = tag.to_str().ok().and_then(|tag| tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok());
+    version.ok_or_else(|| Problem::new(ProblemCode::StaleVersion))
+}
+
+/// What the request changes, checked.
+fn asked(deps: &Deps, request: &EditPost, post: &Post, content: Content) -> Result<(Edit, Content), Problem> {
+    let mut errors = Vec::new();
+    let content = Content { text: request.content.clone().unwrap_or(content.text), ..content };
+    validate::content(post.platform, &content.text, "/content", &mut errors);
+    validate::extras(&request.media, None, &mut errors);
+    let names_time = request.scheduled_for.is_some() || request.scheduled_local.is_some();
+    let unchanged = post.due_at.to_string();
+    let time = (names_time || request.time_zone.is_some() || request.latest_at.is_some()).then(|| {
+        let asked = AskedTime {
+            scheduled_for: if names_time { request.scheduled_for.as_deref() } else { Some(&unchanged) },
+            scheduled_local: request.scheduled_local.as_deref(),
+            time_zone: request.time_zone.as_deref().or(if names_time { None } else { post.time_zone.as_deref() }),
+            latest_at: request.latest_at.as_deref(),
+        };
+        validate::times(&asked, deps.clock.now(), &mut errors)
+    });
+    if !errors.is_empty() {
+        return Err(Problem::validation(errors));
+    }
+    Ok((Edit { content_hash: Some(content.hash()), time: time.flatten(), ..Edit::default() }, content))
+}
+
+/// For a scheduled post: whether it is near, and the place in the cycle that its time now lies in.
+async fn moved_place(deps: &Deps, post: &Post, edit: Edit) -> Result<(Edit, Vec<LedgerChange>), Problem> {
+    let (Status::Scheduled, Some(held)) = (post.status(), post.cycle_start) else { return Ok((edit, Vec::new())) };
+    let now = deps.clock.now();
+    let due_at = edit.time.as_ref().map_or(post.due_at, |time| time.0);
+    let edit = Edit { armed: is_near(due_at, now), ..edit };
+    let plan = reserve::plan(deps, &post.user_id).await?;
+    let wanted = plan.cycle_at(due_at).start;
+    if wanted == held {
+        return Ok((edit, Vec::new()));
+    }
+    let taken = reserve::reserve(deps, (&post.user_id, &post.id), &plan, due_at).await?;
+    let held = deps.store.cycle(&post.user_id, held).await.map_err(trouble::store)?;
+    let held = held.ok_or_else(|| trouble::ledger(domain::ledger::LedgerError::NothingReserved))?;
+    let released = held.release(reserve::cause(deps, now, &post.id)).map_err(trouble::ledger)?;
+    Ok((Edit { cycle_start: Some(wanted), ..edit }, vec![released, taken]))
+}

@@ -1,0 +1,91 @@
+//! Drafts, approval, edits and cancellation: everything that a person does to a post.
+//!
+//! *Trigger:* HTTP, `/api/posts…`, signed in.
+//! *Reads:* sessions, users, connections, posts, the ledger. *Writes:* posts, the ledger and its history; schedules and wake-ups.
+//! *On failure:* nothing is half done: a post and its reservation change in one transaction. A wake-up that could not be
+//! arranged is arranged by the sweeper.
+
+mod answer;
+mod approve;
+mod arm;
+mod cancel;
+mod create;
+mod delete;
+mod edit;
+mod list;
+mod read;
+mod reserve;
+mod trouble;
+mod validate;
+
+use aws_config::SdkConfig;
+use axum::Router;
+use axum::routing::{get, post};
+use cloud::timer::Timer;
+use edge::clock::Clock;
+use edge::config::{self, ConfigError, Queue, Web, variables};
+use edge::host::Host;
+use edge::problem::Problem;
+use edge::random::Random;
+use edge::routing::with_fallbacks;
+use edge::session::require_session;
+use store::{Store, Tables};
+
+/// All that this function works with.
+#[derive(Debug, Clone)]
+pub struct Deps {
+    /// Posts, the ledger, connections, sessions.
+    pub store: Store,
+    /// For posts that are due.
+    pub timer: Timer,
+    /// Time.
+    pub clock: Clock,
+    /// Ids.
+    pub random: Random,
+    /// Whose pages may call.
+    pub allowed_origins: Vec<String>,
+}
+
+impl Deps {
+    /// Reads the configuration and builds the clients; no call is made.
+    pub fn new(host: &Host, sdk: &SdkConfig) -> Result<Self, ConfigError> {
+        let (tables, queue, schedules, web) = config::read(&host.variables, |variables| {
+            let tables = Tables {
+                users: variables.text(variables::USERS_TABLE),
+                posts: variables.text(variables::POSTS_TABLE),
+                ledger: variables.text(variables::LEDGER_TABLE),
+                sessions: variables.text(variables::SESSIONS_TABLE),
+            };
+            (tables, Queue::read(variables), config::Schedules::read(variables), Web::read(variables))
+        })?;
+        Ok(Self {
+            store: Store::new(sdk, tables),
+            timer: Timer::new(sdk, queue.url.into(), queue.arn, schedules.group, schedules.role_arn, schedules.dead_letter_arn),
+            clock: host.clock.clone(),
+            random: host.random.clone(),
+            allowed_origins: web.allowed_origins,
+        })
+    }
+}
+
+/// The paths that API Gateway sends here.
+pub const PATHS: &[&str] = &["/api/posts", "/api/posts/{id}", "/api/posts/{id}/approve", "/api/posts/{id}/cancel"];
+
+/// The router of [`PATHS`].
+pub fn router(deps: Deps) -> Router {
+    let store = deps.store.clone();
+    let sessions = require_session(
+        move |hash| {
+            let store = store.clone();
+            async move { store.session(&hash).await.map_err(|error| Problem::unavailable_because(&error)) }
+        },
+        deps.clock.clone(),
+        deps.allowed_origins.clone(),
+    );
+    let router = Router::new()
+        .route("/api/posts", post(create::create).get(list::list))
+        .route("/api/posts/{id}", get(read::read).patch(edit::edit).delete(delete::delete))
+        .route("/api/posts/{id}/approve", post(approve::approve))
+        .route("/api/posts/{id}/cancel", post(cancel::cancel));
+    with_fallbacks(router.route_layer(sessions)).with_state(deps)
+}

@@ -1,0 +1,23 @@
+//! `GET /api/posts/{id}`: a post with its attempts and events.
+
+use axum::extract::State;
+use axum::response::Response;
+use domain::content::Content;
+use domain::id::{PostId, UserId};
+use domain::post::Post;
+use edge::json::Path;
+use edge::problem::Problem;
+use edge::session::SignedIn;
+
+use crate::{Deps, answer, trouble};
+
+/// The post with its story, tagged with its version.
+pub(crate) async fn read(State(deps): State<Deps>, signed_in: SignedIn, Path(id): Path<PostId>) -> Result<Response, Problem> {
+    let story = deps.store.story(&signed_in.session.user_id, &id).await.map_err(trouble::store)?;
+    story.map(answer::told).ok_or_else(Problem::not_found)
+}
+
+/// The user's post, or the 404 that says the same of another's post and of none.
+pub(crate) async fn own(deps: &Deps, user: &UserId, id: &PostId) -> Result<(Post, Content), Problem> {
+    deps.store.post(user, id).await.map_err(trouble::store)?.ok_or_else(Problem::not_found)
+}

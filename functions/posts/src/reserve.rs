@@ -1,0 +1,43 @@
+//! A place in the cycle that holds a post's time.
+
+use domain::id::{HistoryId, PostId, UserId};
+use domain::ledger::{Actor, Cause, ChangeReason, Cycle, LedgerChange};
+use domain::plan::Subscription;
+use edge::problem::{Problem, ProblemCode};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{Deps, trouble};
+
+/// The user's running plan, or 409 `no_active_plan`.
+pub(crate) async fn plan(deps: &Deps, user: &UserId) -> Result<Subscription, Problem> {
+    let user = deps.store.user(user).await.map_err(trouble::store)?;
+    user.and_then(|user| user.subscription).filter(|plan| plan.active).ok_or_else(|| Problem::new(ProblemCode::NoActivePlan))
+}
+
+/// Reserves in the cycle that holds `due_at`; a cycle that nobody has touched is opened by it.
+pub(crate) async fn reserve(
+    deps: &Deps,
+    (user, post): (&UserId, &PostId),
+    plan: &Subscription,
+    due_at: Timestamp,
+) -> Result<LedgerChange, Problem> {
+    let now = deps.clock.now();
+    let span = plan.cycle_at(due_at);
+    let standing = deps.store.cycle(user, span.start).await.map_err(trouble::store)?;
+    let reserving = cause(deps, now, post);
+    if let Some(cycle) = standing {
+        return cycle.reserve(reserving).map_err(trouble::ledger);
+    }
+    let fresh = Cycle::open(user.clone(), span, plan.plan, now);
+    // A millisecond earlier, so that the history tells the opening first.
+    let opened_at = now - SignedDuration::from_millis(1);
+    let opening = fresh.opening(ChangeReason::CycleOpened, Cause { post_id: None, ..cause(deps, opened_at, post) });
+    let mut change = fresh.reserve(reserving).map_err(trouble::ledger)?;
+    change.entries.splice(0..0, opening.entries);
+    Ok(change)
+}
+
+/// The user's wish as a cause in the history.
+pub(crate) fn cause(deps: &Deps, at: Timestamp, post: &PostId) -> Cause {
+    Cause { id: HistoryId::new(at, deps.random.bytes()), at, actor: Actor::User, post_id: Some(post.clone()) }
+}

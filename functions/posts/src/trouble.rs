@@ -1,0 +1,38 @@
+//! What goes wrong here, as the problems of the contract. The one place where they are told apart.
+
+use domain::ledger::LedgerError;
+use domain::post::Refused;
+use edge::problem::{Problem, ProblemCode};
+use store::StoreError;
+
+/// For `map_err` on a store call.
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
+pub(crate) fn store(error: StoreError) -> Problem {
+    match error {
+        StoreError::Unavailable { .. } | StoreError::Contended { .. } => Problem::unavailable_because(&error),
+        StoreError::Corrupt { .. } | StoreError::Ledger(_) => Problem::internal(&error),
+    }
+}
+
+/// For `map_err` on a transition.
+pub(crate) fn refused(refused: Refused) -> Problem {
+    match refused {
+        Refused::InFlight => Problem::new(ProblemCode::PostInFlight),
+        Refused::WrongState(status) => {
+            Problem::new(ProblemCode::StateConflict).with_detail(format!("A post that is {} does not allow this.", status.as_str()))
+        }
+    }
+}
+
+/// For `map_err` on a reservation.
+pub(crate) fn ledger(error: LedgerError) -> Problem {
+    match error {
+        LedgerError::QuotaExhausted => Problem::new(ProblemCode::QuotaExhausted),
+        LedgerError::NothingReserved => Problem::internal(&error),
+    }
+}
+
+/// Others kept changing the same post or cycle.
+pub(crate) fn contended() -> Problem {
+    Problem::unavailable_because(&StoreError::Contended { doing: "changing a post" })
+}

@@ -1,0 +1,65 @@
+//! What a request says about a post, checked: every field at fault is named.
+
+use domain::platform::PlatformName;
+use domain::post::LATEST_DEFAULT;
+use domain::text;
+use domain::timing::{DueTime, TimeError, parse_latest};
+use edge::problem::FieldError;
+use jiff::Timestamp;
+
+/// The longest note of an assistant that is kept beside a post.
+const AI_RECOMMENDATION_BYTES_MAX: usize = 8_000;
+
+/// The fields that give a time.
+#[derive(Debug, Default)]
+pub(crate) struct AskedTime<'a> {
+    pub(crate) scheduled_for: Option<&'a str>,
+    pub(crate) scheduled_local: Option<&'a str>,
+    pub(crate) time_zone: Option<&'a str>,
+    pub(crate) latest_at: Option<&'a str>,
+}
+
+/// When a post is due, how late it may be, and in which zone its owner thinks.
+pub(crate) type Times = (Timestamp, Timestamp, Option<String>);
+
+/// Checks the time; a fault is added to `errors`.
+pub(crate) fn times(asked: &AskedTime<'_>, now: Timestamp, errors: &mut Vec<FieldError>) -> Option<Times> {
+    let due = match DueTime::parse(asked.scheduled_for, asked.scheduled_local, asked.time_zone, now) {
+        Ok(due) => due,
+        Err(error) => return note(errors, &error),
+    };
+    match parse_latest(asked.latest_at, due.at, LATEST_DEFAULT) {
+        Ok(latest_at) => Some((due.at, latest_at, due.time_zone)),
+        Err(error) => note(errors, &error),
+    }
+}
+
+fn note(errors: &mut Vec<FieldError>, error: &TimeError) -> Option<Times> {
+    errors.push(fault(error.pointer(), error.code(), error.fault.to_string()));
+    None
+}
+
+/// Checks a text against its platform.
+pub(crate) fn content(platform: PlatformName, content: &str, pointer: &str, errors: &mut Vec<FieldError>) {
+    if let Err(error) = text::check(platform, content) {
+        errors.push(fault(pointer.to_owned(), error.code(), error.to_string()));
+    }
+}
+
+/// Checks what goes with every post: no medium is known, and an assistant's note has a limit.
+pub(crate) fn extras(media: &[String], ai_recommendation: Option<&str>, errors: &mut Vec<FieldError>) {
+    if !media.is_empty() {
+        errors.push(fault("/media/0", "media_unknown", "There is no such medium."));
+    }
+    if ai_recommendation.is_some_and(|text| text.len() > AI_RECOMMENDATION_BYTES_MAX) {
+        errors.push(fault("/ai_recommendation", "text_too_long", "At most 8,000 bytes."));
+    }
+}
+
+pub(crate) fn fault(
+    pointer: impl Into<std::borrow::Cow<'static, str>>,
+    code: &'static str,
+    detail: impl Into<std::borrow::Cow<'static, str>>,
+) -> FieldError {
+    FieldError { pointer: pointer.into(), code: code.into(), detail: detail.into() }
+}

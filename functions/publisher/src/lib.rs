@@ -1,0 +1,106 @@
+//! Brings one post one step on for each wake-up.
+//!
+//! *Trigger:* SQS, wake-ups from schedules, from `posts` and from `sweeper`; ten at once.
+//! *Reads:* posts, connections, cycles, the vault. *Writes:* posts, attempts, the ledger, connections, the vault; the platforms.
+//! *On failure:* a record that failed comes back on its own; after five times it lies in the dead-letter queue. The post is
+//! the truth: whatever gets lost here, the sweeper finds.
+
+mod publish;
+mod reconcile;
+mod send;
+mod settle;
+mod step;
+mod tokens;
+
+pub use step::handle;
+
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
+use cloud::queue::WakeUps;
+use cloud::vault::Vault;
+use edge::clock::Clock;
+use edge::config::{self, Queue, variables};
+use edge::host::Host;
+use edge::metrics::Metrics;
+use edge::random::Random;
+use platforms::{PlatformAddresses, Platforms};
+use store::{Store, Tables};
+
+/// All that the publisher works with.
+#[derive(Clone)]
+pub struct Deps {
+    /// Posts, connections, cycles.
+    pub store: Store,
+    /// Tokens and our apps' credentials.
+    pub vault: Vault,
+    /// For wake-ups that come later.
+    pub wake_ups: WakeUps,
+    /// The networks.
+    pub platforms: Arc<Platforms>,
+    /// Time.
+    pub clock: Clock,
+    /// Ids and jitter.
+    pub random: Random,
+    /// Lateness and outcomes.
+    pub metrics: Metrics,
+}
+
+impl Deps {
+    /// Reads the configuration and builds the clients; no call is made.
+    pub fn new(host: &Host, sdk: &SdkConfig) -> Result<Self, StartError> {
+        let (tables, prefix, queue, addresses) = config::read(&host.variables, |variables| {
+            let tables = Tables {
+                users: variables.text(variables::USERS_TABLE),
+                posts: variables.text(variables::POSTS_TABLE),
+                ledger: variables.text(variables::LEDGER_TABLE),
+                ..Tables::default()
+            };
+            (tables, variables.secrets_prefix(), Queue::read(variables), config::Platforms::read(variables))
+        })?;
+        let addresses = PlatformAddresses {
+            x_authorize_url: addresses.x_authorize_url,
+            x_api_url: addresses.x_api_url,
+            facebook_authorize_url: addresses.facebook_authorize_url,
+            facebook_api_url: addresses.facebook_api_url,
+            facebook_version: addresses.facebook_version,
+        };
+        Ok(Self {
+            store: Store::new(sdk, tables),
+            vault: Vault::open(sdk, prefix),
+            wake_ups: WakeUps::new(sdk, queue.url.into()),
+            platforms: Arc::new(Platforms::new(addresses)?),
+            clock: host.clock.clone(),
+            random: host.random.clone(),
+            metrics: host.metrics("publisher"),
+        })
+    }
+}
+
+/// Why the function could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Variables are missing or wrong.
+    #[error(transparent)]
+    Config(#[from] config::ConfigError),
+    /// The adapters could not be made.
+    #[error(transparent)]
+    Platforms(#[from] platforms::PlatformsError),
+}
+
+/// Why a step could not be taken; the record comes back, or the sweeper does.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// A table did not answer.
+    #[error("a table failed")]
+    Store(#[from] store::StoreError),
+    /// The vault did not answer.
+    #[error("the vault failed")]
+    Vault(#[from] cloud::vault::VaultError),
+    /// A step that the post's state does not have: a bug of ours, nothing was written.
+    #[error("the post refuses the step")]
+    Refused(#[from] domain::post::Refused),
+    /// The stored content is not what was approved: it must not be sent.
+    #[error("the content is not the approved one")]
+    ContentChanged,
+}

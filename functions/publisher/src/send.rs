@@ -1,0 +1,95 @@
+//! The one call that makes a post visible, and what its outcome means for the post.
+
+use std::time::Duration;
+
+use domain::failure::FailureCode;
+use domain::post::{Answer, Conclusion, Post, SEND_DEADLINE, State, backoff};
+use jiff::{SignedDuration, Timestamp};
+use platforms::{Account, Outcome};
+
+use crate::Deps;
+
+/// The shortest wait after a limit, whatever the platform says.
+const LIMIT_WAIT_MIN: SignedDuration = SignedDuration::from_secs(30);
+/// The wait after a limit that does not say when it ends.
+const LIMIT_WAIT_DEFAULT: SignedDuration = SignedDuration::from_mins(15);
+/// The longest wait that a platform's word is taken for.
+const LIMIT_WAIT_MAX: SignedDuration = SignedDuration::from_hours(24);
+
+/// What one send came to.
+pub(crate) enum Sent {
+    /// The post can be settled.
+    Concluded(Conclusion, Answer),
+    /// The platform did not take our token; it did not look at the post.
+    TokenRefused(Answer),
+}
+
+/// Sends the text once. The future is awaited to its end or to the deadline, never spawned and never repeated.
+pub(crate) async fn send(deps: &Deps, post: &Post, account: Account<'_>, text: &str) -> Sent {
+    let platform = deps.platforms.get(post.platform);
+    let deadline = Duration::try_from(SEND_DEADLINE).unwrap_or(Duration::from_secs(20));
+    let sending = platform.publish(account, text, deps.clock.now());
+    let outcome = tokio::time::timeout(deadline, sending)
+        .await
+        .unwrap_or(Outcome::Unknown { http_status: None, detail: "no answer before the deadline".to_owned() });
+    meaning(deps, post, outcome)
+}
+
+fn meaning(deps: &Deps, post: &Post, outcome: Outcome) -> Sent {
+    let now = deps.clock.now();
+    let answer = |http_status, detail| Answer { http_status, detail };
+    let (conclusion, answer) = match outcome {
+        Outcome::Accepted { post_id, url } => (Conclusion::Published { platform_post_id: post_id, url }, answer(None, None)),
+        // Our own standing with the platform may be mended while the post waits.
+        Outcome::Rejected { code: code @ FailureCode::AppUnavailable, http_status, detail } => {
+            (Conclusion::Deferred { code, until: now + LIMIT_WAIT_DEFAULT }, answer(Some(http_status), Some(detail)))
+        }
+        Outcome::Rejected { code, http_status, detail } => (Conclusion::Failed(code), answer(Some(http_status), Some(detail))),
+        Outcome::NotSent { detail } => {
+            let wait = backoff(not_sent(post), deps.random.bytes());
+            (Conclusion::NotSent { retry_at: now + wait }, answer(None, Some(detail)))
+        }
+        Outcome::Limited { until, http_status } => {
+            let conclusion = Conclusion::Deferred { code: FailureCode::RateLimited, until: limit_ends(until, now) };
+            (conclusion, answer(Some(http_status), None))
+        }
+        Outcome::TokenRefused { http_status } => return Sent::TokenRefused(answer(Some(http_status), None)),
+        // After an answer that was lost, the platform's word that the text is there is evidence, not a rejection.
+        Outcome::Duplicate { http_status } if post.errors.iter().any(|note| note.code == FailureCode::AnswerLost) => {
+            (Conclusion::AnswerLost, answer(Some(http_status), None))
+        }
+        Outcome::Duplicate { http_status } => (Conclusion::Failed(FailureCode::DuplicateContent), answer(Some(http_status), None)),
+        Outcome::Unknown { http_status, detail } => (Conclusion::AnswerLost, answer(http_status, Some(detail))),
+    };
+    Sent::Concluded(conclusion, answer)
+}
+
+fn not_sent(post: &Post) -> u32 {
+    match post.state {
+        State::Publishing { not_sent, .. } => not_sent,
+        _ => 0,
+    }
+}
+
+fn limit_ends(until: Option<Timestamp>, now: Timestamp) -> Timestamp {
+    until.unwrap_or(now + LIMIT_WAIT_DEFAULT).clamp(now + LIMIT_WAIT_MIN, now + LIMIT_WAIT_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_waited_out_by_the_platforms_own_time_within_bounds() {
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let cases = [
+            (None, LIMIT_WAIT_DEFAULT),
+            (Some(now - SignedDuration::from_hours(1)), LIMIT_WAIT_MIN),
+            (Some(now + SignedDuration::from_mins(5)), SignedDuration::from_mins(5)),
+            (Some(now + SignedDuration::from_hours(1_000)), LIMIT_WAIT_MAX),
+        ];
+        for (until, wait) in cases {
+            assert_eq!(limit_ends(until, now), now + wait);
+        }
+    }
+}

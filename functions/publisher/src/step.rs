@@ -1,0 +1,90 @@
+//! From a wake-up to the step that the post's state calls for.
+
+use domain::ledger::Actor;
+use domain::post::{Post, Status, Step};
+use domain::wake_up::WakeUp;
+use edge::problem::chain;
+use edge::sqs::RecordOutcome;
+use store::{Commit, PostChange};
+
+use crate::{Deps, StepError, publish, reconcile, settle};
+
+/// One wake-up may lead through a few steps (take over, suspect, wait); more than this is a bug, not progress.
+const STEPS_MAX: usize = 6;
+
+/// Where a step left the post.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// It changed, or somebody changed it: look again.
+    Again,
+    /// Nothing is left to do for this wake-up.
+    Rest,
+}
+
+/// Does what a wake-up calls for. It may come twice, late, early or out of order: the post decides.
+pub async fn handle(deps: &Deps, wake_up: &WakeUp) -> RecordOutcome {
+    for _ in 0..STEPS_MAX {
+        match step(deps, wake_up).await {
+            Ok(Progress::Again) => {}
+            Ok(Progress::Rest) => return RecordOutcome::Done,
+            Err(error) => {
+                tracing::error!(post_id = %wake_up.post_id, user_id = %wake_up.user_id, error = chain(&error), "a step failed");
+                return RecordOutcome::Retry;
+            }
+        }
+    }
+    tracing::error!(post_id = %wake_up.post_id, user_id = %wake_up.user_id, "a wake-up did not come to rest");
+    RecordOutcome::Retry
+}
+
+async fn step(deps: &Deps, wake_up: &WakeUp) -> Result<Progress, StepError> {
+    let Some((post, content)) = deps.store.post(&wake_up.user_id, &wake_up.post_id).await? else {
+        tracing::info!(post_id = %wake_up.post_id, "a wake-up for a post that is gone");
+        return Ok(Progress::Rest);
+    };
+    let now = deps.clock.now();
+    let step = post.next_step(wake_up.version, now);
+    tracing::info!(post_id = %post.id, status = post.status().as_str(), version = post.version, step = ?step, "woken");
+    match step {
+        Step::Nothing => {
+            if wake_up.version != post.version {
+                deps.metrics.count(now, "stale_wake_up", &[]);
+            }
+            Ok(Progress::Rest)
+        }
+        Step::WaitUntil(_) => {
+            settle::wake_later(deps, &post).await;
+            Ok(Progress::Rest)
+        }
+        Step::Miss => miss(deps, post).await,
+        Step::Claim => publish::claim(deps, post, content).await,
+        Step::TakeOver => publish::take_over(deps, post, content).await,
+        Step::Suspect => suspect(deps, post).await,
+        Step::Search => reconcile::search(deps, post, content).await,
+        Step::Poll => {
+            // No adapter answers with a handle: a post in this state is not one that we made.
+            tracing::error!(post_id = %post.id, "a post is processing on a platform without handles");
+            Ok(Progress::Rest)
+        }
+    }
+}
+
+async fn miss(deps: &Deps, post: Post) -> Result<Progress, StepError> {
+    let now = deps.clock.now();
+    let from = post.status();
+    let transition = post.miss(now)?;
+    settle::store(deps, &transition, Some((from, Actor::Publisher, "too late to send"))).await?;
+    Ok(Progress::Again)
+}
+
+async fn suspect(deps: &Deps, post: Post) -> Result<Progress, StepError> {
+    let now = deps.clock.now();
+    let transition = post.suspect(now)?;
+    let writer = format!("suspect-{}", deps.random.bytes::<8>().map(|byte| format!("{byte:02x}")).concat());
+    let change = PostChange { attempt: transition.attempt.as_ref(), ..PostChange::of(&transition.post, &writer) };
+    if matches!(deps.store.commit(&change).await?, Commit::Done) {
+        deps.metrics.count(now, "answer_lost", &[("platform", transition.post.platform.as_str())]);
+        tracing::warn!(post_id = %transition.post.id, became = Status::Unknown.as_str(), "a worker vanished while it was sending");
+    }
+    Ok(Progress::Again)
+}

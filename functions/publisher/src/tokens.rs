@@ -1,0 +1,160 @@
+//! Live tokens for a connection: read, or refreshed by one worker while the others wait.
+//!
+//! A refresh token is often single-use. So: take the lease by a conditional write, read the tokens that the row names,
+//! call once, store the new tokens under the attempt's own version, then move the row. A crash in between is found again by
+//! that version.
+
+use std::time::Duration;
+
+use domain::connection::{Connection, TokenState};
+use domain::id::AttemptId;
+use domain::token::TokenSet;
+use edge::problem::chain;
+use platforms::{AppCredentials, RefreshError};
+use store::ConnectionWrite;
+
+use crate::{Deps, StepError};
+
+/// While another worker refreshes, the row is read this often…
+const LOOKS_MAX: usize = 60;
+/// …this far apart. The lease is longer; whoever waits in vain comes back later.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// New tokens that cannot be stored are lost for good: try harder than the client does by itself.
+const STORE_TRIES_MAX: usize = 3;
+
+/// What there is to send with.
+pub(crate) enum Usable {
+    /// These.
+    Ready(Box<Connection>, TokenSet),
+    /// Nothing at the moment.
+    Later,
+    /// Nothing until the user connects again.
+    Dead,
+    /// The connection was removed.
+    Gone,
+}
+
+/// Live tokens of `connection`. `refused` names a version that the platform did not take, however live it looks.
+pub(crate) async fn usable(deps: &Deps, connection: Connection, refused: Option<&str>) -> Result<Usable, StepError> {
+    let (user, id) = (connection.user_id.clone(), connection.id.clone());
+    let mut connection = connection;
+    for _ in 0..LOOKS_MAX {
+        let state = match connection.token_state(deps.clock.now()) {
+            TokenState::Live if refused == Some(connection.secret_version.as_str()) => refused_state(deps, &connection),
+            state => state,
+        };
+        match state {
+            TokenState::Live => {
+                let tokens = deps.vault.read(&connection.secret_name, &connection.secret_version).await?;
+                return Ok(Usable::Ready(Box::new(connection), tokens));
+            }
+            TokenState::Dead => return Ok(Usable::Dead),
+            TokenState::Refreshing => tokio::time::sleep(LOOK_AGAIN).await,
+            TokenState::Expired => {
+                if let Some(usable) = refresh(deps, connection).await? {
+                    return Ok(usable);
+                }
+            }
+        }
+        match deps.store.connection(&user, &id).await? {
+            Some(fresh) => connection = fresh,
+            None => return Ok(Usable::Gone),
+        }
+    }
+    Ok(Usable::Later)
+}
+
+/// The platform will not take this connection any more: said once, by whoever finds out first.
+pub(crate) async fn mark_dead(deps: &Deps, connection: &Connection) -> Result<(), StepError> {
+    let now = deps.clock.now();
+    let dead = connection.clone().dead(now);
+    let writer = AttemptId::new(now, deps.random.bytes()).to_string();
+    if matches!(deps.store.update_connection(&dead, &writer).await?, ConnectionWrite::Done) {
+        deps.metrics.count(now, "connection_needs_reauth", &[("platform", dead.platform.as_str())]);
+        tracing::warn!(connection_id = %dead.id, user_id = %dead.user_id, platform = dead.platform.as_str(), "a connection needs reauthorization");
+    }
+    Ok(())
+}
+
+fn refused_state(deps: &Deps, connection: &Connection) -> TokenState {
+    match &connection.lease {
+        Some(lease) if lease.until > deps.clock.now() => TokenState::Refreshing,
+        _ if connection.refreshable => TokenState::Expired,
+        _ => TokenState::Dead,
+    }
+}
+
+/// One refresh under the lease; `None`: another worker has it, look again.
+async fn refresh(deps: &Deps, connection: Connection) -> Result<Option<Usable>, StepError> {
+    if let Some(adopted) = adopt(deps, &connection).await? {
+        return Ok(Some(adopted));
+    }
+    let now = deps.clock.now();
+    let attempt = AttemptId::new(now, deps.random.bytes());
+    let leased = connection.leased(attempt.clone(), now);
+    if matches!(deps.store.update_connection(&leased, attempt.as_str()).await?, ConnectionWrite::Moved(_)) {
+        return Ok(None);
+    }
+    let tokens = deps.vault.read(&leased.secret_name, &leased.secret_version).await?;
+    let (client_id, client_secret) = deps.vault.app_credentials(leased.platform, now).await?;
+    let app = AppCredentials { client_id, client_secret };
+    let answer = deps.platforms.get(leased.platform).refresh(&app, &tokens, deps.clock.now()).await;
+    match answer {
+        Ok(renewed) => {
+            let version = keep(deps, &leased, &renewed, &attempt).await?;
+            adopt_version(deps, leased, version, renewed, &attempt).await.map(Some)
+        }
+        Err(RefreshError::Dead { detail }) => {
+            tracing::warn!(connection_id = %leased.id, detail, "the platform ended a grant");
+            mark_dead(deps, &leased).await?;
+            Ok(Some(Usable::Dead))
+        }
+        Err(error @ (RefreshError::Unavailable { .. } | RefreshError::Unknown { .. })) => {
+            // The old tokens stay. If the platform did rotate them, the next refresh is refused, and the user is asked once.
+            tracing::warn!(connection_id = %leased.id, error = chain(&error), "tokens were not renewed");
+            let released = leased.released(deps.clock.now());
+            deps.store.update_connection(&released, attempt.as_str()).await?;
+            Ok(Some(Usable::Later))
+        }
+    }
+}
+
+/// An earlier refresh may have stored its tokens and vanished before it moved the row: its version tells.
+async fn adopt(deps: &Deps, connection: &Connection) -> Result<Option<Usable>, StepError> {
+    let Some(lease) = connection.lease.clone() else { return Ok(None) };
+    let Some(tokens) = deps.vault.find_version(&connection.secret_name, &lease.attempt).await? else { return Ok(None) };
+    let version = cloud::vault::version_of(&lease.attempt);
+    if version == connection.secret_version {
+        return Ok(None);
+    }
+    adopt_version(deps, connection.clone(), version, tokens, &lease.attempt).await.map(Some)
+}
+
+async fn adopt_version(
+    deps: &Deps,
+    connection: Connection,
+    version: String,
+    tokens: TokenSet,
+    attempt: &AttemptId,
+) -> Result<Usable, StepError> {
+    let refreshed = connection.refreshed(version, tokens.expires_at, tokens.scopes.clone(), deps.clock.now());
+    match deps.store.update_connection(&refreshed, attempt.as_str()).await? {
+        ConnectionWrite::Done => {
+            tracing::info!(connection_id = %refreshed.id, platform = refreshed.platform.as_str(), "tokens renewed");
+            Ok(Usable::Ready(Box::new(refreshed), tokens))
+        }
+        // The row went on without us, to a disconnect or a reconnect: whoever comes next reads it anew.
+        ConnectionWrite::Moved(_) => Ok(Usable::Later),
+    }
+}
+
+async fn keep(deps: &Deps, connection: &Connection, tokens: &TokenSet, attempt: &AttemptId) -> Result<String, StepError> {
+    let mut tries = 1;
+    loop {
+        match deps.vault.put(&connection.secret_name, tokens, attempt).await {
+            Ok(version) => return Ok(version),
+            Err(error) if tries >= STORE_TRIES_MAX || !error.is_retryable() => return Err(error.into()),
+            Err(_) => tries += 1,
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! What one post that stands still needs.
+
+use cloud::timer::is_near;
+use domain::id::HistoryId;
+use domain::ledger::{Actor, Cause};
+use domain::post::{Event, Post, State, Step};
+use domain::wake_up::WakeUp;
+use edge::problem::chain;
+use store::{Commit, PostChange, Settlement, StoreError};
+
+use crate::Deps;
+
+/// What was done, or is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Attention {
+    /// The publisher should look at it.
+    Wake,
+    /// It has a schedule again.
+    Armed,
+    /// It is closed as missed.
+    Missed,
+    /// Nothing: the index was behind, or somebody was faster.
+    None,
+    /// It could not be looked after; the next round tries again.
+    Failed,
+}
+
+/// Reads the post, because the index is only a hint, and does what it needs.
+pub(crate) async fn attend(deps: &Deps, hint: &WakeUp) -> Attention {
+    match try_attend(deps, hint).await {
+        Ok(attention) => attention,
+        Err(error) => {
+            tracing::error!(post_id = %hint.post_id, user_id = %hint.user_id, error = chain(&error), "a post could not be looked after");
+            Attention::Failed
+        }
+    }
+}
+
+async fn try_attend(deps: &Deps, hint: &WakeUp) -> Result<Attention, StoreError> {
+    let Some((post, _)) = deps.store.post(&hint.user_id, &hint.post_id).await? else { return Ok(Attention::None) };
+    let now = deps.clock.now();
+    let step = post.next_step(hint.version, now);
+    Ok(match (step, &post.state) {
+        (Step::Miss, State::Scheduled { .. }) => miss(deps, post).await?,
+        (Step::WaitUntil(at), State::Scheduled { armed: false, .. }) if !is_near(at, now) => arm(deps, post).await?,
+        (Step::WaitUntil(at), _) if !is_near(at, now) => Attention::None,
+        (Step::Nothing, _) => Attention::None,
+        _ => Attention::Wake,
+    })
+}
+
+async fn miss(deps: &Deps, post: Post) -> Result<Attention, StoreError> {
+    let now = deps.clock.now();
+    let from = post.status();
+    let id = post.id.clone();
+    let Ok(transition) = post.miss(now) else { return Ok(Attention::None) };
+    let history = HistoryId::new(now, deps.random.bytes());
+    let event =
+        Event { at: now, from: Some(from), to: transition.post.status(), actor: Actor::Sweeper, note: "its last moment passed".to_owned() };
+    let writer = history.to_string();
+    let cause = Cause { id: history, at: now, actor: Actor::Sweeper, post_id: Some(id.clone()) };
+    let settlement = Settlement { transition: &transition, writer: &writer, event: Some(&event), cause };
+    match deps.store.settle(&settlement).await? {
+        Commit::Done => {
+            tracing::warn!(post_id = %id, became = "missed", "a post was missed");
+            Ok(Attention::Missed)
+        }
+        _ => Ok(Attention::None),
+    }
+}
+
+/// A process that stopped between the approval and the schedule left this behind.
+async fn arm(deps: &Deps, post: Post) -> Result<Attention, StoreError> {
+    if let Err(error) = deps.timer.set(&post.wake_up(), post.due_at, deps.clock.now()).await {
+        tracing::warn!(post_id = %post.id, error = chain(&error), "a post could not be armed");
+        return Ok(Attention::Failed);
+    }
+    let Some(armed) = post.armed() else { return Ok(Attention::None) };
+    deps.store.commit(&PostChange::of(&armed, armed.id.as_str())).await?;
+    Ok(Attention::Armed)
+}
