@@ -4,18 +4,16 @@ use axum::extract::State;
 use domain::id::GroupId;
 use domain::platform::PlatformName;
 use domain::post::Status;
+use edge::contract::{LIMIT_DEFAULT, LIMIT_MAX, ListJson};
 use edge::json::{Json, Query};
 use edge::problem::{Problem, ProblemCode};
 use edge::session::SignedIn;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use store::{Cursor, Filter};
 
 use crate::answer::PostJson;
 use crate::{Deps, trouble};
-
-const LIMIT_DEFAULT: usize = 50;
-const LIMIT_MAX: usize = 100;
 
 /// The query.
 #[derive(Debug, Deserialize)]
@@ -30,14 +28,12 @@ pub(crate) struct ListPosts {
     cursor: Option<String>,
 }
 
-#[derive(Serialize)]
-pub(crate) struct Listed {
-    items: Vec<PostJson>,
-    next_cursor: Option<String>,
-}
-
 /// One page.
-pub(crate) async fn list(State(deps): State<Deps>, signed_in: SignedIn, Query(query): Query<ListPosts>) -> Result<Json<Listed>, Problem> {
+pub(crate) async fn list(
+    State(deps): State<Deps>,
+    signed_in: SignedIn,
+    Query(query): Query<ListPosts>,
+) -> Result<Json<ListJson<PostJson>>, Problem> {
     let user = &signed_in.session.user_id;
     let limit = query.limit.unwrap_or(LIMIT_DEFAULT);
     if !(1..=LIMIT_MAX).contains(&limit) {
@@ -47,5 +43,5 @@ pub(crate) async fn list(State(deps): State<Deps>, signed_in: SignedIn, Query(qu
     let cursor = cursor.map_err(|_| Problem::new(ProblemCode::InvalidCursor))?;
     let filter = Filter { status: query.status, platform: query.platform, group_id: query.group_id, from: query.from, to: query.to };
     let page = deps.store.posts(user, &filter, limit, cursor).await.map_err(trouble::store)?;
-    Ok(Json(Listed { items: page.items.into_iter().map(Into::into).collect(), next_cursor: page.next.map(|cursor| cursor.encode()) }))
+    Ok(Json(ListJson { items: page.items.into_iter().map(Into::into).collect(), next_cursor: page.next.map(|cursor| cursor.encode()) }))
 }

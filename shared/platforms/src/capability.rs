@@ -54,6 +54,16 @@ pub enum Needs {
     Handle,
 }
 
+impl Needs {
+    /// The name in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Handle => "handle",
+        }
+    }
+}
+
 /// How a lost answer is cleared up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reconcile {

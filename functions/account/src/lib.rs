@@ -1,0 +1,150 @@
+//! What a signed-in person sees and manages beside their posts: session, account, quota, platforms and connections.
+//!
+//! *Trigger:* HTTP, the addresses of [`PATHS`], and every address that no other function has.
+//! *Reads:* users, cycles and their history, connections, sessions, posts, choices. *Writes:* sessions, connections, choices, the vault;
+//! a grant is taken back at its platform.
+//! *On failure:* 503, and the caller repeats; every call can be repeated.
+
+mod choose_accounts;
+mod disconnect;
+mod list_connections;
+mod list_platforms;
+mod manage_sessions;
+mod read_account;
+mod read_quota;
+mod trouble;
+
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
+use axum::Router;
+use axum::routing::{delete, get, post};
+use cloud::vault::Vault;
+use domain::platform::PlatformName;
+use edge::clock::Clock;
+use edge::config::{self, ConfigError, Web, variables};
+use edge::host::Host;
+use edge::json::Json;
+use edge::problem::Problem;
+use edge::random::Random;
+use edge::routing::with_fallbacks;
+use edge::session::{require_session, require_session_without_token};
+use platforms::{PlatformAddresses, Platforms, PlatformsError};
+use serde::Serialize;
+use store::{Store, Tables};
+
+/// The addresses that this function answers, as the gateway writes them; `$default` is every address that nobody has.
+pub const PATHS: &[&str] = &[
+    "/api/establish-session",
+    "/api/logout",
+    "/api/sessions",
+    "/api/sessions/{id}",
+    "/api/user",
+    "/api/user/status",
+    "/api/quota",
+    "/api/quota/history",
+    "/api/platforms",
+    "/api/connections",
+    "/api/connections/{id}",
+    "/api/connections/choices/{id}",
+    "/api/health",
+    "$default",
+];
+
+/// All that this function works with.
+#[derive(Clone)]
+pub struct Deps {
+    /// Users, cycles, connections, sessions, posts.
+    pub store: Store,
+    /// Tokens, and our apps' credentials for taking a grant back.
+    pub vault: Vault,
+    /// The networks.
+    pub platforms: Arc<Platforms>,
+    /// Those that we have credentials for.
+    pub configured: Vec<PlatformName>,
+    /// Time.
+    pub clock: Clock,
+    /// Ids.
+    pub random: Random,
+    /// Whose pages may call.
+    pub allowed_origins: Vec<String>,
+}
+
+/// Why the function could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Variables are missing or wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The adapters could not be made.
+    #[error(transparent)]
+    Platforms(#[from] PlatformsError),
+}
+
+impl Deps {
+    /// Reads the configuration and builds the clients; no call is made.
+    pub fn new(host: &Host, sdk: &SdkConfig) -> Result<Self, StartError> {
+        let (tables, prefix, networks, web) = config::read(&host.variables, |variables| {
+            let tables = Tables {
+                users: variables.text(variables::USERS_TABLE),
+                posts: variables.text(variables::POSTS_TABLE),
+                ledger: variables.text(variables::LEDGER_TABLE),
+                sessions: variables.text(variables::SESSIONS_TABLE),
+            };
+            (tables, variables.secrets_prefix(), config::Platforms::read(variables), Web::read(variables))
+        })?;
+        Ok(Self {
+            store: Store::new(sdk, tables),
+            vault: Vault::open(sdk, prefix),
+            configured: networks.configured.clone(),
+            platforms: Arc::new(Platforms::new(PlatformAddresses {
+                x_authorize_url: networks.x_authorize_url,
+                x_api_url: networks.x_api_url,
+                facebook_authorize_url: networks.facebook_authorize_url,
+                facebook_api_url: networks.facebook_api_url,
+                facebook_version: networks.facebook_version,
+            })?),
+            clock: host.clock.clone(),
+            random: host.random.clone(),
+            allowed_origins: web.allowed_origins,
+        })
+    }
+}
+
+#[derive(Serialize)]
+struct HealthJson {
+    status: &'static str,
+    version: &'static str,
+}
+
+async fn health() -> Json<HealthJson> {
+    Json(HealthJson { status: "ok", version: env!("CARGO_PKG_VERSION") })
+}
+
+/// The function's routes.
+pub fn router(deps: Deps) -> Router {
+    let store = deps.store.clone();
+    let lookup = move |hash| {
+        let store = store.clone();
+        async move { store.session(&hash).await.map_err(|error| Problem::unavailable_because(&error)) }
+    };
+    let (clock, origins) = (deps.clock.clone(), deps.allowed_origins.clone());
+    let first_call = Router::new()
+        .route("/api/establish-session", post(manage_sessions::establish))
+        .route_layer(require_session_without_token(lookup.clone(), clock.clone(), origins.clone()));
+    let signed_in = Router::new()
+        .route("/api/logout", post(manage_sessions::log_out))
+        .route("/api/sessions", get(manage_sessions::list))
+        .route("/api/sessions/{id}", delete(manage_sessions::end))
+        .route("/api/user", get(read_account::user))
+        .route("/api/user/status", get(read_account::status))
+        .route("/api/quota", get(read_quota::quota))
+        .route("/api/quota/history", get(read_quota::history))
+        .route("/api/platforms", get(list_platforms::list))
+        .route("/api/connections", get(list_connections::list))
+        .route("/api/connections/{id}", delete(disconnect::disconnect))
+        .route("/api/connections/choices/{id}", get(choose_accounts::offered).post(choose_accounts::choose))
+        .route_layer(require_session(lookup, clock, origins));
+    let open = Router::new().route("/api/health", get(health));
+    with_fallbacks(open.merge(first_call).merge(signed_in)).with_state(deps)
+}

@@ -1,0 +1,14 @@
+//! `GET /api/connections`: the accounts that the user let us post to.
+
+use axum::extract::State;
+use edge::contract::{ConnectionJson, ListJson};
+use edge::json::Json;
+use edge::problem::Problem;
+use edge::session::SignedIn;
+
+use crate::{Deps, trouble};
+
+pub(crate) async fn list(State(deps): State<Deps>, signed_in: SignedIn) -> Result<Json<ListJson<ConnectionJson>>, Problem> {
+    let connections = deps.store.connections(&signed_in.session.user_id).await.map_err(trouble::store)?;
+    Ok(Json(ListJson::whole(connections.iter().map(ConnectionJson::from).collect())))
+}

@@ -1,0 +1,91 @@
+//! `/api/establish-session`, `/api/logout`, `/api/sessions`: who is signed in where.
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use domain::id::SessionId;
+use domain::people::session::IDLE;
+use edge::contract::{ListJson, UserJson};
+use edge::json::{Empty, Json, Path};
+use edge::problem::{Problem, ProblemCode};
+use edge::session::{SignedIn, clear_cookie, read_token, set_cookie};
+use http::header::SET_COOKIE;
+use http::{HeaderMap, StatusCode};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{Deps, read_account, trouble};
+
+/// What a page that was just loaded needs.
+#[derive(Serialize)]
+struct EstablishedJson {
+    user: UserJson,
+    csrf_token: String,
+    expires_at: Timestamp,
+}
+
+/// A session as its owner sees it.
+#[derive(Serialize)]
+pub(crate) struct SessionJson {
+    id: SessionId,
+    created_at: Timestamp,
+    last_seen_at: Timestamp,
+    user_agent: Option<String>,
+    current: bool,
+}
+
+/// Extends the session and tells its CSRF token. A session that was ended meanwhile stays ended.
+pub(crate) async fn establish(State(deps): State<Deps>, signed_in: SignedIn, headers: HeaderMap, _: Empty) -> Result<Response, Problem> {
+    let now = deps.clock.now();
+    let mut session = signed_in.session;
+    if session.should_touch(now) {
+        session = session.touched(now);
+        if !deps.store.touch_session(&signed_in.token_hash, &session).await.map_err(trouble::store)? {
+            return Err(Problem::new(ProblemCode::SessionExpired));
+        }
+    }
+    let (user, running) = read_account::account(&deps, &session.user_id).await?;
+    let body = EstablishedJson {
+        user: UserJson::new(&user, running.as_ref()),
+        csrf_token: signed_in.csrf_token.expose().to_owned(),
+        expires_at: session.expires_at,
+    };
+    let token = read_token(&headers).ok_or_else(|| Problem::new(ProblemCode::SessionRequired))?;
+    let max_age = session.expires_at.duration_since(now).min(IDLE);
+    Ok(([(SET_COOKIE, set_cookie(&token, max_age))], Json(body)).into_response())
+}
+
+/// Ends the session everywhere.
+pub(crate) async fn log_out(State(deps): State<Deps>, signed_in: SignedIn, _: Empty) -> Result<Response, Problem> {
+    deps.store.end_session(&signed_in.token_hash).await.map_err(trouble::store)?;
+    tracing::info!(user_id = %signed_in.session.user_id, session_id = %signed_in.session.id, "signed out");
+    Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, clear_cookie())]).into_response())
+}
+
+/// The user's live sessions, newest first.
+pub(crate) async fn list(State(deps): State<Deps>, signed_in: SignedIn) -> Result<Json<ListJson<SessionJson>>, Problem> {
+    let now = deps.clock.now();
+    let stored = deps.store.sessions(&signed_in.session.user_id).await.map_err(trouble::store)?;
+    let live = stored.into_iter().map(|stored| stored.session).filter(|session| session.is_live(now));
+    let items = live
+        .map(|session| SessionJson {
+            current: session.id == signed_in.session.id,
+            id: session.id,
+            created_at: session.created_at,
+            last_seen_at: session.last_seen_at,
+            user_agent: session.user_agent,
+        })
+        .collect();
+    Ok(Json(ListJson::whole(items)))
+}
+
+/// Ends one of the user's sessions.
+pub(crate) async fn end(State(deps): State<Deps>, signed_in: SignedIn, Path(id): Path<SessionId>) -> Result<StatusCode, Problem> {
+    let stored = deps.store.sessions(&signed_in.session.user_id).await.map_err(trouble::store)?;
+    let stored = stored.into_iter().find(|stored| stored.session.id == id).ok_or_else(Problem::not_found)?;
+    if deps.store.end_listed_session(&stored).await.map_err(trouble::store)? {
+        tracing::info!(user_id = %signed_in.session.user_id, session_id = %id, "a session was ended");
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Problem::not_found())
+    }
+}

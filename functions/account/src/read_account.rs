@@ -1,0 +1,66 @@
+//! `/api/user`, `/api/user/status`: the account, and how far its owner has come.
+
+use axum::extract::State;
+use domain::id::UserId;
+use domain::ledger::Cycle;
+use domain::user::User;
+use edge::contract::{ConnectionJson, QuotaJson, UserJson};
+use edge::json::Json;
+use edge::problem::{Problem, ProblemCode};
+use edge::session::SignedIn;
+use serde::Serialize;
+use store::Filter;
+
+use crate::{Deps, trouble};
+
+/// Everything that a first page shows.
+#[derive(Serialize)]
+pub(crate) struct StatusJson {
+    user: UserJson,
+    quota: Option<QuotaJson>,
+    connections: Vec<ConnectionJson>,
+    onboarding: OnboardingJson,
+}
+
+#[derive(Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "the contract's own shape")]
+struct OnboardingJson {
+    phone_verified: bool,
+    plan_active: bool,
+    platform_connected: bool,
+    post_scheduled: bool,
+}
+
+pub(crate) async fn user(State(deps): State<Deps>, signed_in: SignedIn) -> Result<Json<UserJson>, Problem> {
+    let (user, running) = account(&deps, &signed_in.session.user_id).await?;
+    Ok(Json(UserJson::new(&user, running.as_ref())))
+}
+
+pub(crate) async fn status(State(deps): State<Deps>, signed_in: SignedIn) -> Result<Json<StatusJson>, Problem> {
+    let id = &signed_in.session.user_id;
+    let (user, running) = account(&deps, id).await?;
+    let connections = deps.store.connections(id).await.map_err(trouble::store)?;
+    let latest = deps.store.posts(id, &Filter::default(), POSTS_LOOKED_AT, None).await.map_err(trouble::store)?;
+    let onboarding = OnboardingJson {
+        phone_verified: true,
+        plan_active: user.subscription.is_some_and(|plan| plan.active),
+        platform_connected: connections.iter().any(domain::connection::Connection::is_usable),
+        post_scheduled: latest.items.iter().any(|(post, _)| post.approved_at.is_some()),
+    };
+    Ok(Json(StatusJson {
+        user: UserJson::new(&user, running.as_ref()),
+        quota: running.as_ref().map(QuotaJson::from),
+        connections: connections.iter().map(ConnectionJson::from).collect(),
+        onboarding,
+    }))
+}
+
+/// Enough to tell whether a newcomer has approved a post.
+const POSTS_LOOKED_AT: usize = 20;
+
+/// The user and the cycle that holds the present time.
+pub(crate) async fn account(deps: &Deps, id: &UserId) -> Result<(User, Option<Cycle>), Problem> {
+    let user = deps.store.user(id).await.map_err(trouble::store)?.ok_or_else(|| Problem::new(ProblemCode::SessionExpired))?;
+    let running = deps.store.running_cycle(&user, deps.clock.now()).await.map_err(trouble::store)?;
+    Ok((user, running))
+}

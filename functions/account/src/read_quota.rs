@@ -1,0 +1,53 @@
+//! `/api/quota`, `/api/quota/history`: the numbers of the running cycle, and the rows that explain them.
+
+use axum::extract::State;
+use domain::id::{HistoryId, PostId};
+use domain::ledger::{Actor, ChangeReason, HistoryEntry};
+use edge::contract::{ListJson, ListQuery, QuotaJson};
+use edge::json::{Json, Query};
+use edge::problem::{Problem, ProblemCode};
+use edge::session::SignedIn;
+use jiff::Timestamp;
+use serde::Serialize;
+use store::Cursor;
+
+use crate::{Deps, read_account, trouble};
+
+/// One row of the history.
+#[derive(Serialize)]
+pub(crate) struct HistoryJson {
+    id: HistoryId,
+    at: Timestamp,
+    change_reason: ChangeReason,
+    post_id: Option<PostId>,
+    actor: Actor,
+    previous_total: u32,
+    new_total: u32,
+    previous_remaining: u32,
+    new_remaining: u32,
+}
+
+impl From<HistoryEntry> for HistoryJson {
+    fn from(entry: HistoryEntry) -> Self {
+        let HistoryEntry { id, at, reason, post_id, actor, previous_total, new_total, previous_remaining, new_remaining } = entry;
+        Self { id, at, change_reason: reason, post_id, actor, previous_total, new_total, previous_remaining, new_remaining }
+    }
+}
+
+pub(crate) async fn quota(State(deps): State<Deps>, signed_in: SignedIn) -> Result<Json<QuotaJson>, Problem> {
+    let (_, running) = read_account::account(&deps, &signed_in.session.user_id).await?;
+    running.as_ref().map(|cycle| Json(QuotaJson::from(cycle))).ok_or_else(|| Problem::new(ProblemCode::NoActivePlan))
+}
+
+pub(crate) async fn history(
+    State(deps): State<Deps>,
+    signed_in: SignedIn,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<ListJson<HistoryJson>>, Problem> {
+    let user = &signed_in.session.user_id;
+    let limit = query.limit()?;
+    let cursor = query.cursor.as_deref().map(|cursor| Cursor::decode(cursor, user)).transpose();
+    let cursor = cursor.map_err(|_| Problem::new(ProblemCode::InvalidCursor))?;
+    let page = deps.store.history(user, limit, cursor).await.map_err(trouble::store)?;
+    Ok(Json(ListJson { items: page.items.into_iter().map(Into::into).collect(), next_cursor: page.next.map(|cursor| cursor.encode()) }))
+}

@@ -1,0 +1,36 @@
+//! What goes wrong here, as the problems of the contract.
+
+use cloud::vault::VaultError;
+use connecting::ConnectError;
+use domain::connection::ReconnectRefused;
+use edge::problem::{Problem, ProblemCode};
+use store::StoreError;
+
+/// For `map_err` on a store call.
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
+pub(crate) fn store(error: StoreError) -> Problem {
+    match error {
+        StoreError::Unavailable { .. } | StoreError::Contended { .. } => Problem::unavailable_because(&error),
+        StoreError::Corrupt { .. } | StoreError::Ledger(_) => Problem::internal(&error),
+    }
+}
+
+/// For `map_err` on a vault call.
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
+pub(crate) fn vault(error: VaultError) -> Problem {
+    if error.is_retryable() { Problem::unavailable_because(&error) } else { Problem::internal(&error) }
+}
+
+/// For `map_err` on making a connection.
+pub(crate) fn connect(error: ConnectError) -> Problem {
+    match error {
+        ConnectError::Store(error) => store(error),
+        ConnectError::Vault(error) => vault(error),
+        ConnectError::Contended => Problem::unavailable_because(&error),
+        ConnectError::Refused(ReconnectRefused::LessThanNow) => Problem::new(ProblemCode::StateConflict)
+            .with_detail("The new consent allows less than the one in force. The account stays connected as it is."),
+        ConnectError::Refused(ReconnectRefused::Disconnecting) => {
+            Problem::new(ProblemCode::StateConflict).with_detail("The account is being disconnected. Try again in a minute.")
+        }
+    }
+}

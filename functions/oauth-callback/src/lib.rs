@@ -1,0 +1,91 @@
+//! Finishes a consent: from the platform's redirect to a connection, or to a choice of accounts.
+//!
+//! *Trigger:* HTTP, `GET /oauth/{platform}/callback`; the platform sends the browser here.
+//! *Reads:* flows, sessions, our apps' credentials. *Writes:* flows, connections, choices, the vault.
+//! *On failure:* the browser goes back to the frontend with a code that says what to do; a connection that works is not touched.
+
+mod accept;
+mod finish;
+mod redirect;
+
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
+use axum::Router;
+use axum::routing::get;
+use cloud::vault::Vault;
+use edge::clock::Clock;
+use edge::config::{self, ConfigError, Web, variables};
+use edge::host::Host;
+use edge::random::Random;
+use edge::routing::with_fallbacks;
+use platforms::{PlatformAddresses, Platforms, PlatformsError};
+use store::{Store, Tables};
+use url::Url;
+
+/// The addresses that this function answers, as the gateway writes them.
+pub const PATHS: &[&str] = &["/oauth/{platform}/callback"];
+
+/// All that this function works with.
+#[derive(Clone)]
+pub struct Deps {
+    /// Flows, sessions, connections, choices.
+    pub store: Store,
+    /// Tokens and our apps' credentials.
+    pub vault: Vault,
+    /// The networks.
+    pub platforms: Arc<Platforms>,
+    /// Where the platforms send people back.
+    pub public_url: Url,
+    /// Where we send them on.
+    pub frontend_url: Url,
+    /// Time.
+    pub clock: Clock,
+    /// Ids.
+    pub random: Random,
+}
+
+/// Why the function could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Variables are missing or wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The adapters could not be made.
+    #[error(transparent)]
+    Platforms(#[from] PlatformsError),
+}
+
+impl Deps {
+    /// Reads the configuration and builds the clients; no call is made.
+    pub fn new(host: &Host, sdk: &SdkConfig) -> Result<Self, StartError> {
+        let (tables, prefix, networks, web) = config::read(&host.variables, |variables| {
+            let tables = Tables {
+                users: variables.text(variables::USERS_TABLE),
+                sessions: variables.text(variables::SESSIONS_TABLE),
+                ..Tables::default()
+            };
+            (tables, variables.secrets_prefix(), config::Platforms::read(variables), Web::read(variables))
+        })?;
+        Ok(Self {
+            store: Store::new(sdk, tables),
+            vault: Vault::open(sdk, prefix),
+            platforms: Arc::new(Platforms::new(PlatformAddresses {
+                x_authorize_url: networks.x_authorize_url,
+                x_api_url: networks.x_api_url,
+                facebook_authorize_url: networks.facebook_authorize_url,
+                facebook_api_url: networks.facebook_api_url,
+                facebook_version: networks.facebook_version,
+            })?),
+            public_url: web.public_url,
+            frontend_url: web.frontend_url,
+            clock: host.clock.clone(),
+            random: host.random.clone(),
+        })
+    }
+}
+
+/// The function's routes.
+pub fn router(deps: Deps) -> Router {
+    with_fallbacks(Router::new().route("/oauth/{platform}/callback", get(finish::callback).head(finish::nothing))).with_state(deps)
+}

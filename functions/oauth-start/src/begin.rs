@@ -1,0 +1,65 @@
+//! `GET /oauth/{platform}/start`: a flow is stored, and the browser goes to the platform.
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use domain::people::oauth_flow::OAuthFlow;
+use domain::people::{CodeVerifier, FlowState, ReturnPath};
+use domain::platform::PlatformName;
+use edge::json::{Path, Query};
+use edge::problem::{Problem, ProblemCode};
+use edge::session::SignedIn;
+use http::header::{ALLOW, CACHE_CONTROL, LOCATION};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use platforms::{AppCredentials, ConsentRequest};
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use crate::Deps;
+
+/// The query.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Wanted {
+    return_to: Option<String>,
+}
+
+/// Begins a flow for the signed-in user. It is bound to user, session and platform, and its state works once.
+pub(crate) async fn begin(
+    State(deps): State<Deps>,
+    signed_in: SignedIn,
+    Path(platform): Path<PlatformName>,
+    Query(wanted): Query<Wanted>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    if !deps.configured.contains(&platform) {
+        return Err(Problem::not_found());
+    }
+    // A browser that only fetches ahead would fill the table with flows that nobody follows.
+    if headers.contains_key("sec-purpose") {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let now = deps.clock.now();
+    let state = FlowState::from_entropy(deps.random.bytes());
+    let verifier = CodeVerifier::from_entropy(deps.random.bytes());
+    let return_to = ReturnPath::from_request(wanted.return_to.as_deref());
+    let user_id = signed_in.session.user_id;
+    let flow = OAuthFlow::open(&state, &verifier, (user_id.clone(), signed_in.token_hash), platform, return_to, now);
+
+    let credentials = deps.vault.app_credentials(platform, now).await;
+    let (client_id, client_secret) = credentials.map_err(|error| Problem::unavailable_because(&error))?;
+    let redirect_uri = deps.public_url.join(&format!("/oauth/{platform}/callback")).map_err(|error| Problem::internal(&error))?;
+    let state = SecretString::from(state.expose());
+    let consent = ConsentRequest { state: &state, code_challenge: &verifier.challenge(), redirect_uri: &redirect_uri };
+    let address = deps.platforms.get(platform).authorize_url(&AppCredentials { client_id, client_secret }, &consent);
+
+    deps.store.begin_flow(&flow).await.map_err(|error| Problem::unavailable_because(&error))?;
+    tracing::info!(%user_id, platform = platform.as_str(), "a consent was begun");
+    let mut location = HeaderValue::from_str(address.as_str()).map_err(|error| Problem::internal(&error))?;
+    location.set_sensitive(true);
+    Ok((StatusCode::SEE_OTHER, [(LOCATION, location), (CACHE_CONTROL, HeaderValue::from_static("no-store"))]).into_response())
+}
+
+/// What is not a GET begins nothing.
+pub(crate) async fn nothing() -> Problem {
+    Problem::new(ProblemCode::MethodNotAllowed).with_header(ALLOW, HeaderValue::from_static("GET"))
+}

@@ -1,0 +1,102 @@
+//! Sends a browser to a platform for consent.
+//!
+//! *Trigger:* HTTP, `GET /oauth/{platform}/start`, signed in.
+//! *Reads:* sessions, our apps' credentials. *Writes:* the flow.
+//! *On failure:* nothing was begun; the person clicks again.
+
+mod begin;
+
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
+use axum::Router;
+use axum::routing::get;
+use cloud::vault::Vault;
+use domain::platform::PlatformName;
+use edge::clock::Clock;
+use edge::config::{self, ConfigError, Web, variables};
+use edge::host::Host;
+use edge::problem::Problem;
+use edge::random::Random;
+use edge::routing::with_fallbacks;
+use edge::session::require_session;
+use platforms::{PlatformAddresses, Platforms, PlatformsError};
+use store::{Store, Tables};
+use url::Url;
+
+/// The addresses that this function answers, as the gateway writes them.
+pub const PATHS: &[&str] = &["/oauth/{platform}/start"];
+
+/// All that this function works with.
+#[derive(Clone)]
+pub struct Deps {
+    /// Sessions and flows.
+    pub store: Store,
+    /// Our apps' credentials.
+    pub vault: Vault,
+    /// The networks.
+    pub platforms: Arc<Platforms>,
+    /// Those that we have credentials for.
+    pub configured: Vec<PlatformName>,
+    /// Where the platforms send people back.
+    pub public_url: Url,
+    /// Time.
+    pub clock: Clock,
+    /// States and verifiers.
+    pub random: Random,
+    /// Whose pages may call.
+    pub allowed_origins: Vec<String>,
+}
+
+/// Why the function could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Variables are missing or wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The adapters could not be made.
+    #[error(transparent)]
+    Platforms(#[from] PlatformsError),
+}
+
+impl Deps {
+    /// Reads the configuration and builds the clients; no call is made.
+    pub fn new(host: &Host, sdk: &SdkConfig) -> Result<Self, StartError> {
+        let (tables, prefix, networks, web) = config::read(&host.variables, |variables| {
+            let tables = Tables { sessions: variables.text(variables::SESSIONS_TABLE), ..Tables::default() };
+            (tables, variables.secrets_prefix(), config::Platforms::read(variables), Web::read(variables))
+        })?;
+        Ok(Self {
+            store: Store::new(sdk, tables),
+            vault: Vault::open(sdk, prefix),
+            configured: networks.configured.clone(),
+            platforms: Arc::new(Platforms::new(PlatformAddresses {
+                x_authorize_url: networks.x_authorize_url,
+                x_api_url: networks.x_api_url,
+                facebook_authorize_url: networks.facebook_authorize_url,
+                facebook_api_url: networks.facebook_api_url,
+                facebook_version: networks.facebook_version,
+            })?),
+            public_url: web.public_url,
+            clock: host.clock.clone(),
+            random: host.random.clone(),
+            allowed_origins: web.allowed_origins,
+        })
+    }
+}
+
+/// The function's routes.
+pub fn router(deps: Deps) -> Router {
+    let store = deps.store.clone();
+    let lookup = move |hash| {
+        let store = store.clone();
+        async move { store.session(&hash).await.map_err(|error| Problem::unavailable_because(&error)) }
+    };
+    // A HEAD would begin a flow that nobody follows: axum answers it with the GET's handler unless told otherwise.
+    let router = Router::new().route("/oauth/{platform}/start", get(begin::begin).head(begin::nothing)).route_layer(require_session(
+        lookup,
+        deps.clock.clone(),
+        deps.allowed_origins.clone(),
+    ));
+    with_fallbacks(router).with_state(deps)
+}

@@ -1,0 +1,123 @@
+//! Signs people in by phone, and gives them a plan for a gift certificate.
+//!
+//! *Trigger:* HTTP, the addresses of [`PATHS`].
+//! *Reads:* users, cycles, sessions, verification codes, gift certificates, the hash key. *Writes:* the same but the key; text messages.
+//! *On failure:* 503, and the caller repeats. A code that was used up without an answer is asked for again; a certificate
+//! that was redeemed without an answer is redeemed again, with the same answer.
+
+mod list_plans;
+mod problems;
+mod redeem_gift;
+mod send_code;
+mod verify_code;
+
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
+use axum::Router;
+use axum::routing::{get, post};
+use cloud::texts::TextMessages;
+use cloud::vault::{Vault, VaultError};
+use domain::people::HashKey;
+use domain::people::hash::KeyTooShort;
+use edge::clock::Clock;
+use edge::config::{self, Web, variables};
+use edge::host::Host;
+use edge::random::Random;
+use edge::routing::with_fallbacks;
+use edge::session::require_session;
+use secrecy::ExposeSecret;
+use store::{Store, Tables};
+use tokio::sync::OnceCell;
+
+/// The addresses that this function answers, as the gateway writes them.
+pub const PATHS: &[&str] = &["/api/verification-codes", "/api/verify-code", "/api/plans", "/api/redeem-gift"];
+
+/// All that onboarding works with.
+#[derive(Debug, Clone)]
+pub struct Deps {
+    /// Users, cycles, sessions, codes, certificates.
+    pub store: Store,
+    /// The hash key.
+    pub vault: Vault,
+    /// Codes go out here.
+    pub texts: TextMessages,
+    /// Time.
+    pub clock: Clock,
+    /// Codes, tokens and ids.
+    pub random: Random,
+    /// Whose pages may call.
+    pub allowed_origins: Vec<String>,
+    hash_key: Arc<OnceCell<HashKey>>,
+}
+
+/// Why the function could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Variables are missing or wrong.
+    #[error(transparent)]
+    Config(#[from] config::ConfigError),
+}
+
+/// Why there is no hash key.
+#[derive(Debug, thiserror::Error)]
+pub enum HashKeyError {
+    /// The vault did not give it.
+    #[error("reading the hash key")]
+    Vault(#[from] VaultError),
+    /// It protects nothing.
+    #[error("the hash key is unfit")]
+    Unfit(#[from] KeyTooShort),
+}
+
+impl Deps {
+    /// Reads the configuration and builds the clients; no call is made.
+    pub fn new(host: &Host, sdk: &SdkConfig) -> Result<Self, StartError> {
+        let (tables, prefix, web) = config::read(&host.variables, |variables| {
+            let tables = Tables {
+                users: variables.text(variables::USERS_TABLE),
+                ledger: variables.text(variables::LEDGER_TABLE),
+                sessions: variables.text(variables::SESSIONS_TABLE),
+                ..Tables::default()
+            };
+            (tables, variables.secrets_prefix(), Web::read(variables))
+        })?;
+        Ok(Self {
+            store: Store::new(sdk, tables),
+            vault: Vault::open(sdk, prefix),
+            texts: TextMessages::new(sdk),
+            clock: host.clock.clone(),
+            random: host.random.clone(),
+            allowed_origins: web.allowed_origins,
+            hash_key: Arc::default(),
+        })
+    }
+
+    /// The key under which phones, codes and certificates are stored. Read from the vault once, by whoever needs it first.
+    pub async fn hash_key(&self) -> Result<&HashKey, HashKeyError> {
+        let read = || async {
+            let key = self.vault.hash_key().await?;
+            Ok(HashKey::new(key.expose_secret().as_bytes().to_vec())?)
+        };
+        self.hash_key.get_or_try_init(read).await
+    }
+}
+
+/// The function's routes.
+pub fn router(deps: Deps) -> Router {
+    let store = deps.store.clone();
+    let lookup = move |hash| {
+        let store = store.clone();
+        async move { store.session(&hash).await.map_err(|error| problems::of_store(&error)) }
+    };
+    let signed_in = Router::new().route("/api/redeem-gift", post(redeem_gift::answer)).route_layer(require_session(
+        lookup,
+        deps.clock.clone(),
+        deps.allowed_origins.clone(),
+    ));
+    let open = Router::new()
+        .route("/api/verification-codes", post(send_code::answer))
+        .route("/api/verify-code", post(verify_code::answer))
+        .route("/api/plans", get(list_plans::answer));
+    with_fallbacks(open.merge(signed_in)).with_state(deps)
+}

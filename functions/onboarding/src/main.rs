@@ -1,0 +1,12 @@
+//! The onboarding Lambda.
+
+use edge::host::Host;
+use edge::http_event::run_http;
+use onboarding::{Deps, router};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    let host = Host::lambda()?;
+    let deps = Deps::new(&host, &cloud::sdk::load().await)?;
+    run_http(router(deps)).await
+}

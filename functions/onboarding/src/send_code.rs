@@ -1,0 +1,152 @@
+//! `POST /api/verification-codes`: sends a code to a phone.
+//!
+//! The challenge is stored before the text goes out, so that no code is ever on its way that is not counted. Known and
+//! unknown numbers take the same path, so that nobody learns from it who is a customer.
+
+use axum::extract::State;
+use cloud::texts::TextError;
+use domain::people::verification::{Challenge, LIFETIME};
+use domain::people::{HashKey, PhoneNumber, VerificationCode};
+use edge::json::Json;
+use edge::problem::{FieldError, Problem, chain};
+use edge::session::check_origin;
+use http::{HeaderMap, StatusCode};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use store::StoreError;
+
+use crate::{Deps, HashKeyError};
+
+/// How often the challenge is stored anew when another request of the same phone came first.
+const ROUNDS_MAX: usize = 3;
+
+/// The body.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Request {
+    phone: String,
+}
+
+/// What the caller learns: nothing about the phone.
+#[derive(Debug, Serialize)]
+pub(crate) struct SentJson {
+    expires_at: Timestamp,
+    resend_after: Timestamp,
+}
+
+/// Why no code is on its way.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SendCodeError {
+    /// This phone got as many as it may, until so much later.
+    #[error("the phone has to wait for its next code")]
+    TooSoon(SignedDuration),
+    /// Others kept asking for the same phone.
+    #[error("too many requests for one phone at once")]
+    Contended,
+    /// The text was not accepted; the code is dead.
+    #[error("a code could not be sent")]
+    Text(#[source] TextError),
+    /// A table did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Nothing can be hashed.
+    #[error(transparent)]
+    HashKey(#[from] HashKeyError),
+}
+
+pub(crate) async fn answer(
+    State(deps): State<Deps>,
+    headers: HeaderMap,
+    Json(request): Json<Request>,
+) -> Result<(StatusCode, Json<SentJson>), Problem> {
+    check_origin(&headers, &deps.allowed_origins)?;
+    let phone = phone_of(&request.phone)?;
+    let challenge = send_code(&deps, &phone).await?;
+    let sent = SentJson { expires_at: challenge.expires_at, resend_after: challenge.resend_after() };
+    Ok((StatusCode::ACCEPTED, Json(sent)))
+}
+
+fn phone_of(text: &str) -> Result<PhoneNumber, Problem> {
+    PhoneNumber::parse(text).map_err(|error| {
+        let detail = format!("This is {error}.");
+        Problem::validation(vec![FieldError { pointer: "/phone".into(), code: "phone_invalid".into(), detail: detail.into() }])
+    })
+}
+
+async fn send_code(deps: &Deps, phone: &PhoneNumber) -> Result<Challenge, SendCodeError> {
+    let key = deps.hash_key().await?;
+    let (challenge, code) = store_challenge(deps, phone, key).await?;
+    if let Err(error) = deps.texts.send(phone.as_str(), &text_of(&code)).await {
+        kill(deps, &challenge).await;
+        return Err(SendCodeError::Text(error));
+    }
+    tracing::info!("a verification code was sent");
+    Ok(challenge)
+}
+
+async fn store_challenge(deps: &Deps, phone: &PhoneNumber, key: &HashKey) -> Result<(Challenge, VerificationCode), SendCodeError> {
+    let phone_hash = phone.keyed_hash(key);
+    let code = VerificationCode::from_entropy(deps.random.bytes());
+    for _ in 0..ROUNDS_MAX {
+        let now = deps.clock.now();
+        let previous = deps.store.challenge(&phone_hash).await?;
+        let sends = previous.as_ref().map(|previous| previous.sends.clone());
+        let challenge = Challenge::open(phone_hash.clone(), &code, key, sends, now);
+        let challenge = match (challenge, &previous) {
+            (Ok(challenge), _) => challenge,
+            // Our own write of the round before, sent twice by the client: it stands.
+            (Err(_), Some(stored)) if is_ours(stored, &phone_hash, &code, key) => return Ok((stored.clone(), code)),
+            (Err(wait), _) => return Err(SendCodeError::TooSoon(wait.until.duration_since(now))),
+        };
+        if deps.store.replace_challenge(&challenge, previous.as_ref()).await? {
+            return Ok((challenge, code));
+        }
+    }
+    Err(SendCodeError::Contended)
+}
+
+/// Whether a stored challenge is the one that this request made of `code`.
+fn is_ours(stored: &Challenge, phone_hash: &domain::people::phone::PhoneHash, code: &VerificationCode, key: &HashKey) -> bool {
+    Challenge::open(phone_hash.clone(), code, key, None, stored.created_at).is_ok_and(|ours| ours.code_hash == stored.code_hash)
+}
+
+/// The text did not go out: nobody may guess at its code. The send still counts against the limits.
+async fn kill(deps: &Deps, challenge: &Challenge) {
+    let dead = Challenge { tries_left: 0, ..challenge.clone() };
+    if let Err(error) = deps.store.replace_challenge(&dead, Some(challenge)).await {
+        tracing::warn!(error = chain(&error), "a code that was not sent stays guessable until it expires");
+    }
+}
+
+fn text_of(code: &VerificationCode) -> String {
+    format!("{} is your Postledger code. It ends in {} minutes.", code.expose(), LIFETIME.as_mins())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_is_no_phone_number_is_named_by_its_field_and_not_repeated() {
+        let problem = phone_of("+61 marker").unwrap_err();
+        let [error] = problem.errors() else { panic!("one field is at fault") };
+        assert_eq!((error.pointer.as_ref(), error.code.as_ref()), ("/phone", "phone_invalid"));
+        assert!(!error.detail.contains("marker"));
+    }
+
+    #[test]
+    fn the_text_says_the_code_whose_it_is_and_how_long_it_lasts() {
+        let code = VerificationCode::parse("123456").unwrap();
+        assert_eq!(text_of(&code), "123456 is your Postledger code. It ends in 5 minutes.");
+    }
+
+    #[test]
+    fn a_request_knows_its_own_challenge_by_its_code() {
+        let key = HashKey::new(vec![7; 32]).unwrap();
+        let phone_hash = PhoneNumber::parse("+61412345678").unwrap().keyed_hash(&key);
+        let (mine, other) = (VerificationCode::parse("123456").unwrap(), VerificationCode::parse("123457").unwrap());
+        let stored = Challenge::open(phone_hash.clone(), &mine, &key, None, Timestamp::UNIX_EPOCH).unwrap();
+        assert!(is_ours(&stored, &phone_hash, &mine, &key));
+        assert!(!is_ours(&stored, &phone_hash, &other, &key));
+    }
+}

@@ -1,0 +1,151 @@
+//! `POST /api/verify-code`: signs in with the code that was sent.
+//!
+//! The try is counted and stored before the code is compared. The code's use, the session and a new user are one
+//! transaction. Whatever is wrong, the refusal is the same.
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use domain::id::{SessionId, UserId};
+use domain::ledger::Cycle;
+use domain::people::phone::PhoneHash;
+use domain::people::session::IDLE;
+use domain::people::verification::CountedTry;
+use domain::people::{PhoneNumber, Session, SessionToken, VerificationCode};
+use domain::user::User;
+use edge::contract::UserJson;
+use edge::json::Json;
+use edge::problem::{Problem, chain};
+use edge::session::{check_origin, read_token, set_cookie};
+use http::HeaderMap;
+use http::header::{SET_COOKIE, USER_AGENT};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use store::{SignIn, StoreError};
+
+use crate::{Deps, HashKeyError};
+
+/// How often a try is counted anew when another one was counted at the same time: as many as there are tries.
+const COUNT_ROUNDS_MAX: usize = 5;
+/// Once more when the number got its user meanwhile.
+const SIGN_IN_ROUNDS_MAX: usize = 2;
+
+/// The body.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Request {
+    phone: String,
+    code: String,
+}
+
+#[derive(Debug, Serialize)]
+struct SignedInJson {
+    success: bool,
+    user: UserJson,
+    csrf_token: String,
+    expires_at: Timestamp,
+}
+
+/// A session that began.
+struct Begun {
+    user: User,
+    running: Option<Cycle>,
+    token: SessionToken,
+    session: Session,
+}
+
+/// Why nobody was signed in.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum VerifyError {
+    /// Wrong, expired, used, exhausted or malformed.
+    #[error("the code cannot be used")]
+    InvalidCode,
+    /// The number's user came and went.
+    #[error("too many sign-ins with one phone at once")]
+    Contended,
+    /// A table did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Nothing can be hashed.
+    #[error(transparent)]
+    HashKey(#[from] HashKeyError),
+}
+
+pub(crate) async fn answer(State(deps): State<Deps>, headers: HeaderMap, Json(request): Json<Request>) -> Result<Response, Problem> {
+    check_origin(&headers, &deps.allowed_origins)?;
+    let user_agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
+    let begun = verify_code(&deps, &request, user_agent).await?;
+    if let Some(presented) = read_token(&headers) {
+        end_earlier(&deps, &presented, &begun.user).await;
+    }
+    let body = SignedInJson {
+        success: true,
+        user: UserJson::new(&begun.user, begun.running.as_ref()),
+        csrf_token: begun.token.csrf_token().expose().to_owned(),
+        expires_at: begun.session.expires_at,
+    };
+    Ok(([(SET_COOKIE, set_cookie(&begun.token, IDLE))], Json(body)).into_response())
+}
+
+async fn verify_code(deps: &Deps, request: &Request, user_agent: Option<&str>) -> Result<Begun, VerifyError> {
+    let phone = PhoneNumber::parse(&request.phone).map_err(|_| VerifyError::InvalidCode)?;
+    let code = VerificationCode::parse(&request.code).map_err(|_| VerifyError::InvalidCode)?;
+    let key = deps.hash_key().await?;
+    let counted = count_try(deps, &phone.keyed_hash(key)).await?;
+    if !counted.matches(&code, key) {
+        return Err(VerifyError::InvalidCode);
+    }
+    sign_in(deps, &phone, &counted, user_agent).await
+}
+
+async fn count_try(deps: &Deps, phone: &PhoneHash) -> Result<CountedTry, VerifyError> {
+    for _ in 0..COUNT_ROUNDS_MAX {
+        let challenge = deps.store.challenge(phone).await?.ok_or(VerifyError::InvalidCode)?;
+        let counted = challenge.count_try(deps.clock.now()).map_err(|_| VerifyError::InvalidCode)?;
+        if deps.store.count_try(&counted).await? {
+            return Ok(counted);
+        }
+    }
+    Err(VerifyError::InvalidCode)
+}
+
+async fn sign_in(deps: &Deps, phone: &PhoneNumber, counted: &CountedTry, user_agent: Option<&str>) -> Result<Begun, VerifyError> {
+    let challenge = counted.challenge();
+    for _ in 0..SIGN_IN_ROUNDS_MAX {
+        let now = deps.clock.now();
+        let found = deps.store.user_by_phone(&challenge.phone_hash).await?;
+        let is_new = found.is_none();
+        let user = found.unwrap_or_else(|| User {
+            id: UserId::new(now, deps.random.bytes()),
+            phone: phone.clone(),
+            created_at: now,
+            subscription: None,
+            rev: 1,
+        });
+        // Read before the code is used up: a failure here costs a try and not the code.
+        let running = deps.store.running_cycle(&user, now).await?;
+        let token = SessionToken::from_entropy(deps.random.bytes());
+        let session = Session::open(SessionId::new(now, deps.random.bytes()), user.id.clone(), user_agent, now);
+        match deps.store.sign_in(challenge, (&token.hash(), &session), is_new.then_some(&user)).await? {
+            SignIn::Done => {
+                tracing::info!(user_id = %user.id, session_id = %session.id, is_new, "signed in");
+                return Ok(Begun { user, running, token, session });
+            }
+            SignIn::CodeGone => return Err(VerifyError::InvalidCode),
+            SignIn::UserExists => {}
+        }
+    }
+    Err(VerifyError::Contended)
+}
+
+/// Signing in again in the same browser ends the session that it had. The new one stands whatever happens here.
+async fn end_earlier(deps: &Deps, presented: &SessionToken, user: &User) {
+    let hash = presented.hash();
+    let ended = match deps.store.session(&hash).await {
+        Ok(Some(earlier)) if earlier.user_id == user.id => deps.store.end_session(&hash).await,
+        Ok(_) => Ok(()),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = ended {
+        tracing::warn!(error = chain(&error), user_id = %user.id, "an earlier session stays until it expires");
+    }
+}
