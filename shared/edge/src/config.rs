@@ -47,6 +47,11 @@ impl Source {
     pub fn from_fn(read: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
         Self(Box::new(read))
     }
+
+    /// One variable as it stands.
+    pub fn get(&self, name: &str) -> Option<String> {
+        (self.0)(name)
+    }
 }
 
 impl fmt::Debug for Source {

@@ -26,25 +26,6 @@ impl AccountKind {
     }
 }
 
-/// How a text is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TextUnit {
-    /// X's weights: see `domain::text`.
-    Weighted,
-    /// UTF-16 code units.
-    Utf16,
-}
-
-impl TextUnit {
-    /// The name in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Weighted => "weighted",
-            Self::Utf16 => "utf16",
-        }
-    }
-}
-
 /// What the user must tell before the consent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Needs {
@@ -89,15 +70,11 @@ impl Reconcile {
     }
 }
 
-/// One row of the capability table.
+/// One row of the capability table. What a text may count is in `domain::text`: it is checked before an adapter is asked.
 #[derive(Debug)]
 pub struct Capabilities {
     /// The scopes that we ask for.
     pub scopes: &'static [&'static str],
-    /// The most that a text may count.
-    pub text_max: u32,
-    /// What is counted.
-    pub text_unit: TextUnit,
     /// What the user must tell before the consent.
     pub needs: Option<Needs>,
     /// How a lost answer is cleared up.

@@ -21,13 +21,11 @@ use url::Url;
 use crate::http::Http;
 use crate::{
     Account, AppCredentials, Capabilities, CodeExchange, ConsentRequest, ExchangeError, GrantedAccount, Outcome, OwnPost, Platform,
-    ReadError, Reconcile, RefreshError, RevokeError, TextUnit, address, comparable,
+    ReadError, Reconcile, RefreshError, RevokeError, address, comparable,
 };
 
 const CAPABILITIES: Capabilities = Capabilities {
     scopes: &["pages_show_list", "pages_manage_posts", "pages_read_engagement"],
-    text_max: 63_206,
-    text_unit: TextUnit::Utf16,
     needs: None,
     reconcile: Reconcile::Search,
     read_lag: SignedDuration::from_secs(60),

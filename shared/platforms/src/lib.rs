@@ -14,7 +14,7 @@ mod outcome;
 mod verdict;
 mod x;
 
-pub use capability::{AccountKind, Capabilities, Needs, Reconcile, TextUnit};
+pub use capability::{AccountKind, Capabilities, Needs, Reconcile};
 pub use directory::{PlatformAddresses, Platforms, PlatformsError};
 pub use outcome::{ExchangeError, Outcome, ReadError, RefreshError, RevokeError};
 

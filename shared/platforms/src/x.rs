@@ -18,13 +18,11 @@ use url::Url;
 use crate::http::Http;
 use crate::{
     Account, AppCredentials, Capabilities, CodeExchange, ConsentRequest, ExchangeError, GrantedAccount, Outcome, OwnPost, Platform,
-    ReadError, Reconcile, RefreshError, RevokeError, TextUnit, comparable,
+    ReadError, Reconcile, RefreshError, RevokeError, comparable,
 };
 
 const CAPABILITIES: Capabilities = Capabilities {
     scopes: &["tweet.read", "tweet.write", "users.read", "offline.access"],
-    text_max: 280,
-    text_unit: TextUnit::Weighted,
     needs: None,
     reconcile: Reconcile::Search,
     read_lag: SignedDuration::from_secs(60),

@@ -1,0 +1,126 @@
+//! AWS on one machine, inside this process.
+//!
+//! The real SDK clients are given an HTTP connector that hands each request to an engine here instead of the network: signing,
+//! serialisation, retries and error mapping are the cloud's own. The database is a `DynamoDB` engine on SQLite; the queue, the
+//! scheduler, the secrets and the text messages share one SQLite file, so that a schedule fires into the queue in one transaction.
+//! Everything survives a restart, and time is the clock that is handed in.
+//!
+//! The files hold secrets unsealed: they are for a developer's machine, and their folder is closed to other users.
+
+mod connector;
+mod dynamodb;
+mod fault;
+mod file;
+mod scheduler;
+mod secrets;
+mod sns;
+mod sqs;
+mod tables;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use aws_config::{Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use edge::clock::Clock;
+use secrecy::SecretString;
+
+pub use fault::{CallInfo, Fault, Hook};
+pub use sns::Text;
+pub use tables::{ensure_table, ensure_time_to_live};
+
+/// The region that all of it claims to be in.
+pub const REGION: &str = "us-east-1";
+/// The account that all of it claims to belong to.
+pub const ACCOUNT: &str = "000000000000";
+/// The queue of wake-ups.
+pub const WAKE_UPS: &str = "postledger-wake-ups";
+/// Where a wake-up goes after [`RECEIVES_MAX`] receives.
+pub const DEAD_LETTERS: &str = "postledger-dead-letters";
+/// How often a wake-up is received before it is set aside.
+pub const RECEIVES_MAX: i64 = 5;
+/// How long a received message stays hidden when the receiver does not say: six times the publisher's 60 seconds, as in the template.
+pub const VISIBILITY_SECS: i64 = 360;
+
+/// The address of a queue.
+pub fn queue_url(queue: &str) -> String {
+    format!("https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{queue}")
+}
+
+/// The resource name of a queue.
+pub fn queue_arn(queue: &str) -> String {
+    format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}")
+}
+
+/// The services, opened on a folder. Clones are the same services.
+#[derive(Clone)]
+pub struct Aws(Arc<Engines>);
+
+struct Engines {
+    clock: Clock,
+    dynamodb: dynamodb::Dynamodb,
+    file: file::File,
+    watch: fault::Watch,
+}
+
+impl fmt::Debug for Aws {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Aws")
+    }
+}
+
+impl Aws {
+    /// Opens the services on `data_dir`, with all that an earlier run left there; an absent folder is made.
+    pub fn open(data_dir: &Path, clock: Clock) -> anyhow::Result<Self> {
+        file::make_private_dir(data_dir).with_context(|| format!("making the data folder {}", data_dir.display()))?;
+        let dynamodb = dynamodb::Dynamodb::open(&data_dir.join("dynamodb.sqlite")).context("opening the tables")?;
+        let file = file::File::open(&data_dir.join("aws.sqlite")).context("opening queue, schedules and secrets")?;
+        Ok(Self(Arc::new(Engines { clock, dynamodb, file, watch: fault::Watch::default() })))
+    }
+
+    /// What the SDK clients are built from: the cloud's limits, this machine's engines.
+    pub fn sdk_config(&self) -> SdkConfig {
+        let credentials = Credentials::new("local", "local", None, None, "local");
+        SdkConfig::builder()
+            .behavior_version(cloud::sdk::behavior())
+            .region(Region::from_static(REGION))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .retry_config(cloud::sdk::retries())
+            .timeout_config(cloud::sdk::timeouts())
+            .http_client(self.clone())
+            .build()
+    }
+
+    /// Puts the input of every schedule whose time has come on its queue, and returns how many fired. Each fires once.
+    pub fn fire_due_schedules(&self) -> anyhow::Result<usize> {
+        let now = self.0.clock.now();
+        Ok(self.0.file.transaction(|tx| scheduler::fire_due(tx, now))?)
+    }
+
+    /// The text messages that were "sent", newest first.
+    pub fn inbox(&self) -> anyhow::Result<Vec<Text>> {
+        Ok(self.0.file.transaction(sns::inbox)?)
+    }
+
+    /// Puts in what an operator puts in by hand in the cloud: app credentials, the hash key. The same value again is a no-op.
+    pub fn set_secret(&self, name: &str, value: &SecretString) -> anyhow::Result<()> {
+        let now = self.0.clock.now();
+        Ok(self.0.file.transaction(|tx| secrets::set_current(tx, name, value, now))?)
+    }
+
+    /// Asks `hook` about every call from now on: tests break calls with it.
+    pub fn on_call(&self, hook: Hook) {
+        self.0.watch.set_hook(hook);
+    }
+
+    /// How often each operation was called since the start, broken calls and the SDK's own repetitions included.
+    /// The names are `service.operation`, as in `sqs.SendMessage`.
+    pub fn calls(&self) -> BTreeMap<String, u64> {
+        self.0.watch.calls()
+    }
+}

@@ -1,0 +1,135 @@
+//! The seam: an HTTP client for the SDK that reaches the engines of this process.
+
+use aws_smithy_runtime_api::client::http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use url::Url;
+
+use super::fault::{CallInfo, Fault};
+use super::wire::{Answer, Protocol, Refusal};
+use super::{Aws, scheduler, secrets, sns, sqs};
+
+impl HttpClient for Aws {
+    fn http_connector(&self, _settings: &HttpConnectorSettings, _components: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl HttpConnector for Aws {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let aws = self.clone();
+        // On the caller's thread: a call is under a millisecond of SQLite, and tests see the calls in the order they were made.
+        HttpConnectorFuture::new(async move { aws.exchange(&request) })
+    }
+}
+
+/// One request, addressed.
+struct Call<'a> {
+    service: Service,
+    operation: String,
+    url: Url,
+    body: &'a [u8],
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Service {
+    Dynamodb,
+    Sqs,
+    Secrets,
+    Scheduler,
+    Sns,
+}
+
+impl Service {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Dynamodb => "dynamodb",
+            Self::Sqs => "sqs",
+            Self::Secrets => "secretsmanager",
+            Self::Scheduler => "scheduler",
+            Self::Sns => "sns",
+        }
+    }
+
+    fn protocol(self) -> Protocol {
+        match self {
+            Self::Dynamodb | Self::Sqs => Protocol::Json10,
+            Self::Secrets => Protocol::Json11,
+            Self::Scheduler => Protocol::RestJson,
+            Self::Sns => Protocol::QueryXml,
+        }
+    }
+
+    fn throttled(self) -> Answer {
+        let (status, code) = match self {
+            Self::Dynamodb | Self::Secrets => (400, "ThrottlingException"),
+            Self::Sqs => (403, "RequestThrottled"),
+            Self::Scheduler => (429, "ThrottlingException"),
+            Self::Sns => (429, "Throttled"),
+        };
+        self.protocol().answer(Err(Refusal::new(code, "Rate exceeded").with_status(status)))
+    }
+}
+
+impl Aws {
+    fn exchange(&self, request: &HttpRequest) -> Result<HttpResponse, ConnectorError> {
+        let call = address(request).map_err(|why| ConnectorError::user(why.into()))?;
+        let info = CallInfo { service: call.service.name(), operation: call.operation.clone() };
+        match self.0.watch.observe(&info) {
+            None => to_http(self.serve(&call)),
+            Some(Fault::Throttle) => to_http(call.service.throttled()),
+            Some(Fault::FailBefore) => Err(broken()),
+            Some(Fault::LoseAnswerAfterApply) => {
+                self.serve(&call);
+                Err(broken())
+            }
+        }
+    }
+
+    fn serve(&self, call: &Call<'_>) -> Answer {
+        let now = self.0.clock.now();
+        let file = &self.0.file;
+        let outcome = match call.service {
+            Service::Dynamodb => return self.0.dynamodb.serve(&call.operation, call.body),
+            Service::Sqs => file.transaction(|tx| sqs::serve(tx, &call.operation, call.body, now)),
+            Service::Secrets => file.transaction(|tx| secrets::serve(tx, &call.operation, call.body, now)),
+            Service::Scheduler => file.transaction(|tx| scheduler::serve(tx, &call.operation, &call.url, call.body, now)),
+            Service::Sns => file.transaction(|tx| sns::serve(tx, &call.operation, call.body, now)),
+        };
+        call.service.protocol().answer(outcome)
+    }
+}
+
+fn address(request: &HttpRequest) -> Result<Call<'_>, &'static str> {
+    let url = Url::parse(request.uri()).map_err(|_| "not an address")?;
+    let body = request.body().bytes().ok_or("a streamed body")?;
+    let (service, operation) = match request.headers().get("x-amz-target").and_then(|target| target.split_once('.')) {
+        Some(("DynamoDB_20120810", operation)) => (Service::Dynamodb, operation.to_owned()),
+        Some(("AmazonSQS", operation)) => (Service::Sqs, operation.to_owned()),
+        Some(("secretsmanager", operation)) => (Service::Secrets, operation.to_owned()),
+        Some(_) => return Err("no such service on this machine"),
+        None => match url.host_str().and_then(|host| host.split('.').next()) {
+            Some("scheduler") => (Service::Scheduler, scheduler::operation(request.method(), url.path()).to_owned()),
+            Some("sns") => (Service::Sns, sns::operation(body)),
+            _ => return Err("no such service on this machine"),
+        },
+    };
+    Ok(Call { service, operation, url, body })
+}
+
+fn to_http(answer: Answer) -> Result<HttpResponse, ConnectorError> {
+    let status = answer.status.try_into().map_err(|_| ConnectorError::user("not a status".into()))?;
+    let mut response = HttpResponse::new(status, SdkBody::from(answer.body));
+    response.headers_mut().insert("content-type", answer.content_type);
+    response.headers_mut().insert("x-amzn-requestid", "local");
+    if let Some(error_type) = answer.error_type {
+        response.headers_mut().insert("x-amzn-errortype", error_type);
+    }
+    Ok(response)
+}
+
+fn broken() -> ConnectorError {
+    ConnectorError::io("the connection broke".into())
+}

@@ -1,0 +1,50 @@
+//! Watching and breaking calls: what tests hold on to.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError, RwLock};
+
+/// A call that a client is making.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallInfo {
+    /// `dynamodb`, `sqs`, `scheduler`, `secretsmanager` or `sns`.
+    pub service: &'static str,
+    /// The API operation.
+    pub operation: String,
+}
+
+/// How a call breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The connection breaks before the service saw the call.
+    FailBefore,
+    /// The service carries the call out, and the answer is lost.
+    LoseAnswerAfterApply,
+    /// The service refuses the call: too many at the moment.
+    Throttle,
+}
+
+/// Decides for each call whether, and how, it breaks.
+pub type Hook = Box<dyn Fn(&CallInfo) -> Option<Fault> + Send + Sync>;
+
+#[derive(Default)]
+pub(crate) struct Watch {
+    hook: RwLock<Option<Hook>>,
+    calls: Mutex<BTreeMap<String, u64>>,
+}
+
+impl Watch {
+    pub(crate) fn set_hook(&self, hook: Hook) {
+        *self.hook.write().unwrap_or_else(PoisonError::into_inner) = Some(hook);
+    }
+
+    /// Counts the call and says how it is to break.
+    pub(crate) fn observe(&self, call: &CallInfo) -> Option<Fault> {
+        let name = format!("{}.{}", call.service, call.operation);
+        *self.calls.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default() += 1;
+        self.hook.read().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(|hook| hook(call))
+    }
+
+    pub(crate) fn calls(&self) -> BTreeMap<String, u64> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

@@ -1,0 +1,87 @@
+//! The one SQLite file of queue, schedules, secrets and texts.
+
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use super::wire::Refusal;
+
+const SCHEMA: &str = "
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS messages (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    queue TEXT NOT NULL,
+    body TEXT NOT NULL,
+    group_id TEXT,
+    sent_ms INTEGER NOT NULL,
+    visible_ms INTEGER NOT NULL,
+    receives INTEGER NOT NULL DEFAULT 0,
+    receipt TEXT
+) STRICT;
+CREATE INDEX IF NOT EXISTS messages_by_visibility ON messages (queue, visible_ms);
+CREATE TABLE IF NOT EXISTS schedules (
+    grp TEXT NOT NULL,
+    name TEXT NOT NULL,
+    queue TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    input TEXT NOT NULL,
+    request TEXT NOT NULL,
+    created_ms INTEGER NOT NULL,
+    fired_ms INTEGER,
+    PRIMARY KEY (grp, name)
+) STRICT;
+CREATE INDEX IF NOT EXISTS schedules_by_time ON schedules (at_ms);
+CREATE TABLE IF NOT EXISTS secret_versions (
+    name TEXT NOT NULL,
+    version TEXT NOT NULL,
+    value TEXT NOT NULL,
+    stage TEXT,
+    created_ms INTEGER NOT NULL,
+    PRIMARY KEY (name, version)
+) STRICT;
+CREATE TABLE IF NOT EXISTS texts (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    phone TEXT NOT NULL,
+    body TEXT NOT NULL,
+    sent_ms INTEGER NOT NULL
+) STRICT;
+COMMIT;
+";
+
+/// How long a statement waits for another process on the same file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+pub(crate) struct File(Mutex<Connection>);
+
+impl File {
+    pub(crate) fn open(path: &Path) -> rusqlite::Result<Self> {
+        let connection = Connection::open(path)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        // A crash of the process loses nothing; a crash of the machine may lose the last moments, and the files stay whole.
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        connection.execute_batch(SCHEMA)?;
+        Ok(Self(Mutex::new(connection)))
+    }
+
+    /// Runs `work` as one transaction: a refusal takes all of it back.
+    pub(crate) fn transaction<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T, Refusal>) -> Result<T, Refusal> {
+        // A panic inside `work` drops the transaction, which rolls it back: the connection behind the lock is whole.
+        let mut connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let done = work(&tx)?;
+        tx.commit()?;
+        Ok(done)
+    }
+}
+
+/// Makes the folder, closed to other users, unless it is there.
+pub(crate) fn make_private_dir(path: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}

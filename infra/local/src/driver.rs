@@ -1,0 +1,165 @@
+//! What AWS does by itself in the cloud: fires schedules, hands the queue to the publisher, runs the jobs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lambda_events::sqs::SqsEvent;
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
+use edge::clock::Clock;
+use edge::problem::chain;
+use edge::sqs::each_record;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use tokio::sync::{Mutex, Notify, Semaphore};
+use tracing::instrument::WithSubscriber;
+
+use crate::aws::{self, Aws};
+
+/// How often the queue is asked when nobody nudges.
+const PERIOD: Duration = Duration::from_millis(50);
+/// Batches that the publisher works on at once.
+const BATCHES_AT_ONCE: usize = 5;
+/// What the template gives the publisher in one batch.
+const BATCH_MAX: i32 = 10;
+/// Batches taken in one round.
+const BATCHES_PER_ROUND_MAX: usize = 100;
+/// The sweeper's schedule in the template.
+const SWEEP_EVERY: SignedDuration = SignedDuration::from_secs(60);
+/// The cycle job's schedule in the template.
+const RESET_EVERY: SignedDuration = SignedDuration::from_hours(1);
+
+/// The jobs' last runs, in service time.
+#[derive(Default)]
+struct LastRuns {
+    swept: Option<Timestamp>,
+    reset: Option<Timestamp>,
+}
+
+/// Everything that runs without being asked.
+pub(crate) struct Driver {
+    pub(crate) aws: Aws,
+    pub(crate) queue: Client,
+    pub(crate) clock: Clock,
+    pub(crate) publisher: publisher::Deps,
+    pub(crate) sweeper: sweeper::Deps,
+    pub(crate) quota_reset: quota_reset::Deps,
+    last: Mutex<LastRuns>,
+    batches: Arc<Semaphore>,
+    nudged: Notify,
+}
+
+impl Driver {
+    pub(crate) fn new(
+        aws: Aws,
+        clock: Clock,
+        publisher: publisher::Deps,
+        sweeper: sweeper::Deps,
+        quota_reset: quota_reset::Deps,
+    ) -> Arc<Self> {
+        let queue = Client::new(&aws.sdk_config());
+        let (last, batches, nudged) = (Mutex::default(), Arc::new(Semaphore::new(BATCHES_AT_ONCE)), Notify::new());
+        Arc::new(Self { aws, queue, clock, publisher, sweeper, quota_reset, last, batches, nudged })
+    }
+
+    /// Runs until it is dropped. A round that fails is logged, and the next one comes.
+    pub(crate) async fn run(self: Arc<Self>) {
+        loop {
+            self.round().await;
+            tokio::select! {
+                () = tokio::time::sleep(PERIOD) => {}
+                () = self.nudged.notified() => {}
+            }
+        }
+    }
+
+    /// A request may have put something into the queue: look at once.
+    pub(crate) fn nudge(&self) {
+        self.nudged.notify_one();
+    }
+
+    /// One round: what is due is fired, woken and handed out. It does not wait for the publisher.
+    pub(crate) async fn round(self: &Arc<Self>) {
+        self.run_jobs().await;
+        if let Err(error) = self.aws.fire_due_schedules() {
+            tracing::error!(error = chain(&*error), "schedules were not fired");
+        }
+        for _ in 0..BATCHES_PER_ROUND_MAX {
+            let Ok(permit) = self.batches.clone().try_acquire_owned() else { break };
+            let messages = match self.receive().await {
+                Ok(messages) if messages.is_empty() => break,
+                Ok(messages) => messages,
+                Err(error) => {
+                    tracing::error!(error = chain(&*error), "the queue was not read");
+                    break;
+                }
+            };
+            let driver = self.clone();
+            let batch = async move {
+                driver.invoke_publisher(messages).await;
+                drop(permit);
+                driver.nudge();
+            };
+            tokio::spawn(batch.with_current_subscriber());
+        }
+    }
+
+    async fn run_jobs(&self) {
+        let mut last = self.last.lock().await;
+        let now = self.clock.now();
+        let is_due = |last: Option<Timestamp>, every| last.is_none_or(|last| now.duration_since(last) >= every);
+        if is_due(last.reset, RESET_EVERY) {
+            last.reset = Some(now);
+            // Failures are logged where they happen, as in Lambda; the next run comes.
+            let _failed = edge::schedule::run_once(async { quota_reset::run(&self.quota_reset).await.map(|_| ()) }).await;
+        }
+        if is_due(last.swept, SWEEP_EVERY) {
+            last.swept = Some(now);
+            let _failed = edge::schedule::run_once(async { sweeper::sweep(&self.sweeper).await.map(|_| ()) }).await;
+        }
+    }
+
+    async fn receive(&self) -> anyhow::Result<Vec<Message>> {
+        let request = self.queue.receive_message().queue_url(aws::queue_url(aws::WAKE_UPS)).max_number_of_messages(BATCH_MAX);
+        let answer = request.message_system_attribute_names(MessageSystemAttributeName::All).send().await?;
+        Ok(answer.messages.unwrap_or_default())
+    }
+
+    /// What an event source mapping does: one batch in, and out of the queue goes what succeeded.
+    async fn invoke_publisher(&self, messages: Vec<Message>) {
+        let response = match serde_json::from_value::<SqsEvent>(event_of(&messages)) {
+            Ok(event) => {
+                let handle = |wake_up| async move { publisher::handle(&self.publisher, &wake_up).await };
+                each_record(event, &self.publisher.metrics, &self.clock, handle).await
+            }
+            Err(error) => return tracing::error!(error = chain(&error), "a batch could not be handed over"),
+        };
+        for message in messages {
+            let failed = response.batch_item_failures.iter().any(|failure| Some(&failure.item_identifier) == message.message_id.as_ref());
+            if failed {
+                continue;
+            }
+            let delete = self.queue.delete_message().queue_url(aws::queue_url(aws::WAKE_UPS)).set_receipt_handle(message.receipt_handle);
+            if let Err(error) = delete.send().await {
+                tracing::warn!(error = chain(&error), "a message was not deleted and comes again");
+            }
+        }
+    }
+}
+
+fn event_of(messages: &[Message]) -> serde_json::Value {
+    let record = |message: &Message| {
+        let attributes = message.attributes.iter().flatten().map(|(name, value)| (name.as_str().to_owned(), json!(value)));
+        json!({
+            "messageId": message.message_id,
+            "receiptHandle": message.receipt_handle,
+            "body": message.body,
+            "attributes": attributes.collect::<serde_json::Map<_, _>>(),
+            "messageAttributes": {},
+            "eventSource": "aws:sqs",
+            "eventSourceARN": aws::queue_arn(aws::WAKE_UPS),
+            "awsRegion": aws::REGION,
+        })
+    };
+    json!({ "Records": messages.iter().map(record).collect::<Vec<_>>() })
+}

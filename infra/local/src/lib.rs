@@ -1,0 +1,17 @@
+//! The whole service on one machine: embedded AWS, the gateway, the clocks, the simulated platforms.
+//!
+//! What runs here is what runs in Lambda: the functions' own routers and handlers, over the real SDK clients. Only what
+//! surrounds them is ours: who calls them, and who answers the clients.
+
+pub mod aws;
+pub mod browser;
+pub mod clock;
+mod driver;
+pub mod gateway;
+mod page;
+mod routes;
+pub mod service;
+mod variables;
+
+pub use browser::{Browser, Reply};
+pub use service::{LocalService, Options};

@@ -1,0 +1,107 @@
+//! The routes that exist on one machine only: gift certificates, the clock, the inbox.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use domain::people::{GiftCertificate, GiftCode, HashKey};
+use domain::plan::Plan;
+use edge::clock::Clock;
+use edge::json::Json;
+use edge::problem::Problem;
+use edge::random::Random;
+use http::StatusCode;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use store::Store;
+
+use crate::aws::Aws;
+use crate::clock::{ADVANCE_SECS_MAX, ServiceClock};
+use crate::driver::Driver;
+
+/// What these routes work with.
+#[derive(Clone)]
+pub(crate) struct Local {
+    pub(crate) aws: Aws,
+    pub(crate) store: Store,
+    pub(crate) hash_key: HashKey,
+    pub(crate) service_clock: ServiceClock,
+    pub(crate) clock: Clock,
+    pub(crate) random: Random,
+    pub(crate) driver: Arc<Driver>,
+}
+
+/// The routes below `/_local`, for callers on this machine.
+pub(crate) fn router(local: Local) -> Router {
+    Router::new()
+        .route("/_local/gift-certificates", post(issue_gift))
+        .route("/_local/clock", post(advance_clock))
+        .route("/_local/inbox", get(inbox))
+        .route_layer(middleware::from_fn(loopback_only))
+        .with_state(local)
+}
+
+async fn loopback_only(ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request, next: Next) -> Response {
+    if peer.ip().to_canonical().is_loopback() { next.run(request).await } else { Problem::not_found().into_response() }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IssueGift {
+    plan: Plan,
+}
+
+#[derive(Serialize)]
+struct IssuedGift {
+    code: String,
+}
+
+async fn issue_gift(State(local): State<Local>, Json(request): Json<IssueGift>) -> Result<(StatusCode, Json<IssuedGift>), Problem> {
+    let code = GiftCode::from_entropy(local.random.bytes());
+    let gift = GiftCertificate::issue(request.plan, None, local.clock.now());
+    local.store.issue_gift(&code.keyed_hash(&local.hash_key), &gift).await.map_err(|error| Problem::internal(&error))?;
+    Ok((StatusCode::CREATED, Json(IssuedGift { code: code.expose() })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AdvanceClock {
+    advance_seconds: i64,
+}
+
+#[derive(Serialize)]
+struct Advanced {
+    now: Timestamp,
+}
+
+/// Moves the clock, and lets everything that is due by then start.
+async fn advance_clock(State(local): State<Local>, Json(request): Json<AdvanceClock>) -> Result<Json<Advanced>, Problem> {
+    if !(1..=ADVANCE_SECS_MAX).contains(&request.advance_seconds) {
+        return Err(Problem::validation(Vec::new()).with_error("/advance_seconds", "out_of_range", "1 to 63,072,000 seconds."));
+    }
+    local.service_clock.advance(request.advance_seconds).map_err(|error| Problem::internal(&*error))?;
+    local.driver.round().await;
+    Ok(Json(Advanced { now: local.clock.now() }))
+}
+
+#[derive(Serialize)]
+struct Inbox {
+    items: Vec<TextMessage>,
+}
+
+#[derive(Serialize)]
+struct TextMessage {
+    to: String,
+    text: String,
+    at: Timestamp,
+}
+
+async fn inbox(State(local): State<Local>) -> Result<Json<Inbox>, Problem> {
+    let texts = local.aws.inbox().map_err(|error| Problem::internal(&*error))?;
+    let items = texts.into_iter().map(|text| TextMessage { to: text.phone, text: text.body, at: text.sent_at }).collect();
+    Ok(Json(Inbox { items }))
+}

@@ -1,0 +1,65 @@
+//! What the functions find in their environment on this machine.
+
+use edge::config::{Source, variables as name};
+use simulator::Addresses;
+use store::Tables;
+
+use crate::aws;
+
+/// What the names of our secrets begin with.
+pub(crate) const SECRETS_PREFIX: &str = "postledger/local";
+const SCHEDULE_GROUP: &str = "postledger-local";
+
+/// The tables by name.
+pub(crate) fn tables() -> Tables {
+    Tables {
+        users: "postledger-local-users".to_owned(),
+        posts: "postledger-local-posts".to_owned(),
+        ledger: "postledger-local-ledger".to_owned(),
+        sessions: "postledger-local-sessions".to_owned(),
+    }
+}
+
+/// Every variable that a function reads, for a service at `base_url` on `port`.
+pub(crate) fn source(base_url: String, port: u16, platforms: Addresses) -> Source {
+    let tables = tables();
+    Source::from_fn(move |variable| {
+        Some(match variable {
+            name::STAGE => "local".to_owned(),
+            name::LOG_LEVEL => "info".to_owned(),
+            name::USERS_TABLE => tables.users.clone(),
+            name::POSTS_TABLE => tables.posts.clone(),
+            name::LEDGER_TABLE => tables.ledger.clone(),
+            name::SESSIONS_TABLE => tables.sessions.clone(),
+            name::PUBLIC_URL | name::FRONTEND_URL => base_url.clone(),
+            name::ALLOWED_ORIGINS => format!("{base_url},http://127.0.0.1:{port}"),
+            name::PUBLISH_QUEUE_URL => aws::queue_url(aws::WAKE_UPS),
+            name::PUBLISH_QUEUE_ARN => aws::queue_arn(aws::WAKE_UPS),
+            name::SCHEDULE_GROUP => SCHEDULE_GROUP.to_owned(),
+            name::SCHEDULE_ROLE_ARN => format!("arn:aws:iam::{}:role/postledger-local-scheduler", aws::ACCOUNT),
+            name::SCHEDULE_DLQ_ARN => aws::queue_arn(aws::DEAD_LETTERS),
+            name::PLATFORMS => "x,facebook".to_owned(),
+            name::X_AUTHORIZE_URL => platforms.x_authorize_url.clone(),
+            name::X_API_URL => platforms.x_api_url.clone(),
+            name::FACEBOOK_AUTHORIZE_URL => platforms.facebook_authorize_url.clone(),
+            name::FACEBOOK_API_URL => platforms.facebook_api_url.clone(),
+            name::FACEBOOK_VERSION => platforms.facebook_version.clone(),
+            name::SECRETS_PREFIX => SECRETS_PREFIX.to_owned(),
+            _ => return None,
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use url::Url;
+
+    #[test]
+    fn every_variable_that_a_function_reads_has_a_value_here() {
+        let base = Url::parse("http://localhost:3000").unwrap();
+        let source = source("http://localhost:3000".into(), 3000, simulator::addresses(&base));
+        let missing: Vec<_> = name::VARIABLES.iter().filter(|variable| source.get(variable).is_none()).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+}

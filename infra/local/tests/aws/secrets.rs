@@ -1,0 +1,139 @@
+use aws_sdk_secretsmanager::error::ProvideErrorMetadata;
+use cloud::vault::{ChoiceTokens, VaultError, version_of};
+use domain::id::ChoiceId;
+use domain::platform::PlatformName;
+use domain::token::TokenSet;
+use jiff::Timestamp;
+use secrecy::ExposeSecret;
+
+use crate::stage::{Stage, attempt, connection, secs};
+
+fn tokens(access: &str) -> TokenSet {
+    TokenSet { access: access.into(), refresh: Some("r".into()), parent: None, expires_at: None, scopes: vec!["post".to_owned()] }
+}
+
+async fn access(stage: &Stage, name: &str, version: &str) -> String {
+    stage.vault().read(name, version).await.unwrap().access.expose_secret().to_owned()
+}
+
+#[tokio::test]
+async fn each_attempts_tokens_are_read_by_their_own_version() {
+    let stage = Stage::open();
+    let vault = stage.vault();
+    let name = vault.connection_secret(&connection());
+    let first = vault.create(&name, &tokens("one"), &attempt(1)).await.unwrap();
+    let second = vault.put(&name, &tokens("two"), &attempt(2)).await.unwrap();
+    let third = vault.put(&name, &tokens("three"), &attempt(3)).await.unwrap();
+    assert_eq!(third, version_of(&attempt(3)));
+    let stage = stage.restarted();
+    for (version, token) in [(first, "one"), (second, "two"), (third, "three")] {
+        assert_eq!(access(&stage, &name, &version).await, token);
+    }
+}
+
+#[tokio::test]
+async fn a_write_repeated_with_its_token_changes_nothing_and_another_value_is_refused() {
+    let stage = Stage::open();
+    let vault = stage.vault();
+    let name = vault.connection_secret(&connection());
+    vault.create(&name, &tokens("one"), &attempt(1)).await.unwrap();
+    vault.create(&name, &tokens("one"), &attempt(1)).await.unwrap();
+    assert!(matches!(vault.create(&name, &tokens("x"), &attempt(9)).await, Err(VaultError::Exists { .. })));
+    vault.put(&name, &tokens("two"), &attempt(2)).await.unwrap();
+    vault.put(&name, &tokens("one"), &attempt(1)).await.unwrap();
+    assert!(matches!(vault.put(&name, &tokens("x"), &attempt(2)).await, Err(VaultError::Exists { .. })));
+    let current = stage.secrets().get_secret_value().secret_id(&name).send().await.unwrap();
+    assert_eq!(current.version_id(), Some(version_of(&attempt(2)).as_str()));
+    let previous = stage.secrets().get_secret_value().secret_id(&name).version_stage("AWSPREVIOUS").send().await.unwrap();
+    assert_eq!(previous.version_id(), Some(version_of(&attempt(1)).as_str()));
+}
+
+#[tokio::test]
+async fn after_a_crash_the_attempts_version_is_found_or_known_to_be_absent() {
+    let stage = Stage::open();
+    let vault = stage.vault();
+    let name = vault.connection_secret(&connection());
+    assert!(vault.find_version(&name, &attempt(1)).await.unwrap().is_none());
+    vault.create(&name, &tokens("one"), &attempt(1)).await.unwrap();
+    assert!(vault.find_version(&name, &attempt(1)).await.unwrap().is_some());
+    assert!(vault.find_version(&name, &attempt(2)).await.unwrap().is_none());
+    assert!(matches!(vault.read(&name, &version_of(&attempt(2))).await, Err(VaultError::Missing { .. })));
+    assert!(matches!(vault.put("postledger/none", &tokens("x"), &attempt(1)).await, Err(VaultError::Missing { .. })));
+}
+
+#[tokio::test]
+async fn a_deleted_secret_is_gone_and_deleting_it_again_is_no_error() {
+    let stage = Stage::open();
+    let vault = stage.vault();
+    let name = vault.connection_secret(&connection());
+    vault.create(&name, &tokens("one"), &attempt(1)).await.unwrap();
+    vault.delete(&name).await.unwrap();
+    vault.delete(&name).await.unwrap();
+    assert!(vault.find_version(&name, &attempt(1)).await.unwrap().is_none());
+    vault.create(&name, &tokens("again"), &attempt(2)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_choice_comes_back_with_every_account_and_can_be_forgotten() {
+    let stage = Stage::open();
+    let vault = stage.vault();
+    let choice = ChoiceId::new(Timestamp::UNIX_EPOCH, [3; 10]);
+    let account = |id: &str| ChoiceTokens { account_id: id.into(), username: "Shop".into(), kind: "page".into(), tokens: tokens(id) };
+    vault.create_choice(&choice, &[account("1"), account("2")]).await.unwrap();
+    let read = vault.read_choice(&choice).await.unwrap();
+    let ids = read.iter().map(|account| (account.account_id.as_str(), account.tokens.access.expose_secret()));
+    assert_eq!(ids.collect::<Vec<_>>(), [("1", "1"), ("2", "2")]);
+    vault.delete_choice(&choice).await.unwrap();
+    assert!(matches!(vault.read_choice(&choice).await, Err(VaultError::Missing { .. })));
+}
+
+#[tokio::test]
+async fn what_is_larger_than_a_secret_is_refused_before_it_is_sent() {
+    let stage = Stage::open();
+    let error = stage.vault().create("postledger/connection/x", &tokens(&"a".repeat(65_536)), &attempt(1)).await.unwrap_err();
+    assert!(matches!(error, VaultError::TooLarge { .. }));
+    assert!(stage.aws.calls().is_empty());
+}
+
+#[tokio::test]
+async fn app_credentials_are_kept_for_five_minutes() {
+    let stage = Stage::open();
+    let vault = stage.vault();
+    let set = |id: &str| stage.aws.set_secret("postledger/platform/x", &format!(r#"{{"client_id":"{id}","client_secret":"s"}}"#).into());
+    set("old").unwrap();
+    let client_id = async |later| vault.app_credentials(PlatformName::X, stage.now() + secs(later)).await.unwrap().0;
+    assert_eq!(client_id(0).await, "old");
+    set("new").unwrap();
+    assert_eq!(client_id(299).await, "old");
+    assert_eq!(client_id(300).await, "new");
+    assert!(matches!(vault.app_credentials(PlatformName::Facebook, stage.now()).await, Err(VaultError::Missing { .. })));
+}
+
+#[tokio::test]
+async fn a_hash_key_that_is_too_short_is_refused() {
+    let stage = Stage::open();
+    stage.aws.set_secret("postledger/hash-key", &"k".repeat(63).into()).unwrap();
+    assert!(matches!(stage.vault().hash_key().await, Err(VaultError::Malformed { .. })));
+    stage.aws.set_secret("postledger/hash-key", &"k".repeat(64).into()).unwrap();
+    assert_eq!(stage.vault().hash_key().await.unwrap().expose_secret().len(), 64);
+}
+
+#[tokio::test]
+async fn secrets_are_listed_and_described_without_their_values() {
+    let stage = Stage::open();
+    let vault = stage.vault();
+    vault.create("postledger/connection/a", &tokens("one"), &attempt(1)).await.unwrap();
+    vault.create("postledger/connection/b", &tokens("two"), &attempt(1)).await.unwrap();
+    let listed = stage.secrets().list_secrets().send().await.unwrap();
+    assert_eq!(listed.secret_list().iter().filter_map(|entry| entry.name()).collect::<Vec<_>>().len(), 2);
+    let described = stage.secrets().describe_secret().secret_id("postledger/connection/a").send().await.unwrap();
+    assert_eq!(described.version_ids_to_stages().unwrap()[&version_of(&attempt(1))], ["AWSCURRENT"]);
+}
+
+#[tokio::test]
+async fn a_token_of_the_wrong_length_is_refused() {
+    let stage = Stage::open();
+    let request = stage.secrets().create_secret().name("n").client_request_token("short").secret_string("v");
+    let error = request.send().await.unwrap_err().into_service_error();
+    assert_eq!(error.code(), Some("InvalidParameterException"));
+}
