@@ -28,7 +28,9 @@ impl Gateway {
         let mut paths = Paths::default();
         let mut routers = Vec::new();
         for (index, (served, router)) in functions.into_iter().enumerate() {
-            served.iter().for_each(|path| paths.add(path, index));
+            for path in served {
+                paths.add(path, index);
+            }
             routers.push(router);
         }
         Self { paths: Arc::new(paths), functions: Arc::new(routers) }

@@ -165,13 +165,12 @@ async fn provide_secrets(aws: &Aws, host: &Host) -> anyhow::Result<HashKey> {
         aws.set_secret(&format!("{SECRETS_PREFIX}/platform/{platform}"), &SecretString::from(credentials.to_string()))?;
     }
     let vault = Vault::open(&aws.sdk_config(), SECRETS_PREFIX);
-    let key = match vault.hash_key().await {
-        Ok(key) => key,
-        Err(_) => {
-            let key = SecretString::from(data_encoding::HEXLOWER.encode(&host.random.bytes::<48>()));
-            aws.set_secret(&format!("{SECRETS_PREFIX}/hash-key"), &key)?;
-            key
-        }
+    let key = if let Ok(key) = vault.hash_key().await {
+        key
+    } else {
+        let key = SecretString::from(data_encoding::HEXLOWER.encode(&host.random.bytes::<48>()));
+        aws.set_secret(&format!("{SECRETS_PREFIX}/hash-key"), &key)?;
+        key
     };
     Ok(HashKey::new(key.expose_secret().as_bytes().to_vec())?)
 }

@@ -9,7 +9,7 @@ use super::Walk;
 pub(super) async fn story(walk: &mut Walk, title: &str, post: &str) -> anyhow::Result<()> {
     let story = walk.browser.post_story(post).await?;
     println!("\n{title}: {} on {}, {}", text(&story["status"]), text(&story["platform"]), text(&story["platform_url"]));
-    println!("  attempts  {:<26} {:<26} {:<10} {}", "started", "ended", "outcome", "error");
+    println!("  attempts  {:<26} {:<26} {:<10} error", "started", "ended", "outcome");
     for attempt in items(&story["attempts"]) {
         let (started, ended) = (text(&attempt["started_at"]), text(&attempt["ended_at"]));
         println!(
@@ -19,7 +19,7 @@ pub(super) async fn story(walk: &mut Walk, title: &str, post: &str) -> anyhow::R
             text(&attempt["error"]["code"])
         );
     }
-    println!("  events    {:<26} {:<12} {:<12} {:<10} {}", "at", "from", "to", "actor", "note");
+    println!("  events    {:<26} {:<12} {:<12} {:<10} note", "at", "from", "to", "actor");
     for event in items(&story["events"]) {
         let (from, to, actor) = (text(&event["from"]), text(&event["to"]), text(&event["actor"]));
         println!("            {:<26} {from:<12} {to:<12} {actor:<10} {}", text(&event["at"]), text(&event["note"]));
@@ -32,7 +32,7 @@ pub(super) async fn story(walk: &mut Walk, title: &str, post: &str) -> anyhow::R
 pub(super) async fn ledger(walk: &mut Walk) -> anyhow::Result<()> {
     let [quota, used, reserved, remaining] = walk.browser.quota().await?;
     println!("\nThe ledger: quota {quota} = used {used} + reserved {reserved} + remaining {remaining}");
-    println!("  {:<26} {:<15} {:<10} {:>6} {:>10}  {}", "at", "reason", "actor", "quota", "remaining", "post");
+    println!("  {:<26} {:<15} {:<10} {:>6} {:>10}  post", "at", "reason", "actor", "quota", "remaining");
     let history = walk.browser.history().await?;
     let mut replayed = 0;
     for row in history.iter().rev() {

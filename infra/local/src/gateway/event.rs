@@ -58,12 +58,11 @@ pub async fn event_of(request: Request<Body>, caller: &Caller, route: &str) -> R
         event["cookies"] = json!(cookies);
     }
     if !bytes.is_empty() {
-        match std::str::from_utf8(&bytes) {
-            Ok(text) => event["body"] = json!(text),
-            Err(_) => {
-                event["body"] = json!(data_encoding::BASE64.encode(&bytes));
-                event["isBase64Encoded"] = json!(true);
-            }
+        if let Ok(text) = std::str::from_utf8(&bytes) {
+            event["body"] = json!(text);
+        } else {
+            event["body"] = json!(data_encoding::BASE64.encode(&bytes));
+            event["isBase64Encoded"] = json!(true);
         }
     }
     Ok(event)
