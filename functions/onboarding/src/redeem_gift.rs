@@ -5,8 +5,8 @@
 
 use axum::extract::State;
 use domain::id::{HistoryId, UserId};
-use domain::ledger::{Actor, Cause, ChangeReason, Cycle};
-use domain::people::gift::{GiftHash, Redeemed};
+use domain::ledger::{Actor, Cause, ChangeReason, Cycle, LedgerChange};
+use domain::people::gift::Redeemed;
 use domain::people::{GiftCertificate, GiftCode};
 use domain::plan::{Plan, Source, Subscription};
 use domain::user::User;
@@ -72,50 +72,83 @@ pub(crate) async fn answer(
 async fn redeem_gift(deps: &Deps, user: &UserId, code: &str) -> Result<(Plan, Cycle), RedeemError> {
     let code = GiftCode::parse(code).map_err(|_| RedeemError::InvalidCode)?;
     let hash = code.keyed_hash(deps.hash_key().await?);
-    let writer = HistoryId::new(deps.clock.now(), deps.random.bytes());
     for _ in 0..ROUNDS_MAX {
         let now = deps.clock.now();
         let user = deps.store.user(user).await?.ok_or(RedeemError::NoUser)?;
         let gift = deps.store.gift(&hash).await?.ok_or(RedeemError::InvalidCode)?;
         let gift = match gift.redeem(user.id.clone(), now).map_err(|_| RedeemError::InvalidCode)? {
             Redeemed::Now(gift) => gift,
-            Redeemed::AlreadyYours(gift) => return repeated(deps, &user, gift.plan, now).await,
+            Redeemed::AlreadyYours(gift) => return repeated(deps, &user, &gift, now).await,
         };
-        if user.subscription.is_some_and(|plan| plan.active) {
-            return Err(RedeemError::PlanRunning);
-        }
-        if let Some(cycle) = store_redemption(deps, (&hash, &gift), user, &writer).await? {
-            return Ok((gift.plan, cycle));
+        let id = HistoryId::new(now, deps.random.bytes());
+        let writer = id.to_string();
+        let (user, change) = with_plan(user, gift.plan, id, now)?;
+        let redemption = Redemption { hash: &hash, gift: &gift, user: &user, ledger: &change, writer: &writer };
+        if deps.store.redeem(&redemption).await? == Stored::Done {
+            tracing::info!(user_id = %user.id, plan = gift.plan.as_str(), "a gift certificate was redeemed");
+            return Ok((gift.plan, change.cycle));
         }
     }
     Err(RedeemError::Contended)
 }
 
-/// The running numbers, for who redeemed the certificate before.
-async fn repeated(deps: &Deps, user: &User, plan: Plan, now: Timestamp) -> Result<(Plan, Cycle), RedeemError> {
-    let cycle = deps.store.running_cycle(user, now).await?.ok_or(RedeemError::InvalidCode)?;
-    Ok((plan, cycle))
+/// The user with the plan, and the first cycle of it.
+fn with_plan(user: User, plan: Plan, id: HistoryId, now: Timestamp) -> Result<(User, LedgerChange), RedeemError> {
+    if user.subscription.is_some_and(|subscription| subscription.active) {
+        return Err(RedeemError::PlanRunning);
+    }
+    let subscription = Subscription { plan, anchor: now, active: true, source: Source::Gift };
+    let cycle = Cycle::open(user.id.clone(), subscription.cycle_at(now), plan, now);
+    let change = cycle.opening(ChangeReason::GiftRedeemed, Cause { id, at: now, actor: Actor::User, post_id: None });
+    Ok((User { subscription: Some(subscription), rev: user.rev + 1, ..user }, change))
 }
 
-/// The plan begins now, with its first cycle. `None`: something of it changed meanwhile.
-async fn store_redemption(
-    deps: &Deps,
-    (hash, gift): (&GiftHash, &GiftCertificate),
-    user: User,
-    writer: &HistoryId,
-) -> Result<Option<Cycle>, RedeemError> {
-    let now = deps.clock.now();
-    let subscription = Subscription { plan: gift.plan, anchor: now, active: true, source: Source::Gift };
-    let cause = Cause { id: writer.clone(), at: now, actor: Actor::User, post_id: None };
-    let fresh = Cycle::open(user.id.clone(), subscription.cycle_at(now), gift.plan, now);
-    let ledger = fresh.opening(ChangeReason::GiftRedeemed, cause);
-    let user = User { subscription: Some(subscription), rev: user.rev + 1, ..user };
-    let redemption = Redemption { hash, gift, user: &user, ledger: &ledger, writer: writer.as_str() };
-    match deps.store.redeem(&redemption).await? {
-        Stored::Done => {
-            tracing::info!(user_id = %user.id, plan = gift.plan.as_str(), "a gift certificate was redeemed");
-            Ok(Some(ledger.cycle))
-        }
-        Stored::Moved => Ok(None),
+/// The answer to its owner once more: the running cycle, or the one that the certificate began if its plan has ended.
+async fn repeated(deps: &Deps, user: &User, gift: &GiftCertificate, now: Timestamp) -> Result<(Plan, Cycle), RedeemError> {
+    let running = deps.store.running_cycle(user, now).await?;
+    let cycle = match (running, gift.redeemed_at) {
+        (Some(cycle), _) => Some(cycle),
+        (None, Some(began)) => deps.store.cycle(&user.id, began).await?,
+        (None, None) => None,
+    };
+    // Without either, the certificate gives nothing that could be shown.
+    cycle.map(|cycle| (gift.plan, cycle)).ok_or(RedeemError::InvalidCode)
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::people::PhoneNumber;
+
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn user(subscription: Option<Subscription>) -> User {
+        let phone = PhoneNumber::parse("+61412345678").unwrap();
+        User { id: UserId::new(at(0), [1; 10]), phone, created_at: at(0), subscription, rev: 3 }
+    }
+
+    #[test]
+    fn a_plan_begins_with_a_full_cycle_and_one_line_of_history() {
+        let id = HistoryId::new(at(50), [2; 10]);
+        let (user, change) = with_plan(user(None), Plan::Starter, id, at(50)).unwrap();
+        let subscription = user.subscription.unwrap();
+        assert_eq!((subscription.anchor, subscription.active, subscription.source), (at(50), true, Source::Gift));
+        assert_eq!((user.rev, change.expected_rev, change.cycle.span.start), (4, None, at(50)));
+        assert_eq!((change.cycle.quota, change.cycle.remaining), (12, 12));
+        let [entry] = change.entries.as_slice() else { panic!("one entry") };
+        assert_eq!((entry.reason, entry.previous_total, entry.new_total), (ChangeReason::GiftRedeemed, 0, 12));
+    }
+
+    #[test]
+    fn a_running_plan_is_kept_and_an_ended_one_replaced() {
+        let running = Subscription { plan: Plan::Starter, anchor: at(0), active: true, source: Source::Subscription };
+        let ended = Subscription { active: false, ..running };
+        let id = HistoryId::new(at(50), [2; 10]);
+        assert!(matches!(with_plan(user(Some(running)), Plan::Professional, id.clone(), at(50)), Err(RedeemError::PlanRunning)));
+        let (user, _) = with_plan(user(Some(ended)), Plan::Professional, id, at(50)).unwrap();
+        assert_eq!(user.subscription.map(|subscription| subscription.plan), Some(Plan::Professional));
     }
 }

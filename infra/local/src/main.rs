@@ -4,6 +4,7 @@
 mod cli;
 mod demo;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -38,12 +39,15 @@ async fn serve(cli: &Cli) -> anyhow::Result<()> {
     let options = Options { port: cli.port, data_dir: data_dir.clone(), fresh: cli.fresh, lines: Lines::to(log) };
     let service = LocalService::start(options).await?;
     let url = service.base_url();
-    println!("Postledger is at {url}");
-    println!("State: {}   Logs: {}", data_dir.display(), log_path.display());
-    println!();
-    println!("{}", cli::WHAT_TO_TRY.replace("$URL", url));
+    let (state, logs) = (data_dir.display(), log_path.display());
+    say(&format!("Postledger is at {url}\nState: {state}   Logs: {logs}\n\n{}", cli::WHAT_TO_TRY.replace("$URL", url)));
     tokio::signal::ctrl_c().await.context("waiting for Ctrl-C")?;
     service.stop().await;
-    println!("Stopped. The state is kept; --fresh starts anew.");
+    say("Stopped. The state is kept; --fresh starts anew.");
     Ok(())
+}
+
+/// A reader that went away, such as `| head -1`, does not stop the service.
+fn say(text: &str) {
+    let _nobody_reads = writeln!(std::io::stdout(), "{text}");
 }

@@ -1,1 +1,224 @@
-//! journeys
+//! The stage for journeys: the whole service in this process, people with browsers, and a look at what is left behind.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::QueueAttributeName;
+use domain::wake_up::WakeUp;
+use edge::lines::Captured;
+use local::aws::{self, CallInfo, Fault};
+use local::{Browser, LocalService, Options};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How long anything that is due may take: the promise of two seconds, with room for a busy machine.
+pub const SOON: Duration = Duration::from_secs(8);
+/// Longer than the wait before a search can be believed, in service time.
+pub const UNTIL_SEARCH_SECS: i64 = 130;
+
+/// A running service with a folder of its own. A test ends with [`Stage::end`]; one that does not, fails.
+pub struct Stage {
+    service: Option<LocalService>,
+    data_dir: TempDir,
+    lines: Captured,
+    ended: bool,
+}
+
+/// Somebody signed in, with a plan and an account on each platform.
+pub struct Person {
+    /// Their browser.
+    pub browser: Browser,
+    /// Their connection on X.
+    pub x: String,
+    /// Their connection on Facebook.
+    pub facebook: String,
+}
+
+impl Stage {
+    /// A fresh service.
+    pub async fn open() -> Self {
+        let data_dir = tempfile::tempdir().expect("a temporary folder");
+        let lines = Captured::default();
+        let service = start(&data_dir, &lines).await;
+        Self { service: Some(service), data_dir, lines, ended: false }
+    }
+
+    /// The service stops as in a crash, and starts again on the same folder.
+    pub async fn restart(&mut self) {
+        drop(self.service.take());
+        // The tasks of the old one are aborted; they let go of the folder when they are next looked at.
+        let until = Instant::now() + SOON;
+        loop {
+            match LocalService::start(options(&self.data_dir, &self.lines)).await {
+                Ok(service) => return self.service = Some(service),
+                Err(error) => assert!(Instant::now() < until, "{error:#}"),
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// A browser that nobody has signed in with.
+    pub fn browser(&self) -> Browser {
+        Browser::new(self.service().base_url()).expect("a browser")
+    }
+
+    /// The running service.
+    pub fn service(&self) -> &LocalService {
+        self.service.as_ref().expect("the service runs")
+    }
+
+    /// Somebody new with a plan, who has connected X as `account` and both Pages of Facebook, of which the first counts.
+    pub async fn person(&self, phone: &str, plan: &str, account: &str) -> anyhow::Result<Person> {
+        let mut browser = self.browser();
+        browser.sign_in(phone).await?;
+        browser.redeem(plan).await?;
+        let x = browser.connect("x", &[("account", account)], &[]).await?.remove(0);
+        let facebook = browser.connect("facebook", &[], &["Demo Bakery"]).await?.remove(0);
+        Ok(Person { browser, x, facebook })
+    }
+
+    /// From now on every call of `operation`, such as `scheduler.CreateSchedule`, fails before it is applied.
+    pub fn fail(&self, operation: &'static str) {
+        let hook = move |call: &CallInfo| (format!("{}.{}", call.service, call.operation) == operation).then_some(Fault::FailBefore);
+        self.service().aws().on_call(Box::new(hook));
+    }
+
+    /// All calls go through again.
+    pub fn heal(&self) {
+        self.service().aws().on_call(Box::new(|_: &CallInfo| None));
+    }
+
+    /// How often an operation was called.
+    pub fn calls(&self, operation: &str) -> u64 {
+        self.service().aws().calls().get(operation).copied().unwrap_or(0)
+    }
+
+    /// Puts a wake-up into the queue, `copies` times.
+    pub async fn wake(&self, story: &Value, user: &str, copies: usize) -> anyhow::Result<()> {
+        let wake_up = WakeUp {
+            post_id: serde_json::from_value(story["id"].clone())?,
+            user_id: serde_json::from_value(user.into())?,
+            version: serde_json::from_value(story["version"].clone())?,
+        };
+        self.enqueue(&serde_json::to_string(&wake_up)?, copies).await
+    }
+
+    /// Puts a message into the queue, whatever it says.
+    pub async fn enqueue(&self, body: &str, copies: usize) -> anyhow::Result<()> {
+        let queue = Client::new(&self.service().aws().sdk_config());
+        let sends = (0..copies).map(|_| queue.send_message().queue_url(aws::queue_url(aws::WAKE_UPS)).message_body(body).send());
+        for sent in futures::future::join_all(sends).await {
+            sent?;
+        }
+        Ok(())
+    }
+
+    /// Waits until no message is visible or in flight, and says how many lie in the dead-letter queue.
+    pub async fn queue_at_rest(&self) -> anyhow::Result<u64> {
+        let until = Instant::now() + SOON;
+        loop {
+            let (visible, in_flight) = (self.count(aws::WAKE_UPS, false).await?, self.count(aws::WAKE_UPS, true).await?);
+            if visible + in_flight == 0 {
+                return self.count(aws::DEAD_LETTERS, false).await;
+            }
+            anyhow::ensure!(Instant::now() < until, "{visible} messages wait and {in_flight} are in flight");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn count(&self, queue: &str, in_flight: bool) -> anyhow::Result<u64> {
+        let name = if in_flight {
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible
+        } else {
+            QueueAttributeName::ApproximateNumberOfMessages
+        };
+        let client = Client::new(&self.service().aws().sdk_config());
+        let answer = client.get_queue_attributes().queue_url(aws::queue_url(queue)).attribute_names(name.clone()).send().await?;
+        let count = answer.attributes().and_then(|attributes| attributes.get(&name)).context("a queue without counts")?;
+        Ok(count.parse()?)
+    }
+
+    /// The log lines and metrics so far.
+    pub fn log(&self) -> Vec<String> {
+        self.lines.read()
+    }
+
+    /// Nothing may be left over: no message, no dead letter, no error in the log.
+    pub async fn end(self) {
+        let left = self.queue_at_rest().await.expect("the queue comes to rest");
+        assert_eq!(left, 0, "dead letters");
+        let errors: Vec<_> = self.log().into_iter().filter(|line| line.contains("\"level\":\"ERROR\"")).collect();
+        assert!(errors.is_empty(), "{errors:#?}");
+        self.end_disturbed().await;
+    }
+
+    /// Ends a test that left dead letters or errors on purpose.
+    pub async fn end_disturbed(mut self) {
+        self.ended = true;
+        if let Some(service) = self.service.take() {
+            service.stop().await;
+        }
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        assert!(self.ended || std::thread::panicking(), "a journey ends with Stage::end: what it leaves behind was not looked at");
+    }
+}
+
+async fn start(data_dir: &TempDir, lines: &Captured) -> LocalService {
+    LocalService::start(options(data_dir, lines)).await.expect("the service starts")
+}
+
+fn options(data_dir: &TempDir, lines: &Captured) -> Options {
+    Options { port: 0, data_dir: data_dir.path().to_owned(), fresh: false, lines: lines.lines() }
+}
+
+impl Person {
+    /// The user's id.
+    pub async fn id(&self) -> anyhow::Result<String> {
+        self.browser.get("/api/user").await?.expect(200)?.str("/id")
+    }
+
+    /// A post on X that is due in `secs`, approved.
+    pub async fn approved_on_x(&self, text: &str, secs: i64) -> anyhow::Result<String> {
+        let post = self.written_on_x(text, secs).await?;
+        self.browser.approve(&post).await?;
+        Ok(post)
+    }
+
+    /// A draft on X that is due in `secs`.
+    pub async fn written_on_x(&self, text: &str, secs: i64) -> anyhow::Result<String> {
+        let due = self.browser.service_time(secs).await?;
+        Ok(self.browser.write(text, &[&self.x], &due).await?.remove(0))
+    }
+
+    /// Whether quota, used, reserved and remaining are these.
+    pub async fn has_quota(&self, expected: [u64; 4]) -> anyhow::Result<()> {
+        let seen = self.browser.quota().await?;
+        anyhow::ensure!(seen == expected, "quota, used, reserved, remaining: expected {expected:?}, saw {seen:?}");
+        Ok(())
+    }
+
+    /// How often X holds this text.
+    pub async fn times_on_x(&self, text: &str) -> anyhow::Result<usize> {
+        Ok(self.browser.on_platform("x", text).await?.len())
+    }
+
+    /// Whether the history replays to the ledger, and tells a published post for each that is used.
+    pub async fn ledger_adds_up(&self) -> anyhow::Result<()> {
+        let [quota, used, reserved, remaining] = self.browser.quota().await?;
+        anyhow::ensure!(quota == used + reserved + remaining, "{quota} = {used} + {reserved} + {remaining}");
+        let history = self.browser.history().await?;
+        let mut replayed = 0;
+        for row in history.iter().rev() {
+            anyhow::ensure!(row["previous_remaining"] == replayed, "{row} does not follow {replayed}");
+            replayed = row["new_remaining"].as_u64().context("a number")?;
+        }
+        let published = history.iter().filter(|row| row["change_reason"] == "post_published").count() as u64;
+        anyhow::ensure!((replayed, published) == (remaining, used), "history: {replayed} and {published}, ledger: {remaining} and {used}");
+        Ok(())
+    }
+}
