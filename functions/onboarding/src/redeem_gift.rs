@@ -4,7 +4,7 @@
 //! that is wrong with a code gives one refusal. While a plan runs the certificate stays unused.
 
 use axum::extract::State;
-use domain::id::{HistoryId, UserId};
+use domain::id::{HistoryId, IdEntropy, UserId};
 use domain::ledger::{Actor, Cause, ChangeReason, Cycle, LedgerChange};
 use domain::people::gift::Redeemed;
 use domain::people::{GiftCertificate, GiftCode};
@@ -80,9 +80,8 @@ async fn redeem_gift(deps: &Deps, user: &UserId, code: &str) -> Result<(Plan, Cy
             Redeemed::Now(gift) => gift,
             Redeemed::AlreadyYours(gift) => return repeated(deps, &user, &gift, now).await,
         };
-        let id = HistoryId::new(now, deps.random.bytes());
-        let writer = id.to_string();
-        let (user, change) = with_plan(user, gift.plan, id, now)?;
+        let writer = HistoryId::new(now, deps.random.bytes()).to_string();
+        let (user, change) = with_plan(user, gift.plan, deps.random.bytes(), now)?;
         let redemption = Redemption { hash: &hash, gift: &gift, user: &user, ledger: &change, writer: &writer };
         if deps.store.redeem(&redemption).await? == Stored::Done {
             tracing::info!(user_id = %user.id, plan = gift.plan.as_str(), "a gift certificate was redeemed");
@@ -93,13 +92,13 @@ async fn redeem_gift(deps: &Deps, user: &UserId, code: &str) -> Result<(Plan, Cy
 }
 
 /// The user with the plan, and the first cycle of it.
-fn with_plan(user: User, plan: Plan, id: HistoryId, now: Timestamp) -> Result<(User, LedgerChange), RedeemError> {
+fn with_plan(user: User, plan: Plan, entropy: IdEntropy, now: Timestamp) -> Result<(User, LedgerChange), RedeemError> {
     if user.subscription.is_some_and(|subscription| subscription.active) {
         return Err(RedeemError::PlanRunning);
     }
     let subscription = Subscription { plan, anchor: now, active: true, source: Source::Gift };
     let cycle = Cycle::open(user.id.clone(), subscription.cycle_at(now), plan, now);
-    let change = cycle.opening(ChangeReason::GiftRedeemed, Cause { id, at: now, actor: Actor::User, post_id: None });
+    let change = cycle.opening(ChangeReason::GiftRedeemed, Cause { entropy, at: now, actor: Actor::User, post_id: None });
     Ok((User { subscription: Some(subscription), rev: user.rev + 1, ..user }, change))
 }
 
@@ -132,8 +131,7 @@ mod tests {
 
     #[test]
     fn a_plan_begins_with_a_full_cycle_and_one_line_of_history() {
-        let id = HistoryId::new(at(50), [2; 10]);
-        let (user, change) = with_plan(user(None), Plan::Starter, id, at(50)).unwrap();
+        let (user, change) = with_plan(user(None), Plan::Starter, [2; 10], at(50)).unwrap();
         let subscription = user.subscription.unwrap();
         assert_eq!((subscription.anchor, subscription.active, subscription.source), (at(50), true, Source::Gift));
         assert_eq!((user.rev, change.expected_rev, change.cycle.span.start), (4, None, at(50)));
@@ -146,9 +144,8 @@ mod tests {
     fn a_running_plan_is_kept_and_an_ended_one_replaced() {
         let running = Subscription { plan: Plan::Starter, anchor: at(0), active: true, source: Source::Subscription };
         let ended = Subscription { active: false, ..running };
-        let id = HistoryId::new(at(50), [2; 10]);
-        assert!(matches!(with_plan(user(Some(running)), Plan::Professional, id.clone(), at(50)), Err(RedeemError::PlanRunning)));
-        let (user, _) = with_plan(user(Some(ended)), Plan::Professional, id, at(50)).unwrap();
+        assert!(matches!(with_plan(user(Some(running)), Plan::Professional, [2; 10], at(50)), Err(RedeemError::PlanRunning)));
+        let (user, _) = with_plan(user(Some(ended)), Plan::Professional, [2; 10], at(50)).unwrap();
         assert_eq!(user.subscription.map(|subscription| subscription.plan), Some(Plan::Professional));
     }
 }

@@ -1,10 +1,10 @@
 //! A place in the cycle that holds a post's time.
 
-use domain::id::{HistoryId, PostId, UserId};
+use domain::id::{PostId, UserId};
 use domain::ledger::{Actor, Cause, ChangeReason, Cycle, LedgerChange};
 use domain::plan::Subscription;
 use edge::problem::{Problem, ProblemCode};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::{Deps, trouble};
 
@@ -29,9 +29,7 @@ pub(crate) async fn reserve(
         return cycle.reserve(reserving).map_err(trouble::ledger);
     }
     let fresh = Cycle::open(user.clone(), span, plan.plan, now);
-    // A millisecond earlier, so that the history tells the opening first.
-    let opened_at = now - SignedDuration::from_millis(1);
-    let opening = fresh.opening(ChangeReason::CycleOpened, Cause { post_id: None, ..cause(deps, opened_at, post) });
+    let opening = fresh.opening(ChangeReason::CycleOpened, Cause { post_id: None, ..cause(deps, now, post) });
     let mut change = fresh.reserve(reserving).map_err(trouble::ledger)?;
     change.entries.splice(0..0, opening.entries);
     Ok(change)
@@ -39,5 +37,5 @@ pub(crate) async fn reserve(
 
 /// The user's wish as a cause in the history.
 pub(crate) fn cause(deps: &Deps, at: Timestamp, post: &PostId) -> Cause {
-    Cause { id: HistoryId::new(at, deps.random.bytes()), at, actor: Actor::User, post_id: Some(post.clone()) }
+    Cause { entropy: deps.random.bytes(), at, actor: Actor::User, post_id: Some(post.clone()) }
 }

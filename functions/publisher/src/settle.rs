@@ -22,7 +22,7 @@ pub(crate) async fn store(deps: &Deps, transition: &Transition, event: Option<(S
         None => HistoryId::new(now, deps.random.bytes()).to_string(),
     };
     let event = event.map(|(from, actor, note)| Event { at: now, from: Some(from), to: post.status(), actor, note: note.to_owned() });
-    let cause = Cause { id: HistoryId::new(now, deps.random.bytes()), at: now, actor: Actor::Publisher, post_id: Some(post.id.clone()) };
+    let cause = Cause { entropy: deps.random.bytes(), at: now, actor: Actor::Publisher, post_id: Some(post.id.clone()) };
     let settlement = Settlement { transition, writer: &writer, event: event.as_ref(), cause };
     let commit = deps.store.settle(&settlement).await?;
     match &commit {

@@ -1,6 +1,5 @@
 //! Closing one cycle and opening the next.
 
-use domain::id::HistoryId;
 use domain::ledger::{Actor, Cause, ChangeReason, Cycle, LedgerChange};
 use domain::plan::{CYCLE, CycleSpan};
 use jiff::Timestamp;
@@ -49,5 +48,5 @@ async fn next(deps: &Deps, ended: &Cycle, now: Timestamp) -> Result<Option<Ledge
 }
 
 fn cause(deps: &Deps, at: Timestamp) -> Cause {
-    Cause { id: HistoryId::new(at, deps.random.bytes()), at, actor: Actor::QuotaReset, post_id: None }
+    Cause { entropy: deps.random.bytes(), at, actor: Actor::QuotaReset, post_id: None }
 }

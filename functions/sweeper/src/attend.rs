@@ -54,11 +54,10 @@ async fn miss(deps: &Deps, post: Post) -> Result<Attention, StoreError> {
     let from = post.status();
     let id = post.id.clone();
     let Ok(transition) = post.miss(now) else { return Ok(Attention::None) };
-    let history = HistoryId::new(now, deps.random.bytes());
     let event =
         Event { at: now, from: Some(from), to: transition.post.status(), actor: Actor::Sweeper, note: "its last moment passed".to_owned() };
-    let writer = history.to_string();
-    let cause = Cause { id: history, at: now, actor: Actor::Sweeper, post_id: Some(id.clone()) };
+    let writer = HistoryId::new(now, deps.random.bytes()).to_string();
+    let cause = Cause { entropy: deps.random.bytes(), at: now, actor: Actor::Sweeper, post_id: Some(id.clone()) };
     let settlement = Settlement { transition: &transition, writer: &writer, event: Some(&event), cause };
     match deps.store.settle(&settlement).await? {
         Commit::Done => {

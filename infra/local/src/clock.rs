@@ -1,8 +1,8 @@
 //! The service's clock: the machine's, moved ahead by hand.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 use edge::clock::Clock;
@@ -16,7 +16,8 @@ pub const ADVANCE_SECS_MAX: i64 = 63_072_000;
 #[derive(Debug, Clone)]
 pub struct ServiceClock {
     ahead_secs: Arc<AtomicI64>,
-    file: PathBuf,
+    /// The file, and the turn to write it.
+    file: Arc<Mutex<PathBuf>>,
 }
 
 impl ServiceClock {
@@ -28,7 +29,7 @@ impl ServiceClock {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
             Err(error) => return Err(error).with_context(|| format!("reading {}", file.display())),
         };
-        Ok(Self { ahead_secs: Arc::new(AtomicI64::new(ahead_secs)), file })
+        Ok(Self { ahead_secs: Arc::new(AtomicI64::new(ahead_secs)), file: Arc::new(Mutex::new(file)) })
     }
 
     /// The clock that everything in the service is given.
@@ -37,10 +38,13 @@ impl ServiceClock {
         Clock::from_fn(move || system.now() + SignedDuration::from_secs(ahead_secs.load(Ordering::SeqCst)))
     }
 
-    /// Moves the clock ahead, first on disk.
+    /// Moves the clock ahead, first on disk: a crash leaves the old file or the new one.
     pub fn advance(&self, secs: i64) -> anyhow::Result<()> {
+        let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let ahead = self.ahead_secs.load(Ordering::SeqCst) + secs;
-        std::fs::write(&self.file, ahead.to_string()).with_context(|| format!("writing {}", self.file.display()))?;
+        let written = file.with_extension("new");
+        std::fs::write(&written, ahead.to_string()).with_context(|| format!("writing {}", written.display()))?;
+        std::fs::rename(&written, &*file).with_context(|| format!("writing {}", file.display()))?;
         self.ahead_secs.store(ahead, Ordering::SeqCst);
         Ok(())
     }

@@ -11,7 +11,8 @@ use edge::problem::chain;
 use edge::sqs::each_record;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use tokio::sync::{Mutex, Notify, Semaphore};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
 use tracing::instrument::WithSubscriber;
 
 use crate::aws::{self, Aws};
@@ -44,9 +45,8 @@ pub(crate) struct Driver {
     pub(crate) publisher: publisher::Deps,
     pub(crate) sweeper: sweeper::Deps,
     pub(crate) quota_reset: quota_reset::Deps,
-    last: Mutex<LastRuns>,
-    batches: Arc<Semaphore>,
     nudged: Notify,
+    rounds: watch::Sender<u64>,
 }
 
 impl Driver {
@@ -58,14 +58,16 @@ impl Driver {
         quota_reset: quota_reset::Deps,
     ) -> Arc<Self> {
         let queue = Client::new(&aws.sdk_config());
-        let (last, batches, nudged) = (Mutex::default(), Arc::new(Semaphore::new(BATCHES_AT_ONCE)), Notify::new());
-        Arc::new(Self { aws, queue, clock, publisher, sweeper, quota_reset, last, batches, nudged })
+        let (nudged, rounds) = (Notify::new(), watch::Sender::new(0));
+        Arc::new(Self { aws, queue, clock, publisher, sweeper, quota_reset, nudged, rounds })
     }
 
-    /// Runs until it is dropped. A round that fails is logged, and the next one comes.
+    /// Runs until it is dropped, and with it what the publisher is at. A round that fails is logged, and the next one comes.
     pub(crate) async fn run(self: Arc<Self>) {
+        let (mut last, mut batches) = (LastRuns::default(), JoinSet::new());
         loop {
-            self.round().await;
+            self.round(&mut last, &mut batches).await;
+            self.rounds.send_modify(|count| *count += 1);
             tokio::select! {
                 () = tokio::time::sleep(PERIOD) => {}
                 () = self.nudged.notified() => {}
@@ -78,14 +80,30 @@ impl Driver {
         self.nudged.notify_one();
     }
 
-    /// One round: what is due is fired, woken and handed out. It does not wait for the publisher.
-    pub(crate) async fn round(self: &Arc<Self>) {
-        self.run_jobs().await;
+    /// Waits for a round that began after this call: what is due by now is then fired, woken and handed out.
+    pub(crate) async fn whole_round(&self) {
+        let mut rounds = self.rounds.subscribe();
+        // The round that is on may have begun before.
+        let after = *rounds.borrow_and_update() + 2;
+        while *rounds.borrow_and_update() < after {
+            self.nudge();
+            if rounds.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// One round. It does not wait for the publisher.
+    async fn round(self: &Arc<Self>, last: &mut LastRuns, batches: &mut JoinSet<()>) {
+        self.run_jobs(last).await;
         if let Err(error) = self.aws.fire_due_schedules() {
             tracing::error!(error = chain(&*error), "schedules were not fired");
         }
         for _ in 0..BATCHES_PER_ROUND_MAX {
-            let Ok(permit) = self.batches.clone().try_acquire_owned() else { break };
+            while batches.try_join_next().is_some() {}
+            if batches.len() >= BATCHES_AT_ONCE {
+                break;
+            }
             let messages = match self.receive().await {
                 Ok(messages) if messages.is_empty() => break,
                 Ok(messages) => messages,
@@ -97,15 +115,13 @@ impl Driver {
             let driver = self.clone();
             let batch = async move {
                 driver.invoke_publisher(messages).await;
-                drop(permit);
                 driver.nudge();
             };
-            tokio::spawn(batch.with_current_subscriber());
+            batches.spawn(batch.with_current_subscriber());
         }
     }
 
-    async fn run_jobs(&self) {
-        let mut last = self.last.lock().await;
+    async fn run_jobs(&self, last: &mut LastRuns) {
         let now = self.clock.now();
         let is_due = |last: Option<Timestamp>, every| last.is_none_or(|last| now.duration_since(last) >= every);
         if is_due(last.reset, RESET_EVERY) {

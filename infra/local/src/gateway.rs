@@ -41,6 +41,7 @@ impl Gateway {
         let Some(found) = self.paths.find(request.uri().path()) else { return plain(StatusCode::NOT_FOUND, "Not Found") };
         let event = match event_of(request, caller, found.route).await {
             Ok(event) => event,
+            Err(StatusCode::PAYLOAD_TOO_LARGE) => return plain(StatusCode::PAYLOAD_TOO_LARGE, "Request Too Long"),
             Err(status) => return plain(status, status.canonical_reason().unwrap_or_default()),
         };
         // Through JSON, as Lambda gets it.

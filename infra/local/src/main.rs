@@ -34,7 +34,7 @@ async fn serve(cli: &Cli) -> anyhow::Result<()> {
     let data_dir = cli.data_dir();
     std::fs::create_dir_all(&data_dir).with_context(|| format!("making the data folder {}", data_dir.display()))?;
     let log_path = data_dir.join("log.jsonl");
-    let log = std::fs::OpenOptions::new().create(true).append(true).open(&log_path);
+    let log = std::fs::OpenOptions::new().create(true).write(true).truncate(cli.fresh).append(!cli.fresh).open(&log_path);
     let log = log.with_context(|| format!("opening {}", log_path.display()))?;
     let options = Options { port: cli.port, data_dir: data_dir.clone(), fresh: cli.fresh, lines: Lines::to(log) };
     let service = LocalService::start(options).await?;

@@ -84,7 +84,7 @@ async fn advance_clock(State(local): State<Local>, Json(request): Json<AdvanceCl
         return Err(Problem::validation(Vec::new()).with_error("/advance_seconds", "out_of_range", "1 to 63,072,000 seconds."));
     }
     local.service_clock.advance(request.advance_seconds).map_err(|error| Problem::internal(&*error))?;
-    local.driver.round().await;
+    local.driver.whole_round().await;
     Ok(Json(Advanced { now: local.clock.now() }))
 }
 

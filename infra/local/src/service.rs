@@ -48,7 +48,7 @@ pub struct Options {
     pub lines: Lines,
 }
 
-/// A running service. Dropping it stops it at once, as a crash would; [`LocalService::stop`] lets requests end.
+/// A running service. Dropping it stops it at once, as a crash would.
 pub struct LocalService {
     base_url: String,
     aws: Aws,
@@ -124,7 +124,7 @@ impl LocalService {
         &self.aws
     }
 
-    /// Stops it. What was under way is found again at the next start.
+    /// Stops it and waits until it is gone. What was under way is found again at the next start.
     pub async fn stop(mut self) {
         self.tasks.shutdown().await;
     }
@@ -149,7 +149,7 @@ fn lock(data_dir: &Path, fresh: bool) -> anyhow::Result<File> {
             let ours = entry
                 .file_name()
                 .and_then(|name| name.to_str())
-                .is_some_and(|name| name.contains(".sqlite") || matches!(name, "clock-ahead-seconds" | "log.jsonl"));
+                .is_some_and(|name| name.contains(".sqlite") || name == "clock-ahead-seconds");
             if ours {
                 std::fs::remove_file(&entry).with_context(|| format!("removing {}", entry.display()))?;
             }

@@ -3,10 +3,10 @@
 //! For every cycle `quota = used + reserved + remaining`, always. A change returns the new cycle and the history
 //! entry that explains it; both are stored in one transaction, so that no number exists without its reason.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::id::{HistoryId, PostId, UserId};
+use crate::id::{HistoryId, IdEntropy, PostId, UserId};
 use crate::plan::{CycleSpan, Plan};
 
 /// One user's numbers in one cycle.
@@ -105,8 +105,8 @@ pub struct LedgerChange {
 /// The circumstances that a history entry records.
 #[derive(Debug, Clone)]
 pub struct Cause {
-    /// The id of the entry.
-    pub id: HistoryId,
+    /// Fresh random bytes for the entry's id.
+    pub entropy: IdEntropy,
     /// When.
     pub at: Timestamp,
     /// By whom.
@@ -180,7 +180,7 @@ impl Cycle {
     /// The change that creates this cycle, told as `reason`.
     pub fn opening(&self, reason: ChangeReason, cause: Cause) -> LedgerChange {
         let entry = HistoryEntry {
-            id: cause.id,
+            id: HistoryId::new(cause.at, cause.entropy),
             at: cause.at,
             reason,
             post_id: cause.post_id,
@@ -194,13 +194,16 @@ impl Cycle {
     }
 
     fn changed(&self, mut after: Self, reason: ChangeReason, cause: Cause) -> LedgerChange {
-        after.updated_at = cause.at;
+        // Changes that are made at the same time are stored one after the other, in an order that their clocks do not know: the
+        // rows tell the order in which the numbers changed.
+        let at = cause.at.max(self.updated_at + SignedDuration::from_millis(1));
+        after.updated_at = at;
         after.rev = self.rev + 1;
         // Held in release too: a ledger that does not add up must never be stored.
         assert!(after.adds_up(), "quota = used + reserved + remaining");
         let entry = HistoryEntry {
-            id: cause.id,
-            at: cause.at,
+            id: HistoryId::new(at, cause.entropy),
+            at,
             reason,
             post_id: cause.post_id,
             actor: cause.actor,
@@ -216,12 +219,11 @@ impl Cycle {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jiff::SignedDuration;
     use proptest::prelude::*;
 
     fn cause(n: u8) -> Cause {
         let at = Timestamp::UNIX_EPOCH + SignedDuration::from_secs(i64::from(n));
-        Cause { id: HistoryId::new(at, [n; 10]), at, actor: Actor::User, post_id: None }
+        Cause { entropy: [n; 10], at, actor: Actor::User, post_id: None }
     }
 
     fn fresh() -> Cycle {
@@ -234,7 +236,7 @@ mod tests {
         #[test]
         fn any_sequence_adds_up_and_its_history_replays_to_the_ledger(steps in proptest::collection::vec(0_u8..3, 0..200)) {
             let mut cycle = fresh();
-            let mut remaining = cycle.remaining;
+            let (mut remaining, mut last) = (cycle.remaining, None);
             for (n, step) in steps.into_iter().enumerate() {
                 let cause = cause(u8::try_from(n % 250).unwrap());
                 let change = match step { 0 => cycle.reserve(cause), 1 => cycle.settle(cause), _ => cycle.release(cause) };
@@ -242,6 +244,8 @@ mod tests {
                     Ok(change) => {
                         prop_assert!(change.cycle.adds_up());
                         prop_assert_eq!(change.entries[0].previous_remaining, remaining);
+                        prop_assert!(last.is_none_or(|last| last < change.entries[0].id), "the rows sort in the order of the changes");
+                        last = Some(change.entries[0].id.clone());
                         remaining = change.entries[0].new_remaining;
                         prop_assert_eq!(change.cycle.rev, cycle.rev + 1);
                         cycle = change.cycle;

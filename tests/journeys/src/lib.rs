@@ -17,12 +17,31 @@ pub const SOON: Duration = Duration::from_secs(8);
 /// Longer than the wait before a search can be believed, in service time.
 pub const UNTIL_SEARCH_SECS: i64 = 130;
 
-/// A running service with a folder of its own. A test ends with [`Stage::end`]; one that does not, fails.
+/// A running service with a folder of its own.
 pub struct Stage {
     service: Option<LocalService>,
     data_dir: TempDir,
     lines: Captured,
-    ended: bool,
+}
+
+/// Plays a journey on a fresh stage. Nothing may be left over: no message, no dead letter, no error in the log.
+pub async fn play(journey: impl AsyncFnOnce(&mut Stage) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let mut stage = Stage::open().await;
+    journey(&mut stage).await?;
+    let left = stage.queue_at_rest().await?;
+    anyhow::ensure!(left == 0, "{left} dead letters");
+    let errors: Vec<_> = stage.log().into_iter().filter(|line| line.contains("\"level\":\"ERROR\"")).collect();
+    anyhow::ensure!(errors.is_empty(), "{errors:#?}");
+    stage.close().await;
+    Ok(())
+}
+
+/// Plays a journey that leaves dead letters or errors on purpose.
+pub async fn play_disturbed(journey: impl AsyncFnOnce(&mut Stage) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let mut stage = Stage::open().await;
+    journey(&mut stage).await?;
+    stage.close().await;
+    Ok(())
 }
 
 /// Somebody signed in, with a plan and an account on each platform.
@@ -36,12 +55,11 @@ pub struct Person {
 }
 
 impl Stage {
-    /// A fresh service.
-    pub async fn open() -> Self {
+    async fn open() -> Self {
         let data_dir = tempfile::tempdir().expect("a temporary folder");
         let lines = Captured::default();
         let service = start(&data_dir, &lines).await;
-        Self { service: Some(service), data_dir, lines, ended: false }
+        Self { service: Some(service), data_dir, lines }
     }
 
     /// The service stops as in a crash, and starts again on the same folder.
@@ -144,27 +162,10 @@ impl Stage {
         self.lines.read()
     }
 
-    /// Nothing may be left over: no message, no dead letter, no error in the log.
-    pub async fn end(self) {
-        let left = self.queue_at_rest().await.expect("the queue comes to rest");
-        assert_eq!(left, 0, "dead letters");
-        let errors: Vec<_> = self.log().into_iter().filter(|line| line.contains("\"level\":\"ERROR\"")).collect();
-        assert!(errors.is_empty(), "{errors:#?}");
-        self.end_disturbed().await;
-    }
-
-    /// Ends a test that left dead letters or errors on purpose.
-    pub async fn end_disturbed(mut self) {
-        self.ended = true;
+    async fn close(mut self) {
         if let Some(service) = self.service.take() {
             service.stop().await;
         }
-    }
-}
-
-impl Drop for Stage {
-    fn drop(&mut self) {
-        assert!(self.ended || std::thread::panicking(), "a journey ends with Stage::end: what it leaves behind was not looked at");
     }
 }
 

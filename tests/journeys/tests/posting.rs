@@ -1,97 +1,102 @@
 //! A post's way, black box: on time, once, and accounted for.
 
-use journeys::{SOON, Stage, UNTIL_SEARCH_SECS};
+use journeys::{SOON, UNTIL_SEARCH_SECS, play};
 use serde_json::json;
 
 type Outcome = anyhow::Result<()>;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_post_due_now_is_on_both_platforms_once_and_its_story_adds_up() -> Outcome {
-    let stage = Stage::open().await;
-    let ann = stage.person("+61412345601", "starter", "ann").await?;
-    let due = ann.browser.service_time(0).await?;
-    let posts = ann.browser.write("Hello, both", &[&ann.x, &ann.facebook], &due).await?;
-    for post in &posts {
-        ann.browser.approve(post).await?;
-    }
-    for post in &posts {
-        let story = ann.browser.wait_for(post, "published", SOON).await?;
-        assert!(story["platform_url"].is_string() && story["platform_post_id"].is_string());
-        assert_eq!(story["attempts"][0]["outcome"], "accepted");
-        let steps: Vec<_> = story["events"].as_array().unwrap().iter().map(|event| event["to"].as_str().unwrap()).collect();
-        assert_eq!(steps, ["draft", "scheduled", "publishing", "published"]);
-    }
-    for platform in ["x", "facebook"] {
-        assert_eq!(ann.browser.on_platform(platform, "Hello, both").await?.len(), 1);
-    }
-    ann.has_quota([12, 2, 0, 10]).await?;
-    ann.ledger_adds_up().await?;
-    stage.end().await;
-    Ok(())
+    play(async |stage| {
+        let ann = stage.person("+61412345601", "starter", "ann").await?;
+        let due = ann.browser.service_time(0).await?;
+        let posts = ann.browser.write("Hello, both", &[&ann.x, &ann.facebook], &due).await?;
+        for post in &posts {
+            ann.browser.approve(post).await?;
+        }
+        for post in &posts {
+            let story = ann.browser.wait_for(post, "published", SOON).await?;
+            assert!(story["platform_url"].is_string() && story["platform_post_id"].is_string());
+            assert_eq!(story["attempts"][0]["outcome"], "accepted");
+            let steps: Vec<_> = story["events"].as_array().unwrap().iter().map(|event| event["to"].as_str().unwrap()).collect();
+            assert_eq!(steps, ["draft", "scheduled", "publishing", "published"]);
+        }
+        for platform in ["x", "facebook"] {
+            assert_eq!(ann.browser.on_platform(platform, "Hello, both").await?.len(), 1);
+        }
+        ann.has_quota([12, 2, 0, 10]).await?;
+        ann.ledger_adds_up().await?;
+        Ok(())
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_due_later_is_fired_by_its_schedule_and_not_before() -> Outcome {
-    let stage = Stage::open().await;
-    let ann = stage.person("+61412345602", "starter", "ann").await?;
-    let post = ann.approved_on_x("Later", 120).await?;
-    assert_eq!(stage.calls("scheduler.CreateSchedule"), 1);
-    ann.browser.advance(110).await?;
-    stage.queue_at_rest().await?;
-    assert_eq!(ann.times_on_x("Later").await?, 0);
-    // The sweeper looks only 20 s after the time: what fires here is the schedule.
-    ann.browser.advance(11).await?;
-    ann.browser.wait_for(&post, "published", SOON).await?;
-    assert_eq!(ann.times_on_x("Later").await?, 1);
-    stage.end().await;
-    Ok(())
+    play(async |stage| {
+        let ann = stage.person("+61412345602", "starter", "ann").await?;
+        let post = ann.approved_on_x("Later", 120).await?;
+        assert_eq!(stage.calls("scheduler.CreateSchedule"), 1);
+        ann.browser.advance(110).await?;
+        stage.queue_at_rest().await?;
+        assert_eq!(ann.times_on_x("Later").await?, 0);
+        // The sweeper looks only 20 s after the time: what fires here is the schedule.
+        ann.browser.advance(11).await?;
+        ann.browser.wait_for(&post, "published", SOON).await?;
+        assert_eq!(ann.times_on_x("Later").await?, 1);
+        Ok(())
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_wake_up_three_times_at_once_publishes_once() -> Outcome {
-    let stage = Stage::open().await;
-    let ann = stage.person("+61412345603", "starter", "ann").await?;
-    let post = ann.approved_on_x("Thrice", 3_000).await?;
-    let story = ann.browser.post_story(&post).await?;
-    ann.browser.fault("x", &json!({ "kind": "slow", "seconds": 1 })).await?;
-    ann.browser.advance(2_980).await?;
-    // 20 s early: the publisher sends them back to their time. Then all of them meet the due post.
-    stage.wake(&story, &ann.id().await?, 3).await?;
-    stage.queue_at_rest().await?;
-    assert_eq!(ann.times_on_x("Thrice").await?, 0);
-    ann.browser.advance(21).await?;
-    stage.wake(&story, &ann.id().await?, 3).await?;
-    ann.browser.wait_for(&post, "published", SOON).await?;
-    stage.queue_at_rest().await?;
-    assert_eq!(ann.times_on_x("Thrice").await?, 1);
-    assert_eq!(ann.browser.platform_calls("x").await?["publish"], 1);
-    ann.has_quota([12, 1, 0, 11]).await?;
-    stage.end().await;
-    Ok(())
+    play(async |stage| {
+        let ann = stage.person("+61412345603", "starter", "ann").await?;
+        let post = ann.approved_on_x("Thrice", 3_000).await?;
+        let story = ann.browser.post_story(&post).await?;
+        ann.browser.fault("x", &json!({ "kind": "slow", "seconds": 1 })).await?;
+        ann.browser.advance(2_980).await?;
+        // 20 s early: the publisher sends them back to their time. Then all of them meet the due post.
+        stage.wake(&story, &ann.id().await?, 3).await?;
+        stage.queue_at_rest().await?;
+        assert_eq!(ann.times_on_x("Thrice").await?, 0);
+        ann.browser.advance(21).await?;
+        stage.wake(&story, &ann.id().await?, 3).await?;
+        ann.browser.wait_for(&post, "published", SOON).await?;
+        stage.queue_at_rest().await?;
+        assert_eq!(ann.times_on_x("Thrice").await?, 1);
+        assert_eq!(ann.browser.platform_calls("x").await?["publish"], 1);
+        ann.has_quota([12, 1, 0, 11]).await?;
+        Ok(())
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_accepted_post_whose_answer_is_lost_is_found_and_charged_once() -> Outcome {
     for kind in ["drop_after", "cut_after", "error_after"] {
         for platform in ["x", "facebook"] {
-            let stage = Stage::open().await;
-            let ann = stage.person("+61412345604", "starter", "ann").await?;
-            ann.browser.fault(platform, &json!({ "kind": kind })).await?;
-            let due = ann.browser.service_time(0).await?;
-            let connection = if platform == "x" { &ann.x } else { &ann.facebook };
-            let post = ann.browser.write("Was it sent?", &[connection], &due).await?.remove(0);
-            ann.browser.approve(&post).await?;
-            let unknown = ann.browser.wait_for(&post, "unknown", SOON).await?;
-            assert_eq!(unknown["error"]["action"], "wait");
-            ann.has_quota([12, 0, 1, 11]).await?;
-            ann.browser.advance(UNTIL_SEARCH_SECS).await?;
-            let story = ann.browser.wait_for(&post, "published", SOON).await?;
-            assert!(story["platform_url"].is_string(), "{kind} on {platform}");
-            assert_eq!(ann.browser.on_platform(platform, "Was it sent?").await?.len(), 1, "{kind} on {platform}");
-            assert_eq!(ann.browser.platform_calls(platform).await?["publish"], 1);
-            ann.has_quota([12, 1, 0, 11]).await?;
-            ann.ledger_adds_up().await?;
-            stage.end().await;
+            play(async |stage| {
+                let ann = stage.person("+61412345604", "starter", "ann").await?;
+                ann.browser.fault(platform, &json!({ "kind": kind })).await?;
+                let due = ann.browser.service_time(0).await?;
+                let connection = if platform == "x" { &ann.x } else { &ann.facebook };
+                let post = ann.browser.write("Was it sent?", &[connection], &due).await?.remove(0);
+                ann.browser.approve(&post).await?;
+                let unknown = ann.browser.wait_for(&post, "unknown", SOON).await?;
+                assert_eq!(unknown["error"]["action"], "wait");
+                ann.has_quota([12, 0, 1, 11]).await?;
+                ann.browser.advance(UNTIL_SEARCH_SECS).await?;
+                let story = ann.browser.wait_for(&post, "published", SOON).await?;
+                assert!(story["platform_url"].is_string(), "{kind} on {platform}");
+                assert_eq!(ann.browser.on_platform(platform, "Was it sent?").await?.len(), 1, "{kind} on {platform}");
+                assert_eq!(ann.browser.platform_calls(platform).await?["publish"], 1);
+                ann.has_quota([12, 1, 0, 11]).await?;
+                ann.ledger_adds_up().await?;
+                Ok(())
+            })
+            .await?;
         }
     }
     Ok(())
@@ -99,151 +104,159 @@ async fn an_accepted_post_whose_answer_is_lost_is_found_and_charged_once() -> Ou
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_post_that_was_never_there_ends_with_its_owner_and_keeps_its_place() -> Outcome {
-    let stage = Stage::open().await;
-    let ann = stage.person("+61412345605", "starter", "ann").await?;
-    ann.browser.fault("x", &json!({ "kind": "drop_before" })).await?;
-    let post = ann.approved_on_x("Nobody got this", 0).await?;
-    ann.browser.wait_for(&post, "unknown", SOON).await?;
-    for secs in [UNTIL_SEARCH_SECS, 400, 1_000, 4_000] {
-        ann.browser.advance(secs).await?;
-        stage.queue_at_rest().await?;
-    }
-    let story = ann.browser.wait_for(&post, "needs_review", SOON).await?;
-    assert_eq!(story["error"]["action"], "check_platform");
-    assert_eq!(ann.browser.platform_calls("x").await?["publish"], 1, "it is never sent again");
-    ann.has_quota([12, 0, 1, 11]).await?;
-    stage.end().await;
-    Ok(())
+    play(async |stage| {
+        let ann = stage.person("+61412345605", "starter", "ann").await?;
+        ann.browser.fault("x", &json!({ "kind": "drop_before" })).await?;
+        let post = ann.approved_on_x("Nobody got this", 0).await?;
+        ann.browser.wait_for(&post, "unknown", SOON).await?;
+        for secs in [UNTIL_SEARCH_SECS, 400, 1_000, 4_000] {
+            ann.browser.advance(secs).await?;
+            stage.queue_at_rest().await?;
+        }
+        let story = ann.browser.wait_for(&post, "needs_review", SOON).await?;
+        assert_eq!(story["error"]["action"], "check_platform");
+        assert_eq!(ann.browser.platform_calls("x").await?["publish"], 1, "it is never sent again");
+        ann.has_quota([12, 0, 1, 11]).await?;
+        Ok(())
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_posts_of_the_same_text_are_never_taken_for_each_other() -> Outcome {
-    let stage = Stage::open().await;
-    let ann = stage.person("+61412345606", "starter", "ann").await?;
-    let first = ann.approved_on_x("Twins", 0).await?;
-    ann.browser.wait_for(&first, "published", SOON).await?;
-    ann.browser.fault("x", &json!({ "kind": "drop_before" })).await?;
-    let second = ann.approved_on_x("Twins", 0).await?;
-    ann.browser.wait_for(&second, "unknown", SOON).await?;
-    ann.browser.advance(UNTIL_SEARCH_SECS).await?;
-    stage.queue_at_rest().await?;
-    assert_eq!(ann.browser.post_story(&second).await?["status"], "unknown", "the first one's post is not bound again");
-    ann.has_quota([12, 1, 1, 10]).await?;
-    stage.end().await;
-    Ok(())
+    play(async |stage| {
+        let ann = stage.person("+61412345606", "starter", "ann").await?;
+        let first = ann.approved_on_x("Twins", 0).await?;
+        ann.browser.wait_for(&first, "published", SOON).await?;
+        ann.browser.fault("x", &json!({ "kind": "drop_before" })).await?;
+        let second = ann.approved_on_x("Twins", 0).await?;
+        ann.browser.wait_for(&second, "unknown", SOON).await?;
+        ann.browser.advance(UNTIL_SEARCH_SECS).await?;
+        stage.queue_at_rest().await?;
+        assert_eq!(ann.browser.post_story(&second).await?["status"], "unknown", "the first one's post is not bound again");
+        ann.has_quota([12, 1, 1, 10]).await?;
+        Ok(())
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refused_post_fails_with_words_and_gives_its_place_back() -> Outcome {
     for platform in ["x", "facebook"] {
-        let stage = Stage::open().await;
-        let ann = stage.person("+61412345607", "starter", "ann").await?;
-        ann.browser.fault(platform, &json!({ "kind": "reject" })).await?;
-        let due = ann.browser.service_time(0).await?;
-        let connection = if platform == "x" { &ann.x } else { &ann.facebook };
-        let post = ann.browser.write("Refuse me", &[connection], &due).await?.remove(0);
-        ann.browser.approve(&post).await?;
-        let story = ann.browser.wait_for(&post, "failed", SOON).await?;
-        assert_eq!((&story["error"]["code"], &story["error"]["action"]), (&json!("content_rejected"), &json!("edit")));
-        assert!(story["error_log"][0]["message"].is_string());
-        assert_eq!(ann.browser.on_platform(platform, "Refuse me").await?.len(), 0);
-        ann.has_quota([12, 0, 0, 12]).await?;
-        ann.ledger_adds_up().await?;
-        stage.end().await;
+        play(async |stage| {
+            let ann = stage.person("+61412345607", "starter", "ann").await?;
+            ann.browser.fault(platform, &json!({ "kind": "reject" })).await?;
+            let due = ann.browser.service_time(0).await?;
+            let connection = if platform == "x" { &ann.x } else { &ann.facebook };
+            let post = ann.browser.write("Refuse me", &[connection], &due).await?.remove(0);
+            ann.browser.approve(&post).await?;
+            let story = ann.browser.wait_for(&post, "failed", SOON).await?;
+            assert_eq!((&story["error"]["code"], &story["error"]["action"]), (&json!("content_rejected"), &json!("edit")));
+            assert!(story["error_log"][0]["message"].is_string());
+            assert_eq!(ann.browser.on_platform(platform, "Refuse me").await?.len(), 0);
+            ann.has_quota([12, 0, 0, 12]).await?;
+            ann.ledger_adds_up().await?;
+            Ok(())
+        })
+        .await?;
     }
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_limit_puts_a_post_off_and_it_goes_out_when_the_platform_allows() -> Outcome {
-    let stage = Stage::open().await;
-    let ann = stage.person("+61412345608", "starter", "ann").await?;
-    ann.browser.fault("x", &json!({ "kind": "rate_limited", "seconds": 300 })).await?;
-    let post = ann.approved_on_x("Not so fast", 0).await?;
-    let mut story = ann.browser.post_story(&post).await?;
-    while story["next_attempt_at"] == story["scheduled_for"] || story["status"] != "scheduled" {
-        story = ann.browser.post_story(&post).await?;
-    }
-    assert_eq!(story["error"]["code"], "rate_limited");
-    ann.has_quota([12, 0, 1, 11]).await?;
-    ann.browser.advance(310).await?;
-    ann.browser.wait_for(&post, "published", SOON).await?;
-    assert_eq!(ann.times_on_x("Not so fast").await?, 1);
-    ann.ledger_adds_up().await?;
-    stage.end().await;
-    Ok(())
+    play(async |stage| {
+        let ann = stage.person("+61412345608", "starter", "ann").await?;
+        ann.browser.fault("x", &json!({ "kind": "rate_limited", "seconds": 300 })).await?;
+        let post = ann.approved_on_x("Not so fast", 0).await?;
+        let mut story = ann.browser.post_story(&post).await?;
+        while story["next_attempt_at"] == story["scheduled_for"] || story["status"] != "scheduled" {
+            story = ann.browser.post_story(&post).await?;
+        }
+        assert_eq!(story["error"]["code"], "rate_limited");
+        ann.has_quota([12, 0, 1, 11]).await?;
+        ann.browser.advance(310).await?;
+        ann.browser.wait_for(&post, "published", SOON).await?;
+        assert_eq!(ann.times_on_x("Not so fast").await?, 1);
+        ann.ledger_adds_up().await?;
+        Ok(())
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_edit_after_scheduling_lets_only_the_new_text_out_at_the_new_time() -> Outcome {
-    let stage = Stage::open().await;
-    let ann = stage.person("+61412345609", "starter", "ann").await?;
-    let post = ann.approved_on_x("Old text", 300).await?;
-    let due = ann.browser.service_time(600).await?;
-    let edit = json!({ "content": "New text", "scheduled_for": due });
-    let path = format!("/api/posts/{post}");
-    assert_eq!(ann.browser.patch(&path, "\"7\"", &edit).await?.expect(412)?.json["code"], "stale_version");
-    let edited = ann.browser.patch(&path, "\"1\"", &edit).await?.expect(200)?;
-    assert_eq!((&edited.json["status"], &edited.json["version"]), (&json!("scheduled"), &json!(2)));
-    assert_eq!(edited.headers["etag"], "\"2\"");
-    ann.browser.advance(350).await?;
-    stage.queue_at_rest().await?;
-    assert_eq!(ann.times_on_x("Old text").await?, 0);
-    ann.browser.advance(251).await?;
-    ann.browser.wait_for(&post, "published", SOON).await?;
-    assert_eq!((ann.times_on_x("Old text").await?, ann.times_on_x("New text").await?), (0, 1));
-    let late = ann.browser.patch(&path, "\"2\"", &json!({ "content": "Too late" })).await?;
-    assert_eq!(late.expect(409)?.json["code"], "state_conflict");
-    ann.has_quota([12, 1, 0, 11]).await?;
-    stage.end().await;
-    Ok(())
+    play(async |stage| {
+        let ann = stage.person("+61412345609", "starter", "ann").await?;
+        let post = ann.approved_on_x("Old text", 300).await?;
+        let due = ann.browser.service_time(600).await?;
+        let edit = json!({ "content": "New text", "scheduled_for": due });
+        let path = format!("/api/posts/{post}");
+        assert_eq!(ann.browser.patch(&path, "\"7\"", &edit).await?.expect(412)?.json["code"], "stale_version");
+        let edited = ann.browser.patch(&path, "\"1\"", &edit).await?.expect(200)?;
+        assert_eq!((&edited.json["status"], &edited.json["version"]), (&json!("scheduled"), &json!(2)));
+        assert_eq!(edited.headers["etag"], "\"2\"");
+        ann.browser.advance(350).await?;
+        stage.queue_at_rest().await?;
+        assert_eq!(ann.times_on_x("Old text").await?, 0);
+        ann.browser.advance(251).await?;
+        ann.browser.wait_for(&post, "published", SOON).await?;
+        assert_eq!((ann.times_on_x("Old text").await?, ann.times_on_x("New text").await?), (0, 1));
+        let late = ann.browser.patch(&path, "\"2\"", &json!({ "content": "Too late" })).await?;
+        assert_eq!(late.expect(409)?.json["code"], "state_conflict");
+        ann.has_quota([12, 1, 0, 11]).await?;
+        Ok(())
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancelled_post_never_goes_out_even_if_its_schedule_stays_behind() -> Outcome {
-    let stage = Stage::open().await;
-    let ann = stage.person("+61412345610", "starter", "ann").await?;
-    let post = ann.approved_on_x("Never", 300).await?;
-    ann.has_quota([12, 0, 1, 11]).await?;
-    stage.fail("scheduler.DeleteSchedule");
-    for _ in 0..2 {
-        let cancelled = ann.browser.post(&format!("/api/posts/{post}/cancel"), None).await?.expect(200)?;
-        assert_eq!(cancelled.json["status"], "cancelled");
-    }
-    stage.heal();
-    ann.has_quota([12, 0, 0, 12]).await?;
-    ann.browser.advance(400).await?;
-    stage.queue_at_rest().await?;
-    assert_eq!(ann.times_on_x("Never").await?, 0);
-    ann.ledger_adds_up().await?;
-    stage.end().await;
-    Ok(())
+    play(async |stage| {
+        let ann = stage.person("+61412345610", "starter", "ann").await?;
+        let post = ann.approved_on_x("Never", 300).await?;
+        ann.has_quota([12, 0, 1, 11]).await?;
+        stage.fail("scheduler.DeleteSchedule");
+        for _ in 0..2 {
+            let cancelled = ann.browser.post(&format!("/api/posts/{post}/cancel"), None).await?.expect(200)?;
+            assert_eq!(cancelled.json["status"], "cancelled");
+        }
+        stage.heal();
+        ann.has_quota([12, 0, 0, 12]).await?;
+        ann.browser.advance(400).await?;
+        stage.queue_at_rest().await?;
+        assert_eq!(ann.times_on_x("Never").await?, 0);
+        ann.ledger_adds_up().await?;
+        Ok(())
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_quota_that_is_used_up_is_said_and_nothing_more_is_reserved_under_a_rush() -> Outcome {
-    let stage = Stage::open().await;
-    let ann = stage.person("+61412345611", "starter", "ann").await?;
-    let mut posts = Vec::new();
-    for n in 0..14 {
-        posts.push(ann.written_on_x(&format!("Rush {n}"), 3_000).await?);
-    }
-    let paths: Vec<_> = posts.iter().map(|post| format!("/api/posts/{post}/approve")).collect();
-    let replies = futures::future::join_all(paths.iter().map(|path| ann.browser.post(path, None))).await;
-    let mut refused = Vec::new();
-    for reply in replies {
-        let reply = reply?;
-        match reply.status.as_u16() {
-            200 => {}
-            409 => refused.push(reply.str("/code")?),
-            // A cycle that too many change at once says so, and the same call later goes through.
-            503 => anyhow::bail!("fourteen at once are not too many: {}", reply.text),
-            other => anyhow::bail!("{other}: {}", reply.text),
+    play(async |stage| {
+        let ann = stage.person("+61412345611", "starter", "ann").await?;
+        let mut posts = Vec::new();
+        for n in 0..14 {
+            posts.push(ann.written_on_x(&format!("Rush {n}"), 3_000).await?);
         }
-    }
-    assert_eq!(refused, ["quota_exhausted", "quota_exhausted"]);
-    ann.has_quota([12, 0, 12, 0]).await?;
-    ann.ledger_adds_up().await?;
-    stage.end().await;
-    Ok(())
+        let paths: Vec<_> = posts.iter().map(|post| format!("/api/posts/{post}/approve")).collect();
+        let replies = futures::future::join_all(paths.iter().map(|path| ann.browser.post(path, None))).await;
+        let mut refused = Vec::new();
+        for reply in replies {
+            let reply = reply?;
+            match reply.status.as_u16() {
+                200 => {}
+                409 => refused.push(reply.str("/code")?),
+                // A cycle that too many change at once says so, and the same call later goes through.
+                503 => anyhow::bail!("fourteen at once are not too many: {}", reply.text),
+                other => anyhow::bail!("{other}: {}", reply.text),
+            }
+        }
+        assert_eq!(refused, ["quota_exhausted", "quota_exhausted"]);
+        ann.has_quota([12, 0, 12, 0]).await?;
+        ann.ledger_adds_up().await?;
+        Ok(())
+    })
+    .await
 }
