@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use cloud::vault::ChoiceTokens;
+use cloud::vault::{ChoiceTokens, VaultError};
 use connecting::Connecting;
 use domain::connection::Grant;
 use domain::id::{AttemptId, ChoiceId, ConnectionId, UserId};
@@ -48,7 +48,11 @@ pub(crate) async fn choose(
     let user = &signed_in.session.user_id;
     let choice = open_choice(&deps, user, &id).await?;
     check(&choice, &chosen.account_ids)?;
-    let accounts = deps.vault.read_choice(&id).await.map_err(trouble::vault)?;
+    let accounts = match deps.vault.read_choice(&id).await {
+        // It was used, and only its row is left.
+        Err(VaultError::Missing { .. }) => return Err(Problem::not_found()),
+        read => read.map_err(trouble::vault)?,
+    };
     let mut items = Vec::new();
     for account in accounts.iter().filter(|account| chosen.account_ids.contains(&account.account_id)) {
         items.push(connect(&deps, user, choice.platform, account).await?);

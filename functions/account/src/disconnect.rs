@@ -3,11 +3,12 @@
 use axum::extract::State;
 use domain::connection::{Connection, Health};
 use domain::id::{AttemptId, ConnectionId, UserId};
-use domain::post::Status;
+use domain::post::{Post, Status};
 use edge::json::Path;
 use edge::problem::{Problem, chain};
 use edge::session::SignedIn;
 use http::StatusCode;
+use jiff::SignedDuration;
 use platforms::AppCredentials;
 use store::{ConnectionWrite, Filter, StoreError};
 
@@ -15,8 +16,8 @@ use crate::{Deps, trouble};
 
 /// A worker may be refreshing its tokens at the same time.
 const ROUNDS_MAX: usize = 5;
-/// More posts than one account has under way.
-const POSTS_LOOKED_AT: usize = 100;
+/// A post that was due longer ago is at rest: it goes out a day late at most, and is searched for for three hours.
+const IN_FLIGHT_SINCE: SignedDuration = SignedDuration::from_hours(48);
 
 /// No new post starts from here on. Work in flight ends first: then 202, and the same call again finishes it. The grant is taken
 /// back at the platform if it can be, and the tokens are deleted in any case.
@@ -24,7 +25,14 @@ pub(crate) async fn disconnect(State(deps): State<Deps>, signed_in: SignedIn, Pa
     let user = &signed_in.session.user_id;
     let connection = mark(&deps, user, &id).await?;
     let refreshing = connection.lease.as_ref().is_some_and(|lease| lease.until > deps.clock.now());
-    if refreshing || sending(&deps, &connection).await.map_err(trouble::store)? {
+    if refreshing || in_flight(&deps, &connection).await.map_err(trouble::store)? {
+        return Ok(StatusCode::ACCEPTED);
+    }
+    // Under a lease of our own: a reconnect at this moment is refused instead of losing its tokens to us.
+    let now = deps.clock.now();
+    let attempt = AttemptId::new(now, deps.random.bytes());
+    let connection = connection.leased(attempt.clone(), now);
+    if matches!(deps.store.update_connection(&connection, attempt.as_str()).await.map_err(trouble::store)?, ConnectionWrite::Moved(_)) {
         return Ok(StatusCode::ACCEPTED);
     }
     take_back(&deps, &connection).await;
@@ -53,13 +61,17 @@ async fn mark(deps: &Deps, user: &UserId, id: &ConnectionId) -> Result<Connectio
     Err(trouble::store(StoreError::Contended { doing: "disconnecting an account" }))
 }
 
-async fn sending(deps: &Deps, connection: &Connection) -> Result<bool, StoreError> {
-    let filter = Filter { status: Some(Status::Publishing), platform: Some(connection.platform), ..Filter::default() };
-    let posts = deps.store.posts(&connection.user_id, &filter, POSTS_LOOKED_AT, None).await?;
-    Ok(posts.items.iter().any(|(post, _)| post.connection_id == connection.id))
+/// Whether a worker may still need the tokens: to send, or to find what it sent.
+async fn in_flight(deps: &Deps, connection: &Connection) -> Result<bool, StoreError> {
+    let from = Some(deps.clock.now() - IN_FLIGHT_SINCE);
+    let filter = Filter { platform: Some(connection.platform), from, ..Filter::default() };
+    let needs = |post: &Post| {
+        post.connection_id == connection.id && matches!(post.status(), Status::Publishing | Status::Processing | Status::Unknown)
+    };
+    deps.store.any_post(&connection.user_id, &filter, needs).await
 }
 
-/// Tells the platform, as far as it listens. One consent may carry several accounts, and taking it back ends all of them: it
+/// Tells the platform, as far as it listens. Where one consent carries several accounts, taking it back ends all of them: it
 /// stays while another account of the same platform is connected.
 async fn take_back(deps: &Deps, connection: &Connection) {
     if let Err(error) = try_take_back(deps, connection).await {
@@ -69,10 +81,11 @@ async fn take_back(deps: &Deps, connection: &Connection) {
 
 async fn try_take_back(deps: &Deps, connection: &Connection) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let connections = deps.store.connections(&connection.user_id).await?;
-    if connections.iter().any(|other| other.platform == connection.platform && other.id != connection.id) {
+    let tokens = deps.vault.read(&connection.secret_name, &connection.secret_version).await?;
+    let is_shared = tokens.parent.is_some();
+    if is_shared && connections.iter().any(|other| other.platform == connection.platform && other.id != connection.id) {
         return Ok(());
     }
-    let tokens = deps.vault.read(&connection.secret_name, &connection.secret_version).await?;
     let (client_id, client_secret) = deps.vault.app_credentials(connection.platform, deps.clock.now()).await?;
     let app = AppCredentials { client_id, client_secret };
     Ok(deps.platforms.get(connection.platform).revoke(&app, &tokens).await?)

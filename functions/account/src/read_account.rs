@@ -40,12 +40,12 @@ pub(crate) async fn status(State(deps): State<Deps>, signed_in: SignedIn) -> Res
     let id = &signed_in.session.user_id;
     let (user, running) = account(&deps, id).await?;
     let connections = deps.store.connections(id).await.map_err(trouble::store)?;
-    let latest = deps.store.posts(id, &Filter::default(), POSTS_LOOKED_AT, None).await.map_err(trouble::store)?;
+    let post_scheduled = deps.store.any_post(id, &Filter::default(), |post| post.approved_at.is_some()).await.map_err(trouble::store)?;
     let onboarding = OnboardingJson {
         phone_verified: true,
         plan_active: user.subscription.is_some_and(|plan| plan.active),
         platform_connected: connections.iter().any(domain::connection::Connection::is_usable),
-        post_scheduled: latest.items.iter().any(|(post, _)| post.approved_at.is_some()),
+        post_scheduled,
     };
     Ok(Json(StatusJson {
         user: UserJson::new(&user, running.as_ref()),
@@ -54,9 +54,6 @@ pub(crate) async fn status(State(deps): State<Deps>, signed_in: SignedIn) -> Res
         onboarding,
     }))
 }
-
-/// Enough to tell whether a newcomer has approved a post.
-const POSTS_LOOKED_AT: usize = 20;
 
 /// The user and the cycle that holds the present time.
 pub(crate) async fn account(deps: &Deps, id: &UserId) -> Result<(User, Option<Cycle>), Problem> {

@@ -9,7 +9,7 @@ use edge::problem::{Problem, ProblemCode};
 use edge::session::SignedIn;
 use jiff::Timestamp;
 use serde::Serialize;
-use store::Cursor;
+use store::{Cursor, List};
 
 use crate::{Deps, read_account, trouble};
 
@@ -46,7 +46,7 @@ pub(crate) async fn history(
 ) -> Result<Json<ListJson<HistoryJson>>, Problem> {
     let user = &signed_in.session.user_id;
     let limit = query.limit()?;
-    let cursor = query.cursor.as_deref().map(|cursor| Cursor::decode(cursor, user)).transpose();
+    let cursor = query.cursor.as_deref().map(|cursor| Cursor::decode(cursor, user, List::History)).transpose();
     let cursor = cursor.map_err(|_| Problem::new(ProblemCode::InvalidCursor))?;
     let page = deps.store.history(user, limit, cursor).await.map_err(trouble::store)?;
     Ok(Json(ListJson { items: page.items.into_iter().map(Into::into).collect(), next_cursor: page.next.map(|cursor| cursor.encode()) }))

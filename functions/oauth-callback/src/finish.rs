@@ -25,6 +25,9 @@ use crate::redirect::{Ending, redirect};
 /// How long several accounts wait for the choice.
 const CHOICE_LIFETIME: SignedDuration = SignedDuration::from_mins(15);
 
+/// More accounts than anybody chooses among, and fewer than a secret holds.
+const CHOICE_ACCOUNTS_MAX: usize = 50;
+
 /// What platforms send; what else they add is none of our business.
 #[derive(Deserialize)]
 pub(crate) struct Callback {
@@ -44,8 +47,6 @@ enum FinishError {
     Connect(#[from] ConnectError),
     #[error(transparent)]
     Exchange(#[from] ExchangeError),
-    #[error("the callback's own address cannot be written")]
-    Address(#[from] url::ParseError),
 }
 
 /// Always sends the browser on to the frontend.
@@ -61,11 +62,11 @@ pub(crate) async fn callback(
     }
     let flow = match accept(&deps, platform, callback.state.as_deref(), &headers).await {
         Ok(Accepted::Open(flow)) => flow,
-        Ok(Accepted::Over(path, ending)) => return redirect(&deps.frontend_url, path, &ending),
+        Ok(Accepted::Over(path, ending)) => return redirect(&deps.web.frontend_url, path, &ending),
         Err(error) => return Problem::unavailable_because(&error).into_response(),
     };
     let ending = finish(&deps, &flow, &callback).await.unwrap_or_else(|error| told(&flow, &error));
-    redirect(&deps.frontend_url, flow.return_to, &ending)
+    redirect(&deps.web.frontend_url, flow.return_to, &ending)
 }
 
 /// What is not a GET consumes nothing.
@@ -100,10 +101,14 @@ async fn finish(deps: &Deps, flow: &OAuthFlow, callback: &Callback) -> Result<En
     }
     let ending =
         if accounts.len() == 1 { connect(deps, flow, accounts.remove(0), attempt).await? } else { offer(deps, flow, accounts).await? };
-    match &ending {
-        Ending::Connected(id) => deps.store.finish_flow(&flow.state_hash, Some(id), None).await?,
-        Ending::Choose(id) => deps.store.finish_flow(&flow.state_hash, None, Some(id)).await?,
-        _ => {}
+    let noted = match &ending {
+        Ending::Connected(id) => deps.store.finish_flow(&flow.state_hash, Some(id), None).await,
+        Ending::Choose(id) => deps.store.finish_flow(&flow.state_hash, None, Some(id)).await,
+        _ => Ok(()),
+    };
+    // The account is connected all the same; only a repeated callback could not show it.
+    if let Err(error) = noted {
+        tracing::warn!(user_id = %flow.user_id, error = chain(&error), "what a consent brought was not noted");
     }
     Ok(ending)
 }
@@ -112,7 +117,7 @@ async fn exchange(deps: &Deps, flow: &OAuthFlow, code: &SecretString) -> Result<
     let now = deps.clock.now();
     let (client_id, client_secret) = deps.vault.app_credentials(flow.platform, now).await?;
     let app = AppCredentials { client_id, client_secret };
-    let redirect_uri = deps.public_url.join(&format!("/oauth/{}/callback", flow.platform))?;
+    let redirect_uri = deps.web.callback_url(flow.platform);
     let exchange = CodeExchange { code, code_verifier: &flow.code_verifier, redirect_uri: &redirect_uri };
     Ok(deps.platforms.get(flow.platform).exchange(&app, &exchange, now).await?)
 }
@@ -132,9 +137,13 @@ async fn connect(deps: &Deps, flow: &OAuthFlow, account: GrantedAccount, attempt
 }
 
 /// The tokens wait in the vault, the names in the table.
-async fn offer(deps: &Deps, flow: &OAuthFlow, accounts: Vec<GrantedAccount>) -> Result<Ending, FinishError> {
+async fn offer(deps: &Deps, flow: &OAuthFlow, mut accounts: Vec<GrantedAccount>) -> Result<Ending, FinishError> {
     let now = deps.clock.now();
     let id = ChoiceId::new(now, deps.random.bytes());
+    if accounts.len() > CHOICE_ACCOUNTS_MAX {
+        tracing::warn!(user_id = %flow.user_id, granted = accounts.len(), offered = CHOICE_ACCOUNTS_MAX, "a consent brought too many accounts");
+        accounts.truncate(CHOICE_ACCOUNTS_MAX);
+    }
     let shown = accounts.iter().map(|account| ChoiceAccount {
         account_id: account.account_id.clone(),
         username: account.username.clone(),

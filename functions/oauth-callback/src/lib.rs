@@ -21,7 +21,6 @@ use edge::random::Random;
 use edge::routing::with_fallbacks;
 use platforms::{PlatformAddresses, Platforms, PlatformsError};
 use store::{Store, Tables};
-use url::Url;
 
 /// The addresses that this function answers, as the gateway writes them.
 pub const PATHS: &[&str] = &["/oauth/{platform}/callback"];
@@ -35,10 +34,8 @@ pub struct Deps {
     pub vault: Vault,
     /// The networks.
     pub platforms: Arc<Platforms>,
-    /// Where the platforms send people back.
-    pub public_url: Url,
-    /// Where we send them on.
-    pub frontend_url: Url,
+    /// Where the platforms send people back, and where we send them on.
+    pub web: Web,
     /// Time.
     pub clock: Clock,
     /// Ids.
@@ -77,8 +74,7 @@ impl Deps {
                 facebook_api_url: networks.facebook_api_url,
                 facebook_version: networks.facebook_version,
             })?),
-            public_url: web.public_url,
-            frontend_url: web.frontend_url,
+            web,
             clock: host.clock.clone(),
             random: host.random.clone(),
         })

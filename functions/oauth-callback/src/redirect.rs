@@ -47,7 +47,11 @@ impl Ending {
 pub(crate) fn redirect(frontend: &Url, path: ReturnPath, ending: &Ending) -> Response {
     let (name, value) = ending.parameter();
     let mut address = frontend.clone();
-    address.set_path(path.as_str());
+    {
+        // A frontend may live below a path of its own.
+        let mut segments = address.path_segments_mut().expect("an http address has a path");
+        segments.pop_if_empty().extend(path.as_str().split('/').filter(|part| !part.is_empty()));
+    }
     address.query_pairs_mut().clear().append_pair(name, value);
     let location = HeaderValue::from_str(address.as_str()).expect("an address is visible ASCII");
     (StatusCode::SEE_OTHER, [(LOCATION, location), (CACHE_CONTROL, HeaderValue::from_static("no-store"))]).into_response()
@@ -62,6 +66,6 @@ mod tests {
         let frontend = Url::parse("https://app.example.com/ui?old=1").unwrap();
         let response = redirect(&frontend, ReturnPath::Connections, &Ending::StateInvalid);
         assert_eq!(response.status(), StatusCode::SEE_OTHER);
-        assert_eq!(response.headers()[LOCATION], "https://app.example.com/connections?error=state_invalid");
+        assert_eq!(response.headers()[LOCATION], "https://app.example.com/ui/connections?error=state_invalid");
     }
 }

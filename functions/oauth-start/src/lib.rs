@@ -22,7 +22,6 @@ use edge::routing::with_fallbacks;
 use edge::session::require_session;
 use platforms::{PlatformAddresses, Platforms, PlatformsError};
 use store::{Store, Tables};
-use url::Url;
 
 /// The addresses that this function answers, as the gateway writes them.
 pub const PATHS: &[&str] = &["/oauth/{platform}/start"];
@@ -38,14 +37,12 @@ pub struct Deps {
     pub platforms: Arc<Platforms>,
     /// Those that we have credentials for.
     pub configured: Vec<PlatformName>,
-    /// Where the platforms send people back.
-    pub public_url: Url,
+    /// Where the platforms send people back, and whose pages may call.
+    pub web: Web,
     /// Time.
     pub clock: Clock,
     /// States and verifiers.
     pub random: Random,
-    /// Whose pages may call.
-    pub allowed_origins: Vec<String>,
 }
 
 /// Why the function could not start.
@@ -77,10 +74,9 @@ impl Deps {
                 facebook_api_url: networks.facebook_api_url,
                 facebook_version: networks.facebook_version,
             })?),
-            public_url: web.public_url,
+            web,
             clock: host.clock.clone(),
             random: host.random.clone(),
-            allowed_origins: web.allowed_origins,
         })
     }
 }
@@ -96,7 +92,7 @@ pub fn router(deps: Deps) -> Router {
     let router = Router::new().route("/oauth/{platform}/start", get(begin::begin).head(begin::nothing)).route_layer(require_session(
         lookup,
         deps.clock.clone(),
-        deps.allowed_origins.clone(),
+        deps.web.allowed_origins.clone(),
     ));
     with_fallbacks(router).with_state(deps)
 }

@@ -10,7 +10,7 @@ use edge::problem::{Problem, ProblemCode};
 use edge::session::SignedIn;
 use jiff::Timestamp;
 use serde::Deserialize;
-use store::{Cursor, Filter};
+use store::{Cursor, Filter, List};
 
 use crate::answer::PostJson;
 use crate::{Deps, trouble};
@@ -39,7 +39,7 @@ pub(crate) async fn list(
     if !(1..=LIMIT_MAX).contains(&limit) {
         return Err(Problem::new(ProblemCode::MalformedRequest).with_detail("limit is a number from 1 to 100."));
     }
-    let cursor = query.cursor.as_deref().map(|cursor| Cursor::decode(cursor, user)).transpose();
+    let cursor = query.cursor.as_deref().map(|cursor| Cursor::decode(cursor, user, List::Posts)).transpose();
     let cursor = cursor.map_err(|_| Problem::new(ProblemCode::InvalidCursor))?;
     let filter = Filter { status: query.status, platform: query.platform, group_id: query.group_id, from: query.from, to: query.to };
     let page = deps.store.posts(user, &filter, limit, cursor).await.map_err(trouble::store)?;

@@ -15,6 +15,32 @@ pub struct Cursor {
     keys: Vec<(String, String)>,
 }
 
+/// The lists that go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum List {
+    /// A user's posts by time.
+    Posts,
+    /// A user's quota history.
+    History,
+}
+
+impl List {
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Posts => crate::key::POST,
+            Self::History => crate::key::HISTORY,
+        }
+    }
+
+    /// How many parts a key of the list has.
+    fn keys(self) -> usize {
+        match self {
+            Self::Posts => 4,
+            Self::History => 2,
+        }
+    }
+}
+
 /// One page of a list.
 #[derive(Debug, Clone)]
 pub struct Page<T> {
@@ -40,8 +66,9 @@ impl Cursor {
         BASE64URL_NOPAD.encode(text.join("\n").as_bytes())
     }
 
-    /// Reads what [`Self::encode`] made for the same user. What it addresses is bound to the user's own partition anyway.
-    pub fn decode(text: &str, user: &UserId) -> Result<Self, InvalidCursor> {
+    /// Reads what [`Self::encode`] made for the same user and the same list, which `list` names by how its sort keys begin. What
+    /// it addresses is bound to the user's own partition anyway.
+    pub fn decode(text: &str, user: &UserId, list: List) -> Result<Self, InvalidCursor> {
         if text.len() > CURSOR_BYTES_MAX {
             return Err(InvalidCursor);
         }
@@ -57,14 +84,12 @@ impl Cursor {
         let mine = |(name, value): &(String, String)| match name.as_str() {
             "pk" => *value == crate::key::user_pk(user),
             "list_pk" => *value == user.as_str(),
-            "sk" | "list_sk" => !value.is_empty(),
+            "sk" => value.starts_with(list.prefix()),
+            "list_sk" => list == List::Posts && !value.is_empty(),
             _ => false,
         };
-        if keys.len() > 4
-            || !keys.iter().any(|(name, _)| name == "pk")
-            || !keys.iter().any(|(name, _)| name == "sk")
-            || !keys.iter().all(mine)
-        {
+        let names: std::collections::BTreeSet<_> = keys.iter().map(|(name, _)| name.as_str()).collect();
+        if keys.len() != list.keys() || names.len() != keys.len() || !keys.iter().all(mine) {
             return Err(InvalidCursor);
         }
         Ok(Self { user: user.clone(), keys })
@@ -103,16 +128,17 @@ mod tests {
 
     #[test]
     fn a_cursor_reads_back_for_its_own_user_only() {
-        assert_eq!(Cursor::decode(&cursor().encode(), &user(1)).unwrap(), cursor());
-        assert!(Cursor::decode(&cursor().encode(), &user(2)).is_err());
+        assert_eq!(Cursor::decode(&cursor().encode(), &user(1), List::History).unwrap(), cursor());
+        assert!(Cursor::decode(&cursor().encode(), &user(2), List::History).is_err());
+        assert!(Cursor::decode(&cursor().encode(), &user(1), List::Posts).is_err(), "another list's cursor");
     }
 
     #[test]
     fn what_we_never_made_is_refused() {
         for text in ["", "!", "AAAA", &"A".repeat(5_000), &BASE64URL_NOPAD.encode(b"\xff\xfe")] {
-            assert!(Cursor::decode(text, &user(1)).is_err());
+            assert!(Cursor::decode(text, &user(1), List::History).is_err());
         }
         let foreign = format!("{}\npk\nUSER#someone\nsk\nPROFILE", user(1));
-        assert!(Cursor::decode(&BASE64URL_NOPAD.encode(foreign.as_bytes()), &user(1)).is_err());
+        assert!(Cursor::decode(&BASE64URL_NOPAD.encode(foreign.as_bytes()), &user(1), List::History).is_err());
     }
 }

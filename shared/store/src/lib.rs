@@ -17,7 +17,7 @@ mod users;
 mod verification;
 
 pub use connections::ConnectionWrite;
-pub use cursor::{Cursor, InvalidCursor, Page};
+pub use cursor::{Cursor, InvalidCursor, List, Page};
 pub use error::StoreError;
 pub use flows::{Choice, ChoiceAccount, FlowTaken};
 pub use ledger::Closing;
