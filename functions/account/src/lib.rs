@@ -29,7 +29,7 @@ use edge::problem::Problem;
 use edge::random::Random;
 use edge::routing::with_fallbacks;
 use edge::session::{require_session, require_session_without_token};
-use platforms::{PlatformAddresses, Platforms, PlatformsError};
+use platforms::{Platforms, PlatformsError};
 use serde::Serialize;
 use store::{Store, Tables};
 
@@ -96,14 +96,8 @@ impl Deps {
         Ok(Self {
             store: Store::new(sdk, tables),
             vault: Vault::open(sdk, prefix),
-            configured: networks.configured.clone(),
-            platforms: Arc::new(Platforms::new(PlatformAddresses {
-                x_authorize_url: networks.x_authorize_url,
-                x_api_url: networks.x_api_url,
-                facebook_authorize_url: networks.facebook_authorize_url,
-                facebook_api_url: networks.facebook_api_url,
-                facebook_version: networks.facebook_version,
-            })?),
+            configured: networks.configured,
+            platforms: Arc::new(Platforms::new(networks.addresses)?),
             clock: host.clock.clone(),
             random: host.random.clone(),
             allowed_origins: web.allowed_origins,

@@ -19,7 +19,7 @@ use edge::config::{self, ConfigError, Web, variables};
 use edge::host::Host;
 use edge::random::Random;
 use edge::routing::with_fallbacks;
-use platforms::{PlatformAddresses, Platforms, PlatformsError};
+use platforms::{Platforms, PlatformsError};
 use store::{Store, Tables};
 
 /// The addresses that this function answers, as the gateway writes them.
@@ -56,24 +56,18 @@ pub enum StartError {
 impl Deps {
     /// Reads the configuration and builds the clients; no call is made.
     pub fn new(host: &Host, sdk: &SdkConfig) -> Result<Self, StartError> {
-        let (tables, prefix, networks, web) = config::read(&host.variables, |variables| {
+        let (tables, prefix, addresses, web) = config::read(&host.variables, |variables| {
             let tables = Tables {
                 users: variables.text(variables::USERS_TABLE),
                 sessions: variables.text(variables::SESSIONS_TABLE),
                 ..Tables::default()
             };
-            (tables, variables.secrets_prefix(), config::Platforms::read(variables), Web::read(variables))
+            (tables, variables.secrets_prefix(), config::platform_addresses(variables), Web::read(variables))
         })?;
         Ok(Self {
             store: Store::new(sdk, tables),
             vault: Vault::open(sdk, prefix),
-            platforms: Arc::new(Platforms::new(PlatformAddresses {
-                x_authorize_url: networks.x_authorize_url,
-                x_api_url: networks.x_api_url,
-                facebook_authorize_url: networks.facebook_authorize_url,
-                facebook_api_url: networks.facebook_api_url,
-                facebook_version: networks.facebook_version,
-            })?),
+            platforms: Arc::new(Platforms::new(addresses)?),
             web,
             clock: host.clock.clone(),
             random: host.random.clone(),

@@ -20,7 +20,7 @@ use edge::problem::Problem;
 use edge::random::Random;
 use edge::routing::with_fallbacks;
 use edge::session::require_session;
-use platforms::{PlatformAddresses, Platforms, PlatformsError};
+use platforms::{Platforms, PlatformsError};
 use store::{Store, Tables};
 
 /// The addresses that this function answers, as the gateway writes them.
@@ -66,14 +66,8 @@ impl Deps {
         Ok(Self {
             store: Store::new(sdk, tables),
             vault: Vault::open(sdk, prefix),
-            configured: networks.configured.clone(),
-            platforms: Arc::new(Platforms::new(PlatformAddresses {
-                x_authorize_url: networks.x_authorize_url,
-                x_api_url: networks.x_api_url,
-                facebook_authorize_url: networks.facebook_authorize_url,
-                facebook_api_url: networks.facebook_api_url,
-                facebook_version: networks.facebook_version,
-            })?),
+            configured: networks.configured,
+            platforms: Arc::new(Platforms::new(networks.addresses)?),
             web,
             clock: host.clock.clone(),
             random: host.random.clone(),

@@ -24,7 +24,7 @@ use edge::config::{self, Queue, variables};
 use edge::host::Host;
 use edge::metrics::Metrics;
 use edge::random::Random;
-use platforms::{PlatformAddresses, Platforms};
+use platforms::Platforms;
 use store::{Store, Tables};
 
 /// All that the publisher works with.
@@ -56,15 +56,8 @@ impl Deps {
                 ledger: variables.text(variables::LEDGER_TABLE),
                 ..Tables::default()
             };
-            (tables, variables.secrets_prefix(), Queue::read(variables), config::Platforms::read(variables))
+            (tables, variables.secrets_prefix(), Queue::read(variables), config::platform_addresses(variables))
         })?;
-        let addresses = PlatformAddresses {
-            x_authorize_url: addresses.x_authorize_url,
-            x_api_url: addresses.x_api_url,
-            facebook_authorize_url: addresses.facebook_authorize_url,
-            facebook_api_url: addresses.facebook_api_url,
-            facebook_version: addresses.facebook_version,
-        };
         Ok(Self {
             store: Store::new(sdk, tables),
             vault: Vault::open(sdk, prefix),

@@ -28,7 +28,7 @@ use std::fmt;
 use tracing::Level;
 use url::Url;
 
-pub use groups::{Platforms, Queue, Schedules, Web};
+pub use groups::{Platforms, Queue, Schedules, Web, platform_addresses};
 pub use variables::VARIABLES;
 
 type ReadVariable = dyn Fn(&str) -> Option<String> + Send + Sync;
@@ -256,8 +256,8 @@ mod tests {
         let (_, web, _, _, platforms, level) = read(&source(&required), read_all).unwrap();
         assert_eq!(web.allowed_origins, ["https://app.example.com"]);
         assert_eq!(platforms.configured, [PlatformName::X]);
-        assert_eq!(platforms.facebook_version, "v26.0");
-        assert_eq!((platforms.x_api_url.as_str(), level), ("https://api.x.com/", Level::INFO));
+        assert_eq!(platforms.addresses.facebook_version, "v26.0");
+        assert_eq!((platforms.addresses.x_api_url.as_str(), level), ("https://api.x.com/", Level::INFO));
         for missing in required {
             let rest: Vec<_> = required.into_iter().filter(|pair| *pair != missing).collect();
             assert_eq!(read(&source(&rest), read_all).unwrap_err().0, [Fault::Missing(missing.0)]);

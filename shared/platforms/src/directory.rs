@@ -1,5 +1,7 @@
 //! All the adapters, found by name.
 
+pub use domain::platform::PlatformAddresses;
+
 use domain::platform::PlatformName;
 use url::Url;
 
@@ -8,21 +10,6 @@ use crate::address;
 use crate::facebook::Facebook;
 use crate::http::Http;
 use crate::x::X;
-
-/// Where the networks are. Every address is https, or http on this machine.
-#[derive(Debug, Clone)]
-pub struct PlatformAddresses {
-    /// The consent page itself: `https://x.com/i/oauth2/authorize`.
-    pub x_authorize_url: Url,
-    /// What `/2/...` is appended to: `https://api.x.com`.
-    pub x_api_url: Url,
-    /// What `/{version}/dialog/oauth` is appended to: `https://www.facebook.com`.
-    pub facebook_authorize_url: Url,
-    /// What `/{version}/...` is appended to: `https://graph.facebook.com`.
-    pub facebook_api_url: Url,
-    /// The Graph API version, such as `v26.0`. Versions end about two years after they appear.
-    pub facebook_version: String,
-}
 
 /// Why the adapters could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -50,8 +37,8 @@ pub struct Platforms {
 impl Platforms {
     /// Checks the addresses and builds the HTTP client that the adapters share.
     pub fn new(addresses: PlatformAddresses) -> Result<Self, PlatformsError> {
-        addresses.check()?;
-        let http = Http::new(addresses.all().iter().all(|(_, url)| url.scheme() == "https")).map_err(PlatformsError::Client)?;
+        check(&addresses)?;
+        let http = Http::new(named(&addresses).iter().all(|(_, url)| url.scheme() == "https")).map_err(PlatformsError::Client)?;
         Ok(Self {
             x: X { authorize_url: addresses.x_authorize_url, api_url: addresses.x_api_url, http: http.clone() },
             facebook: Facebook {
@@ -77,26 +64,24 @@ impl Platforms {
     }
 }
 
-impl PlatformAddresses {
-    fn all(&self) -> [(&'static str, &Url); 4] {
-        [
-            ("x_authorize_url", &self.x_authorize_url),
-            ("x_api_url", &self.x_api_url),
-            ("facebook_authorize_url", &self.facebook_authorize_url),
-            ("facebook_api_url", &self.facebook_api_url),
-        ]
-    }
+fn named(addresses: &PlatformAddresses) -> [(&'static str, &Url); 4] {
+    [
+        ("x_authorize_url", &addresses.x_authorize_url),
+        ("x_api_url", &addresses.x_api_url),
+        ("facebook_authorize_url", &addresses.facebook_authorize_url),
+        ("facebook_api_url", &addresses.facebook_api_url),
+    ]
+}
 
-    fn check(&self) -> Result<(), PlatformsError> {
-        if let Some((name, _)) = self.all().into_iter().find(|(_, url)| !address::is_safe(url)) {
-            return Err(PlatformsError::UnsafeAddress { name });
-        }
-        let digits = |part: &str| !part.is_empty() && part.len() <= 3 && part.bytes().all(|byte| byte.is_ascii_digit());
-        let numbers = self.facebook_version.strip_prefix('v').and_then(|numbers| numbers.split_once('.'));
-        match numbers {
-            Some((major, minor)) if digits(major) && digits(minor) => Ok(()),
-            _ => Err(PlatformsError::Version),
-        }
+fn check(addresses: &PlatformAddresses) -> Result<(), PlatformsError> {
+    if let Some((name, _)) = named(addresses).into_iter().find(|(_, url)| !address::is_safe(url)) {
+        return Err(PlatformsError::UnsafeAddress { name });
+    }
+    let digits = |part: &str| !part.is_empty() && part.len() <= 3 && part.bytes().all(|byte| byte.is_ascii_digit());
+    let numbers = addresses.facebook_version.strip_prefix('v').and_then(|numbers| numbers.split_once('.'));
+    match numbers {
+        Some((major, minor)) if digits(major) && digits(minor) => Ok(()),
+        _ => Err(PlatformsError::Version),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Variables that are read together.
 
-use domain::platform::PlatformName;
+use domain::platform::{PlatformAddresses, PlatformName};
 use url::Url;
 
 use super::variables as name;
@@ -81,30 +81,27 @@ impl Schedules {
 pub struct Platforms {
     /// With credentials, in the order in which they are shown.
     pub configured: Vec<PlatformName>,
-    /// X's consent page.
-    pub x_authorize_url: Url,
-    /// X's API.
-    pub x_api_url: Url,
-    /// The host of Facebook's consent page.
-    pub facebook_authorize_url: Url,
-    /// Facebook's Graph API.
-    pub facebook_api_url: Url,
-    /// The version of the Graph API, such as `v26.0`.
-    pub facebook_version: String,
+    /// Where each is.
+    pub addresses: PlatformAddresses,
 }
 
 impl Platforms {
-    /// Reads it. The platforms' own addresses are the defaults; the list of platforms has none.
+    /// Reads it. The list of platforms has no default.
     pub fn read(variables: &mut Variables<'_>) -> Self {
-        Self {
-            configured: variables.present(name::PLATFORMS, "names of platforms separated by commas", check::platforms).unwrap_or_default(),
-            x_authorize_url: variables.url_or(name::X_AUTHORIZE_URL, "https://x.com/i/oauth2/authorize"),
-            x_api_url: variables.url_or(name::X_API_URL, "https://api.x.com"),
-            facebook_authorize_url: variables.url_or(name::FACEBOOK_AUTHORIZE_URL, "https://www.facebook.com"),
-            facebook_api_url: variables.url_or(name::FACEBOOK_API_URL, "https://graph.facebook.com"),
-            facebook_version: variables
-                .optional(name::FACEBOOK_VERSION, "a version such as v26.0", check::graph_version)
-                .unwrap_or_else(|| "v26.0".to_owned()),
-        }
+        let configured = variables.present(name::PLATFORMS, "names of platforms separated by commas", check::platforms).unwrap_or_default();
+        Self { configured, addresses: platform_addresses(variables) }
+    }
+}
+
+/// Where each platform is: their own addresses are the defaults.
+pub fn platform_addresses(variables: &mut Variables<'_>) -> PlatformAddresses {
+    PlatformAddresses {
+        x_authorize_url: variables.url_or(name::X_AUTHORIZE_URL, "https://x.com/i/oauth2/authorize"),
+        x_api_url: variables.url_or(name::X_API_URL, "https://api.x.com"),
+        facebook_authorize_url: variables.url_or(name::FACEBOOK_AUTHORIZE_URL, "https://www.facebook.com"),
+        facebook_api_url: variables.url_or(name::FACEBOOK_API_URL, "https://graph.facebook.com"),
+        facebook_version: variables
+            .optional(name::FACEBOOK_VERSION, "a version such as v26.0", check::graph_version)
+            .unwrap_or_else(|| "v26.0".to_owned()),
     }
 }
