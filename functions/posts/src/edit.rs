@@ -106,6 +106,9 @@ async fn moved_place(deps: &Deps, post: &Post, edit: Edit) -> Result<(Edit, Vec<
     let now = deps.clock.now();
     let due_at = edit.time.as_ref().map_or(post.due_at, |time| time.0);
     let edit = Edit { armed: is_near(due_at, now), ..edit };
+    if due_at == post.due_at {
+        return Ok((edit, Vec::new()));
+    }
     let plan = reserve::plan(deps, &post.user_id).await?;
     let wanted = plan.cycle_at(due_at).start;
     if wanted == held {

@@ -24,9 +24,7 @@ pub(crate) async fn claim(deps: &Deps, post: Post, content: Content) -> Result<P
     approved(&post, &content)?;
     let connection = deps.store.connection(&post.user_id, &post.connection_id).await?;
     let live = match &connection {
-        Some(connection) if connection.token_state(deps.clock.now()) == TokenState::Live => {
-            Some(deps.vault.read(&connection.secret_name, &connection.secret_version).await?)
-        }
+        Some(connection) if connection.token_state(deps.clock.now()) == TokenState::Live => tokens::live(deps, connection).await?,
         _ => None,
     };
     let now = deps.clock.now();

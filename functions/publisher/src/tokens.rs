@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use cloud::vault::VaultError;
 use domain::connection::{Connection, TokenState};
 use domain::id::AttemptId;
 use domain::token::TokenSet;
@@ -45,8 +46,10 @@ pub(crate) async fn usable(deps: &Deps, connection: Connection, refused: Option<
         };
         match state {
             TokenState::Live => {
-                let tokens = deps.vault.read(&connection.secret_name, &connection.secret_version).await?;
-                return Ok(Usable::Ready(Box::new(connection), tokens));
+                return Ok(match live(deps, &connection).await? {
+                    Some(tokens) => Usable::Ready(Box::new(connection), tokens),
+                    None => Usable::Dead,
+                });
             }
             TokenState::Dead => return Ok(Usable::Dead),
             TokenState::Refreshing => tokio::time::sleep(LOOK_AGAIN).await,
@@ -62,6 +65,18 @@ pub(crate) async fn usable(deps: &Deps, connection: Connection, refused: Option<
         }
     }
     Ok(Usable::Later)
+}
+
+/// The tokens that the row names. `None`: somebody removed them from the vault, and only the user can bring new ones.
+pub(crate) async fn live(deps: &Deps, connection: &Connection) -> Result<Option<TokenSet>, StepError> {
+    match deps.vault.read(&connection.secret_name, &connection.secret_version).await {
+        Ok(tokens) => Ok(Some(tokens)),
+        Err(VaultError::Missing { .. }) => {
+            tracing::error!(connection_id = %connection.id, "the tokens of a connection are gone from the vault");
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The platform will not take this connection any more: said once, by whoever finds out first.
@@ -95,7 +110,10 @@ async fn refresh(deps: &Deps, connection: Connection) -> Result<Option<Usable>, 
     if matches!(deps.store.update_connection(&leased, attempt.as_str()).await?, ConnectionWrite::Moved(_)) {
         return Ok(None);
     }
-    let tokens = deps.vault.read(&leased.secret_name, &leased.secret_version).await?;
+    let Some(tokens) = live(deps, &leased).await? else {
+        mark_dead(deps, &leased).await?;
+        return Ok(Some(Usable::Dead));
+    };
     let (client_id, client_secret) = deps.vault.app_credentials(leased.platform, now).await?;
     let app = AppCredentials { client_id, client_secret };
     let answer = deps.platforms.get(leased.platform).refresh(&app, &tokens, deps.clock.now()).await;

@@ -31,6 +31,7 @@ use edge::clock::Clock;
 use secrecy::SecretString;
 
 pub use fault::{CallInfo, Fault, Hook};
+pub(crate) use file::make_private_dir;
 pub use sns::Text;
 pub use tables::{ensure_table, ensure_time_to_live};
 

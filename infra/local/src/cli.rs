@@ -4,23 +4,6 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-/// What to try after the start; `$URL` stands for the address.
-pub(crate) const WHAT_TO_TRY: &str = "\
-What to try, in another terminal (or: cargo run -- demo):
-
-  json='Content-Type: application/json'
-  curl -H \"$json\" -d '{\"phone\":\"+61412345678\"}' $URL/api/verification-codes
-  curl $URL/_local/inbox                                   # the code that would have been texted
-  curl -c jar -H \"$json\" -d '{\"phone\":\"+61412345678\",\"code\":\"<code>\"}' $URL/api/verify-code
-  csrf='X-CSRF-Token: <csrf_token from the answer>'
-  curl -H \"$json\" -d '{\"plan\":\"starter\"}' $URL/_local/gift-certificates
-  curl -b jar -H \"$json\" -H \"$csrf\" -d '{\"code\":\"<gift code>\"}' $URL/api/redeem-gift
-  curl -b jar -si $URL/oauth/x/start | grep -i ^location   # open it in a browser that is signed in, or see `demo`
-  curl -b jar $URL/api/user/status
-  curl $URL/_sim/x/posts                                   # what the simulated X holds
-
-Ctrl-C stops it.";
-
 /// The whole of Postledger on this machine: no AWS account, no platform account.
 #[derive(Debug, Parser)]
 #[command(name = "postledger", version)]
@@ -55,9 +38,9 @@ impl Cli {
         self.data.clone().unwrap_or_else(|| self.target_dir.join("local"))
     }
 
-    /// The demo has a folder of its own: it never touches what a served one holds.
+    /// The demo begins anew each time, so it has a folder of its own: it never touches what a served one holds.
     pub(crate) fn demo_dir(&self) -> PathBuf {
-        self.data.clone().unwrap_or_else(|| self.target_dir.join("demo"))
+        self.data.as_ref().unwrap_or(&self.target_dir).join("demo")
     }
 }
 
@@ -70,7 +53,7 @@ mod tests {
         let cli = Cli::parse_from(["postledger"]);
         assert!(cli.command.is_none() && cli.port == 3000 && !cli.fresh);
         let cli = Cli::parse_from(["postledger", "demo", "--data", "/d", "--port", "0"]);
-        assert_eq!((cli.demo_dir(), cli.port), (PathBuf::from("/d"), 0));
+        assert_eq!((cli.demo_dir(), cli.port), (PathBuf::from("/d/demo"), 0));
         assert!(Cli::try_parse_from(["postledger", "--port", "x"]).is_err());
     }
 }

@@ -7,9 +7,8 @@ mod report;
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{Context, ensure};
-use edge::lines::Lines;
-use local::{Browser, LocalService, Options};
+use anyhow::ensure;
+use local::{Browser, LocalService, Options, data_dir};
 
 /// What the walk carries along.
 pub(super) struct Walk {
@@ -30,12 +29,10 @@ impl Walk {
 }
 
 /// Starts a service of its own and walks. The first promise that is not kept ends it with an error.
-pub(crate) async fn run(data_dir: &Path) -> anyhow::Result<()> {
+pub(crate) async fn run(folder: &Path) -> anyhow::Result<()> {
     let began = Instant::now();
-    std::fs::create_dir_all(data_dir).with_context(|| format!("making the data folder {}", data_dir.display()))?;
-    let log = data_dir.join("log.jsonl");
-    let lines = Lines::to(std::fs::File::create(&log).with_context(|| format!("making {}", log.display()))?);
-    let options = Options { port: 0, data_dir: data_dir.to_owned(), fresh: true, lines };
+    let (lines, log) = data_dir::open_log(folder)?;
+    let options = Options { port: 0, data_dir: folder.to_owned(), fresh: true, lines };
     let service = LocalService::start(options).await?;
     let browser = Browser::new(service.base_url())?;
     let mut walk = Walk { browser, x: String::new(), facebook: String::new(), last: began };
@@ -55,6 +52,6 @@ pub(crate) async fn run(data_dir: &Path) -> anyhow::Result<()> {
     service.stop().await;
     let secs = began.elapsed().as_secs_f64();
     ensure!(secs < 15.0, "the walk took {secs:.1} s, and 15 were promised");
-    println!("\nEvery promise was kept, in {secs:.1} s. The service's own log: {}", log.display());
+    println!("\nEvery promise was kept, in {secs:.1} s. The service's own log: {}", crate::shown(&log));
     Ok(())
 }

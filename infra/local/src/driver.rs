@@ -1,5 +1,7 @@
 //! What AWS does by itself in the cloud: fires schedules, hands the queue to the publisher, runs the jobs.
 
+use std::error::Error;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
 use edge::clock::Clock;
 use edge::problem::chain;
 use edge::sqs::each_record;
+use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use tokio::sync::{Notify, watch};
@@ -29,6 +32,10 @@ const BATCHES_PER_ROUND_MAX: usize = 100;
 const SWEEP_EVERY: SignedDuration = SignedDuration::from_secs(60);
 /// The cycle job's schedule in the template.
 const RESET_EVERY: SignedDuration = SignedDuration::from_hours(1);
+/// The functions' time-outs in the template.
+const PUBLISH_TIMEOUT: Duration = Duration::from_mins(1);
+const SWEEP_TIMEOUT: Duration = Duration::from_secs(55);
+const RESET_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// The jobs' last runs, in service time.
 #[derive(Default)]
@@ -62,17 +69,22 @@ impl Driver {
         Arc::new(Self { aws, queue, clock, publisher, sweeper, quota_reset, nudged, rounds })
     }
 
-    /// Runs until it is dropped, and with it what the publisher is at. A round that fails is logged, and the next one comes.
-    pub(crate) async fn run(self: Arc<Self>) {
+    /// Runs until it is told to stop, and then until the publisher is done with what it has; dropped, it ends at once. A round that
+    /// fails is logged, and the next one comes.
+    pub(crate) async fn run(self: Arc<Self>, mut stopping: watch::Receiver<bool>) {
         let (mut last, mut batches) = (LastRuns::default(), JoinSet::new());
-        loop {
+        while !*stopping.borrow() {
             self.round(&mut last, &mut batches).await;
             self.rounds.send_modify(|count| *count += 1);
             tokio::select! {
                 () = tokio::time::sleep(PERIOD) => {}
                 () = self.nudged.notified() => {}
+                _stopping = stopping.changed() => {}
             }
         }
+        while batches.join_next().await.is_some() {}
+        // Nobody waits for a round that will not come.
+        self.rounds.send_replace(u64::MAX);
     }
 
     /// A request may have put something into the queue: look at once.
@@ -84,7 +96,7 @@ impl Driver {
     pub(crate) async fn whole_round(&self) {
         let mut rounds = self.rounds.subscribe();
         // The round that is on may have begun before.
-        let after = *rounds.borrow_and_update() + 2;
+        let after = rounds.borrow_and_update().saturating_add(2);
         while *rounds.borrow_and_update() < after {
             self.nudge();
             if rounds.changed().await.is_err() {
@@ -126,12 +138,11 @@ impl Driver {
         let is_due = |last: Option<Timestamp>, every| last.is_none_or(|last| now.duration_since(last) >= every);
         if is_due(last.reset, RESET_EVERY) {
             last.reset = Some(now);
-            // Failures are logged where they happen, as in Lambda; the next run comes.
-            let _failed = edge::schedule::run_once(async { quota_reset::run(&self.quota_reset).await.map(|_| ()) }).await;
+            run_job("quota-reset", RESET_TIMEOUT, Box::pin(async { quota_reset::run(&self.quota_reset).await.map(|_| ()) })).await;
         }
         if is_due(last.swept, SWEEP_EVERY) {
             last.swept = Some(now);
-            let _failed = edge::schedule::run_once(async { sweeper::sweep(&self.sweeper).await.map(|_| ()) }).await;
+            run_job("sweeper", SWEEP_TIMEOUT, Box::pin(async { sweeper::sweep(&self.sweeper).await.map(|_| ()) })).await;
         }
     }
 
@@ -146,7 +157,11 @@ impl Driver {
         let response = match serde_json::from_value::<SqsEvent>(event_of(&messages)) {
             Ok(event) => {
                 let handle = |wake_up| async move { publisher::handle(&self.publisher, &wake_up).await };
-                each_record(event, &self.publisher.metrics, &self.clock, handle).await
+                let run = each_record(event, &self.publisher.metrics, &self.clock, handle);
+                match tokio::time::timeout(PUBLISH_TIMEOUT, run).await {
+                    Ok(response) => response,
+                    Err(_) => return tracing::error!("the publisher's time ran out; its batch becomes visible again"),
+                }
             }
             Err(error) => return tracing::error!(error = chain(&error), "a batch could not be handed over"),
         };
@@ -160,6 +175,16 @@ impl Driver {
                 tracing::warn!(error = chain(&error), "a message was not deleted and comes again");
             }
         }
+    }
+}
+
+/// One run as Lambda does it: bounded in time, and a failure, logged where it happens, or a panic is that run's alone.
+async fn run_job<E: Error + 'static>(job: &str, limit: Duration, run: impl Future<Output = Result<(), E>>) {
+    let run = AssertUnwindSafe(edge::schedule::run_once(run)).catch_unwind();
+    match tokio::time::timeout(limit, run).await {
+        Ok(Ok(_logged)) => {}
+        Ok(Err(_panic)) => tracing::error!(job, "the job panicked"),
+        Err(_) => tracing::error!(job, "the job's time ran out"),
     }
 }
 

@@ -6,12 +6,15 @@
 pub mod aws;
 pub mod browser;
 pub mod clock;
+pub mod data_dir;
 mod driver;
 pub mod gateway;
+mod listen;
 mod page;
 mod routes;
 pub mod service;
 mod variables;
 
 pub use browser::{Browser, Reply};
+pub use page::what_to_try;
 pub use service::{LocalService, Options};

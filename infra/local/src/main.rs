@@ -5,14 +5,16 @@ mod cli;
 mod demo;
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
-use edge::lines::Lines;
-use local::{LocalService, Options};
+use local::{LocalService, Options, data_dir, what_to_try};
 
 use cli::{Cli, Command};
+
+const WHAT_TO_TRY: &str = "What to try, in another terminal, line by line or all at once (or: cargo run -- demo):\n";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -32,19 +34,20 @@ async fn main() -> ExitCode {
 
 async fn serve(cli: &Cli) -> anyhow::Result<()> {
     let data_dir = cli.data_dir();
-    std::fs::create_dir_all(&data_dir).with_context(|| format!("making the data folder {}", data_dir.display()))?;
-    let log_path = data_dir.join("log.jsonl");
-    let log = std::fs::OpenOptions::new().create(true).write(true).truncate(cli.fresh).append(!cli.fresh).open(&log_path);
-    let log = log.with_context(|| format!("opening {}", log_path.display()))?;
-    let options = Options { port: cli.port, data_dir: data_dir.clone(), fresh: cli.fresh, lines: Lines::to(log) };
-    let service = LocalService::start(options).await?;
+    let (lines, log_path) = data_dir::open_log(&data_dir)?;
+    let service = LocalService::start(Options { port: cli.port, data_dir: data_dir.clone(), fresh: cli.fresh, lines }).await?;
     let url = service.base_url();
-    let (state, logs) = (data_dir.display(), log_path.display());
-    say(&format!("Postledger is at {url}\nState: {state}   Logs: {logs}\n\n{}", cli::WHAT_TO_TRY.replace("$URL", url)));
+    let (state, logs) = (shown(&data_dir), shown(&log_path));
+    say(&format!("Postledger is at {url}\nState: {state}   Logs: {logs}\n\n{WHAT_TO_TRY}\n{}\nCtrl-C stops it.", what_to_try(url)));
     tokio::signal::ctrl_c().await.context("waiting for Ctrl-C")?;
     service.stop().await;
     say("Stopped. The state is kept; --fresh starts anew.");
     Ok(())
+}
+
+/// A path without the detours that it was put together from.
+fn shown(path: &Path) -> String {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned()).display().to_string()
 }
 
 /// A reader that went away, such as `| head -1`, does not stop the service.

@@ -11,7 +11,7 @@ use domain::people::{GiftCertificate, GiftCode, HashKey};
 use domain::plan::Plan;
 use edge::clock::Clock;
 use edge::json::Json;
-use edge::problem::Problem;
+use edge::problem::{Problem, ProblemCode};
 use edge::random::Random;
 use http::StatusCode;
 use jiff::Timestamp;
@@ -41,6 +41,7 @@ pub(crate) fn router(local: Local) -> Router {
         .route("/_local/gift-certificates", post(issue_gift))
         .route("/_local/clock", post(advance_clock))
         .route("/_local/inbox", get(inbox))
+        .method_not_allowed_fallback(|| async { Problem::new(ProblemCode::MethodNotAllowed) })
         .route_layer(middleware::from_fn(loopback_only))
         .with_state(local)
 }

@@ -1,14 +1,13 @@
 //! One running service: everything opened, wired and served.
 
-use std::fs::{File, TryLockError};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
 
-use anyhow::{Context, bail};
 use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::response::Response;
-use axum::routing::get;
 use cloud::vault::Vault;
 use domain::id::HistoryId;
 use domain::people::HashKey;
@@ -21,7 +20,7 @@ use edge::telemetry;
 use secrecy::{ExposeSecret, SecretString};
 use simulator::Simulator;
 use store::{Store, schema};
-use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::instrument::WithSubscriber;
 use tracing::{Dispatch, Level};
@@ -33,7 +32,10 @@ use crate::driver::Driver;
 use crate::gateway::{Caller, Gateway};
 use crate::routes::Local;
 use crate::variables::{self, SECRETS_PREFIX};
-use crate::{page, routes};
+use crate::{data_dir, listen, page, routes};
+
+/// How long a stop waits for posts under way, and then for requests.
+const STOP_MAX: Duration = Duration::from_secs(5);
 
 /// How a service is started.
 #[derive(Debug, Clone)]
@@ -52,7 +54,8 @@ pub struct Options {
 pub struct LocalService {
     base_url: String,
     aws: Aws,
-    tasks: JoinSet<()>,
+    driver: Running,
+    servers: Running,
     // Held while the service runs: two on one folder would fight over the clock and the queue.
     _lock: File,
 }
@@ -60,12 +63,9 @@ pub struct LocalService {
 impl LocalService {
     /// Opens the data folder and serves on loopback.
     pub async fn start(options: Options) -> anyhow::Result<Self> {
-        let lock = lock(&options.data_dir, options.fresh)?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await;
-        let listener =
-            listener.with_context(|| format!("port {} is taken: stop what listens there, or choose another with --port", options.port))?;
-        let port = listener.local_addr()?.port();
-        let base_url = format!("http://localhost:{port}");
+        let lock = data_dir::take(&options.data_dir, options.fresh)?;
+        let (port, listeners) = listen::bind(options.port).await?;
+        let base_url = variables::origin("localhost", port);
 
         let service_clock = ServiceClock::open(&options.data_dir)?;
         let clock = service_clock.clock();
@@ -73,7 +73,7 @@ impl LocalService {
         let url = Url::parse(&base_url)?;
         let simulator = Simulator::open(Some(&options.data_dir), clock.clone(), &url)?;
         let host = Host {
-            variables: variables::source(base_url.clone(), port, simulator::addresses(&url)),
+            variables: variables::source(port, simulator::addresses(&url)),
             clock: clock.clone(),
             random: Random::system(),
             lines: options.lines.clone(),
@@ -102,16 +102,14 @@ impl LocalService {
         };
         let dispatch = telemetry::scoped(Level::INFO, clock.clone(), options.lines);
         let front = Front { gateway, clock, random: host.random, dispatch: dispatch.clone(), driver: driver.clone() };
-        let router = router(front, routes::router(local), simulator.router());
+        let router = router(front, simulator.router()).merge(routes::router(local)).merge(page::router(&base_url));
 
-        let mut tasks = JoinSet::new();
-        tasks.spawn(driver.run().with_subscriber(dispatch));
-        // Browsers may ask for localhost over IPv6 first; where that is not to be had, IPv4 alone serves.
-        if let Ok(listener) = TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await {
-            tasks.spawn(serve(listener, router.clone()));
+        let (mut driving, mut serving) = (Running::default(), Running::default());
+        driving.tasks.spawn(driver.run(driving.stopping.subscribe()).with_subscriber(dispatch));
+        for listener in listeners {
+            serving.tasks.spawn(listen::serve(listener, router.clone(), serving.stopping.subscribe()));
         }
-        tasks.spawn(serve(listener, router));
-        Ok(Self { base_url, aws, tasks, _lock: lock })
+        Ok(Self { base_url, aws, driver: driving, servers: serving, _lock: lock })
     }
 
     /// Where it is reached, without a slash at the end.
@@ -124,38 +122,29 @@ impl LocalService {
         &self.aws
     }
 
-    /// Stops it and waits until it is gone. What was under way is found again at the next start.
-    pub async fn stop(mut self) {
-        self.tasks.shutdown().await;
+    /// Lets requests and posts that are under way come to their end, for a bounded time, and waits until all of it is gone. What is
+    /// cut off then is found again at the next start, as after a crash.
+    pub async fn stop(self) {
+        // Posts first: the simulated platforms are behind the same servers.
+        self.driver.end().await;
+        self.servers.end().await;
     }
 }
 
-/// One process a folder.
-fn lock(data_dir: &Path, fresh: bool) -> anyhow::Result<File> {
-    std::fs::create_dir_all(data_dir).with_context(|| format!("making the data folder {}", data_dir.display()))?;
-    let path = data_dir.join("lock");
-    let file = File::create(&path).with_context(|| format!("making {}", path.display()))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            bail!("another process uses {}: stop it, or choose another folder with --data", data_dir.display())
-        }
-        Err(TryLockError::Error(error)) => return Err(error).with_context(|| format!("locking {}", path.display())),
+/// Tasks that are told to stop together.
+#[derive(Debug, Default)]
+struct Running {
+    stopping: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl Running {
+    async fn end(mut self) {
+        self.stopping.send_replace(true);
+        let at_their_end = async { while self.tasks.join_next().await.is_some() {} };
+        let _cut_off_below = tokio::time::timeout(STOP_MAX, at_their_end).await;
+        self.tasks.shutdown().await;
     }
-    if fresh {
-        for entry in std::fs::read_dir(data_dir)? {
-            let entry = entry?.path();
-            // Only what a service of ours leaves there: a mistyped folder loses nothing.
-            let ours = entry
-                .file_name()
-                .and_then(|name| name.to_str())
-                .is_some_and(|name| name.contains(".sqlite") || name == "clock-ahead-seconds");
-            if ours {
-                std::fs::remove_file(&entry).with_context(|| format!("removing {}", entry.display()))?;
-            }
-        }
-    }
-    Ok(file)
 }
 
 /// What an operator puts into the vault in the cloud: the platforms' app credentials, and the hash key, made once.
@@ -204,12 +193,8 @@ struct Front {
     driver: std::sync::Arc<Driver>,
 }
 
-fn router(front: Front, local: Router, simulated: Router) -> Router {
-    let mut router = Router::new();
-    for path in page::PATHS {
-        router = router.route(path, get(page::page));
-    }
-    router.fallback(forward).with_state(front).nest("/_sim", simulated).merge(local)
+fn router(front: Front, simulated: Router) -> Router {
+    Router::new().fallback(forward).with_state(front).nest("/_sim", simulated)
 }
 
 async fn forward(State(front): State<Front>, ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request) -> Response {
@@ -219,11 +204,4 @@ async fn forward(State(front): State<Front>, ConnectInfo(peer): ConnectInfo<Sock
     let response = front.gateway.answer(&caller, request).with_subscriber(front.dispatch).await;
     front.driver.nudge();
     response
-}
-
-async fn serve(listener: TcpListener, router: Router) {
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    if let Err(error) = axum::serve(listener, service).await {
-        tracing::error!(error = edge::problem::chain(&error), "the server ended");
-    }
 }

@@ -20,9 +20,15 @@ pub(crate) fn tables() -> Tables {
     }
 }
 
-/// Every variable that a function reads, for a service at `base_url` on `port`.
-pub(crate) fn source(base_url: String, port: u16, platforms: Addresses) -> Source {
-    let tables = tables();
+/// The origin of `host` on `port`, as a browser writes it: without the port that http implies.
+pub(crate) fn origin(host: &str, port: u16) -> String {
+    if port == 80 { format!("http://{host}") } else { format!("http://{host}:{port}") }
+}
+
+/// Every variable that a function reads, for a service on `port` of this machine.
+pub(crate) fn source(port: u16, platforms: Addresses) -> Source {
+    let (tables, base_url) = (tables(), origin("localhost", port));
+    let allowed = format!("{base_url},{}", origin("127.0.0.1", port));
     Source::from_fn(move |variable| {
         Some(match variable {
             name::STAGE => "local".to_owned(),
@@ -32,7 +38,7 @@ pub(crate) fn source(base_url: String, port: u16, platforms: Addresses) -> Sourc
             name::LEDGER_TABLE => tables.ledger.clone(),
             name::SESSIONS_TABLE => tables.sessions.clone(),
             name::PUBLIC_URL | name::FRONTEND_URL => base_url.clone(),
-            name::ALLOWED_ORIGINS => format!("{base_url},http://127.0.0.1:{port}"),
+            name::ALLOWED_ORIGINS => allowed.clone(),
             name::PUBLISH_QUEUE_URL => aws::queue_url(aws::WAKE_UPS),
             name::PUBLISH_QUEUE_ARN => aws::queue_arn(aws::WAKE_UPS),
             name::SCHEDULE_GROUP => SCHEDULE_GROUP.to_owned(),
@@ -58,8 +64,14 @@ mod tests {
     #[test]
     fn every_variable_that_a_function_reads_has_a_value_here() {
         let base = Url::parse("http://localhost:3000").unwrap();
-        let source = source("http://localhost:3000".into(), 3000, simulator::addresses(&base));
+        let source = source(3000, simulator::addresses(&base));
         let missing: Vec<_> = name::VARIABLES.iter().filter(|variable| source.get(variable).is_none()).collect();
         assert!(missing.is_empty(), "{missing:?}");
+    }
+
+    #[test]
+    fn an_origin_is_written_as_browsers_write_it() {
+        assert_eq!(origin("localhost", 80), "http://localhost");
+        assert_eq!(origin("127.0.0.1", 3000), "http://127.0.0.1:3000");
     }
 }

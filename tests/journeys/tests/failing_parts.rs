@@ -209,3 +209,22 @@ async fn a_cycle_that_ends_is_closed_and_the_next_holds_a_full_quota() -> Outcom
     })
     .await
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_that_vanished_from_the_vault_fail_the_post_and_end_its_search() -> Outcome {
+    play_disturbed(async |stage| {
+        let ann = stage.person("+61412345631", "starter", "ann").await?;
+        ann.browser.fault("x", &json!({ "kind": "drop_before" })).await?;
+        let sent = ann.approved_on_x("Sent, then the vault was emptied", 0).await?;
+        ann.browser.wait_for(&sent, "unknown", SOON).await?;
+        let vault = cloud::vault::Vault::open(&stage.service().aws().sdk_config(), "postledger/local");
+        vault.delete(&vault.connection_secret(&serde_json::from_value(json!(ann.x))?)).await?;
+        let unsent = ann.approved_on_x("Never sent", 0).await?;
+        let story = ann.browser.wait_for(&unsent, "failed", SOON).await?;
+        assert_eq!(story["error"]["code"], "reconnect_needed");
+        ann.browser.advance(130).await?;
+        ann.browser.wait_for(&sent, "needs_review", SOON).await?;
+        Ok(())
+    })
+    .await
+}

@@ -14,7 +14,7 @@ pub(super) async fn story(walk: &mut Walk, title: &str, post: &str) -> anyhow::R
         let (started, ended) = (text(&attempt["started_at"]), text(&attempt["ended_at"]));
         println!(
             "  {:>8}  {started:<26} {ended:<26} {:<10} {}",
-            attempt["number"],
+            attempt["number"].to_string(),
             text(&attempt["outcome"]),
             text(&attempt["error"]["code"])
         );

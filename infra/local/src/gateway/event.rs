@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::body::Body;
-use http::header::{COOKIE, USER_AGENT};
+use http::header::{CONTENT_TYPE, COOKIE, USER_AGENT};
 use http::{HeaderMap, Request, StatusCode};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -58,14 +58,22 @@ pub async fn event_of(request: Request<Body>, caller: &Caller, route: &str) -> R
         event["cookies"] = json!(cookies);
     }
     if !bytes.is_empty() {
-        if let Ok(text) = std::str::from_utf8(&bytes) {
-            event["body"] = json!(text);
-        } else {
-            event["body"] = json!(data_encoding::BASE64.encode(&bytes));
-            event["isBase64Encoded"] = json!(true);
+        match std::str::from_utf8(&bytes) {
+            Ok(text) if is_text(&parts.headers) => event["body"] = json!(text),
+            _ => {
+                event["body"] = json!(data_encoding::BASE64.encode(&bytes));
+                event["isBase64Encoded"] = json!(true);
+            }
         }
     }
     Ok(event)
+}
+
+/// Whether a body of this kind travels as it is. API Gateway looks at the type, not at the bytes: a form goes as base64.
+fn is_text(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence.starts_with("text/") || ["application/json", "application/javascript", "application/xml"].contains(&essence.as_str())
 }
 
 /// Lower-case names, repeated headers joined by commas, cookies left out.
@@ -105,24 +113,35 @@ mod tests {
             .header("X-Many", "one")
             .header("X-Many", "two")
             .header("User-Agent", "test")
+            .header("Content-Type", "application/json; charset=utf-8")
             .body(Body::from("{}"))
             .unwrap();
         let event = event_of(request, &caller(), "/api/posts/{id}").await.unwrap();
         assert_eq!(event["rawPath"], "/api/posts/%41");
         assert_eq!(event["rawQueryString"], "a=1&b=%20");
         assert_eq!(event["cookies"], json!(["a=1", "b=2"]));
-        assert_eq!(event["headers"], json!({ "x-many": "one,two", "user-agent": "test" }));
+        let headers = json!({ "x-many": "one,two", "user-agent": "test", "content-type": "application/json; charset=utf-8" });
+        assert_eq!(event["headers"], headers);
         assert_eq!(event["routeKey"], "ANY /api/posts/{id}");
         assert_eq!((&event["body"], &event["isBase64Encoded"]), (&json!("{}"), &json!(false)));
         assert_eq!(event["requestContext"]["time"], "01/Jan/1970:00:00:00 +0000");
     }
 
     #[tokio::test]
-    async fn bytes_that_are_no_text_travel_as_base64_and_too_many_do_not_travel() {
-        let request = |body: Vec<u8>| Request::builder().uri("/").body(Body::from(body)).unwrap();
-        let event = event_of(request(vec![0xff, 0xfe]), &caller(), "$default").await.unwrap();
-        assert_eq!((&event["body"], &event["isBase64Encoded"]), (&json!("//4="), &json!(true)));
-        let refused = event_of(request(vec![b'a'; BODY_BYTES_MAX + 1]), &caller(), "$default").await;
+    async fn what_is_no_text_by_its_type_or_its_bytes_travels_as_base64_and_too_much_does_not_travel() {
+        let request =
+            |kind: &str, body: &[u8]| Request::builder().uri("/").header("Content-Type", kind).body(Body::from(body.to_vec())).unwrap();
+        let cases: [(&str, &[u8], &str, bool); 4] = [
+            ("text/plain", b"a=1", "a=1", false),
+            ("application/x-www-form-urlencoded", b"a=1", "YT0x", true),
+            ("", b"a=1", "YT0x", true),
+            ("application/json", &[0xff, 0xfe], "//4=", true),
+        ];
+        for (kind, body, travels, is_base64) in cases {
+            let event = event_of(request(kind, body), &caller(), "$default").await.unwrap();
+            assert_eq!((&event["body"], &event["isBase64Encoded"]), (&json!(travels), &json!(is_base64)), "{kind}");
+        }
+        let refused = event_of(request("text/plain", &vec![b'a'; BODY_BYTES_MAX + 1]), &caller(), "$default").await;
         assert_eq!(refused.unwrap_err(), StatusCode::PAYLOAD_TOO_LARGE);
     }
 }
