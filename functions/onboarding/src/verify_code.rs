@@ -131,7 +131,7 @@ async fn sign_in(deps: &Deps, phone: &PhoneNumber, counted: &CountedTry, user_ag
                 return Ok(Begun { user, running, token, session });
             }
             SignIn::CodeGone => return Err(VerifyError::InvalidCode),
-            SignIn::UserExists => {}
+            SignIn::LookAgain => {}
         }
     }
     Err(VerifyError::Contended)

@@ -51,9 +51,11 @@ pub(crate) async fn approve(State(deps): State<Deps>, signed_in: SignedIn, Path(
                 return Ok(answer::tagged(approved, content));
             }
             Commit::PostMoved(Some(moved)) if is_approved(&moved) => return own(&deps, user, &id).await.map(|(p, c)| answer::tagged(p, c)),
+            // Edited at the same moment: nobody has read this version yet.
+            Commit::PostMoved(Some(moved)) if moved.version != standing.version => return Err(Problem::new(ProblemCode::StaleVersion)),
             Commit::PostMoved(Some(moved)) => standing = *moved,
             Commit::PostMoved(None) => return Err(Problem::not_found()),
-            Commit::LedgerMoved | Commit::AlreadyBound => {}
+            Commit::LedgerMoved | Commit::AlreadyBound => reserve::pause(&deps).await,
         }
     }
     Err(trouble::contended())

@@ -66,6 +66,7 @@ pub(crate) async fn edit(
             }
             return Ok(answer::tagged(edited, content));
         }
+        reserve::pause(&deps).await;
     }
     Err(trouble::contended())
 }

@@ -1,11 +1,14 @@
 //! From a due post to a settled one: claim, tokens, intent, send, settle.
 
+use std::time::Duration;
+
 use domain::connection::{Connection, TokenState};
 use domain::content::Content;
 use domain::failure::FailureCode;
 use domain::id::AttemptId;
-use domain::post::{Answer, Conclusion, Post};
+use domain::post::{Answer, Conclusion, Post, Transition};
 use domain::token::TokenSet;
+use edge::problem::chain;
 use jiff::SignedDuration;
 use platforms::Account;
 use store::{Commit, PostChange};
@@ -17,6 +20,10 @@ use crate::{Deps, StepError, settle};
 
 /// How long a post waits for tokens that cannot be had at the moment.
 const TOKEN_WAIT: SignedDuration = SignedDuration::from_secs(30);
+/// How often a result is stored before we give up…
+const SETTLE_TRIES_MAX: u32 = 6;
+/// …and how long after the try began: the function ends at 60 s.
+const SETTLE_UNTIL: SignedDuration = SignedDuration::from_secs(45);
 
 /// Takes a due post. If its tokens are live, claim and intent are one write; else it is claimed first, and what it lacks is
 /// fetched under the claim.
@@ -28,7 +35,8 @@ pub(crate) async fn claim(deps: &Deps, post: Post, content: Content) -> Result<P
         _ => None,
     };
     let now = deps.clock.now();
-    let post = post.claim(AttemptId::new(now, deps.random.bytes()), live.is_some(), now)?;
+    // Its last moment may have passed while the tokens were read.
+    let Ok(post) = post.claim(AttemptId::new(now, deps.random.bytes()), live.is_some(), now) else { return Ok(Progress::Again) };
     if !stored(deps, &post).await? {
         return Ok(Progress::Again);
     }
@@ -67,7 +75,7 @@ async fn prepare(
     let now = deps.clock.now();
     let conclusion = match usable {
         Usable::Ready(connection, tokens) => {
-            // The lease may have run out meanwhile; then another worker goes on.
+            // The lease, or the post's last moment, may have passed meanwhile: then the next wake-up finds what is to be done.
             let Ok(post) = post.intend(now) else { return Ok(Progress::Rest) };
             if !stored(deps, &post).await? {
                 return Ok(Progress::Again);
@@ -95,8 +103,9 @@ async fn dispatch(
     match send(deps, &post, account, &content.text).await {
         Sent::Concluded(conclusion, answer) => conclude(deps, post, conclusion, answer).await,
         Sent::TokenRefused(answer) if renewed || !connection.refreshable => {
+            let progress = conclude(deps, post, Conclusion::Failed(FailureCode::ReconnectNeeded), answer).await?;
             tokens::mark_dead(deps, &connection).await?;
-            conclude(deps, post, Conclusion::Failed(FailureCode::ReconnectNeeded), answer).await
+            Ok(progress)
         }
         Sent::TokenRefused(_) => {
             let refused = connection.secret_version.clone();
@@ -109,9 +118,12 @@ async fn dispatch(
     }
 }
 
+/// Writes down what came of the try. What the platform said is known only here: a table that does not answer is asked again until
+/// the function's time is nearly up. Our own write is recognised, so asking again does no harm.
 async fn conclude(deps: &Deps, post: Post, conclusion: Conclusion, answer: Answer) -> Result<Progress, StepError> {
     let transition = post.clone().conclude(conclusion, answer.clone(), deps.clock.now())?;
-    if matches!(settle::store(deps, &transition, None).await?, Commit::AlreadyBound) {
+    let commit = keep_settling(deps, &transition).await?;
+    if matches!(commit, Commit::AlreadyBound) {
         // The platform's id belongs to another post of ours: only a search can tell which is which.
         let transition = post.conclude(Conclusion::AnswerLost, answer, deps.clock.now())?;
         settle::store(deps, &transition, None).await?;
@@ -121,13 +133,43 @@ async fn conclude(deps: &Deps, post: Post, conclusion: Conclusion, answer: Answe
     Ok(Progress::Rest)
 }
 
+async fn keep_settling(deps: &Deps, transition: &Transition) -> Result<Commit, StepError> {
+    let began = transition.attempt.as_ref().map_or_else(|| deps.clock.now(), |record| record.started_at);
+    for round in 0..SETTLE_TRIES_MAX {
+        match settle::store(deps, transition, None).await {
+            Err(error) if round + 1 < SETTLE_TRIES_MAX && deps.clock.now() < began + SETTLE_UNTIL => {
+                tracing::warn!(post_id = %transition.post.id, error = chain(&error), "a result is not stored yet");
+                let jitter = u64::from(deps.random.bytes::<1>()[0]);
+                tokio::time::sleep(Duration::from_millis(jitter << round)).await;
+            }
+            Err(error) => {
+                // The last trace of what the platform said; the search goes by the platform's own evidence.
+                let attempt_id = transition.attempt.as_ref().map(|record| record.id.as_str());
+                let platform_post_id = transition.post.platform_post_id();
+                tracing::error!(post_id = %transition.post.id, attempt_id, became = transition.post.status().as_str(), platform_post_id, "a result was not stored");
+                return Err(error);
+            }
+            stored => return stored,
+        }
+    }
+    Err(StepError::Store(store::StoreError::Contended { doing: "settling a post" }))
+}
+
 /// The publisher sends what was approved or nothing.
 fn approved(post: &Post, content: &Content) -> Result<(), StepError> {
     if content.hash() == post.content_hash { Ok(()) } else { Err(StepError::ContentChanged) }
 }
 
+/// Stores a claim or an intent. A lost answer is asked for once more: a worker that gives up here leaves a post in doubt that it
+/// knows was not sent.
 async fn stored(deps: &Deps, post: &Post) -> Result<bool, StepError> {
-    Ok(matches!(deps.store.commit(&PostChange::of(post, &writer(post))).await?, Commit::Done))
+    let writer = writer(post);
+    let change = PostChange::of(post, &writer);
+    let commit = match deps.store.commit(&change).await {
+        Err(_) => deps.store.commit(&change).await?,
+        Ok(commit) => commit,
+    };
+    Ok(matches!(commit, Commit::Done))
 }
 
 fn writer(post: &Post) -> String {

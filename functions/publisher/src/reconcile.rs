@@ -5,6 +5,7 @@ use domain::content::Content;
 use domain::id::AttemptId;
 use domain::post::{Answer, Evidence, Intent, Post, SETTLE_WAIT, State};
 use domain::token::TokenSet;
+use edge::problem::chain;
 use jiff::SignedDuration;
 use platforms::{Account, OwnPost, ReadError};
 use store::{Commit, PostChange};
@@ -25,7 +26,11 @@ pub(crate) async fn search(deps: &Deps, post: Post, content: Content) -> Result<
     if !matches!(deps.store.commit(&PostChange::of(&post, attempt.as_str())).await?, Commit::Done) {
         return Ok(Progress::Again);
     }
-    let evidence = evidence(deps, &post, &content, intent).await?;
+    // Whatever keeps us from reading leaves the post where it is, for a bounded time: then a person must look.
+    let evidence = evidence(deps, &post, &content, intent).await.unwrap_or_else(|error| {
+        tracing::error!(post_id = %post.id, error = chain(&error), "the evidence could not be read");
+        Evidence::Unreadable
+    });
     let transition = post.clone().conclude_search(evidence, Answer::default(), deps.clock.now())?;
     let transition = match settle::store(deps, &transition, None).await? {
         // Somebody bound the same post a moment ago: look again without it.

@@ -24,7 +24,8 @@ pub(crate) enum Progress {
 /// Does what a wake-up calls for. It may come twice, late, early or out of order: the post decides.
 pub async fn handle(deps: &Deps, wake_up: &WakeUp) -> RecordOutcome {
     for _ in 0..STEPS_MAX {
-        match step(deps, wake_up).await {
+        // On the heap: ten records at once each carry the state of a whole publish.
+        match Box::pin(step(deps, wake_up)).await {
             Ok(Progress::Again) => {}
             Ok(Progress::Rest) => return RecordOutcome::Done,
             Err(error) => {

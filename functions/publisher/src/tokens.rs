@@ -7,10 +7,11 @@
 use std::time::Duration;
 
 use cloud::vault::VaultError;
-use domain::connection::{Connection, TokenState};
+use domain::connection::{Connection, Health, TokenState};
 use domain::id::AttemptId;
 use domain::token::TokenSet;
 use edge::problem::chain;
+use jiff::SignedDuration;
 use platforms::{AppCredentials, RefreshError};
 use store::ConnectionWrite;
 
@@ -20,6 +21,10 @@ use crate::{Deps, StepError};
 const LOOKS_MAX: usize = 60;
 /// …this far apart. The lease is longer; whoever waits in vain comes back later.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// A refresh and the storing of what it brings, as far as they can be waited for; the lease must last longer.
+const CALL_AND_STORE: SignedDuration = SignedDuration::from_secs(25);
+/// How often a row that others change is moved again.
+const ADOPT_ROUNDS_MAX: usize = 4;
 /// New tokens that cannot be stored are lost for good: try harder than the client does by itself.
 const STORE_TRIES_MAX: usize = 3;
 
@@ -99,23 +104,29 @@ fn refused_state(deps: &Deps, connection: &Connection) -> TokenState {
     }
 }
 
-/// One refresh under the lease; `None`: another worker has it, look again.
+/// One refresh under the lease; `None`: another worker has it, or its tokens were found: look again.
+///
+/// Everything that the call needs is read before the lease is taken: the lease is for the call and for storing what it brings.
 async fn refresh(deps: &Deps, connection: Connection) -> Result<Option<Usable>, StepError> {
-    if let Some(adopted) = adopt(deps, &connection).await? {
-        return Ok(Some(adopted));
+    if adopted(deps, &connection).await? {
+        return Ok(None);
     }
+    let Some(tokens) = live(deps, &connection).await? else {
+        mark_dead(deps, &connection).await?;
+        return Ok(Some(Usable::Dead));
+    };
+    let (client_id, client_secret) = deps.vault.app_credentials(connection.platform, deps.clock.now()).await?;
+    let app = AppCredentials { client_id, client_secret };
     let now = deps.clock.now();
     let attempt = AttemptId::new(now, deps.random.bytes());
     let leased = connection.leased(attempt.clone(), now);
     if matches!(deps.store.update_connection(&leased, attempt.as_str()).await?, ConnectionWrite::Moved(_)) {
         return Ok(None);
     }
-    let Some(tokens) = live(deps, &leased).await? else {
-        mark_dead(deps, &leased).await?;
-        return Ok(Some(Usable::Dead));
-    };
-    let (client_id, client_secret) = deps.vault.app_credentials(leased.platform, now).await?;
-    let app = AppCredentials { client_id, client_secret };
+    // The lease was slow to get: whoever takes the next one must not find us at it.
+    if leased.lease.as_ref().is_none_or(|lease| lease.until <= deps.clock.now() + CALL_AND_STORE) {
+        return Ok(Some(Usable::Later));
+    }
     let answer = deps.platforms.get(leased.platform).refresh(&app, &tokens, deps.clock.now()).await;
     match answer {
         Ok(renewed) => {
@@ -127,27 +138,35 @@ async fn refresh(deps: &Deps, connection: Connection) -> Result<Option<Usable>, 
             mark_dead(deps, &leased).await?;
             Ok(Some(Usable::Dead))
         }
-        Err(error @ (RefreshError::Unavailable { .. } | RefreshError::Unknown { .. })) => {
-            // The old tokens stay. If the platform did rotate them, the next refresh is refused, and the user is asked once.
+        Err(error @ RefreshError::Unavailable { .. }) => {
             tracing::warn!(connection_id = %leased.id, error = chain(&error), "tokens were not renewed");
             let released = leased.released(deps.clock.now());
             deps.store.update_connection(&released, attempt.as_str()).await?;
+            Ok(Some(Usable::Later))
+        }
+        Err(error @ RefreshError::Unknown { .. }) => {
+            // The platform may still be at it: the lease stays until it ends, and then one careful try with the old tokens tells. If
+            // they were rotated, that try is refused, and the user is asked once.
+            tracing::warn!(connection_id = %leased.id, error = chain(&error), "whether tokens were renewed is not known");
             Ok(Some(Usable::Later))
         }
     }
 }
 
 /// An earlier refresh may have stored its tokens and vanished before it moved the row: its version tells.
-async fn adopt(deps: &Deps, connection: &Connection) -> Result<Option<Usable>, StepError> {
-    let Some(lease) = connection.lease.clone() else { return Ok(None) };
-    let Some(tokens) = deps.vault.find_version(&connection.secret_name, &lease.attempt).await? else { return Ok(None) };
+async fn adopted(deps: &Deps, connection: &Connection) -> Result<bool, StepError> {
+    let Some(lease) = connection.lease.clone() else { return Ok(false) };
     let version = cloud::vault::version_of(&lease.attempt);
     if version == connection.secret_version {
-        return Ok(None);
+        return Ok(false);
     }
-    adopt_version(deps, connection.clone(), version, tokens, &lease.attempt).await.map(Some)
+    let Some(tokens) = deps.vault.find_version(&connection.secret_name, &lease.attempt).await? else { return Ok(false) };
+    adopt_version(deps, connection.clone(), version, tokens, &lease.attempt).await?;
+    Ok(true)
 }
 
+/// Moves the row to the new version. If the row changed meanwhile and still names the tokens that these came from, it is moved all
+/// the same: whatever was thought of the old tokens, these are the ones that the platform takes.
 async fn adopt_version(
     deps: &Deps,
     connection: Connection,
@@ -155,15 +174,21 @@ async fn adopt_version(
     tokens: TokenSet,
     attempt: &AttemptId,
 ) -> Result<Usable, StepError> {
-    let refreshed = connection.refreshed(version, tokens.expires_at, tokens.scopes.clone(), deps.clock.now());
-    match deps.store.update_connection(&refreshed, attempt.as_str()).await? {
-        ConnectionWrite::Done => {
-            tracing::info!(connection_id = %refreshed.id, platform = refreshed.platform.as_str(), "tokens renewed");
-            Ok(Usable::Ready(Box::new(refreshed), tokens))
+    let came_from = connection.secret_version.clone();
+    let mut standing = connection;
+    for _ in 0..ADOPT_ROUNDS_MAX {
+        let refreshed = standing.refreshed(version.clone(), tokens.expires_at, tokens.scopes.clone(), deps.clock.now());
+        match deps.store.update_connection(&refreshed, attempt.as_str()).await? {
+            ConnectionWrite::Done => {
+                tracing::info!(connection_id = %refreshed.id, platform = refreshed.platform.as_str(), "tokens renewed");
+                return Ok(Usable::Ready(Box::new(refreshed), tokens));
+            }
+            ConnectionWrite::Moved(Some(row)) if row.secret_version == came_from && row.health != Health::Disconnecting => standing = *row,
+            // The row went on without us, to a disconnect or a reconnect: whoever comes next reads it anew.
+            ConnectionWrite::Moved(_) => return Ok(Usable::Later),
         }
-        // The row went on without us, to a disconnect or a reconnect: whoever comes next reads it anew.
-        ConnectionWrite::Moved(_) => Ok(Usable::Later),
     }
+    Ok(Usable::Later)
 }
 
 async fn keep(deps: &Deps, connection: &Connection, tokens: &TokenSet, attempt: &AttemptId) -> Result<String, StepError> {

@@ -1,7 +1,6 @@
 //! Closing one cycle and opening the next.
 
 use domain::ledger::{Actor, Cause, ChangeReason, Cycle, LedgerChange};
-use domain::plan::{CYCLE, CycleSpan};
 use jiff::Timestamp;
 use store::{Closing, StoreError};
 
@@ -39,10 +38,11 @@ pub(crate) async fn follow(deps: &Deps, ended: &Closing) -> Result<Followed, Sto
 async fn next(deps: &Deps, ended: &Cycle, now: Timestamp) -> Result<Option<LedgerChange>, StoreError> {
     let user = deps.store.user(&ended.user_id).await?;
     let Some(plan) = user.and_then(|user| user.subscription).filter(|plan| plan.active) else { return Ok(None) };
-    if deps.store.cycle(&ended.user_id, ended.span.end).await?.is_some() {
+    // A plan that began anew has cycles of its own.
+    let span = plan.cycle_at(ended.span.end);
+    if span.start != ended.span.end || deps.store.cycle(&ended.user_id, span.start).await?.is_some() {
         return Ok(None);
     }
-    let span = CycleSpan { start: ended.span.end, end: ended.span.end + CYCLE };
     let fresh = Cycle::open(ended.user_id.clone(), span, plan.plan, now);
     Ok(Some(fresh.opening(ChangeReason::CycleOpened, cause(deps, now))))
 }

@@ -29,7 +29,13 @@ pub async fn run(deps: &Deps) -> Result<Closed, StoreError> {
     let mut total = Closed::default();
     for shard in Store::closing_shards() {
         for _ in 0..PAGES_MAX {
-            let page = page(deps, shard).await?;
+            let page = match page(deps, shard).await {
+                Ok(page) => page,
+                Err(error) => {
+                    tracing::error!(shard, error = chain(&error), "a shard could not be read");
+                    Closed { closed: 0, failed: 1 }
+                }
+            };
             total.closed += page.closed;
             total.failed += page.failed;
             // An index that still shows what is closed, or failures alone: the next run goes on.

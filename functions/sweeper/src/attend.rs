@@ -11,12 +11,12 @@ use store::{Commit, PostChange, Settlement, StoreError};
 use crate::Deps;
 
 /// What was done, or is to be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Attention {
     /// The publisher should look at it.
     Wake,
-    /// It has a schedule again.
-    Armed,
+    /// It has no schedule.
+    Arm(Box<Post>),
     /// It is closed as missed.
     Missed,
     /// Nothing: the index was behind, or somebody was faster.
@@ -42,7 +42,7 @@ async fn try_attend(deps: &Deps, hint: &WakeUp) -> Result<Attention, StoreError>
     let step = post.next_step(hint.version, now);
     Ok(match (step, &post.state) {
         (Step::Miss, State::Scheduled { .. }) => miss(deps, post).await?,
-        (Step::WaitUntil(at), State::Scheduled { armed: false, .. }) if !is_near(at, now) => arm(deps, post).await?,
+        (Step::WaitUntil(at), State::Scheduled { armed: false, .. }) if !is_near(at, now) => Attention::Arm(Box::new(post)),
         (Step::WaitUntil(at), _) if !is_near(at, now) => Attention::None,
         (Step::Nothing, _) => Attention::None,
         _ => Attention::Wake,
@@ -68,13 +68,16 @@ async fn miss(deps: &Deps, post: Post) -> Result<Attention, StoreError> {
     }
 }
 
-/// A process that stopped between the approval and the schedule left this behind.
-async fn arm(deps: &Deps, post: Post) -> Result<Attention, StoreError> {
+/// A process that stopped between the approval and the schedule left this behind. Whether it is armed now.
+pub(crate) async fn arm(deps: &Deps, post: Post) -> bool {
     if let Err(error) = deps.timer.set(&post.wake_up(), post.due_at, deps.clock.now()).await {
         tracing::warn!(post_id = %post.id, error = chain(&error), "a post could not be armed");
-        return Ok(Attention::Failed);
+        return false;
     }
-    let Some(armed) = post.armed() else { return Ok(Attention::None) };
-    deps.store.commit(&PostChange::of(&armed, armed.id.as_str())).await?;
-    Ok(Attention::Armed)
+    let Some(armed) = post.armed() else { return true };
+    if let Err(error) = deps.store.commit(&PostChange::of(&armed, armed.id.as_str())).await {
+        tracing::warn!(post_id = %armed.id, error = chain(&error), "a post was armed and not marked");
+        return false;
+    }
+    true
 }

@@ -1,19 +1,21 @@
 //! One round over all shards of the index.
 
+use std::time::Duration;
+
+use domain::post::Post;
 use domain::wake_up::WakeUp;
 use edge::metrics::Unit;
-use futures::stream::{self, StreamExt, TryStreamExt};
-use store::{Store, StoreError};
+use edge::problem::chain;
+use futures::stream::{self, StreamExt};
+use store::{Store, StoreError, Wanted};
 
 use crate::Deps;
-use crate::attend::{Attention, attend};
+use crate::attend::{Attention, arm, attend};
 
-/// The most of one shard in one round: what is left over stands at the head of the next.
-const POSTS_PER_SHARD_MAX: i32 = 500;
-/// Shards that are read at once.
-const SHARDS_AT_ONCE: usize = 4;
 /// Posts that are looked at at once.
 const POSTS_AT_ONCE: usize = 10;
+/// How long a round may spend on arming: it ends before the function does, and what is left over is armed in the next.
+const ARMING_MAX: Duration = Duration::from_secs(25);
 
 /// What a round did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -30,42 +32,69 @@ pub struct Swept {
     pub failed: usize,
 }
 
-/// Looks after every post whose time to be looked at has come. One post that fails harms no other.
+/// Looks after every post whose time to be looked at has come. One post, row or shard that fails harms no other; and a
+/// scheduler that fails keeps no due post waiting, because arming comes last.
 pub async fn sweep(deps: &Deps) -> Result<Swept, StoreError> {
     let now = deps.clock.now();
-    let wanted: Vec<_> = stream::iter(Store::wake_shards())
-        .map(|shard| deps.store.wanting_attention(shard, now, POSTS_PER_SHARD_MAX))
-        .buffer_unordered(SHARDS_AT_ONCE)
-        .try_concat()
-        .await?;
-    let mut swept = Swept { found: wanted.len(), ..Swept::default() };
-    let attended: Vec<(WakeUp, Attention)> = stream::iter(wanted)
-        .map(|wanted| WakeUp { post_id: wanted.post_id, user_id: wanted.user_id, version: wanted.version })
-        .map(|wake_up| async {
-            let attention = attend(deps, &wake_up).await;
-            (wake_up, attention)
+    let mut swept = Swept::default();
+    let mut unarmed = Vec::new();
+    for shard in Store::wake_shards() {
+        match deps.store.wanting_attention(shard, now).await {
+            Ok(wanted) => sweep_shard(deps, wanted, &mut swept, &mut unarmed).await,
+            Err(error) => {
+                tracing::error!(shard, error = chain(&error), "a shard could not be read");
+                swept.failed += 1;
+            }
+        }
+    }
+    let waiting = unarmed.len();
+    let arming = stream::iter(unarmed).map(|post| arm(deps, post)).buffer_unordered(POSTS_AT_ONCE);
+    let counting = arming.for_each(|armed| {
+        swept.armed += usize::from(armed);
+        std::future::ready(())
+    });
+    let in_time = tokio::time::timeout(ARMING_MAX, counting).await.is_ok();
+    swept.failed += waiting - swept.armed;
+    tell(deps, swept, in_time);
+    Ok(swept)
+}
+
+async fn sweep_shard(deps: &Deps, wanted: Vec<Result<Wanted, StoreError>>, swept: &mut Swept, unarmed: &mut Vec<Post>) {
+    swept.found += wanted.len();
+    let attended: Vec<(Option<WakeUp>, Attention)> = stream::iter(wanted)
+        .map(|wanted| async {
+            let hint = match wanted {
+                Ok(wanted) => WakeUp { post_id: wanted.post_id, user_id: wanted.user_id, version: wanted.version },
+                Err(error) => {
+                    tracing::error!(error = chain(&error), "a row of the index could not be read");
+                    return (None, Attention::Failed);
+                }
+            };
+            let attention = attend(deps, &hint).await;
+            (Some(hint), attention)
         })
         .buffer_unordered(POSTS_AT_ONCE)
         .collect()
         .await;
     let mut to_wake = Vec::new();
-    for (wake_up, attention) in attended {
+    for (hint, attention) in attended {
         match attention {
-            Attention::Wake => to_wake.push(wake_up),
-            Attention::Armed => swept.armed += 1,
+            Attention::Wake => to_wake.extend(hint),
+            Attention::Arm(post) => unarmed.push(*post),
             Attention::Missed => swept.missed += 1,
             Attention::Failed => swept.failed += 1,
             Attention::None => {}
         }
     }
     let unsent = deps.timer.queue().send_all(&to_wake).await;
-    swept.woken = to_wake.len() - unsent.len();
+    swept.woken += to_wake.len() - unsent.len();
     swept.failed += unsent.len();
-    tell(deps, swept);
-    Ok(swept)
 }
 
-fn tell(deps: &Deps, swept: Swept) {
+fn tell(deps: &Deps, swept: Swept, in_time: bool) {
+    if !in_time {
+        tracing::error!("arming took too long; the rest is armed in the next round");
+    }
     tracing::info!(found = swept.found, woken = swept.woken, armed = swept.armed, missed = swept.missed, failed = swept.failed, "swept");
     let count = |name, value: usize| (name, f64::from(u32::try_from(value).unwrap_or(u32::MAX)), Unit::Count);
     let values = [

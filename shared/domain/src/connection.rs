@@ -131,10 +131,11 @@ impl Connection {
         Self { lease: Some(RefreshLease { attempt, until: now + REFRESH_LEASE }), ..self.changed(now) }
     }
 
-    /// The refresh succeeded: the vault's `version` is in force.
+    /// The refresh succeeded: the vault's `version` is in force. A grant that another worker took for dead meanwhile lives.
     #[must_use]
     pub fn refreshed(self, version: String, expires_at: Option<Timestamp>, scopes: Vec<String>, now: Timestamp) -> Self {
-        Self { secret_version: version, expires_at, scopes, lease: None, ..self.changed(now) }
+        let health = if self.health == Health::NeedsReauth { Health::Ok } else { self.health };
+        Self { secret_version: version, expires_at, scopes, health, lease: None, ..self.changed(now) }
     }
 
     /// The refresh failed for the moment: the old tokens stay.

@@ -34,8 +34,8 @@ pub enum SignIn {
     Done,
     /// The code was used or replaced meanwhile.
     CodeGone,
-    /// The number got its user meanwhile: read it and sign in as that one.
-    UserExists,
+    /// The number got its user meanwhile, or the items were being written: read again and repeat.
+    LookAgain,
 }
 
 impl Store {
@@ -133,8 +133,10 @@ impl Store {
         match self.client.transact_write_items().set_transact_items(Some(legs)).send().await {
             Ok(_) => Ok(SignIn::Done),
             Err(error) => match cancellation(&error) {
-                Some(reasons) if failed(reasons.first()) || reasons.first().is_some_and(is_conflict) => Ok(SignIn::CodeGone),
-                Some(reasons) if reasons.iter().skip(2).any(|reason| failed(Some(reason)) || is_conflict(reason)) => Ok(SignIn::UserExists),
+                Some(reasons) if failed(reasons.first()) => Ok(SignIn::CodeGone),
+                Some(reasons) if reasons.iter().any(is_conflict) || reasons.iter().skip(2).any(|reason| failed(Some(reason))) => {
+                    Ok(SignIn::LookAgain)
+                }
                 _ => Err(StoreError::unavailable("signing in")(error)),
             },
         }

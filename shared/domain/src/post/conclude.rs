@@ -71,6 +71,9 @@ impl Post {
     /// the same write.
     pub fn claim(mut self, id: AttemptId, ready: bool, now: Timestamp) -> Result<Self, Refused> {
         let State::Scheduled { not_sent, .. } = self.state else { return Err(self.refusal()) };
+        if now > self.latest_at {
+            return Err(Refused::TooLate);
+        }
         let attempt = Attempt::next(&self, id, now);
         self.attempt_count = attempt.number;
         let phase = if ready { Phase::Sending { intent: Intent { first_at: now, last_at: now } } } else { Phase::Claimed };
@@ -90,13 +93,16 @@ impl Post {
         Ok(Transition { post, attempt: Some(record), ledger: LedgerEffect::Keep })
     }
 
-    /// The intent to send: stored before the first byte goes out, and only while the lease outlasts the send.
+    /// The intent to send: stored before the first byte goes out, only while the lease outlasts the send, and never too late.
     pub fn intend(self, now: Timestamp) -> Result<Self, Refused> {
         let State::Publishing { attempt, phase: Phase::Claimed | Phase::Prepared { .. }, not_sent } = self.state.clone() else {
             return Err(self.refusal());
         };
         if attempt.lease_until <= now + SEND_DEADLINE {
             return Err(Refused::InFlight);
+        }
+        if now > self.latest_at {
+            return Err(Refused::TooLate);
         }
         let phase = Phase::Sending { intent: Intent { first_at: now, last_at: now } };
         Ok(self.moved(State::Publishing { attempt, phase, not_sent }, now))

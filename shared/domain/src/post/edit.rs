@@ -52,6 +52,9 @@ pub enum Refused {
     /// A worker may be sending it.
     #[error("the post is being sent")]
     InFlight,
+    /// Its last moment has passed.
+    #[error("the post's last moment has passed")]
+    TooLate,
     /// The state has no such way out.
     #[error("a post that is {} does not allow this", .0.as_str())]
     WrongState(Status),

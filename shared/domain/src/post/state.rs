@@ -241,6 +241,14 @@ impl Post {
         }
     }
 
+    /// The platform's id, once it is there and known.
+    pub fn platform_post_id(&self) -> Option<&str> {
+        match &self.state {
+            State::Published { platform_post_id, .. } => platform_post_id.as_deref(),
+            _ => None,
+        }
+    }
+
     /// What is wrong with it now, for its owner.
     pub fn error(&self) -> Option<FailureCode> {
         match &self.state {

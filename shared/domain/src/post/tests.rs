@@ -87,7 +87,7 @@ fn every_state() -> Vec<Post> {
 /// A verb of the machine, as far as a table of verbs needs it: the post afterwards and what the ledger does.
 type Verb = (&'static str, fn(Post) -> Option<(Post, LedgerEffect)>);
 
-const LATE: i64 = 5_000;
+const LATE: i64 = 4_100;
 
 #[expect(clippy::unnecessary_wraps, reason = "the shape of the table")]
 fn whole(transition: Transition) -> Option<(Post, LedgerEffect)> {
@@ -186,6 +186,14 @@ fn a_worker_whose_lease_would_not_outlast_the_send_may_not_intend() {
     let lease_ends = at(600) + LEASE;
     assert!(claimed().intend(lease_ends - SEND_DEADLINE).is_err());
     assert!(claimed().intend(lease_ends - SEND_DEADLINE - SignedDuration::from_secs(1)).is_ok());
+}
+
+#[test]
+fn nothing_is_claimed_or_intended_after_the_last_moment() {
+    let late = scheduled().latest_at + SignedDuration::from_secs(1);
+    assert_eq!(scheduled().claim(attempt_id(1), true, late), Err(Refused::TooLate));
+    let at_the_edge = scheduled().claim(attempt_id(1), false, scheduled().latest_at).unwrap();
+    assert_eq!(at_the_edge.intend(late), Err(Refused::TooLate));
 }
 
 #[test]

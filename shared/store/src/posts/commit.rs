@@ -39,7 +39,7 @@ pub enum Commit {
     Done,
     /// Somebody else's change came first; this is what stands now.
     PostMoved(Option<Box<Post>>),
-    /// A cycle changed meanwhile: read it again and repeat.
+    /// A cycle changed meanwhile, or the items were being written: read again and repeat.
     LedgerMoved,
     /// The platform's post belongs to another post of ours.
     AlreadyBound,
@@ -134,6 +134,8 @@ impl Store {
             Ok(_) => Ok(Commit::Done),
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(failed)) => self.told(change, failed.item.clone()),
+                // A transaction holds the post at this moment: whoever asks reads it again.
+                Some(PutItemError::TransactionConflictException(_)) => Ok(Commit::LedgerMoved),
                 _ => Err(StoreError::unavailable("storing a post")(error)),
             },
         }

@@ -9,7 +9,9 @@ use super::commit::{Commit, PostChange};
 use crate::{Store, StoreError};
 
 /// How often a cycle that others keep changing is read again before we give up for the moment.
-const ROUNDS_MAX: u32 = 12;
+const ROUNDS_MAX: u8 = 40;
+/// The longest pause between two rounds.
+const PAUSE_MILLIS_MAX: u64 = 200;
 
 /// What is stored when a post moves on.
 #[derive(Debug)]
@@ -57,7 +59,7 @@ impl Store {
             if !matches!(commit, Commit::LedgerMoved) {
                 return Ok(commit);
             }
-            tokio::time::sleep(Duration::from_millis(u64::from(5 + 10 * round))).await;
+            tokio::time::sleep(pause(round, &settlement.cause)).await;
         }
         Err(StoreError::Contended { doing: "settling a post" })
     }
@@ -69,4 +71,11 @@ impl Store {
             standing => Ok(Commit::PostMoved(standing.map(|(post, _)| Box::new(post)))),
         }
     }
+}
+
+/// Up to ten milliseconds more with each round, and never the same as another's: those that collided once must not again.
+fn pause(round: u8, cause: &Cause) -> Duration {
+    let ceiling_millis = (10 * (u64::from(round) + 1)).min(PAUSE_MILLIS_MAX);
+    let jitter = u64::from(cause.entropy[usize::from(round) % cause.entropy.len()]);
+    Duration::from_millis(1 + jitter * ceiling_millis / 256)
 }

@@ -10,6 +10,11 @@ use crate::key::{SHARDS, sortable};
 use crate::schema::WAKE_INDEX;
 use crate::{Store, StoreError};
 
+/// Rows in one page.
+const PAGE_ROWS: i32 = 500;
+/// Pages in one look; what is left over stands at the head of the next.
+const PAGES_MAX: usize = 10;
+
 /// A post that has stood still. The index is a hint: whoever acts reads the post first.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Wanted {
@@ -28,20 +33,31 @@ impl Store {
         0..SHARDS
     }
 
-    /// At most `limit` posts of one shard whose time to be looked at has come, longest waiting first.
-    pub async fn wanting_attention(&self, shard: u8, now: Timestamp, limit: i32) -> Result<Vec<Wanted>, StoreError> {
-        let answer = self
-            .client
-            .query()
-            .table_name(&self.tables.posts)
-            .index_name(WAKE_INDEX)
-            .key_condition_expression("wake_pk = :pk AND wake_at <= :now")
-            .expression_attribute_values(":pk", text(wake_pk(shard)))
-            .expression_attribute_values(":now", text(sortable(now)))
-            .limit(limit)
-            .send()
-            .await
-            .map_err(StoreError::unavailable("looking for posts that stand still"))?;
-        answer.items.unwrap_or_default().into_iter().map(|item| from_item("wake-up hint", item)).collect()
+    /// The posts of one shard whose time to be looked at has come, longest waiting first, at most ten pages. One row that cannot
+    /// be read harms no other.
+    pub async fn wanting_attention(&self, shard: u8, now: Timestamp) -> Result<Vec<Result<Wanted, StoreError>>, StoreError> {
+        let mut wanted = Vec::new();
+        let mut start = None;
+        for _ in 0..PAGES_MAX {
+            let answer = self
+                .client
+                .query()
+                .table_name(&self.tables.posts)
+                .index_name(WAKE_INDEX)
+                .key_condition_expression("wake_pk = :pk AND wake_at <= :now")
+                .expression_attribute_values(":pk", text(wake_pk(shard)))
+                .expression_attribute_values(":now", text(sortable(now)))
+                .limit(PAGE_ROWS)
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(StoreError::unavailable("looking for posts that stand still"))?;
+            wanted.extend(answer.items.unwrap_or_default().into_iter().map(|item| from_item("wake-up hint", item)));
+            start = answer.last_evaluated_key;
+            if start.is_none() {
+                break;
+            }
+        }
+        Ok(wanted)
     }
 }
