@@ -49,8 +49,8 @@ impl From<RedeemError> for Problem {
     fn from(error: RedeemError) -> Self {
         match error {
             RedeemError::InvalidCode => Self::new(ProblemCode::InvalidCode),
-            RedeemError::PlanRunning => Self::new(ProblemCode::StateConflict)
-                .with_detail("A plan is running already. The gift certificate was not used and stays valid."),
+            RedeemError::PlanRunning => Self::new(ProblemCode::InvalidCode)
+                .with_detail("A plan is running already. No gift certificate was used; one that is valid stays so."),
             RedeemError::NoUser => Self::new(ProblemCode::SessionExpired),
             RedeemError::Contended => Self::unavailable_because(&error),
             RedeemError::Store(error) => of_store(&error),

@@ -75,7 +75,13 @@ async fn redeem_gift(deps: &Deps, user: &UserId, code: &str) -> Result<(Plan, Cy
     for _ in 0..ROUNDS_MAX {
         let now = deps.clock.now();
         let user = deps.store.user(user).await?.ok_or(RedeemError::NoUser)?;
-        let gift = deps.store.gift(&hash).await?.ok_or(RedeemError::InvalidCode)?;
+        let gift = deps.store.gift(&hash).await?;
+        let running = user.subscription.is_some_and(|plan| plan.active);
+        // While a plan runs, every code but one's own gives the same answer: nobody can try out which codes live.
+        if running && gift.as_ref().is_none_or(|gift| gift.redeemed_by.as_ref() != Some(&user.id)) {
+            return Err(RedeemError::PlanRunning);
+        }
+        let gift = gift.ok_or(RedeemError::InvalidCode)?;
         let gift = match gift.redeem(user.id.clone(), now).map_err(|_| RedeemError::InvalidCode)? {
             Redeemed::Now(gift) => gift,
             Redeemed::AlreadyYours(gift) => return repeated(deps, &user, &gift, now).await,

@@ -5,6 +5,7 @@ use domain::content::Content;
 use domain::failure::{Action, FailureCode};
 use domain::ledger::Actor;
 use domain::post::{Attempt, AttemptOutcome, AttemptRecord, Event, Post, State, Status};
+use domain::timing::Adjusted;
 use edge::json::Json;
 use http::HeaderValue;
 use http::header::ETAG;
@@ -38,6 +39,9 @@ pub(crate) struct PostJson {
     attempt_count: u32,
     next_attempt_at: Option<Timestamp>,
     ai_recommendation: Option<String>,
+    /// Told once, in the answer to the request that gave the local time: `gap` or `fold`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_adjusted: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -121,14 +125,31 @@ impl From<(Post, Content)> for PostJson {
             attempt_count: post.attempt_count,
             next_attempt_at,
             ai_recommendation: content.ai_recommendation,
+            time_adjusted: None,
         }
+    }
+}
+
+impl PostJson {
+    /// Says how a local time that did not exist, or existed twice, was read.
+    pub(crate) fn adjusted(self, adjusted: Option<Adjusted>) -> Self {
+        let told = |adjusted| match adjusted {
+            Adjusted::Gap => "gap",
+            Adjusted::Fold => "fold",
+        };
+        Self { time_adjusted: adjusted.map(told), ..self }
     }
 }
 
 /// A post under its version as the entity tag.
 pub(crate) fn tagged(post: Post, content: Content) -> Response {
+    edited(post, content, None)
+}
+
+/// The same after an edit that gave a local time.
+pub(crate) fn edited(post: Post, content: Content, adjusted: Option<Adjusted>) -> Response {
     let tag = etag(&post);
-    ([(ETAG, tag)], Json(PostJson::from((post, content)))).into_response()
+    ([(ETAG, tag)], Json(PostJson::from((post, content)).adjusted(adjusted))).into_response()
 }
 
 /// A post with its whole story, tagged.

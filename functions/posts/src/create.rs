@@ -6,8 +6,8 @@ use domain::connection::Connection;
 use domain::content::Content;
 use domain::id::{ConnectionId, GroupId, PostId};
 use domain::ledger::Actor;
-use domain::post::{Draft, Event, Post};
-use edge::json::Json;
+use domain::post::{Draft, Event, LATEST_DEFAULT, Post};
+use edge::json::{Json, Object};
 use edge::problem::{FieldError, Problem};
 use edge::session::SignedIn;
 use http::StatusCode;
@@ -25,7 +25,7 @@ const TARGETS_MAX: usize = 20;
 #[serde(deny_unknown_fields)]
 pub(crate) struct CreatePosts {
     content: String,
-    targets: Vec<Target>,
+    targets: Vec<Object<Target>>,
     scheduled_for: Option<String>,
     scheduled_local: Option<String>,
     time_zone: Option<String>,
@@ -59,7 +59,7 @@ pub(crate) async fn create(State(deps): State<Deps>, signed_in: SignedIn, Json(r
         time_zone: request.time_zone.as_deref(),
         latest_at: request.latest_at.as_deref(),
     };
-    let times = validate::times(&asked, now, &mut errors);
+    let times = validate::times(&asked, LATEST_DEFAULT, now, &mut errors);
     validate::extras(&request.media, request.ai_recommendation.as_deref(), &mut errors);
     let targets = targets(&request, &connections, &mut errors);
     let Some(times) = times.filter(|_| errors.is_empty()) else { return Err(Problem::validation(errors)) };
@@ -75,11 +75,11 @@ pub(crate) async fn create(State(deps): State<Deps>, signed_in: SignedIn, Json(r
         })
         .collect();
     deps.store.create_posts(&posts, group_id.as_str()).await.map_err(trouble::store)?;
-    let items = posts.into_iter().map(|(post, content, _)| (post, content).into()).collect();
+    let items = posts.into_iter().map(|(post, content, _)| PostJson::from((post, content)).adjusted(times.adjusted)).collect();
     Ok((StatusCode::CREATED, Json(Created { items })).into_response())
 }
 
-fn draft(deps: &Deps, connection: &Connection, group_id: &GroupId, content: &Content, (due_at, latest_at, time_zone): &Times) -> Draft {
+fn draft(deps: &Deps, connection: &Connection, group_id: &GroupId, content: &Content, times: &Times) -> Draft {
     Draft {
         id: PostId::new(deps.clock.now(), deps.random.bytes()),
         user_id: connection.user_id.clone(),
@@ -87,9 +87,9 @@ fn draft(deps: &Deps, connection: &Connection, group_id: &GroupId, content: &Con
         connection_id: connection.id.clone(),
         platform: connection.platform,
         content_hash: content.hash(),
-        due_at: *due_at,
-        latest_at: *latest_at,
-        time_zone: time_zone.clone(),
+        due_at: times.due_at,
+        latest_at: times.latest_at,
+        time_zone: times.time_zone.clone(),
     }
 }
 
@@ -100,7 +100,7 @@ fn targets<'a>(request: &'a CreatePosts, connections: &'a [Connection], errors: 
         return Vec::new();
     }
     let mut chosen: Vec<(&Connection, &str)> = Vec::new();
-    for (index, target) in request.targets.iter().enumerate() {
+    for (index, Object(target)) in request.targets.iter().enumerate() {
         let pointer = format!("/targets/{index}/connection_id");
         let id = ConnectionId::parse(&target.connection_id).ok();
         let Some(connection) = connections.iter().find(|connection| Some(&connection.id) == id.as_ref()) else {

@@ -11,13 +11,18 @@ use store::Commit;
 use crate::read::own;
 use crate::{Deps, trouble};
 
+/// Somebody may change the post at the same time.
+const ROUNDS_MAX: usize = 5;
+
 /// Removes a draft, cancelled, failed or missed post with its story. The ledger's history keeps its rows.
 pub(crate) async fn delete(State(deps): State<Deps>, signed_in: SignedIn, Path(id): Path<PostId>) -> Result<StatusCode, Problem> {
-    let (post, _) = own(&deps, &signed_in.session.user_id, &id).await?;
-    post.deletable().map_err(trouble::refused)?;
-    match deps.store.delete_post(&post).await.map_err(trouble::store)? {
-        Commit::Done | Commit::PostMoved(None) => Ok(StatusCode::NO_CONTENT),
-        Commit::PostMoved(Some(moved)) => Err(moved.deletable().map_or_else(trouble::refused, |()| trouble::contended())),
-        Commit::LedgerMoved | Commit::AlreadyBound => Err(trouble::contended()),
+    for _ in 0..ROUNDS_MAX {
+        let (post, _) = own(&deps, &signed_in.session.user_id, &id).await?;
+        post.deletable().map_err(trouble::refused)?;
+        match deps.store.delete_post(&post).await.map_err(trouble::store)? {
+            Commit::Done | Commit::PostMoved(None) => return Ok(StatusCode::NO_CONTENT),
+            Commit::PostMoved(Some(_)) | Commit::LedgerMoved | Commit::AlreadyBound => {}
+        }
     }
+    Err(trouble::contended())
 }

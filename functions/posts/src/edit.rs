@@ -7,6 +7,7 @@ use domain::content::Content;
 use domain::id::{HistoryId, PostId};
 use domain::ledger::{Actor, LedgerChange};
 use domain::post::{Edit, Event, Post, Status};
+use domain::timing::Adjusted;
 use edge::json::{Json, Path};
 use edge::problem::{Problem, ProblemCode};
 use edge::session::SignedIn;
@@ -52,8 +53,11 @@ pub(crate) async fn edit(
         if post.version != expected {
             return Err(Problem::new(ProblemCode::StaleVersion));
         }
-        let (edit, content) = asked(&deps, &request, &post, content)?;
-        let (edit, ledger) = moved_place(&deps, &post, edit).await?;
+        let Asked { edit, content, adjusted } = asked(&deps, &request, &post, content)?;
+        if edit.time.is_none() && edit.content_hash.as_ref() == Some(&post.content_hash) {
+            return Ok(answer::tagged(post, content));
+        }
+        let Some((edit, ledger)) = moved_place(&deps, &post, edit).await? else { continue };
         let now = deps.clock.now();
         let from = post.status();
         let edited = post.clone().edit(edit, now).map_err(trouble::refused)?;
@@ -64,7 +68,7 @@ pub(crate) async fn edit(
                 arm::arm(&deps, &edited).await;
                 arm::disarm(&deps, &post).await;
             }
-            return Ok(answer::tagged(edited, content));
+            return Ok(answer::edited(edited, content, adjusted));
         }
         reserve::pause(&deps).await;
     }
@@ -74,12 +78,21 @@ pub(crate) async fn edit(
 /// The version in `If-Match`: 428 without one, 412 with one that is none of ours.
 fn expected_version(headers: &HeaderMap) -> Result<u32, Problem> {
     let tag = headers.get(IF_MATCH).ok_or_else(|| Problem::new(ProblemCode::PreconditionRequired))?;
-    let version = tag.to_str().ok().and_then(|tag| tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok());
-    version.ok_or_else(|| Problem::new(ProblemCode::StaleVersion))
+    let tag = tag.to_str().unwrap_or_default();
+    let version = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')?.parse::<u32>().ok());
+    // Letter for letter: an entity tag has one spelling.
+    version.filter(|version| format!("\"{version}\"") == tag).ok_or_else(|| Problem::new(ProblemCode::StaleVersion))
 }
 
 /// What the request changes, checked.
-fn asked(deps: &Deps, request: &EditPost, post: &Post, content: Content) -> Result<(Edit, Content), Problem> {
+struct Asked {
+    edit: Edit,
+    content: Content,
+    adjusted: Option<Adjusted>,
+}
+
+/// A last moment that the request does not name stays as far behind the due time as it was.
+fn asked(deps: &Deps, request: &EditPost, post: &Post, content: Content) -> Result<Asked, Problem> {
     let mut errors = Vec::new();
     let content = Content { text: request.content.clone().unwrap_or(content.text), ..content };
     validate::content(post.platform, &content.text, "/content", &mut errors);
@@ -93,31 +106,34 @@ fn asked(deps: &Deps, request: &EditPost, post: &Post, content: Content) -> Resu
             time_zone: request.time_zone.as_deref().or(if names_time { None } else { post.time_zone.as_deref() }),
             latest_at: request.latest_at.as_deref(),
         };
-        validate::times(&asked, deps.clock.now(), &mut errors)
+        validate::times(&asked, post.latest_at.duration_since(post.due_at), deps.clock.now(), &mut errors)
     });
     if !errors.is_empty() {
         return Err(Problem::validation(errors));
     }
-    Ok((Edit { content_hash: Some(content.hash()), time: time.flatten(), ..Edit::default() }, content))
+    let times = time.flatten();
+    let adjusted = times.as_ref().and_then(|times| times.adjusted);
+    let time = times.map(|times| (times.due_at, times.latest_at, times.time_zone));
+    Ok(Asked { edit: Edit { content_hash: Some(content.hash()), time, ..Edit::default() }, content, adjusted })
 }
 
-/// For a scheduled post: whether it is near, and the place in the cycle that its time now lies in.
-async fn moved_place(deps: &Deps, post: &Post, edit: Edit) -> Result<(Edit, Vec<LedgerChange>), Problem> {
-    let (Status::Scheduled, Some(held)) = (post.status(), post.cycle_start) else { return Ok((edit, Vec::new())) };
+/// For a scheduled post: whether it is near, and the place in the cycle that its time now lies in. `None`: its place was given
+/// back meanwhile, so the post has changed too.
+async fn moved_place(deps: &Deps, post: &Post, edit: Edit) -> Result<Option<(Edit, Vec<LedgerChange>)>, Problem> {
+    let (Status::Scheduled, Some(held)) = (post.status(), post.cycle_start) else { return Ok(Some((edit, Vec::new()))) };
     let now = deps.clock.now();
     let due_at = edit.time.as_ref().map_or(post.due_at, |time| time.0);
     let edit = Edit { armed: is_near(due_at, now), ..edit };
     if due_at == post.due_at {
-        return Ok((edit, Vec::new()));
+        return Ok(Some((edit, Vec::new())));
     }
     let plan = reserve::plan(deps, &post.user_id).await?;
     let wanted = plan.cycle_at(due_at).start;
     if wanted == held {
-        return Ok((edit, Vec::new()));
+        return Ok(Some((edit, Vec::new())));
     }
     let taken = reserve::reserve(deps, (&post.user_id, &post.id), &plan, due_at).await?;
     let held = deps.store.cycle(&post.user_id, held).await.map_err(trouble::store)?;
-    let held = held.ok_or_else(|| trouble::ledger(domain::ledger::LedgerError::NothingReserved))?;
-    let released = held.release(reserve::cause(deps, now, &post.id)).map_err(trouble::ledger)?;
-    Ok((Edit { cycle_start: Some(wanted), ..edit }, vec![released, taken]))
+    let released = held.and_then(|held| held.release(reserve::cause(deps, now, &post.id)).ok());
+    Ok(released.map(|released| (Edit { cycle_start: Some(wanted), ..edit }, vec![released, taken])))
 }

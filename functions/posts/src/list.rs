@@ -39,6 +39,9 @@ pub(crate) async fn list(
     if !(1..=LIMIT_MAX).contains(&limit) {
         return Err(Problem::new(ProblemCode::MalformedRequest).with_detail("limit is a number from 1 to 100."));
     }
+    if query.from.zip(query.to).is_some_and(|(from, to)| from > to) {
+        return Err(Problem::new(ProblemCode::MalformedRequest).with_detail("from must not lie after to."));
+    }
     let cursor = query.cursor.as_deref().map(|cursor| Cursor::decode(cursor, user, List::Posts)).transpose();
     let cursor = cursor.map_err(|_| Problem::new(ProblemCode::InvalidCursor))?;
     let filter = Filter { status: query.status, platform: query.platform, group_id: query.group_id, from: query.from, to: query.to };

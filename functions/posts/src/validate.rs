@@ -1,11 +1,10 @@
 //! What a request says about a post, checked: every field at fault is named.
 
 use domain::platform::PlatformName;
-use domain::post::LATEST_DEFAULT;
 use domain::text;
-use domain::timing::{DueTime, TimeError, parse_latest};
+use domain::timing::{Adjusted, DueTime, TimeError, parse_latest};
 use edge::problem::FieldError;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// The longest note of an assistant that is kept beside a post.
 const AI_RECOMMENDATION_BYTES_MAX: usize = 8_000;
@@ -19,17 +18,24 @@ pub(crate) struct AskedTime<'a> {
     pub(crate) latest_at: Option<&'a str>,
 }
 
-/// When a post is due, how late it may be, and in which zone its owner thinks.
-pub(crate) type Times = (Timestamp, Timestamp, Option<String>);
+/// When a post is due, checked.
+#[derive(Debug, Clone)]
+pub(crate) struct Times {
+    pub(crate) due_at: Timestamp,
+    pub(crate) latest_at: Timestamp,
+    pub(crate) time_zone: Option<String>,
+    /// Whether the local time did not exist or existed twice, so that one had to be chosen.
+    pub(crate) adjusted: Option<Adjusted>,
+}
 
-/// Checks the time; a fault is added to `errors`.
-pub(crate) fn times(asked: &AskedTime<'_>, now: Timestamp, errors: &mut Vec<FieldError>) -> Option<Times> {
+/// Checks the time; a fault is added to `errors`. Without a last moment, it lies `late_by` after the due time.
+pub(crate) fn times(asked: &AskedTime<'_>, late_by: SignedDuration, now: Timestamp, errors: &mut Vec<FieldError>) -> Option<Times> {
     let due = match DueTime::parse(asked.scheduled_for, asked.scheduled_local, asked.time_zone, now) {
         Ok(due) => due,
         Err(error) => return note(errors, &error),
     };
-    match parse_latest(asked.latest_at, due.at, LATEST_DEFAULT) {
-        Ok(latest_at) => Some((due.at, latest_at, due.time_zone)),
+    match parse_latest(asked.latest_at, due.at, late_by) {
+        Ok(latest_at) => Some(Times { due_at: due.at, latest_at, time_zone: due.time_zone, adjusted: due.adjusted }),
         Err(error) => note(errors, &error),
     }
 }

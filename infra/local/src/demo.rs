@@ -10,6 +10,8 @@ use std::time::Instant;
 use anyhow::ensure;
 use local::{Browser, LocalService, Options, data_dir};
 
+use crate::{say, shown};
+
 /// What the walk carries along.
 pub(super) struct Walk {
     pub(super) browser: Browser,
@@ -23,7 +25,7 @@ pub(super) struct Walk {
 impl Walk {
     /// One line: what was done, what was seen, and how long it took since the line before.
     pub(super) fn saw(&mut self, did: &str, saw: impl std::fmt::Display) {
-        println!("{:>6} ms  {did:<34} {saw}", self.last.elapsed().as_millis());
+        say(format_args!("{:>6} ms  {did:<34} {saw}", self.last.elapsed().as_millis()));
         self.last = Instant::now();
     }
 }
@@ -52,6 +54,6 @@ pub(crate) async fn run(folder: &Path) -> anyhow::Result<()> {
     service.stop().await;
     let secs = began.elapsed().as_secs_f64();
     ensure!(secs < 15.0, "the walk took {secs:.1} s, and 15 were promised");
-    println!("\nEvery promise was kept, in {secs:.1} s. The service's own log: {}", crate::shown(&log));
+    say(format_args!("\nEvery promise was kept, in {secs:.1} s. The service's own log: {}", shown(&log)));
     Ok(())
 }

@@ -1,9 +1,10 @@
 //! `postledger`: the whole service on this machine, and the demo that walks through it.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to its terminal")]
+#![expect(clippy::print_stderr, reason = "a command line talks to its terminal")]
 
 mod cli;
 mod demo;
 
+use std::fmt::Display;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -38,7 +39,7 @@ async fn serve(cli: &Cli) -> anyhow::Result<()> {
     let service = LocalService::start(Options { port: cli.port, data_dir: data_dir.clone(), fresh: cli.fresh, lines }).await?;
     let url = service.base_url();
     let (state, logs) = (shown(&data_dir), shown(&log_path));
-    say(&format!("Postledger is at {url}\nState: {state}   Logs: {logs}\n\n{WHAT_TO_TRY}\n{}\nCtrl-C stops it.", what_to_try(url)));
+    say(format_args!("Postledger is at {url}\nState: {state}   Logs: {logs}\n\n{WHAT_TO_TRY}\n{}\nCtrl-C stops it.", what_to_try(url)));
     tokio::signal::ctrl_c().await.context("waiting for Ctrl-C")?;
     service.stop().await;
     say("Stopped. The state is kept; --fresh starts anew.");
@@ -50,7 +51,7 @@ fn shown(path: &Path) -> String {
     path.canonicalize().unwrap_or_else(|_| path.to_owned()).display().to_string()
 }
 
-/// A reader that went away, such as `| head -1`, does not stop the service.
-fn say(text: &str) {
+/// A reader that went away, such as `| head -1`, stops neither the service nor the demo.
+fn say(text: impl Display) {
     let _nobody_reads = writeln!(std::io::stdout(), "{text}");
 }

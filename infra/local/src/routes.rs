@@ -14,6 +14,7 @@ use edge::json::Json;
 use edge::problem::{Problem, ProblemCode};
 use edge::random::Random;
 use http::StatusCode;
+use http::header::HOST;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -47,7 +48,15 @@ pub(crate) fn router(local: Local) -> Router {
 }
 
 async fn loopback_only(ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request, next: Next) -> Response {
-    if peer.ip().to_canonical().is_loopback() { next.run(request).await } else { Problem::not_found().into_response() }
+    // A page elsewhere may point its own name at this machine, or send a form here: neither may read codes or move the clock.
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let local_name = ["localhost", "127.0.0.1", "[::1]"].contains(&host.rsplit_once(':').map_or(host, |(name, _)| name));
+    let elsewhere = request.headers().get("sec-fetch-site").is_some_and(|site| site == "cross-site");
+    if peer.ip().to_canonical().is_loopback() && local_name && !elsewhere {
+        next.run(request).await
+    } else {
+        Problem::not_found().into_response()
+    }
 }
 
 #[derive(Deserialize)]

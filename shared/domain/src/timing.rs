@@ -224,7 +224,10 @@ fn strip_digits(text: &str, count: std::ops::RangeInclusive<usize>) -> Option<&s
 fn is_offset(text: &str) -> bool {
     match text.as_bytes() {
         [b'Z'] => true,
-        [b'+' | b'-', hours @ .., b':', m1, m2] if hours.len() == 2 => hours.iter().chain([m1, m2]).all(u8::is_ascii_digit),
+        // RFC 3339 §5.6: hours to 23, minutes to 59.
+        [b'+' | b'-', hours @ .., b':', m1, m2] if hours.len() == 2 => {
+            hours.iter().chain([m1, m2]).all(u8::is_ascii_digit) && hours <= b"23" && *m1 <= b'5'
+        }
         _ => false,
     }
 }

@@ -63,6 +63,7 @@ async fn bad_input_gets_the_contracts_problem_and_changes_nothing() -> Outcome {
             with("\"scheduled_for\":\"2020-01-01T09:00:00Z\""),
             with("\"scheduled_for\":\"2999-01-01T09:00:00Z\""),
         );
+        let odd_offset = with("\"scheduled_for\":\"2026-12-24T09:00:00+25:00\"");
         let zone = with("\"scheduled_local\":\"2030-01-01T09:00:00\",\"time_zone\":\"Mars/Base\"");
         let too_long = format!("{{\"content\":\"{long}\",{target},\"scheduled_for\":\"2026-12-01T09:00:00Z\"}}");
         let unknown_field = with("\"scheduled_for\":\"2026-12-01T09:00:00Z\",\"surprise\":1");
@@ -77,6 +78,27 @@ async fn bad_input_gets_the_contracts_problem_and_changes_nothing() -> Outcome {
             ("a far time", Method::POST, "/api/posts", Some(&far), &[], 422, "due_too_far"),
             ("no such zone", Method::POST, "/api/posts", Some(&zone), &[], 422, "time_zone_unknown"),
             ("a long text", Method::POST, "/api/posts", Some(&too_long), &[], 422, "text_too_long"),
+            ("a code in an array", Method::POST, "/api/redeem-gift", Some("[\"AAAA-AAAA-AAAA-AAAA\"]"), &[], 422, "validation_failed"),
+            ("an approval with an array", Method::POST, &approve, Some("[]"), &[], 422, "validation_failed"),
+            ("an offset past the day", Method::POST, "/api/posts", Some(&odd_offset), &[], 422, "time_malformed"),
+            (
+                "a span that ends before it begins",
+                Method::GET,
+                "/api/posts?from=2027-01-02T00:00:00Z&to=2027-01-01T00:00:00Z",
+                None,
+                &[],
+                400,
+                "malformed_request",
+            ),
+            (
+                "another spelling of the version",
+                Method::PATCH,
+                &path,
+                Some("{\"content\":\"x\"}"),
+                &[("if-match", "\"01\"")],
+                412,
+                "stale_version",
+            ),
             ("no version", Method::PATCH, &path, Some("{\"content\":\"x\"}"), &[], 428, "precondition_required"),
             ("no such gift", Method::POST, "/api/redeem-gift", Some("{\"code\":\"AAAA-AAAA-AAAA-AAAA\"}"), &[], 400, "invalid_code"),
             ("a foreign cursor", Method::GET, "/api/posts?cursor=AAAA", None, &[], 400, "invalid_cursor"),

@@ -260,3 +260,41 @@ async fn a_quota_that_is_used_up_is_said_and_nothing_more_is_reserved_under_a_ru
     })
     .await
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_local_time_that_does_not_exist_moves_on_and_the_answer_says_so() -> Outcome {
+    play(async |stage| {
+        let ann = stage.person("+61412345612", "starter", "ann").await?;
+        let target = json!([{ "connection_id": ann.x }]);
+        let written =
+            |local: &str| json!({ "content": "In spring", "targets": target, "scheduled_local": local, "time_zone": "America/New_York" });
+        let cases = [
+            ("2027-03-14T02:30:00", "2027-03-14T07:30:00Z", json!("gap")),
+            ("2027-11-07T01:30:00", "2027-11-07T05:30:00Z", json!("fold")),
+            ("2027-06-01T09:00:00", "2027-06-01T13:00:00Z", json!(null)),
+        ];
+        for (local, instant, told) in cases {
+            let made = ann.browser.post("/api/posts", Some(&written(local))).await?.expect(201)?;
+            assert_eq!((&made.json["items"][0]["scheduled_for"], &made.json["items"][0]["time_adjusted"]), (&json!(instant), &told));
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_edit_of_the_time_keeps_how_late_its_owner_allows() -> Outcome {
+    play(async |stage| {
+        let ann = stage.person("+61412345613", "starter", "ann").await?;
+        let body = json!({ "content": "Narrow", "targets": [{ "connection_id": ann.x }],
+            "scheduled_for": "2027-01-01T09:00:00Z", "latest_at": "2027-01-01T09:10:00Z" });
+        let made = ann.browser.post("/api/posts", Some(&body)).await?.expect(201)?;
+        let path = format!("/api/posts/{}", made.str("/items/0/id")?);
+        let edited = ann.browser.patch(&path, "\"1\"", &json!({ "scheduled_for": "2027-01-02T12:00:00Z" })).await?.expect(200)?;
+        assert_eq!(edited.json["latest_at"], "2027-01-02T12:10:00Z");
+        let same = ann.browser.patch(&path, "\"2\"", &json!({})).await?.expect(200)?;
+        assert_eq!(same.json["version"], 2, "an edit that changes nothing is none");
+        Ok(())
+    })
+    .await
+}

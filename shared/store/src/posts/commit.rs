@@ -111,6 +111,7 @@ impl Store {
                 Ok(_) => {}
                 Err(error) => match cancellation(&error) {
                     Some(reasons) if failed(reasons.first()) => return moved(reasons[0].item.clone()),
+                    Some(reasons) if reasons.iter().any(is_conflict) => return Ok(Commit::LedgerMoved),
                     _ => return Err(StoreError::unavailable("deleting a post")(error)),
                 },
             }
