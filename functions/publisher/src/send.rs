@@ -39,7 +39,9 @@ fn meaning(deps: &Deps, post: &Post, outcome: Outcome) -> Sent {
     let now = deps.clock.now();
     let answer = |http_status, detail| Answer { http_status, detail };
     let (conclusion, answer) = match outcome {
-        Outcome::Accepted { post_id, url } => (Conclusion::Published { platform_post_id: post_id, url }, answer(None, None)),
+        Outcome::Accepted { post_id, url, http_status } => {
+            (Conclusion::Published { platform_post_id: post_id, url }, answer(Some(http_status), None))
+        }
         // Our own standing with the platform may be mended while the post waits.
         Outcome::Rejected { code: code @ FailureCode::AppUnavailable, http_status, detail } => {
             (Conclusion::Deferred { code, until: now + LIMIT_WAIT_DEFAULT }, answer(Some(http_status), Some(detail)))

@@ -50,7 +50,9 @@ pub(crate) fn router(local: Local) -> Router {
 async fn loopback_only(ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request, next: Next) -> Response {
     // A page elsewhere may point its own name at this machine, or send a form here: neither may read codes or move the clock.
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let local_name = ["localhost", "127.0.0.1", "[::1]"].contains(&host.rsplit_once(':').map_or(host, |(name, _)| name));
+    let local_name = ["localhost", "127.0.0.1", "[::1]"]
+        .iter()
+        .any(|name| host.strip_prefix(name).is_some_and(|port| port.is_empty() || port.starts_with(':')));
     let elsewhere = request.headers().get("sec-fetch-site").is_some_and(|site| site == "cross-site");
     if peer.ip().to_canonical().is_loopback() && local_name && !elsewhere {
         next.run(request).await

@@ -14,6 +14,8 @@ pub enum Outcome {
         post_id: String,
         /// Where people see it.
         url: Option<String>,
+        /// The answer's status.
+        http_status: u16,
     },
     /// The network's answer is in the adapter's table of rejections: it is surely not there, and a repeat would not help.
     Rejected {

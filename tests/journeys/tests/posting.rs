@@ -18,6 +18,8 @@ async fn a_post_due_now_is_on_both_platforms_once_and_its_story_adds_up() -> Out
             let story = ann.browser.wait_for(post, "published", SOON).await?;
             assert!(story["platform_url"].is_string() && story["platform_post_id"].is_string());
             assert_eq!(story["attempts"][0]["outcome"], "accepted");
+            let status = if story["platform"] == "x" { 201 } else { 200 };
+            assert_eq!(story["attempts"][0]["http_status"], status);
             let steps: Vec<_> = story["events"].as_array().unwrap().iter().map(|event| event["to"].as_str().unwrap()).collect();
             assert_eq!(steps, ["draft", "scheduled", "publishing", "published"]);
         }

@@ -20,7 +20,7 @@ async fn from_consent_to_revocation() {
     wire.advance(SignedDuration::from_hours(100 * 24));
     let since = wire.now();
     let text = "Open today & tomorrow\nCome by: https://example.com/?a=1&b=2 🌱";
-    let Outcome::Accepted { post_id, url } = facebook.publish(account(page), text, wire.now()).await else { panic!("not accepted") };
+    let Outcome::Accepted { post_id, url, .. } = facebook.publish(account(page), text, wire.now()).await else { panic!("not accepted") };
     assert!(post_id.starts_with(&page.account_id) && url.unwrap().starts_with("https://www.facebook.com/"));
     let own = facebook.own_posts(account(page), since).await.unwrap();
     assert_eq!((own.len(), &own[0].id, own[0].created_at, own[0].text.as_str()), (1, &post_id, since, text));

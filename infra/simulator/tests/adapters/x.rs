@@ -17,7 +17,7 @@ async fn from_consent_to_revocation() {
 
     let text = "Fish & chips < 5 € at https://example.com/menu?a=1&b=2\nand example.com";
     let since = wire.now();
-    let Outcome::Accepted { post_id, url } = x.publish(account(&granted), text, wire.now()).await else { panic!("not accepted") };
+    let Outcome::Accepted { post_id, url, .. } = x.publish(account(&granted), text, wire.now()).await else { panic!("not accepted") };
     assert_eq!(url, Some(format!("https://x.com/ada/status/{post_id}")));
     let own = x.own_posts(account(&granted), since).await.unwrap();
     assert_eq!((own.len(), &own[0].id, own[0].created_at), (1, &post_id, since));

@@ -62,7 +62,7 @@ impl Facebook {
 fn created(answer: &Answer, now: Timestamp) -> Outcome {
     match answer.json::<Created>() {
         Some(Created { id, permalink_url }) if answer.status.is_success() && address::is_id(&id) => {
-            Outcome::Accepted { post_id: id, url: permalink_url }
+            Outcome::Accepted { post_id: id, url: permalink_url, http_status: answer.status.as_u16() }
         }
         _ => judge(answer, now).into(),
     }
@@ -101,7 +101,7 @@ mod tests {
         let outcome = |status, body| created(&Answer::recorded(status, &[], body), Timestamp::UNIX_EPOCH);
         assert_eq!(
             outcome(200, r#"{"id":"1_2","permalink_url":"https://www.facebook.com/1/posts/2"}"#),
-            Outcome::Accepted { post_id: "1_2".into(), url: Some("https://www.facebook.com/1/posts/2".into()) }
+            Outcome::Accepted { post_id: "1_2".into(), url: Some("https://www.facebook.com/1/posts/2".into()), http_status: 200 }
         );
         for (status, body) in [(200, "{}"), (200, r#"{"error":{"code":100}}"#), (200, "<html>"), (500, r#"{"error":{"code":506}}"#)] {
             assert!(matches!(outcome(status, body), Outcome::Unknown { .. }), "{status} {body}");

@@ -91,7 +91,7 @@ impl X {
 fn created(answer: &Answer, username: &str, now: Timestamp) -> Outcome {
     match answer.json::<Created>() {
         Some(Created { data: CreatedData { id } }) if answer.status.is_success() && address::is_id(&id) => {
-            Outcome::Accepted { url: Some(permalink(username, &id)), post_id: id }
+            Outcome::Accepted { url: Some(permalink(username, &id)), post_id: id, http_status: answer.status.as_u16() }
         }
         _ => judge(answer, now).into(),
     }
@@ -171,7 +171,7 @@ mod tests {
         let outcome = |status, body| created(&Answer::recorded(status, &[], body), "demo_x", now);
         assert_eq!(
             outcome(201, r#"{"data":{"id":"42","text":"hello"}}"#),
-            Outcome::Accepted { post_id: "42".into(), url: Some("https://x.com/demo_x/status/42".into()) }
+            Outcome::Accepted { post_id: "42".into(), url: Some("https://x.com/demo_x/status/42".into()), http_status: 201 }
         );
         for (status, body) in [(201, "{}"), (201, "<html>"), (201, r#"{"data":{"id":""}}"#), (200, r#"{"errors":[]}"#), (204, "")] {
             assert!(matches!(outcome(status, body), Outcome::Unknown { .. }), "{status} {body}");
