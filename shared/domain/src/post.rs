@@ -23,7 +23,7 @@ pub use attempt::{Attempt, AttemptOutcome, AttemptRecord};
 pub use conclude::{Answer, Conclusion, ERRORS_KEPT, NOT_SENT_TRIES_MAX, backoff};
 pub use edit::{Draft, Edit, Refused};
 pub use event::Event;
-pub use reconcile::{Evidence, SEARCH_BUDGET, SEARCHES_MAX};
+pub use reconcile::{Evidence, POLLS_MAX, Progress, SEARCH_BUDGET, SEARCHES_MAX};
 pub use state::{ErrorNote, Intent, Phase, Post, State, Status};
 pub use step::Step;
 

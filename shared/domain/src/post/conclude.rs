@@ -32,7 +32,7 @@ pub enum Conclusion {
         /// When.
         retry_at: Timestamp,
     },
-    /// Surely not accepted for now; try again at the given time.
+    /// Surely not accepted at present; try again at the given time.
     Deferred {
         /// Why.
         code: FailureCode,
@@ -91,6 +91,16 @@ impl Post {
         self.attempt_count = attempt.number;
         let post = self.moved(State::Publishing { attempt, phase, not_sent }, now);
         Ok(Transition { post, attempt: Some(record), ledger: LedgerEffect::Keep })
+    }
+
+    /// Uploads or containers are done: the platform's handle is stored before anything is made visible, so that a takeover goes on
+    /// with it and never makes a second one.
+    pub fn prepared(self, handle: String, now: Timestamp) -> Result<Self, Refused> {
+        let State::Publishing { attempt, phase: Phase::Claimed, not_sent } = self.state.clone() else { return Err(self.refusal()) };
+        if !attempt.is_live(now) {
+            return Err(Refused::InFlight);
+        }
+        Ok(self.moved(State::Publishing { attempt, phase: Phase::Prepared { handle }, not_sent }, now))
     }
 
     /// The intent to send: stored before the first byte goes out, only while the lease outlasts the send, and never too late.

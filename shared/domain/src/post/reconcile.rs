@@ -35,6 +35,28 @@ pub enum Evidence {
     Unreachable,
 }
 
+/// How often a platform that has accepted a post is asked whether it is live, before a person must look.
+pub const POLLS_MAX: u32 = 60;
+
+/// What a platform says of a post that it has accepted under a handle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    /// It is there.
+    Live {
+        /// The platform's id.
+        platform_post_id: String,
+        /// Where people see it.
+        url: Option<String>,
+    },
+    /// It will not be: the platform refused it after all.
+    Refused(FailureCode),
+    /// Not yet; ask again at the given time.
+    NotYet {
+        /// When.
+        poll_at: Timestamp,
+    },
+}
+
 /// When the first search can be believed.
 pub(super) fn first_search(intent: Intent) -> Timestamp {
     intent.last_at + SETTLE_WAIT
@@ -50,6 +72,26 @@ fn next_wait(searches: u32) -> SignedDuration {
 }
 
 impl Post {
+    /// Writes down what the platform says of an accepted post. Asking reads only, so it needs no attempt of its own.
+    pub fn conclude_poll(self, progress: Progress, now: Timestamp) -> Result<Transition, Refused> {
+        let State::Processing { handle, since, polls, .. } = self.state.clone() else { return Err(self.refusal()) };
+        let (post, ledger) = match progress {
+            Progress::Live { platform_post_id, url } => {
+                let state = State::Published { at: now, platform_post_id: Some(platform_post_id), url };
+                (self.moved(state, now), LedgerEffect::Settle)
+            }
+            Progress::Refused(code) => (self.noted(code, now).moved(State::Failed { code }, now), LedgerEffect::Release),
+            Progress::NotYet { .. } if polls + 1 >= POLLS_MAX => {
+                let intent = Intent { first_at: since, last_at: since };
+                (self.noted(FailureCode::NotConfirmed, now).moved(State::NeedsReview { intent }, now), LedgerEffect::Keep)
+            }
+            Progress::NotYet { poll_at } => {
+                (self.moved(State::Processing { handle, since, poll_at, polls: polls + 1 }, now), LedgerEffect::Keep)
+            }
+        };
+        Ok(Transition { post, attempt: None, ledger })
+    }
+
     /// The worker vanished after its intent: the post may be there. It never sends again from here.
     pub fn suspect(self, now: Timestamp) -> Result<Transition, Refused> {
         let State::Publishing { attempt, phase: Phase::Sending { intent }, .. } = self.state.clone() else { return Err(self.refusal()) };

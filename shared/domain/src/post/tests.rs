@@ -290,3 +290,32 @@ fn backoff_grows_with_jitter_and_stays_bounded() {
         }
     }
 }
+
+#[test]
+fn a_stored_handle_is_taken_over_and_never_made_twice() {
+    let prepared = claimed().prepared("container-7".into(), at(610)).unwrap();
+    assert!(prepared.clone().prepared("container-8".into(), at(611)).is_err());
+    let taken = prepared.clone().take_over(attempt_id(2), at(600) + LEASE).unwrap().post;
+    assert!(matches!(&taken.state, State::Publishing { phase: Phase::Prepared { handle }, .. } if handle == "container-7"));
+    assert!(prepared.clone().cancel(at(612)).is_ok(), "nothing was sent yet");
+    assert!(taken.intend(at(670)).is_ok());
+    assert!(sending().prepared("late".into(), at(601)).is_err());
+}
+
+#[test]
+fn an_accepted_post_is_asked_after_until_it_is_live_refused_or_a_persons_business() {
+    let conclusion = Conclusion::Processing { handle: "h".into(), poll_at: at(700) };
+    let processing = sending().conclude(conclusion, Answer::default(), at(601)).unwrap().post;
+    assert_eq!((processing.next_step(1, at(699)), processing.next_step(1, at(700))), (Step::WaitUntil(at(700)), Step::Poll));
+    let live = Progress::Live { platform_post_id: "9".into(), url: None };
+    let published = processing.clone().conclude_poll(live.clone(), at(701)).unwrap();
+    assert_eq!((published.post.status(), published.ledger), (Status::Published, LedgerEffect::Settle));
+    let refused = processing.clone().conclude_poll(Progress::Refused(FailureCode::ContentRejected), at(701)).unwrap();
+    assert_eq!((refused.post.status(), refused.ledger), (Status::Failed, LedgerEffect::Release));
+    let mut post = processing;
+    for _ in 0..POLLS_MAX {
+        post = post.conclude_poll(Progress::NotYet { poll_at: at(800) }, at(701)).unwrap().post;
+    }
+    assert_eq!(post.status(), Status::NeedsReview);
+    assert!(draft().conclude_poll(live, at(1)).is_err());
+}
