@@ -1,4 +1,4 @@
-//! Drafts, approval, edits and cancellation: everything that a person does to a post.
+//! Drafts, approval, edits, cancellation, another try, a person's verdict: everything that a person does to a post.
 //!
 //! *Trigger:* HTTP, `/api/posts…`, signed in.
 //! *Reads:* sessions, users, connections, posts, the ledger. *Writes:* posts, the ledger and its history; schedules and wake-ups.
@@ -15,6 +15,8 @@ mod edit;
 mod list;
 mod read;
 mod reserve;
+mod resolve;
+mod retry;
 mod trouble;
 mod validate;
 
@@ -69,7 +71,14 @@ impl Deps {
 }
 
 /// The paths that API Gateway sends here.
-pub const PATHS: &[&str] = &["/api/posts", "/api/posts/{id}", "/api/posts/{id}/approve", "/api/posts/{id}/cancel"];
+pub const PATHS: &[&str] = &[
+    "/api/posts",
+    "/api/posts/{id}",
+    "/api/posts/{id}/approve",
+    "/api/posts/{id}/cancel",
+    "/api/posts/{id}/retry",
+    "/api/posts/{id}/resolve",
+];
 
 /// The router of [`PATHS`].
 pub fn router(deps: Deps) -> Router {
@@ -86,6 +95,8 @@ pub fn router(deps: Deps) -> Router {
         .route("/api/posts", post(create::create).get(list::list))
         .route("/api/posts/{id}", get(read::read).patch(edit::edit).delete(delete::delete))
         .route("/api/posts/{id}/approve", post(approve::approve))
-        .route("/api/posts/{id}/cancel", post(cancel::cancel));
+        .route("/api/posts/{id}/cancel", post(cancel::cancel))
+        .route("/api/posts/{id}/retry", post(retry::retry))
+        .route("/api/posts/{id}/resolve", post(resolve::resolve));
     with_fallbacks(router.route_layer(sessions)).with_state(deps)
 }

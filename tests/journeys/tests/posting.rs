@@ -300,3 +300,92 @@ async fn an_edit_of_the_time_keeps_how_late_its_owner_allows() -> Outcome {
     })
     .await
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failed_post_is_tried_again_under_a_new_version_and_paid_for_once() -> Outcome {
+    play(async |stage| {
+        let ann = stage.person("+61412345614", "starter", "ann").await?;
+        ann.browser.fault("x", &json!({ "kind": "reject" })).await?;
+        let post = ann.approved_on_x("Second time lucky", 0).await?;
+        ann.browser.wait_for(&post, "failed", SOON).await?;
+        ann.has_quota([12, 0, 0, 12]).await?;
+        let path = format!("/api/posts/{post}/retry");
+        let refusal = ann.browser.post(&path, Some(&json!({ "scheduled_for": "2020-01-01T00:00:00Z" }))).await?.expect(422)?;
+        assert_eq!(refusal.json["errors"][0]["code"], "due_in_past");
+        let due = ann.browser.service_time(300).await?;
+        let retried = ann.browser.post(&path, Some(&json!({ "scheduled_for": due }))).await?.expect(200)?;
+        assert_eq!((&retried.json["status"], &retried.json["version"]), (&json!("scheduled"), &json!(2)));
+        assert_eq!(retried.json["error_log"][0]["code"], "content_rejected");
+        ann.has_quota([12, 0, 1, 11]).await?;
+        assert_eq!(ann.browser.post(&path, None).await?.expect(409)?.json["code"], "state_conflict");
+        ann.browser.advance(301).await?;
+        let story = ann.browser.wait_for(&post, "published", SOON).await?;
+        assert_eq!(story["attempt_count"], 2);
+        assert_eq!(ann.times_on_x("Second time lucky").await?, 1);
+        ann.has_quota([12, 1, 0, 11]).await?;
+        ann.ledger_adds_up().await?;
+        assert_eq!(ann.browser.post(&path, None).await?.expect(409)?.json["code"], "state_conflict");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_missed_post_is_tried_again_at_once_and_keeps_its_window() -> Outcome {
+    play(async |stage| {
+        let ann = stage.person("+61412345615", "starter", "ann").await?;
+        let due = ann.browser.service_time(120).await?.parse::<jiff::Timestamp>()?;
+        let body = json!({ "content": "Narrow", "targets": [{ "connection_id": ann.x }], "scheduled_for": due.to_string(),
+            "latest_at": (due + jiff::SignedDuration::from_mins(2)).to_string() });
+        let post = ann.browser.post("/api/posts", Some(&body)).await?.expect(201)?.str("/items/0/id")?;
+        stage.fail("scheduler.CreateSchedule");
+        ann.browser.approve(&post).await?;
+        ann.browser.advance(600).await?;
+        stage.heal();
+        ann.browser.wait_for(&post, "missed", SOON).await?;
+        let retried = ann.browser.post(&format!("/api/posts/{post}/retry"), None).await?.expect(200)?;
+        let at = |field: &str| retried.json[field].as_str().unwrap().parse::<jiff::Timestamp>();
+        assert_eq!(at("latest_at")?.duration_since(at("scheduled_for")?), jiff::SignedDuration::from_mins(2));
+        ann.browser.wait_for(&post, "published", SOON).await?;
+        ann.has_quota([12, 1, 0, 11]).await?;
+        ann.ledger_adds_up().await?;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_owner_ends_the_doubt_about_a_post_and_may_try_again() -> Outcome {
+    play(async |stage| {
+        let ann = stage.person("+61412345616", "starter", "ann").await?;
+        for _ in 0..2 {
+            ann.browser.fault("x", &json!({ "kind": "drop_before" })).await?;
+        }
+        let (there, gone) = (ann.approved_on_x("Was it found?", 0).await?, ann.approved_on_x("Was it lost?", 0).await?);
+        ann.browser.wait_for(&there, "unknown", SOON).await?;
+        ann.browser.wait_for(&gone, "unknown", SOON).await?;
+        ann.has_quota([12, 0, 2, 10]).await?;
+        let resolve = |post: &str| format!("/api/posts/{post}/resolve");
+        let odd = json!({ "outcome": "published", "url": "javascript:alert(1)" });
+        assert_eq!(ann.browser.post(&resolve(&there), Some(&odd)).await?.expect(422)?.json["errors"][0]["pointer"], "/url");
+        for _ in 0..2 {
+            let seen = json!({ "outcome": "published", "url": "https://x.com/ann/status/7" });
+            let published = ann.browser.post(&resolve(&there), Some(&seen)).await?.expect(200)?;
+            assert_eq!((&published.json["status"], &published.json["platform_url"]), (&json!("published"), &seen["url"]));
+            let failed = ann.browser.post(&resolve(&gone), Some(&json!({ "outcome": "not_published" }))).await?.expect(200)?;
+            assert_eq!((&failed.json["status"], &failed.json["error"]["code"]), (&json!("failed"), &json!("reported_missing")));
+        }
+        ann.has_quota([12, 1, 0, 11]).await?;
+        let too_late = ann.browser.post(&resolve(&there), Some(&json!({ "outcome": "not_published" }))).await?;
+        assert_eq!(too_late.expect(409)?.json["code"], "state_conflict");
+        ann.browser.post(&format!("/api/posts/{gone}/retry"), None).await?.expect(200)?;
+        ann.browser.wait_for(&gone, "published", SOON).await?;
+        let story = ann.browser.post_story(&there).await?;
+        let ending = story["events"].as_array().unwrap().last().unwrap().clone();
+        assert_eq!((&ending["from"], &ending["to"], &ending["actor"]), (&json!("unknown"), &json!("published"), &json!("user")));
+        ann.has_quota([12, 2, 0, 10]).await?;
+        ann.ledger_adds_up().await?;
+        Ok(())
+    })
+    .await
+}

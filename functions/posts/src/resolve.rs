@@ -1,0 +1,125 @@
+//! `POST /api/posts/{id}/resolve`: its owner looked at the platform and says whether the post is there.
+
+use axum::extract::State;
+use axum::response::Response;
+use domain::failure::FailureCode;
+use domain::id::{HistoryId, PostId};
+use domain::ledger::Actor;
+use domain::post::{Event, Post, Refused, Transition};
+use edge::json::{Json, Path};
+use edge::problem::Problem;
+use edge::session::SignedIn;
+use jiff::Timestamp;
+use serde::Deserialize;
+use store::{Commit, Settlement};
+use url::Url;
+
+use crate::read::own;
+use crate::validate::fault;
+use crate::{Deps, answer, reserve, trouble};
+
+/// A search may end at the same time.
+const ROUNDS_MAX: usize = 5;
+/// The longest address that is kept.
+const URL_BYTES_MAX: usize = 500;
+
+/// The body.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ResolvePost {
+    outcome: Seen,
+    /// Where the post is, if it is there.
+    url: Option<String>,
+}
+
+/// What its owner saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Seen {
+    /// It is on the platform.
+    Published,
+    /// It is not.
+    NotPublished,
+}
+
+/// Ends the doubt about a post that is `unknown` or `needs_review`: its place is used, or free again. Saying the same twice is
+/// saying it once; a search that is under way is waited for with 409 `post_in_flight`.
+pub(crate) async fn resolve(
+    State(deps): State<Deps>,
+    signed_in: SignedIn,
+    Path(id): Path<PostId>,
+    Json(request): Json<ResolvePost>,
+) -> Result<Response, Problem> {
+    let user = &signed_in.session.user_id;
+    let url = checked_url(&request)?;
+    let writer = HistoryId::new(deps.clock.now(), deps.random.bytes()).to_string();
+    for _ in 0..ROUNDS_MAX {
+        let (post, content) = own(&deps, user, &id).await?;
+        if stands(&post, request.outcome) {
+            return Ok(answer::tagged(post, content));
+        }
+        let now = deps.clock.now();
+        let from = post.status();
+        let transition = seen(post, request.outcome, url.clone(), now).map_err(trouble::refused)?;
+        let note = match request.outcome {
+            Seen::Published => "its owner found it on the platform",
+            Seen::NotPublished => "its owner did not find it on the platform",
+        };
+        let event = Event { at: now, from: Some(from), to: transition.post.status(), actor: Actor::User, note: note.to_owned() };
+        let cause = reserve::cause(&deps, now, &id);
+        let settlement = Settlement { transition: &transition, writer: &writer, event: Some(&event), cause };
+        if matches!(deps.store.settle(&settlement).await.map_err(trouble::store)?, Commit::Done) {
+            tracing::info!(post_id = %id, user_id = %user, from = from.as_str(), to = transition.post.status().as_str(), "resolved");
+            return Ok(answer::tagged(transition.post, content));
+        }
+    }
+    Err(trouble::contended())
+}
+
+fn seen(post: Post, outcome: Seen, url: Option<String>, now: Timestamp) -> Result<Transition, Refused> {
+    match outcome {
+        Seen::Published => post.resolve_published(url, now),
+        Seen::NotPublished => post.resolve_not_published(now),
+    }
+}
+
+/// Whether what its owner says is what the post says already.
+fn stands(post: &Post, outcome: Seen) -> bool {
+    match (&post.state, outcome) {
+        (domain::post::State::Published { .. }, Seen::Published) => true,
+        (domain::post::State::Failed { code }, Seen::NotPublished) => *code == FailureCode::ReportedMissing,
+        _ => false,
+    }
+}
+
+/// The frontend shows the address as a link: it must be one that leads to a website.
+fn checked_url(request: &ResolvePost) -> Result<Option<String>, Problem> {
+    let Some(text) = &request.url else { return Ok(None) };
+    let refuse = |code, detail| Err(Problem::validation(vec![fault("/url", code, detail)]));
+    if request.outcome == Seen::NotPublished {
+        return refuse("url_unexpected", "A post that is not published has no address.");
+    }
+    match Url::parse(text) {
+        Ok(url) if url.scheme() == "https" && url.has_host() && text.len() <= URL_BYTES_MAX => Ok(Some(url.into())),
+        _ => refuse("url_malformed", "Give the post's https address, at most 500 bytes."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(outcome: Seen, url: &str) -> Option<String> {
+        checked_url(&ResolvePost { outcome, url: Some(url.to_owned()) }).ok().flatten()
+    }
+
+    #[test]
+    fn only_the_address_of_a_website_is_kept() {
+        assert_eq!(check(Seen::Published, "https://x.com/ann/status/7").as_deref(), Some("https://x.com/ann/status/7"));
+        for bad in ["", "x.com/7", "http://x.com/7", "javascript:alert(1)", "data:text/html,x", "https://"] {
+            assert_eq!(check(Seen::Published, bad), None, "{bad}");
+        }
+        assert_eq!(check(Seen::Published, &format!("https://x.com/{}", "7".repeat(500))), None);
+        assert_eq!(check(Seen::NotPublished, "https://x.com/ann/status/7"), None);
+    }
+}

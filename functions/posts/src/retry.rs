@@ -1,0 +1,102 @@
+//! `POST /api/posts/{id}/retry`: a post that failed or was missed is tried again.
+
+use axum::extract::State;
+use axum::response::Response;
+use cloud::timer::is_near;
+use domain::id::{HistoryId, PostId};
+use domain::ledger::Actor;
+use domain::plan::Subscription;
+use domain::post::{Event, Post, Refused, Status};
+use edge::json::{Json, Path};
+use edge::problem::{Problem, ProblemCode};
+use edge::session::SignedIn;
+use jiff::Timestamp;
+use serde::Deserialize;
+use store::{Commit, PostChange};
+
+use crate::read::own;
+use crate::validate::{self, AskedTime};
+use crate::{Deps, answer, arm, reserve, trouble};
+
+/// Other posts of the cycle may be approved or settled at the same time.
+const ROUNDS_MAX: usize = 12;
+
+/// The body; it may be absent.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RetryPost {
+    /// When to try; at once if absent.
+    scheduled_for: Option<String>,
+}
+
+/// Schedules a failed or missed post anew: a new version with a new place in the cycle that holds its new time, because the old
+/// place was given back. It may go out as late after its time as its owner allowed before.
+pub(crate) async fn retry(
+    State(deps): State<Deps>,
+    signed_in: SignedIn,
+    Path(id): Path<PostId>,
+    request: Option<Json<RetryPost>>,
+) -> Result<Response, Problem> {
+    let user = &signed_in.session.user_id;
+    let request = request.map(|Json(request)| request).unwrap_or_default();
+    let writer = HistoryId::new(deps.clock.now(), deps.random.bytes()).to_string();
+    let (mut standing, content) = own(&deps, user, &id).await?;
+    let times = times(&deps, &request, &standing)?;
+    if !is_over(&standing) {
+        return Err(trouble::refused(Refused::WrongState(standing.status())));
+    }
+    let connection = deps.store.connection(user, &standing.connection_id).await.map_err(trouble::store)?;
+    if !connection.is_some_and(|connection| connection.is_usable()) {
+        return Err(Problem::new(ProblemCode::ConnectionUnusable));
+    }
+    let plan = reserve::plan(&deps, user).await?;
+    for _ in 0..ROUNDS_MAX {
+        match schedule(&deps, &standing, times, &plan, &writer).await? {
+            (retried, Commit::Done) => {
+                tracing::info!(post_id = %id, user_id = %user, version = retried.version, due_at = %retried.due_at, "retried");
+                arm::arm(&deps, &retried).await;
+                return Ok(answer::tagged(retried, content));
+            }
+            (_, Commit::PostMoved(Some(moved))) => standing = *moved,
+            (_, Commit::PostMoved(None)) => return Err(Problem::not_found()),
+            (_, Commit::LedgerMoved | Commit::AlreadyBound) => reserve::pause(&deps).await,
+        }
+    }
+    Err(trouble::contended())
+}
+
+/// One try at storing the new version with its place, if the post is still over.
+async fn schedule(
+    deps: &Deps,
+    standing: &Post,
+    (due_at, latest_at): (Timestamp, Timestamp),
+    plan: &Subscription,
+    writer: &str,
+) -> Result<(Post, Commit), Problem> {
+    let from = standing.status();
+    if !is_over(standing) {
+        return Err(trouble::refused(Refused::WrongState(from)));
+    }
+    let now = deps.clock.now();
+    let ledger = reserve::reserve(deps, (&standing.user_id, &standing.id), plan, due_at.max(now)).await?;
+    let times = (due_at, latest_at);
+    let retried = standing.clone().retry(times, ledger.cycle.span.start, is_near(due_at, now), now).map_err(trouble::refused)?;
+    let event = Event { at: now, from: Some(from), to: Status::Scheduled, actor: Actor::User, note: "tried again".to_owned() };
+    let change = PostChange { event: Some(&event), ledger: &[ledger], ..PostChange::of(&retried, writer) };
+    let commit = deps.store.commit(&change).await.map_err(trouble::store)?;
+    Ok((retried, commit))
+}
+
+fn is_over(post: &Post) -> bool {
+    matches!(post.status(), Status::Failed | Status::Missed)
+}
+
+/// The new time, or now, and the last moment as far behind it as before.
+fn times(deps: &Deps, request: &RetryPost, post: &Post) -> Result<(Timestamp, Timestamp), Problem> {
+    let now = deps.clock.now();
+    let at_once = now.to_string();
+    let asked = AskedTime { scheduled_for: Some(request.scheduled_for.as_deref().unwrap_or(&at_once)), ..AskedTime::default() };
+    let mut errors = Vec::new();
+    let times = validate::times(&asked, post.latest_at.duration_since(post.due_at), now, &mut errors);
+    times.map(|times| (times.due_at, times.latest_at)).ok_or_else(|| Problem::validation(errors))
+}
