@@ -1,10 +1,11 @@
 //! Signs people in by phone, and gives them a plan for a gift certificate.
 //!
 //! *Trigger:* HTTP, the addresses of [`PATHS`].
-//! *Reads:* users, cycles, sessions, verification codes, gift certificates, the hash key. *Writes:* the same but the key; text messages.
+//! *Reads:* users, cycles, sessions, verification codes, gift certificates, counts of limits, the hash key. *Writes:* the same but the key; text messages.
 //! *On failure:* 503, and the caller repeats. A code that was used up without an answer is asked for again; a certificate
 //! that was redeemed without an answer is redeemed again, with the same answer.
 
+mod limits;
 mod list_plans;
 mod problems;
 mod redeem_gift;
@@ -21,7 +22,7 @@ use cloud::vault::{Vault, VaultError};
 use domain::people::HashKey;
 use domain::people::hash::KeyTooShort;
 use edge::clock::Clock;
-use edge::config::{self, Web, variables};
+use edge::config::{self, PhoneCodes, Web, variables};
 use edge::host::Host;
 use edge::random::Random;
 use edge::routing::with_fallbacks;
@@ -29,6 +30,8 @@ use edge::session::require_session;
 use secrecy::ExposeSecret;
 use store::{Store, Tables};
 use tokio::sync::OnceCell;
+
+use crate::limits::CodeLimits;
 
 /// The addresses that this function answers, as the gateway writes them.
 pub const PATHS: &[&str] = &["/api/verification-codes", "/api/verify-code", "/api/plans", "/api/redeem-gift"];
@@ -48,6 +51,7 @@ pub struct Deps {
     pub random: Random,
     /// Whose pages may call.
     pub allowed_origins: Vec<String>,
+    limits: CodeLimits,
     hash_key: Arc<OnceCell<HashKey>>,
 }
 
@@ -73,14 +77,14 @@ pub enum HashKeyError {
 impl Deps {
     /// Reads the configuration and builds the clients; no call is made.
     pub fn new(host: &Host, sdk: &SdkConfig) -> Result<Self, StartError> {
-        let (tables, prefix, web) = config::read(&host.variables, |variables| {
+        let (tables, prefix, web, codes) = config::read(&host.variables, |variables| {
             let tables = Tables {
                 users: variables.text(variables::USERS_TABLE),
                 ledger: variables.text(variables::LEDGER_TABLE),
                 sessions: variables.text(variables::SESSIONS_TABLE),
                 ..Tables::default()
             };
-            (tables, variables.secrets_prefix(), Web::read(variables))
+            (tables, variables.secrets_prefix(), Web::read(variables), PhoneCodes::read(variables))
         })?;
         Ok(Self {
             store: Store::new(sdk, tables),
@@ -89,6 +93,7 @@ impl Deps {
             clock: host.clock.clone(),
             random: host.random.clone(),
             allowed_origins: web.allowed_origins,
+            limits: CodeLimits::new(codes),
             hash_key: Arc::default(),
         })
     }

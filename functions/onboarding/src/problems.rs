@@ -1,6 +1,6 @@
 //! Errors as the caller sees them. Causes are logged here, once, and not shown.
 
-use edge::problem::{Problem, ProblemCode};
+use edge::problem::{Problem, ProblemCode, chain};
 use store::StoreError;
 
 use crate::HashKeyError;
@@ -27,7 +27,11 @@ impl From<SendCodeError> for Problem {
     fn from(error: SendCodeError) -> Self {
         match error {
             SendCodeError::TooSoon(wait) => Self::too_many_requests(wait),
-            SendCodeError::Contended | SendCodeError::Text(_) => Self::unavailable_because(&error),
+            SendCodeError::Contended => Self::unavailable_because(&error),
+            SendCodeError::Text(_, wait) => {
+                tracing::warn!(error = chain(&error), "a code could not be sent");
+                Self::unavailable(wait)
+            }
             SendCodeError::Store(error) => of_store(&error),
             SendCodeError::HashKey(error) => of_hash_key(&error),
         }
@@ -38,6 +42,7 @@ impl From<VerifyError> for Problem {
     fn from(error: VerifyError) -> Self {
         match error {
             VerifyError::InvalidCode => Self::new(ProblemCode::InvalidCode),
+            VerifyError::TooMany(wait) => Self::too_many_requests(wait),
             VerifyError::Contended => Self::unavailable_because(&error),
             VerifyError::Store(error) => of_store(&error),
             VerifyError::HashKey(error) => of_hash_key(&error),

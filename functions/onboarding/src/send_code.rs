@@ -1,12 +1,16 @@
 //! `POST /api/verification-codes`: sends a code to a phone.
 //!
 //! The challenge is stored before the text goes out, so that no code is ever on its way that is not counted. Known and
-//! unknown numbers take the same path, so that nobody learns from it who is a customer.
+//! unknown numbers take the same path, so that nobody learns from it who is a customer; and so do blocked ones (of countries that are
+//! not served, or whose owners take no texts), up to the text, under a code that nobody can type.
 
 use axum::extract::State;
 use cloud::texts::TextError;
-use domain::people::verification::{Challenge, LIFETIME};
+use domain::people::limit::Subject;
+use domain::people::phone::PhoneHash;
+use domain::people::verification::{Challenge, LIFETIME, RESEND_AFTER};
 use domain::people::{HashKey, PhoneNumber, VerificationCode};
+use edge::http_event::ClientAddress;
 use edge::json::Json;
 use edge::problem::{FieldError, Problem, chain};
 use edge::session::check_origin;
@@ -15,7 +19,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use store::StoreError;
 
-use crate::{Deps, HashKeyError};
+use crate::{Deps, HashKeyError, limits};
 
 /// How often the challenge is stored anew when another request of the same phone came first.
 const ROUNDS_MAX: usize = 3;
@@ -37,15 +41,15 @@ pub(crate) struct SentJson {
 /// Why no code is on its way.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SendCodeError {
-    /// This phone got as many as it may, until so much later.
-    #[error("the phone has to wait for its next code")]
+    /// This phone, this address or all together got as many as they may, until so much later.
+    #[error("the next code has to wait")]
     TooSoon(SignedDuration),
     /// Others kept asking for the same phone.
     #[error("too many requests for one phone at once")]
     Contended,
-    /// The text was not accepted; the code is dead.
+    /// The text was not accepted; the code is dead, and the phone's next has to wait as after any other.
     #[error("a code could not be sent")]
-    Text(#[source] TextError),
+    Text(#[source] TextError, SignedDuration),
     /// A table did not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -56,12 +60,13 @@ pub(crate) enum SendCodeError {
 
 pub(crate) async fn answer(
     State(deps): State<Deps>,
+    address: ClientAddress,
     headers: HeaderMap,
     Json(request): Json<Request>,
 ) -> Result<(StatusCode, Json<SentJson>), Problem> {
     check_origin(&headers, &deps.allowed_origins)?;
     let phone = phone_of(&request.phone)?;
-    let challenge = send_code(&deps, &phone).await?;
+    let challenge = send_code(&deps, &phone, address).await?;
     let sent = SentJson { expires_at: challenge.expires_at, resend_after: challenge.resend_after() };
     Ok((StatusCode::ACCEPTED, Json(sent)))
 }
@@ -73,40 +78,64 @@ fn phone_of(text: &str) -> Result<PhoneNumber, Problem> {
     })
 }
 
-async fn send_code(deps: &Deps, phone: &PhoneNumber) -> Result<Challenge, SendCodeError> {
-    let key = deps.hash_key().await?;
-    let (challenge, code) = store_challenge(deps, phone, key).await?;
-    if let Err(error) = deps.texts.send(phone.as_str(), &text_of(&code)).await {
-        kill(deps, &challenge).await;
-        return Err(SendCodeError::Text(error));
+async fn send_code(deps: &Deps, phone: &PhoneNumber, address: ClientAddress) -> Result<Challenge, SendCodeError> {
+    let caller = limits::caller(deps, address).await?;
+    if let Some(wait) = limits::count(deps, &deps.limits.asked_by_address, Subject::Address(&caller)).await? {
+        return Err(SendCodeError::TooSoon(wait));
     }
-    tracing::info!("a verification code was sent");
+    let served = deps.limits.countries.include(phone);
+    let entropy = deps.random.bytes();
+    let code = if served { VerificationCode::from_entropy(entropy) } else { VerificationCode::unanswerable(entropy) };
+    let challenge = store_challenge(deps, phone, &code).await?;
+    // After the phone's own limit: one that is asked for again and again uses up nobody else's codes.
+    if let Some(wait) = limits::count(deps, &deps.limits.sent_in_all, Subject::Everybody).await? {
+        kill(deps, &challenge).await;
+        return Err(SendCodeError::TooSoon(wait));
+    }
+    if served {
+        deliver(deps, phone, &code, &challenge).await?;
+    } else {
+        tracing::info!("a code for a country that is not served was asked for");
+    }
     Ok(challenge)
 }
 
-async fn store_challenge(deps: &Deps, phone: &PhoneNumber, key: &HashKey) -> Result<(Challenge, VerificationCode), SendCodeError> {
+async fn deliver(deps: &Deps, phone: &PhoneNumber, code: &VerificationCode, challenge: &Challenge) -> Result<(), SendCodeError> {
+    let Err(error) = deps.texts.send(phone.as_str(), &text_of(code)).await else {
+        tracing::info!("a verification code was sent");
+        return Ok(());
+    };
+    kill(deps, challenge).await;
+    if error.is_about_the_number() {
+        tracing::warn!(error = chain(&error), "a phone takes no texts");
+        return Ok(());
+    }
+    Err(SendCodeError::Text(error, RESEND_AFTER))
+}
+
+async fn store_challenge(deps: &Deps, phone: &PhoneNumber, code: &VerificationCode) -> Result<Challenge, SendCodeError> {
+    let key = deps.hash_key().await?;
     let phone_hash = phone.keyed_hash(key);
-    let code = VerificationCode::from_entropy(deps.random.bytes());
     for _ in 0..ROUNDS_MAX {
         let now = deps.clock.now();
         let previous = deps.store.challenge(&phone_hash).await?;
         let sends = previous.as_ref().map(|previous| previous.sends.clone());
-        let challenge = Challenge::open(phone_hash.clone(), &code, key, sends, now);
-        let challenge = match (challenge, &previous) {
+        let challenge = Challenge::open(phone_hash.clone(), code, key, sends, now);
+        let challenge = match (challenge, previous.as_ref()) {
             (Ok(challenge), _) => challenge,
             // Our own write of the round before, sent twice by the client: it stands.
-            (Err(_), Some(stored)) if is_ours(stored, &phone_hash, &code, key) => return Ok((stored.clone(), code)),
+            (Err(_), Some(stored)) if is_ours(stored, &phone_hash, code, key) => return Ok(stored.clone()),
             (Err(wait), _) => return Err(SendCodeError::TooSoon(wait.until.duration_since(now))),
         };
         if deps.store.replace_challenge(&challenge, previous.as_ref()).await? {
-            return Ok((challenge, code));
+            return Ok(challenge);
         }
     }
     Err(SendCodeError::Contended)
 }
 
 /// Whether a stored challenge is the one that this request made of `code`.
-fn is_ours(stored: &Challenge, phone_hash: &domain::people::phone::PhoneHash, code: &VerificationCode, key: &HashKey) -> bool {
+fn is_ours(stored: &Challenge, phone_hash: &PhoneHash, code: &VerificationCode, key: &HashKey) -> bool {
     Challenge::open(phone_hash.clone(), code, key, None, stored.created_at).is_ok_and(|ours| ours.code_hash == stored.code_hash)
 }
 

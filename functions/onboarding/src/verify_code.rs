@@ -7,22 +7,24 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use domain::id::{SessionId, UserId};
 use domain::ledger::Cycle;
+use domain::people::limit::Subject;
 use domain::people::phone::PhoneHash;
 use domain::people::session::IDLE;
 use domain::people::verification::CountedTry;
 use domain::people::{PhoneNumber, Session, SessionToken, VerificationCode};
 use domain::user::User;
 use edge::contract::UserJson;
+use edge::http_event::ClientAddress;
 use edge::json::Json;
 use edge::problem::{Problem, chain};
 use edge::session::{check_origin, read_token, set_cookie};
 use http::HeaderMap;
 use http::header::{SET_COOKIE, USER_AGENT};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use store::{SignIn, StoreError};
 
-use crate::{Deps, HashKeyError};
+use crate::{Deps, HashKeyError, limits};
 
 /// How often a try is counted anew when another one was counted at the same time: as many as there are tries.
 const COUNT_ROUNDS_MAX: usize = 5;
@@ -59,6 +61,9 @@ pub(crate) enum VerifyError {
     /// Wrong, expired, used, exhausted or malformed.
     #[error("the code cannot be used")]
     InvalidCode,
+    /// This address tried as many as it may, until so much later.
+    #[error("the next try has to wait")]
+    TooMany(SignedDuration),
     /// The number's user came and went.
     #[error("too many sign-ins with one phone at once")]
     Contended,
@@ -70,10 +75,15 @@ pub(crate) enum VerifyError {
     HashKey(#[from] HashKeyError),
 }
 
-pub(crate) async fn answer(State(deps): State<Deps>, headers: HeaderMap, Json(request): Json<Request>) -> Result<Response, Problem> {
+pub(crate) async fn answer(
+    State(deps): State<Deps>,
+    address: ClientAddress,
+    headers: HeaderMap,
+    Json(request): Json<Request>,
+) -> Result<Response, Problem> {
     check_origin(&headers, &deps.allowed_origins)?;
     let user_agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
-    let begun = verify_code(&deps, &request, user_agent).await?;
+    let begun = verify_code(&deps, &request, address, user_agent).await?;
     if let Some(presented) = read_token(&headers) {
         end_earlier(&deps, &presented, &begun.user).await;
     }
@@ -86,10 +96,14 @@ pub(crate) async fn answer(State(deps): State<Deps>, headers: HeaderMap, Json(re
     Ok(([(SET_COOKIE, set_cookie(&begun.token, IDLE))], Json(body)).into_response())
 }
 
-async fn verify_code(deps: &Deps, request: &Request, user_agent: Option<&str>) -> Result<Begun, VerifyError> {
+async fn verify_code(deps: &Deps, request: &Request, address: ClientAddress, user_agent: Option<&str>) -> Result<Begun, VerifyError> {
     let phone = PhoneNumber::parse(&request.phone).map_err(|_| VerifyError::InvalidCode)?;
     let code = VerificationCode::parse(&request.code).map_err(|_| VerifyError::InvalidCode)?;
     let key = deps.hash_key().await?;
+    let caller = limits::caller(deps, address).await?;
+    if let Some(wait) = limits::count(deps, &deps.limits.tried_by_address, Subject::Address(&caller)).await? {
+        return Err(VerifyError::TooMany(wait));
+    }
     let counted = count_try(deps, &phone.keyed_hash(key)).await?;
     if !counted.matches(&code, key) {
         return Err(VerifyError::InvalidCode);

@@ -5,6 +5,7 @@
 mod consent;
 mod errands;
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -67,7 +68,13 @@ pub fn text_at(value: &Value, pointer: &str) -> anyhow::Result<String> {
 impl Browser {
     /// A browser without cookies.
     pub fn new(base_url: &str) -> anyhow::Result<Self> {
-        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(TIMEOUT).no_proxy().build()?;
+        let client = builder().build()?;
+        Ok(Self { client, base_url: base_url.to_owned(), cookie: None, csrf_token: None })
+    }
+
+    /// A browser without cookies that calls from `address`, one of this machine's loopback addresses.
+    pub fn calling_from(base_url: &str, address: IpAddr) -> anyhow::Result<Self> {
+        let client = builder().local_address(address).build()?;
         Ok(Self { client, base_url: base_url.to_owned(), cookie: None, csrf_token: None })
     }
 
@@ -127,6 +134,10 @@ impl Browser {
     fn address(&self, path: &str) -> String {
         if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.base_url) }
     }
+}
+
+fn builder() -> reqwest::ClientBuilder {
+    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(TIMEOUT).no_proxy()
 }
 
 async fn reply(response: reqwest::Response) -> anyhow::Result<Reply> {

@@ -18,3 +18,4 @@ mod variables;
 pub use browser::{Browser, Reply};
 pub use page::what_to_try;
 pub use service::{LocalService, Options};
+pub use variables::Settings;

@@ -31,7 +31,7 @@ use crate::clock::ServiceClock;
 use crate::driver::Driver;
 use crate::gateway::{Caller, Gateway};
 use crate::routes::Local;
-use crate::variables::{self, SECRETS_PREFIX};
+use crate::variables::{self, SECRETS_PREFIX, Settings};
 use crate::{data_dir, listen, page, routes};
 
 /// How long a stop waits for posts under way, and then for requests.
@@ -63,6 +63,11 @@ pub struct LocalService {
 impl LocalService {
     /// Opens the data folder and serves on loopback.
     pub async fn start(options: Options) -> anyhow::Result<Self> {
+        Self::start_with(options, &[]).await
+    }
+
+    /// The same with some of the functions' variables set otherwise.
+    pub async fn start_with(options: Options, settings: Settings) -> anyhow::Result<Self> {
         let lock = data_dir::take(&options.data_dir, options.fresh)?;
         let (port, listeners) = listen::bind(options.port).await?;
         let base_url = variables::origin("localhost", port);
@@ -73,7 +78,7 @@ impl LocalService {
         let url = Url::parse(&base_url)?;
         let simulator = Simulator::open(Some(&options.data_dir), clock.clone(), &url)?;
         let host = Host {
-            variables: variables::source(port, simulator::addresses(&url)),
+            variables: variables::source(port, simulator::addresses(&url), settings),
             clock: clock.clone(),
             random: Random::system(),
             lines: options.lines.clone(),

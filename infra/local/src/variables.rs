@@ -1,5 +1,6 @@
 //! What the functions find in their environment on this machine.
 
+use domain::people::phone::Countries;
 use edge::config::{Source, variables as name};
 use simulator::Addresses;
 use store::Tables;
@@ -8,6 +9,9 @@ use crate::aws;
 
 /// What the names of our secrets begin with.
 pub(crate) const SECRETS_PREFIX: &str = "postledger/local";
+/// Variables that a test sets otherwise than this machine does.
+pub type Settings = &'static [(&'static str, &'static str)];
+
 const SCHEDULE_GROUP: &str = "postledger-local";
 
 /// The tables by name.
@@ -25,11 +29,14 @@ pub(crate) fn origin(host: &str, port: u16) -> String {
     if port == 80 { format!("http://{host}") } else { format!("http://{host}:{port}") }
 }
 
-/// Every variable that a function reads, for a service on `port` of this machine.
-pub(crate) fn source(port: u16, platforms: Addresses) -> Source {
+/// Every variable that a function reads, for a service on `port` of this machine; `settings` say otherwise where they say anything.
+pub(crate) fn source(port: u16, platforms: Addresses, settings: Settings) -> Source {
     let (tables, base_url) = (tables(), origin("localhost", port));
     let allowed = format!("{base_url},{}", origin("127.0.0.1", port));
     Source::from_fn(move |variable| {
+        if let Some((_, value)) = settings.iter().find(|(name, _)| *name == variable) {
+            return Some((*value).to_owned());
+        }
         Some(match variable {
             name::STAGE => "local".to_owned(),
             name::LOG_LEVEL => "info".to_owned(),
@@ -50,6 +57,10 @@ pub(crate) fn source(port: u16, platforms: Addresses) -> Source {
             name::FACEBOOK_AUTHORIZE_URL => platforms.facebook_authorize_url.clone(),
             name::FACEBOOK_API_URL => platforms.facebook_api_url.clone(),
             name::FACEBOOK_VERSION => platforms.facebook_version.clone(),
+            name::CODE_COUNTRIES => Countries::DEFAULT.to_owned(),
+            // Everybody here has one address: limits by it are for the cloud.
+            name::CODES_PER_ADDRESS_MAX => "10000".to_owned(),
+            name::CODES_PER_DAY_MAX => "100000".to_owned(),
             name::SECRETS_PREFIX => SECRETS_PREFIX.to_owned(),
             _ => return None,
         })
@@ -64,9 +75,10 @@ mod tests {
     #[test]
     fn every_variable_that_a_function_reads_has_a_value_here() {
         let base = Url::parse("http://localhost:3000").unwrap();
-        let source = source(3000, simulator::addresses(&base));
+        let source = source(3000, simulator::addresses(&base), &[(name::STAGE, "other")]);
         let missing: Vec<_> = name::VARIABLES.iter().filter(|variable| source.get(variable).is_none()).collect();
         assert!(missing.is_empty(), "{missing:?}");
+        assert_eq!(source.get(name::STAGE).as_deref(), Some("other"));
     }
 
     #[test]

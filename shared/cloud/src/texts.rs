@@ -5,7 +5,7 @@
 use aws_sdk_sns::Client;
 use aws_sdk_sns::types::MessageAttributeValue;
 
-use crate::call::CallFailure;
+use crate::call::{CallFailure, FailureKind};
 
 /// A text message was not accepted.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +16,12 @@ impl TextError {
     /// Whether the same message may be accepted later.
     pub fn is_retryable(&self) -> bool {
         self.0.is_retryable()
+    }
+
+    /// Whether it is the number that takes no texts: its owner has opted out, or SNS does not know it. What SNS says when it is our
+    /// rights or our request that are wrong has other codes.
+    pub fn is_about_the_number(&self) -> bool {
+        self.0.kind == FailureKind::Refused && matches!(self.0.code.as_deref(), Some("InvalidParameter" | "OptedOut" | "OptedOutException"))
     }
 }
 
@@ -42,5 +48,23 @@ impl TextMessages {
         let request = self.client.publish().phone_number(phone).message(text);
         let answer = request.message_attributes("AWS.SNS.SMS.SMSType", transactional).send().await;
         answer.map(drop).map_err(|error| TextError(CallFailure::of("Publish", &error)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_opted_out_is_told_from_rights_that_are_missing() {
+        for (code, kind, expected) in [
+            (Some("InvalidParameter"), FailureKind::Refused, true),
+            (Some("AuthorizationError"), FailureKind::Refused, false),
+            (Some("Throttled"), FailureKind::Throttled, false),
+            (None, FailureKind::Refused, false),
+        ] {
+            let error = TextError(CallFailure { operation: "Publish", kind, code: code.map(str::to_owned), request_id: None });
+            assert_eq!(error.is_about_the_number(), expected, "{code:?}");
+        }
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod gift;
 pub mod hash;
+pub mod limit;
 pub mod oauth_flow;
 pub mod phone;
 pub mod return_path;

@@ -28,7 +28,7 @@ use std::fmt;
 use tracing::Level;
 use url::Url;
 
-pub use groups::{Platforms, Queue, Schedules, Web, platform_addresses};
+pub use groups::{PhoneCodes, Platforms, Queue, Schedules, Web, platform_addresses};
 pub use variables::VARIABLES;
 
 type ReadVariable = dyn Fn(&str) -> Option<String> + Send + Sync;
@@ -136,6 +136,11 @@ impl Variables<'_> {
         self.required(variables::SECRETS_PREFIX, expected, check::secrets_prefix).unwrap_or_default()
     }
 
+    /// A limit that has a documented default.
+    pub fn count_or(&mut self, name: &'static str, default: u32) -> u32 {
+        self.optional(name, "a whole number from 1 to 10000000", check::count).unwrap_or(default)
+    }
+
     /// A variable that must be set and not empty.
     fn required<T>(&mut self, name: &'static str, expected: &'static str, check: impl FnOnce(&str) -> Option<T>) -> Option<T> {
         match (self.source.0)(name).filter(|value| !value.is_empty()) {
@@ -192,12 +197,13 @@ mod tests {
     }
 
     /// Reads everything that can be read.
-    fn read_all(variables: &mut Variables<'_>) -> (Vec<String>, Web, Queue, Schedules, Platforms, Level) {
+    fn read_all(variables: &mut Variables<'_>) -> (Vec<String>, Web, Queue, Schedules, Platforms, Level, PhoneCodes) {
         let tables = [variables::USERS_TABLE, variables::POSTS_TABLE, variables::LEDGER_TABLE, variables::SESSIONS_TABLE];
         let mut names = tables.map(|table| variables.text(table)).to_vec();
         names.extend([variables.stage(), variables.secrets_prefix()]);
         let (web, queue) = (Web::read(variables), Queue::read(variables));
-        (names, web, queue, Schedules::read(variables), Platforms::read(variables), variables.log_level())
+        let (schedules, platforms) = (Schedules::read(variables), Platforms::read(variables));
+        (names, web, queue, schedules, platforms, variables.log_level(), PhoneCodes::read(variables))
     }
 
     #[test]
@@ -212,6 +218,9 @@ mod tests {
             ("PLATFORMS", "x,marker"),
             ("FACEBOOK_VERSION", "marker"),
             ("LOG_LEVEL", "marker"),
+            ("CODE_COUNTRIES", "AU,marker"),
+            ("CODES_PER_ADDRESS_MAX", "0"),
+            ("CODES_PER_DAY_MAX", "marker"),
         ]);
         let error = read(&source, read_all).unwrap_err();
         let text = error.to_string();
@@ -228,10 +237,20 @@ mod tests {
         ] {
             assert!(text.contains(&format!("{name} is missing")), "{name}: {text}");
         }
-        for name in ["PUBLIC_URL", "ALLOWED_ORIGINS", "PUBLISH_QUEUE_ARN", "PLATFORMS", "FACEBOOK_VERSION", "LOG_LEVEL"] {
+        for name in [
+            "PUBLIC_URL",
+            "ALLOWED_ORIGINS",
+            "PUBLISH_QUEUE_ARN",
+            "PLATFORMS",
+            "FACEBOOK_VERSION",
+            "LOG_LEVEL",
+            "CODE_COUNTRIES",
+            "CODES_PER_ADDRESS_MAX",
+            "CODES_PER_DAY_MAX",
+        ] {
             assert!(text.contains(&format!("{name} must be")), "{name}: {text}");
         }
-        assert_eq!(error.0.len(), 15, "{text}");
+        assert_eq!(error.0.len(), 18, "{text}");
         assert!(!text.contains("marker"));
     }
 
@@ -253,11 +272,12 @@ mod tests {
             ("SCHEDULE_DLQ_ARN", "arn:aws:sqs:eu-west-1:1:d"),
             ("PLATFORMS", "x"),
         ];
-        let (_, web, _, _, platforms, level) = read(&source(&required), read_all).unwrap();
+        let (_, web, _, _, platforms, level, codes) = read(&source(&required), read_all).unwrap();
         assert_eq!(web.allowed_origins, ["https://app.example.com"]);
         assert_eq!(platforms.configured, [PlatformName::X]);
         assert_eq!(platforms.addresses.facebook_version, "v26.0");
         assert_eq!((platforms.addresses.x_api_url.as_str(), level), ("https://api.x.com/", Level::INFO));
+        assert_eq!((codes.per_address_max, codes.per_day_max), (30, 1000));
         for missing in required {
             let rest: Vec<_> = required.into_iter().filter(|pair| *pair != missing).collect();
             assert_eq!(read(&source(&rest), read_all).unwrap_err().0, [Fault::Missing(missing.0)]);

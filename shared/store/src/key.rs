@@ -84,6 +84,10 @@ impl Key {
         Self::new(format!("CODE#{phone_hash}"), "CODE")
     }
 
+    pub(crate) fn count(bucket: &str) -> Self {
+        Self::new(format!("COUNT#{bucket}"), "COUNT")
+    }
+
     pub(crate) fn choice(user: &UserId, id: &ChoiceId) -> Self {
         Self::new(user_pk(user), format!("CHOICE#{id}"))
     }

@@ -10,6 +10,7 @@ mod flows;
 mod items;
 mod key;
 mod ledger;
+mod limits;
 mod posts;
 pub mod schema;
 mod sessions;

@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
 use domain::people::phone::PhoneHash;
 use domain::people::session::{Session, SessionHash};
 use domain::people::verification::{Challenge, CodeHash, CountedTry, SendHistory};
@@ -77,7 +77,8 @@ impl Store {
         match write.send().await {
             Ok(_) => Ok(true),
             Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                // A transaction that holds the item at this moment is another request too.
+                Some(PutItemError::ConditionalCheckFailedException(_) | PutItemError::TransactionConflictException(_)) => Ok(false),
                 _ => Err(StoreError::unavailable("storing a verification code")(error)),
             },
         }
@@ -101,7 +102,7 @@ impl Store {
         match sent {
             Ok(_) => Ok(true),
             Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                Some(UpdateItemError::ConditionalCheckFailedException(_) | UpdateItemError::TransactionConflictException(_)) => Ok(false),
                 _ => Err(StoreError::unavailable("counting a try")(error)),
             },
         }
@@ -122,6 +123,7 @@ impl Store {
             .expression_attribute_values(":none", number(0_u64))
             .expression_attribute_values(":session", text(session.1.id.as_str()))
             .expression_attribute_values(":hash", text(challenge.code_hash.as_str()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
             .expect("table, key and expression are set");
         let mut legs = vec![TransactWriteItem::builder().update(used).build()];
@@ -133,7 +135,11 @@ impl Store {
         match self.client.transact_write_items().set_transact_items(Some(legs)).send().await {
             Ok(_) => Ok(SignIn::Done),
             Err(error) => match cancellation(&error) {
-                Some(reasons) if failed(reasons.first()) => Ok(SignIn::CodeGone),
+                Some(reasons) if failed(reasons.first()) => {
+                    // Used by this very session: the client sent again what had landed, and its answer was lost.
+                    let used_by = reasons[0].item().and_then(|item| item.get("used_by")?.as_s().ok());
+                    Ok(if used_by.is_some_and(|used_by| used_by == session.1.id.as_str()) { SignIn::Done } else { SignIn::CodeGone })
+                }
                 Some(reasons) if reasons.iter().any(is_conflict) || reasons.iter().skip(2).any(|reason| failed(Some(reason))) => {
                     Ok(SignIn::LookAgain)
                 }

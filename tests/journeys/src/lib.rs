@@ -1,5 +1,6 @@
 //! The stage for journeys: the whole service in this process, people with browsers, and a look at what is left behind.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -8,7 +9,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use domain::wake_up::WakeUp;
 use edge::lines::Captured;
 use local::aws::{self, CallInfo, Fault};
-use local::{Browser, LocalService, Options};
+use local::{Browser, LocalService, Options, Settings};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -22,11 +23,17 @@ pub struct Stage {
     service: Option<LocalService>,
     data_dir: TempDir,
     lines: Captured,
+    settings: Settings,
 }
 
 /// Plays a journey on a fresh stage. Nothing may be left over: no message, no dead letter, no error in the log.
 pub async fn play(journey: impl AsyncFnOnce(&mut Stage) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let mut stage = Stage::open().await;
+    play_with(&[], journey).await
+}
+
+/// The same, with some of the functions' variables set otherwise.
+pub async fn play_with(settings: Settings, journey: impl AsyncFnOnce(&mut Stage) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let mut stage = Stage::open(settings).await;
     journey(&mut stage).await?;
     let left = stage.queue_at_rest().await?;
     anyhow::ensure!(left == 0, "{left} dead letters");
@@ -38,7 +45,7 @@ pub async fn play(journey: impl AsyncFnOnce(&mut Stage) -> anyhow::Result<()>) -
 
 /// Plays a journey that leaves dead letters or errors on purpose.
 pub async fn play_disturbed(journey: impl AsyncFnOnce(&mut Stage) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let mut stage = Stage::open().await;
+    let mut stage = Stage::open(&[]).await;
     journey(&mut stage).await?;
     stage.close().await;
     Ok(())
@@ -55,11 +62,11 @@ pub struct Person {
 }
 
 impl Stage {
-    async fn open() -> Self {
+    async fn open(settings: Settings) -> Self {
         let data_dir = tempfile::tempdir().expect("a temporary folder");
         let lines = Captured::default();
-        let service = start(&data_dir, &lines).await;
-        Self { service: Some(service), data_dir, lines }
+        let service = LocalService::start_with(options(&data_dir, &lines), settings).await.expect("the service starts");
+        Self { service: Some(service), data_dir, lines, settings }
     }
 
     /// The service stops as in a crash, and starts again on the same folder.
@@ -68,7 +75,7 @@ impl Stage {
         // The tasks of the old one are aborted; they let go of the folder when they are next looked at.
         let until = Instant::now() + SOON;
         loop {
-            match LocalService::start(options(&self.data_dir, &self.lines)).await {
+            match LocalService::start_with(options(&self.data_dir, &self.lines), self.settings).await {
                 Ok(service) => return self.service = Some(service),
                 Err(error) => assert!(Instant::now() < until, "{error:#}"),
             }
@@ -96,9 +103,25 @@ impl Stage {
         Ok(Person { browser, x, facebook })
     }
 
+    /// A browser that nobody has signed in with, on another address than the others.
+    pub fn browser_from(&self, address: [u8; 4]) -> Browser {
+        Browser::calling_from(self.service().base_url(), address.into()).expect("a browser")
+    }
+
     /// From now on every call of `operation`, such as `scheduler.CreateSchedule`, fails before it is applied.
     pub fn fail(&self, operation: &'static str) {
         let hook = move |call: &CallInfo| (format!("{}.{}", call.service, call.operation) == operation).then_some(Fault::FailBefore);
+        self.service().aws().on_call(Box::new(hook));
+    }
+
+    /// From now on every answer to `operation` is lost the first `times` that it is called; the calls are carried out.
+    pub fn lose_answers(&self, operation: &'static str, times: usize) {
+        let left = AtomicUsize::new(times);
+        let hook = move |call: &CallInfo| {
+            let meant = format!("{}.{}", call.service, call.operation) == operation;
+            let lost = meant && left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok();
+            lost.then_some(Fault::LoseAnswerAfterApply)
+        };
         self.service().aws().on_call(Box::new(hook));
     }
 
@@ -167,10 +190,6 @@ impl Stage {
             service.stop().await;
         }
     }
-}
-
-async fn start(data_dir: &TempDir, lines: &Captured) -> LocalService {
-    LocalService::start(options(data_dir, lines)).await.expect("the service starts")
 }
 
 fn options(data_dir: &TempDir, lines: &Captured) -> Options {

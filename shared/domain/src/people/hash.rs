@@ -53,6 +53,7 @@ pub(crate) enum Purpose {
     Phone,
     Code,
     Gift,
+    Address,
 }
 
 impl Purpose {
@@ -61,6 +62,7 @@ impl Purpose {
             Self::Phone => "phone",
             Self::Code => "code",
             Self::Gift => "gift",
+            Self::Address => "address",
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Phone numbers that a text message can reach.
 
+mod countries;
+
 use std::fmt;
 
 use phonenumber::metadata::DATABASE;
@@ -7,8 +9,12 @@ use phonenumber::{Mode, Type};
 
 use super::hash::{HashKey, Purpose, stored_hash};
 
-/// The longest input that is looked at.
-pub const INPUT_BYTES_MAX: usize = 40;
+pub use countries::Countries;
+
+/// The longest input that is looked at; full-width digits take three bytes each.
+const INPUT_CHARS_MAX: usize = 40;
+/// How far a full-width character is from its ASCII twin (Unicode, Halfwidth and Fullwidth Forms).
+const FULL_WIDTH_OFFSET: u32 = 0xFEE0;
 /// The most digits of an international number (ITU-T E.164 §6).
 const DIGITS_MAX: usize = 15;
 
@@ -22,7 +28,8 @@ pub struct NotAPhoneNumber;
 pub struct PhoneNumber(String);
 
 impl PhoneNumber {
-    /// Accepts a `+`, the country code and the number; spaces, hyphens, dots and parentheses may separate the digits.
+    /// Accepts a `+`, the country code and the number. Spaces, hyphens, dots, slashes and parentheses may separate the digits, and
+    /// all of it may be in the full-width forms that East Asian keyboards give. An extension is refused: no text reaches one.
     ///
     /// The number must be valid by the national numbering plan and of a kind that takes texts. Numbers that cost their
     /// owner or us extra (premium, shared cost) are refused, and so is what no text reaches (fixed lines, pagers).
@@ -62,19 +69,28 @@ stored_hash!(
 
 /// `+` and the digits alone, without separators.
 fn digits(text: &str) -> Result<String, NotAPhoneNumber> {
-    if text.len() > INPUT_BYTES_MAX {
-        return Err(NotAPhoneNumber);
-    }
-    let rest = text.trim_matches(' ').strip_prefix('+').ok_or(NotAPhoneNumber)?;
-    let mut digits = String::from("+");
-    for letter in rest.chars() {
+    let mut digits = String::new();
+    for (index, letter) in text.chars().map(narrow).enumerate() {
         match letter {
-            '0'..='9' => digits.push(letter),
-            ' ' | '-' | '.' | '(' | ')' => {}
+            _ if index >= INPUT_CHARS_MAX => return Err(NotAPhoneNumber),
+            '+' if digits.is_empty() => digits.push('+'),
+            '0'..='9' if !digits.is_empty() => digits.push(letter),
+            ' ' => {}
+            '-' | '.' | '/' | '(' | ')' if !digits.is_empty() => {}
             _ => return Err(NotAPhoneNumber),
         }
     }
     Ok(digits)
+}
+
+/// The ASCII form of a full-width character and of the spaces and hyphens that typesetting knows; others stay as they are.
+fn narrow(letter: char) -> char {
+    match letter {
+        '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(letter) - FULL_WIDTH_OFFSET).unwrap_or(letter),
+        '\u{3000}' | '\u{A0}' | '\u{2009}' | '\u{202F}' => ' ',
+        '\u{2010}'..='\u{2013}' => '-',
+        _ => letter,
+    }
 }
 
 fn canonical(digits: &str) -> Result<String, NotAPhoneNumber> {
@@ -126,6 +142,11 @@ mod tests {
             ("+44 7911 123456", "+447911123456"),
             ("+225 07 12 34 56 78", "+2250712345678"),
             ("+39 312 345 6789", "+393123456789"),
+            ("+49 1512/3456789", "+4915123456789"),
+            ("+６１４１２３４５６７８", "+61412345678"),
+            ("＋６１　４１２－３４５－６７８", "+61412345678"),
+            ("+61\u{A0}412\u{2011}345\u{2011}678", "+61412345678"),
+            (&format!("+61412345678{}", " ".repeat(28)), "+61412345678"),
         ] {
             assert_eq!(PhoneNumber::parse(text).unwrap().as_str(), canonical, "{text}");
         }
@@ -142,10 +163,19 @@ mod tests {
             ("extension", "+61412345678 ext. 5"),
             ("extension", "+61412345678;ext=5"),
             ("letters", "+61412FLOWER"),
-            ("full-width digits", "+６１４１２３４５６７８"),
+            ("full-width extension", "＋６１４１２３４５６７８ｘ５"),
+            ("a mark before the plus", "(+61)412345678"),
+            ("only a plus", "+"),
+            ("a tab", "+61\t412345678"),
+            ("a direction mark", "+61412345678\u{202E}"),
             ("Arabic digits", "+٦١٤١٢٣٤٥٦٧٨"),
             ("line break", "+61412\n345678"),
             ("too long", "+61 412 345 678                            "),
+            ("too long before the plus", &format!("{}+61412345678", " ".repeat(40))),
+            ("a digit written with a mark of its own", "+6141234567\u{2467}"),
+            ("a personal number, which is charged as premium", "+44 70 1234 5678"),
+            ("premium rate, North America", "+1 900 234 5678"),
+            ("premium rate, Germany", "+49 900 1234567"),
             ("too few digits", "+6141"),
             ("too many digits", "+614123456789012"),
             ("no such country", "+999412345678"),
@@ -177,8 +207,36 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read_without_panic(text in "\\PC{0,50}") {
-            let _ = PhoneNumber::parse(&text);
+        fn any_text_is_read_without_panic_and_gives_e164_or_nothing(text in any::<String>(), near in "[+＋]?[0-9０-９ ().x;/-]{0,45}") {
+            for text in [text, near] {
+                if let Ok(number) = PhoneNumber::parse(&text) {
+                    let digits = number.as_str().strip_prefix('+').unwrap();
+                    prop_assert!((7..=15).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_digit()), "{}", digits);
+                    prop_assert!(!digits.starts_with('0'));
+                }
+            }
+        }
+
+        #[test]
+        fn one_phone_has_one_form_whatever_stands_between_its_digits(
+            last in "[0-9]{6}",
+            separators in proptest::collection::vec(0_usize..9, 11),
+            wide in any::<[bool; 11]>(),
+        ) {
+            let plain = format!("61412{last}");
+            let mut written = String::from("+");
+            for ((digit, separator), wide) in plain.chars().zip(&separators).zip(wide) {
+                written.push(if wide { char::from_u32(u32::from(digit) + FULL_WIDTH_OFFSET).unwrap() } else { digit });
+                written.push_str(["", "", "", " ", "-", ".", "/", ")", "\u{3000}"][*separator]);
+            }
+            let number = PhoneNumber::parse(&written);
+            prop_assert_eq!(number.map(|number| number.as_str().to_owned()), Ok(format!("+{plain}")), "{}", written);
+        }
+
+        #[test]
+        fn a_debug_line_never_shows_more_than_two_digits(last in "[0-9]{6}") {
+            let shown = format!("{:?}", PhoneNumber::parse(&format!("+61412{last}")).unwrap());
+            prop_assert_eq!(shown.chars().filter(char::is_ascii_digit).count(), 2);
         }
 
         #[test]

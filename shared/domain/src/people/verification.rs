@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use data_encoding::HEXLOWER;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -41,6 +42,11 @@ impl VerificationCode {
     /// A new code from fresh random bytes. 64 bits over 10⁶ codes leave no code likelier than another by more than 2⁻⁴⁴.
     pub fn from_entropy(entropy: [u8; 8]) -> Self {
         Self(format!("{:06}", u64::from_be_bytes(entropy) % CODES).into())
+    }
+
+    /// A code that nobody can type, for a number that gets none: its challenge is stored and guessed at as any other, in vain.
+    pub fn unanswerable(entropy: [u8; 8]) -> Self {
+        Self(format!("none-{}", HEXLOWER.encode(&entropy)).into())
     }
 
     /// Accepts six ASCII digits, with the spaces or hyphens that people and keyboards put in.

@@ -5,6 +5,7 @@ use tracing::Level;
 use url::{Host, Url};
 
 const NAME_CHARS_MAX: usize = 255;
+const COUNT_MAX: u32 = 10_000_000;
 
 /// HTTPS, or HTTP on this machine: codes and cookies travel there. No query, fragment or credentials, since paths are
 /// appended to it.
@@ -47,6 +48,11 @@ pub(super) fn secrets_prefix(prefix: &str) -> Option<String> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"/_+=.@-".contains(&byte);
     let bounded = !prefix.starts_with('/') && !prefix.ends_with('/') && prefix.bytes().all(allowed);
     text(prefix).filter(|_| bounded)
+}
+
+pub(super) fn count(text: &str) -> Option<u32> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|count| digits && (1..=COUNT_MAX).contains(count))
 }
 
 pub(super) fn stage(stage: &str) -> Option<String> {

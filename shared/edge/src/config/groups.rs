@@ -1,5 +1,6 @@
 //! Variables that are read together.
 
+use domain::people::phone::Countries;
 use domain::platform::{PlatformAddresses, PlatformName};
 use url::Url;
 
@@ -35,6 +36,29 @@ impl Web {
         segments.pop_if_empty().extend(["oauth", platform.as_str(), "callback"]);
         drop(segments);
         url
+    }
+}
+
+/// Where phone codes are sent, and how many: what an operator pays for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PhoneCodes {
+    /// Whose phones get them.
+    pub countries: Countries,
+    /// How many one network address may ask for in an hour.
+    pub per_address_max: u32,
+    /// How many go out in a day, all together.
+    pub per_day_max: u32,
+}
+
+impl PhoneCodes {
+    /// Reads it. An office or a village may be behind one address, and a day's worth of texts costs as much as its operator can bear.
+    pub fn read(variables: &mut Variables<'_>) -> Self {
+        let countries = variables.optional(name::CODE_COUNTRIES, "countries such as AU,NZ in two capital letters each", Countries::parse);
+        Self {
+            countries: countries.unwrap_or_else(|| Countries::parse(Countries::DEFAULT).expect("the default is a list of countries")),
+            per_address_max: variables.count_or(name::CODES_PER_ADDRESS_MAX, 30),
+            per_day_max: variables.count_or(name::CODES_PER_DAY_MAX, 1000),
+        }
     }
 }
 

@@ -36,6 +36,12 @@ pub const FACEBOOK_AUTHORIZE_URL: &str = "FACEBOOK_AUTHORIZE_URL";
 pub const FACEBOOK_API_URL: &str = "FACEBOOK_API_URL";
 /// The version of the Graph API.
 pub const FACEBOOK_VERSION: &str = "FACEBOOK_VERSION";
+/// The countries whose phones get codes, separated by commas; [`domain::people::phone::Countries::DEFAULT`] when it is not set.
+pub const CODE_COUNTRIES: &str = "CODE_COUNTRIES";
+/// How many codes one network address may ask for in an hour.
+pub const CODES_PER_ADDRESS_MAX: &str = "CODES_PER_ADDRESS_MAX";
+/// How many codes are sent in a day, to all phones together.
+pub const CODES_PER_DAY_MAX: &str = "CODES_PER_DAY_MAX";
 /// The deployment's name, such as `dev` or `prod`.
 pub const STAGE: &str = "STAGE";
 /// How much is logged: `error`, `warn`, `info`, `debug` or `trace`.
@@ -63,6 +69,9 @@ pub const VARIABLES: &[&str] = &[
     FACEBOOK_AUTHORIZE_URL,
     FACEBOOK_API_URL,
     FACEBOOK_VERSION,
+    CODE_COUNTRIES,
+    CODES_PER_ADDRESS_MAX,
+    CODES_PER_DAY_MAX,
     STAGE,
     LOG_LEVEL,
     SECRETS_PREFIX,
