@@ -1,27 +1,36 @@
 //! `/api/connections/choices/{id}`: one consent brought several accounts; the user says which.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use cloud::vault::{ChoiceTokens, VaultError};
 use connecting::Connecting;
-use domain::connection::Grant;
+use domain::choice::{Choice, ChoiceAccount, Claim, NotChoosable, Pick, Turn};
+use domain::connection::{Connection, Grant};
 use domain::id::{AttemptId, ChoiceId, ConnectionId, UserId};
 use domain::platform::PlatformName;
 use edge::contract::{ConnectionJson, ListJson};
 use edge::json::{Json, Path};
-use edge::problem::Problem;
+use edge::problem::{Problem, ProblemCode, chain};
 use edge::session::SignedIn;
 use http::StatusCode;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use store::{Choice, ChoiceAccount};
 
 use crate::{Deps, trouble};
+
+/// While another call connects the same accounts, the choice is read this often…
+const LOOKS_MAX: usize = 75;
+/// …this far apart: together half of what the function may run.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 #[derive(Serialize)]
 pub(crate) struct ChoiceJson {
     platform: PlatformName,
     accounts: Vec<ChoiceAccount>,
+    /// What posting needs and the consent left out: each account would be limited.
+    missing_scopes: Vec<String>,
     expires_at: Timestamp,
 }
 
@@ -34,68 +43,119 @@ pub(crate) struct Chosen {
 
 /// What there is to choose from.
 pub(crate) async fn offered(State(deps): State<Deps>, signed_in: SignedIn, Path(id): Path<ChoiceId>) -> Result<Json<ChoiceJson>, Problem> {
-    let choice = open_choice(&deps, &signed_in.session.user_id, &id).await?;
-    Ok(Json(ChoiceJson { platform: choice.platform, accounts: choice.accounts, expires_at: choice.expires_at }))
+    let Choice { platform, accounts, missing_scopes, expires_at, .. } = open_choice(&deps, &signed_in.session.user_id, &id).await?;
+    Ok(Json(ChoiceJson { platform, accounts, missing_scopes, expires_at }))
 }
 
-/// Connects the chosen accounts; what was not chosen is forgotten. If this stops half-way, the same call finishes it.
+/// Connects the chosen accounts; what was not chosen is forgotten. Of many calls at once one connects, and all answer the same; the same
+/// call later answers the same; if one stops half-way, the next finishes it. Other accounts than those that were chosen: 409.
 pub(crate) async fn choose(
     State(deps): State<Deps>,
     signed_in: SignedIn,
     Path(id): Path<ChoiceId>,
-    Json(chosen): Json<Chosen>,
+    Json(Chosen { account_ids }): Json<Chosen>,
 ) -> Result<Response, Problem> {
     let user = &signed_in.session.user_id;
-    let choice = open_choice(&deps, user, &id).await?;
-    check(&choice, &chosen.account_ids)?;
-    let accounts = match deps.vault.read_choice(&id).await {
-        // It was used, and only its row is left.
-        Err(VaultError::Missing { .. }) => return Err(Problem::not_found()),
-        read => read.map_err(trouble::vault)?,
-    };
-    let mut items = Vec::new();
-    for account in accounts.iter().filter(|account| chosen.account_ids.contains(&account.account_id)) {
-        items.push(connect(&deps, user, choice.platform, account).await?);
+    let me = attempt(&deps);
+    for _ in 0..LOOKS_MAX {
+        let choice = open_choice(&deps, user, &id).await?;
+        choice.check(&account_ids).map_err(not_choosable)?;
+        match choice
+            .turn(&account_ids, &me, deps.clock.now(), || (attempt(&deps), ConnectionId::new(deps.clock.now(), deps.random.bytes())))
+        {
+            Turn::Take(claim) => {
+                let before = choice.claim.as_ref().map(|claim| &claim.holder);
+                if deps.store.claim_choice(&choice, &claim, before).await.map_err(trouble::store)? {
+                    return Ok(created(&work(&deps, &choice, claim).await?));
+                }
+            }
+            Turn::Wait => tokio::time::sleep(LOOK_AGAIN).await,
+            Turn::Done(picks) => return Ok(created(&standing(&deps, user, &picks).await?)),
+            Turn::Taken => {
+                return Err(Problem::new(ProblemCode::StateConflict).with_detail("Other accounts were chosen. Connect again for more."));
+            }
+        }
     }
-    deps.vault.delete_choice(&id).await.map_err(trouble::vault)?;
-    deps.store.end_choice(user, &id).await.map_err(trouble::store)?;
-    Ok((StatusCode::CREATED, Json(ListJson::whole(items))).into_response())
+    Err(Problem::unavailable(SignedDuration::from_secs(1)))
+}
+
+fn attempt(deps: &Deps) -> AttemptId {
+    AttemptId::new(deps.clock.now(), deps.random.bytes())
+}
+
+fn created(connections: &[Connection]) -> Response {
+    (StatusCode::CREATED, Json(ListJson::whole(connections.iter().map(ConnectionJson::from).collect()))).into_response()
 }
 
 /// The user's choice while it lasts, or the 404 that says the same of another's.
 async fn open_choice(deps: &Deps, user: &UserId, id: &ChoiceId) -> Result<Choice, Problem> {
     let choice = deps.store.choice(user, id).await.map_err(trouble::store)?;
-    choice.filter(|choice| deps.clock.now() < choice.expires_at).ok_or_else(Problem::not_found)
+    choice.filter(|choice| choice.is_open(deps.clock.now())).ok_or_else(Problem::not_found)
 }
 
-fn check(choice: &Choice, asked: &[String]) -> Result<(), Problem> {
-    if asked.is_empty() || asked.len() > choice.accounts.len() {
-        return Err(Problem::validation(Vec::new()).with_error(
-            "/account_ids",
-            "accounts_count",
-            "Choose at least one of the accounts, each once.",
-        ));
-    }
-    match asked.iter().position(|id| !choice.accounts.iter().any(|account| account.account_id == *id)) {
-        None => Ok(()),
-        Some(index) => Err(Problem::validation(Vec::new()).with_error(
-            format!("/account_ids/{index}"),
-            "account_unknown",
-            "This account was not offered.",
-        )),
+fn not_choosable(why: NotChoosable) -> Problem {
+    let problem = Problem::validation(Vec::new());
+    match why {
+        NotChoosable::Count => problem.with_error("/account_ids", "accounts_count", "Choose at least one of the accounts, each once."),
+        NotChoosable::Unknown(at) => problem.with_error(format!("/account_ids/{at}"), "account_unknown", "This account was not offered."),
     }
 }
 
-async fn connect(deps: &Deps, user: &UserId, platform: PlatformName, account: &ChoiceTokens) -> Result<ConnectionJson, Problem> {
-    let now = deps.clock.now();
-    let needed = deps.platforms.get(platform).capabilities().scopes;
-    let connecting = Connecting {
-        user,
-        grant: &Grant::new(platform, account.account_id.clone(), account.username.clone(), &account.tokens, needed),
-        tokens: &account.tokens,
-        fresh_id: ConnectionId::new(now, deps.random.bytes()),
-        attempt: AttemptId::new(now, deps.random.bytes()),
+/// What the earlier call connected, as far as it still is.
+async fn standing(deps: &Deps, user: &UserId, picks: &[Pick]) -> Result<Vec<Connection>, Problem> {
+    let mut connections = Vec::new();
+    for pick in picks {
+        connections.extend(deps.store.connection(user, &pick.connection_id).await.map_err(trouble::store)?);
+    }
+    Ok(connections)
+}
+
+/// Connects all picks and says so, or gives the claim back for the next call.
+async fn work(deps: &Deps, choice: &Choice, claim: Claim) -> Result<Vec<Connection>, Problem> {
+    let connected = connect_all(deps, choice, &claim.picks).await;
+    let next = match &connected {
+        Ok(connections) => claim.clone().finished(&connections.iter().map(|connection| connection.id.clone()).collect::<Vec<_>>()),
+        Err(_) => claim.clone().given_up(deps.clock.now()),
     };
-    let connection = connecting::connect(&deps.store, &deps.vault, &connecting, now).await.map_err(trouble::connect)?;
-    Ok(ConnectionJson::from(&connection))
+    match deps.store.claim_choice(choice, &next, Some(&claim.holder)).await {
+        Ok(_) if next.done => forget_tokens(deps, choice).await,
+        Ok(_) => {}
+        // The claim ends by itself, and the next call finds everything connected under the same names.
+        Err(error) => tracing::warn!(user_id = %choice.user_id, error = chain(&error), "how far a choice came was not noted"),
+    }
+    connected
+}
+
+/// Nobody needs them any more; if they stay, the sweeper finds them by their note.
+async fn forget_tokens(deps: &Deps, choice: &Choice) {
+    if let Err(error) = deps.vault.delete_choice(&choice.id).await {
+        tracing::warn!(user_id = %choice.user_id, error = chain(&error), "the tokens of a choice stay for now");
+    }
+}
+
+async fn connect_all(deps: &Deps, choice: &Choice, picks: &[Pick]) -> Result<Vec<Connection>, Problem> {
+    let accounts = match deps.vault.read_choice(&choice.id).await {
+        // Its time was over a moment ago.
+        Err(VaultError::Missing { .. }) => return Err(Problem::not_found()),
+        read => read.map_err(trouble::vault)?,
+    };
+    let mut connections = Vec::new();
+    for pick in picks {
+        let account = accounts.iter().find(|account| account.account_id == pick.account_id).ok_or_else(Problem::not_found)?;
+        connections.push(connect(deps, choice, pick, account).await?);
+    }
+    Ok(connections)
+}
+
+async fn connect(deps: &Deps, choice: &Choice, pick: &Pick, account: &ChoiceTokens) -> Result<Connection, Problem> {
+    let needed = deps.platforms.get(choice.platform).capabilities().scopes;
+    let ChoiceTokens { account_id, username, grantor, tokens, .. } = account;
+    let connecting = Connecting {
+        user: &choice.user_id,
+        grant: &Grant::new(choice.platform, account_id.clone(), username.clone(), tokens, needed).given_by(grantor.clone()),
+        tokens,
+        fresh_id: pick.connection_id.clone(),
+        attempt: pick.attempt.clone(),
+    };
+    connecting::connect(&deps.store, &deps.vault, &connecting, deps.clock.now()).await.map_err(trouble::connect)
 }

@@ -71,8 +71,8 @@ async fn in_flight(deps: &Deps, connection: &Connection) -> Result<bool, StoreEr
     deps.store.any_post(&connection.user_id, &filter, needs).await
 }
 
-/// Tells the platform, as far as it listens. Where one consent carries several accounts, taking it back ends all of them: it
-/// stays while another account of the same platform is connected.
+/// Tells the platform, as far as it listens. Where a person's grants are one, taking it back ends all of that person's accounts, also
+/// another customer's: it stays while anybody's is connected.
 async fn take_back(deps: &Deps, connection: &Connection) {
     if let Err(error) = try_take_back(deps, connection).await {
         tracing::warn!(connection_id = %connection.id, error = chain(&*error), "a grant was not taken back at its platform");
@@ -80,12 +80,14 @@ async fn take_back(deps: &Deps, connection: &Connection) {
 }
 
 async fn try_take_back(deps: &Deps, connection: &Connection) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let connections = deps.store.connections(&connection.user_id).await?;
-    let tokens = deps.vault.read(&connection.secret_name, &connection.secret_version).await?;
-    let is_shared = tokens.parent.is_some();
-    if is_shared && connections.iter().any(|other| other.platform == connection.platform && other.id != connection.id) {
-        return Ok(());
+    if let Some(grantor) = &connection.grantor {
+        // Leaves first and looks then: of several that leave at once, at least the last one sees that nobody is left.
+        deps.store.leave_grant(connection).await?;
+        if deps.store.is_grant_held(connection.platform, grantor).await? {
+            return Ok(());
+        }
     }
+    let tokens = deps.vault.read(&connection.secret_name, &connection.secret_version).await?;
     let (client_id, client_secret) = deps.vault.app_credentials(connection.platform, deps.clock.now()).await?;
     let app = AppCredentials { client_id, client_secret };
     Ok(deps.platforms.get(connection.platform).revoke(&app, &tokens).await?)

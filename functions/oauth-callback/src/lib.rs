@@ -6,6 +6,7 @@
 
 mod accept;
 mod finish;
+mod keep;
 mod redirect;
 
 use std::sync::Arc;
@@ -77,5 +78,6 @@ impl Deps {
 
 /// The function's routes.
 pub fn router(deps: Deps) -> Router {
-    with_fallbacks(Router::new().route("/oauth/{platform}/callback", get(finish::callback).head(finish::nothing))).with_state(deps)
+    with_fallbacks(Router::new().route("/oauth/{platform}/callback", get(finish::callback).head(finish::nothing).fallback(finish::nothing)))
+        .with_state(deps)
 }

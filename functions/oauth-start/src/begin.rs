@@ -2,10 +2,12 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use domain::id::{ConnectionId, UserId};
 use domain::people::oauth_flow::OAuthFlow;
 use domain::people::{CodeVerifier, FlowState, ReturnPath};
 use domain::platform::PlatformName;
 use edge::json::{Path, Query};
+use edge::prefetch;
 use edge::problem::{Problem, ProblemCode};
 use edge::session::SignedIn;
 use http::header::{ALLOW, CACHE_CONTROL, LOCATION};
@@ -21,6 +23,8 @@ use crate::Deps;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wanted {
     return_to: Option<String>,
+    /// The connection that is to be made anew: a consent of another account then changes nothing.
+    reconnect: Option<String>,
 }
 
 /// Begins a flow for the signed-in user. It is bound to user, session and platform, and its state works once.
@@ -34,16 +38,17 @@ pub(crate) async fn begin(
     if !deps.configured.contains(&platform) {
         return Err(Problem::not_found());
     }
-    // A browser that only fetches ahead would fill the table with flows that nobody follows.
-    if headers.contains_key("sec-purpose") {
-        return Ok(StatusCode::NO_CONTENT.into_response());
-    }
+    // Or the table fills with flows that nobody follows.
+    prefetch::refuse(&headers)?;
     let now = deps.clock.now();
     let state = FlowState::from_entropy(deps.random.bytes());
     let verifier = CodeVerifier::from_entropy(deps.random.bytes());
     let return_to = ReturnPath::from_request(wanted.return_to.as_deref());
     let user_id = signed_in.session.user_id;
-    let flow = OAuthFlow::open(&state, &verifier, (user_id.clone(), signed_in.token_hash), platform, return_to, now);
+    let mut flow = OAuthFlow::open(&state, &verifier, (user_id.clone(), signed_in.token_hash), platform, return_to, now);
+    if let Some(id) = wanted.reconnect {
+        flow = flow.only_for(account_of(&deps, &user_id, platform, &id).await?);
+    }
 
     let credentials = deps.vault.app_credentials(platform, now).await;
     let (client_id, client_secret) = credentials.map_err(|error| Problem::unavailable_because(&error))?;
@@ -57,6 +62,14 @@ pub(crate) async fn begin(
     let mut location = HeaderValue::from_str(address.as_str()).map_err(|error| Problem::internal(&error))?;
     location.set_sensitive(true);
     Ok((StatusCode::SEE_OTHER, [(LOCATION, location), (CACHE_CONTROL, HeaderValue::from_static("no-store"))]).into_response())
+}
+
+/// The account behind a connection of the user on this platform; everything else is the same 404.
+async fn account_of(deps: &Deps, user: &UserId, platform: PlatformName, id: &str) -> Result<String, Problem> {
+    let id = ConnectionId::parse(id).map_err(|_| Problem::not_found())?;
+    let connection = deps.store.connection(user, &id).await.map_err(|error| Problem::unavailable_because(&error))?;
+    let connection = connection.filter(|connection| connection.platform == platform).ok_or_else(Problem::not_found)?;
+    Ok(connection.platform_user_id)
 }
 
 /// What is not a GET begins nothing.

@@ -1,7 +1,7 @@
 //! Sends a browser to a platform for consent.
 //!
 //! *Trigger:* HTTP, `GET /oauth/{platform}/start`, signed in.
-//! *Reads:* sessions, our apps' credentials. *Writes:* the flow.
+//! *Reads:* sessions, the connection that is to be made anew, our apps' credentials. *Writes:* the flow.
 //! *On failure:* nothing was begun; the person clicks again.
 
 mod begin;
@@ -29,7 +29,7 @@ pub const PATHS: &[&str] = &["/oauth/{platform}/start"];
 /// All that this function works with.
 #[derive(Clone)]
 pub struct Deps {
-    /// Sessions and flows.
+    /// Sessions, flows and connections.
     pub store: Store,
     /// Our apps' credentials.
     pub vault: Vault,
@@ -60,7 +60,11 @@ impl Deps {
     /// Reads the configuration and builds the clients; no call is made.
     pub fn new(host: &Host, sdk: &SdkConfig) -> Result<Self, StartError> {
         let (tables, prefix, networks, web) = config::read(&host.variables, |variables| {
-            let tables = Tables { sessions: variables.text(variables::SESSIONS_TABLE), ..Tables::default() };
+            let tables = Tables {
+                users: variables.text(variables::USERS_TABLE),
+                sessions: variables.text(variables::SESSIONS_TABLE),
+                ..Tables::default()
+            };
             (tables, variables.secrets_prefix(), config::Platforms::read(variables), Web::read(variables))
         })?;
         Ok(Self {
@@ -83,10 +87,8 @@ pub fn router(deps: Deps) -> Router {
         async move { store.session(&hash).await.map_err(|error| Problem::unavailable_because(&error)) }
     };
     // A HEAD would begin a flow that nobody follows: axum answers it with the GET's handler unless told otherwise.
-    let router = Router::new().route("/oauth/{platform}/start", get(begin::begin).head(begin::nothing)).route_layer(require_session(
-        lookup,
-        deps.clock.clone(),
-        deps.web.allowed_origins.clone(),
-    ));
+    let router = Router::new()
+        .route("/oauth/{platform}/start", get(begin::begin).head(begin::nothing).fallback(begin::nothing))
+        .route_layer(require_session(lookup, deps.clock.clone(), deps.web.allowed_origins.clone()));
     with_fallbacks(router).with_state(deps)
 }

@@ -1,6 +1,6 @@
 //! Looking for a post whose answer was lost. It reads, and binds what it finds; it never sends.
 
-use domain::connection::Connection;
+use domain::connection::{Connection, Health};
 use domain::content::Content;
 use domain::id::AttemptId;
 use domain::post::{Answer, Evidence, Intent, Post, SETTLE_WAIT, State};
@@ -47,6 +47,9 @@ pub(crate) async fn search(deps: &Deps, post: Post, content: Content) -> Result<
 
 async fn evidence(deps: &Deps, post: &Post, content: &Content, intent: Intent) -> Result<Evidence, StepError> {
     let Some(connection) = deps.store.connection(&post.user_id, &post.connection_id).await? else { return Ok(Evidence::Unreachable) };
+    if connection.health == Health::Disconnecting {
+        return last_look(deps, post, content, intent, &connection).await;
+    }
     let mut refused = None;
     // A token that looks live may be refused once: then a fresh one is tried.
     for _ in 0..2 {
@@ -62,6 +65,16 @@ async fn evidence(deps: &Deps, post: &Post, content: &Content, intent: Intent) -
         }
     }
     Ok(Evidence::Unreadable)
+}
+
+/// A disconnect waits for this search: it reads with what there is, and renews nothing.
+async fn last_look(deps: &Deps, post: &Post, content: &Content, intent: Intent, connection: &Connection) -> Result<Evidence, StepError> {
+    let Some(tokens) = tokens::live(deps, connection).await? else { return Ok(Evidence::Unreachable) };
+    match read(deps, post, connection, &tokens, intent).await {
+        Ok(posts) => weigh(deps, post, content, intent, posts).await,
+        Err(ReadError::TokenRefused) => Ok(Evidence::Unreachable),
+        Err(ReadError::Limited { .. } | ReadError::Unavailable { .. }) => Ok(Evidence::Unreadable),
+    }
 }
 
 async fn read(deps: &Deps, post: &Post, connection: &Connection, tokens: &TokenSet, intent: Intent) -> Result<Vec<OwnPost>, ReadError> {

@@ -58,7 +58,8 @@ async fn step(deps: &Deps, wake_up: &WakeUp) -> Result<Progress, StepError> {
             Ok(Progress::Rest)
         }
         Step::Miss => miss(deps, post).await,
-        Step::Claim => publish::claim(deps, post, content).await,
+        // On the heap: the largest of the steps, and most wake-ups take another one.
+        Step::Claim => Box::pin(publish::claim(deps, post, content)).await,
         Step::TakeOver => publish::take_over(deps, post, content).await,
         Step::Suspect => suspect(deps, post).await,
         Step::Search => reconcile::search(deps, post, content).await,

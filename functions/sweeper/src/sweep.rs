@@ -11,6 +11,7 @@ use store::{Store, StoreError, Wanted};
 
 use crate::Deps;
 use crate::attend::{Attention, arm, attend};
+use crate::tidy::tidy;
 
 /// Posts that are looked at at once.
 const POSTS_AT_ONCE: usize = 10;
@@ -28,7 +29,9 @@ pub struct Swept {
     pub armed: usize,
     /// Posts closed as missed.
     pub missed: usize,
-    /// Posts that could not be looked after this time.
+    /// Secrets removed that nothing needed.
+    pub tidied: usize,
+    /// Posts, and notes of secrets, that could not be looked after this time.
     pub failed: usize,
 }
 
@@ -55,6 +58,10 @@ pub async fn sweep(deps: &Deps) -> Result<Swept, StoreError> {
     });
     let in_time = tokio::time::timeout(ARMING_MAX, counting).await.is_ok();
     swept.failed += waiting - swept.armed;
+    // Last: it is in no hurry.
+    let (tidied, failed) = tidy(deps).await;
+    swept.tidied = tidied;
+    swept.failed += failed;
     tell(deps, swept, in_time);
     Ok(swept)
 }
@@ -95,7 +102,15 @@ fn tell(deps: &Deps, swept: Swept, in_time: bool) {
     if !in_time {
         tracing::error!("arming took too long; the rest is armed in the next round");
     }
-    tracing::info!(found = swept.found, woken = swept.woken, armed = swept.armed, missed = swept.missed, failed = swept.failed, "swept");
+    tracing::info!(
+        found = swept.found,
+        woken = swept.woken,
+        armed = swept.armed,
+        missed = swept.missed,
+        tidied = swept.tidied,
+        failed = swept.failed,
+        "swept"
+    );
     let count = |name, value: usize| (name, f64::from(u32::try_from(value).unwrap_or(u32::MAX)), Unit::Count);
     let values = [
         count("stood_still", swept.found),

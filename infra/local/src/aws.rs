@@ -114,6 +114,11 @@ impl Aws {
         Ok(self.0.file.transaction(|tx| secrets::set_current(tx, name, value, now))?)
     }
 
+    /// The names of all secrets: tests look for what nothing needs.
+    pub fn secret_names(&self) -> anyhow::Result<Vec<String>> {
+        Ok(self.0.file.transaction(secrets::names)?)
+    }
+
     /// Asks `hook` about every call from now on: tests break calls with it.
     pub fn on_call(&self, hook: Hook) {
         self.0.watch.set_hook(hook);

@@ -23,6 +23,13 @@ impl Params {
         self.0.iter().filter(move |(of, _)| of == name).map(|(_, value)| value.as_str())
     }
 
+    /// Those of the scopes asked for that the person left ticked: without any `granted_scope`, all.
+    pub(crate) fn ticked(&self, mut scopes: Vec<String>) -> Vec<String> {
+        let ticked: Vec<_> = self.all("granted_scope").collect();
+        scopes.retain(|scope| ticked.is_empty() || ticked.contains(&scope.as_str()));
+        scopes
+    }
+
     /// The form's own fields before those of the address that it was posted to.
     pub(crate) fn with_fallback(mut self, query: Self) -> Self {
         let missing: Vec<_> = query.0.into_iter().filter(|(name, _)| !self.0.iter().any(|(of, _)| of == name)).collect();
@@ -75,6 +82,8 @@ pub(crate) fn deny(world: &World, platform: PlatformName, params: &Params, field
 
 fn back(redirect_uri: &str, params: &Params, fields: &[(&str, &str)]) -> Result<Response, Failed> {
     let mut url = Url::parse(redirect_uri)?;
-    url.query_pairs_mut().extend_pairs(fields).append_pair("state", params.get("state").unwrap_or_default());
+    // The networks name no issuer of their own accord; a form may make them, rightly or wrongly.
+    let issuer = params.get("iss").map(|iss| ("iss", iss));
+    url.query_pairs_mut().extend_pairs(fields).append_pair("state", params.get("state").unwrap_or_default()).extend_pairs(issuer);
     Ok(Redirect::to(url.as_str()).into_response())
 }

@@ -12,16 +12,20 @@ use axum::routing::{get, post};
 
 use crate::World;
 use crate::storage::StoredPost;
-use crate::token::Account;
+use crate::token::{Account, number_of};
 
 /// The demo person's Pages.
 const PAGES: [(&str, &str); 2] = [("100000000000001", "Demo Bakery"), ("100000000000002", "Demo Garden")];
+
+/// Who allows, where the form does not say.
+const DEFAULT_PERSON: &str = "demo_facebook";
 
 /// The routes below `/facebook`. Every version is served alike.
 pub(crate) fn routes() -> Router<Arc<World>> {
     Router::new()
         .route("/{version}/dialog/oauth", get(oauth::ask).post(oauth::decide))
         .route("/{version}/oauth/access_token", post(oauth::token).get(oauth::token))
+        .route("/{version}/me", get(api::me))
         .route("/{version}/me/permissions", get(api::permissions).delete(oauth::revoke))
         .route("/{version}/me/accounts", get(api::accounts))
         .route("/{version}/{page}/feed", post(api::create))
@@ -33,9 +37,10 @@ pub(crate) fn post_id(post: &StoredPost) -> String {
     format!("{}_{}", post.account.id, 122_000_000_000_000 + post.seq)
 }
 
-/// The demo person.
-fn person() -> Account {
-    Account { id: "200000000000001".to_owned(), name: "demo_facebook".to_owned() }
+/// A person by name: anybody exists, keeps their number, and manages both Pages.
+fn person(name: &str) -> Account {
+    let number = if name == DEFAULT_PERSON { 1 } else { 2 + number_of(name) % 1_000_000_000 };
+    Account { id: (200_000_000_000_000 + number).to_string(), name: name.to_owned() }
 }
 
 /// A Page by its id.

@@ -51,10 +51,14 @@ pub(crate) struct Account {
 impl Account {
     /// An account of X: any name exists, and its number follows from it.
     pub(crate) fn of_x(name: &str) -> Self {
-        let digest = Sha256::digest(name.as_bytes());
-        let number = digest.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
-        Self { id: (100_000_000_000_000_000 + number % 900_000_000_000_000_000).to_string(), name: name.to_owned() }
+        Self { id: (100_000_000_000_000_000 + number_of(name) % 900_000_000_000_000_000).to_string(), name: name.to_owned() }
     }
+}
+
+/// A number that follows from a name.
+pub(crate) fn number_of(name: &str) -> u64 {
+    let digest = Sha256::digest(name.as_bytes());
+    digest.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte))
 }
 
 /// A credential as it is stored, with what its grant says.

@@ -1,16 +1,19 @@
-//! Makes a connection of a granted account: tokens into the vault first, then the row.
+//! Makes a connection of a granted account: a note, then the tokens into the vault, then the row.
 //!
-//! A crash in between leaves tokens that no row names, never a row without tokens.
+//! A crash in between leaves tokens that no row names, never a row without tokens; the note says where to look for them.
 
-use cloud::vault::{Vault, VaultError};
+use cloud::vault::{Vault, VaultError, version_of};
 use domain::connection::{Connection, Grant, ReconnectRefused};
 use domain::id::{AttemptId, ConnectionId, UserId};
 use domain::token::TokenSet;
 use jiff::Timestamp;
-use store::{ConnectionWrite, Store, StoreError};
+use store::{ConnectionWrite, Leftover, Store, StoreError};
 
-/// How often the row is read again when somebody else's write came first.
-const ROUNDS_MAX: usize = 4;
+/// How often the row is read again when somebody else's write came first: as many consents of one account as may end at once.
+const ROUNDS_MAX: usize = 12;
+
+/// How many accounts one user may connect; fewer than a list holds.
+pub const CONNECTIONS_MAX: usize = 100;
 
 /// A granted account and the names under which it would be stored.
 #[derive(Debug)]
@@ -33,6 +36,9 @@ pub enum ConnectError {
     /// The connection in force stays as it is.
     #[error("the connection may not be replaced")]
     Refused(#[from] ReconnectRefused),
+    /// One more is not taken.
+    #[error("the user has connected {CONNECTIONS_MAX} accounts")]
+    TooMany,
     /// A table did not answer.
     #[error("storing a connection")]
     Store(#[from] StoreError),
@@ -51,6 +57,10 @@ pub async fn connect(store: &Store, vault: &Vault, connecting: &Connecting<'_>, 
         let existing = store.connection_of_account(user, grant.platform, &grant.platform_user_id).await?;
         let stored = match existing {
             None => create(store, vault, connecting, now).await?,
+            // An earlier try of the same attempt came this far.
+            Some(existing) if existing.id == connecting.fresh_id || existing.secret_version == version_of(&connecting.attempt) => {
+                Some(existing)
+            }
             Some(existing) => replace(store, vault, connecting, existing, now).await?,
         };
         if let Some(connection) = stored {
@@ -65,17 +75,31 @@ pub async fn connect(store: &Store, vault: &Vault, connecting: &Connecting<'_>, 
 /// `None`: the account was connected by somebody else meanwhile.
 async fn create(store: &Store, vault: &Vault, connecting: &Connecting<'_>, now: Timestamp) -> Result<Option<Connection>, ConnectError> {
     let Connecting { user, grant, tokens, fresh_id, attempt } = connecting;
+    if store.connections(user).await?.len() >= CONNECTIONS_MAX {
+        return Err(ConnectError::TooMany);
+    }
+    let note = Leftover::Connection { user_id: (*user).clone(), connection_id: fresh_id.clone(), at: now };
+    store.note_leftover(&note).await?;
     let name = vault.connection_secret(fresh_id);
     let version = vault.create(&name, tokens, attempt).await?;
     let connection = Connection::connected(fresh_id.clone(), (*user).clone(), (*grant).clone(), (name, version), now);
-    match store.create_connection(&connection, attempt.as_str()).await? {
-        ConnectionWrite::Done => Ok(Some(connection)),
+    let stored = match store.create_connection(&connection, attempt.as_str()).await? {
+        ConnectionWrite::Done => Some(connection),
         ConnectionWrite::Moved(_) => {
-            // No row names this secret, and none will: the other connection has its own.
-            vault.delete(&connection.secret_name).await?;
-            Ok(None)
+            // Ours after all, and changed since, if an answer was lost on the way.
+            let ours = store.connection(user, fresh_id).await?;
+            if ours.is_none() {
+                // No row names this secret, and none will: the other connection has its own.
+                vault.delete(&connection.secret_name).await?;
+            }
+            ours
         }
+    };
+    if let Err(error) = store.forget_leftover(&note).await {
+        // Whoever judges the note finds the row, or no secret.
+        tracing::warn!(connection_id = %fresh_id, %error, "a note about a secret stays");
     }
+    Ok(stored)
 }
 
 /// `None`: the row changed meanwhile.
@@ -93,8 +117,8 @@ async fn replace(
         Err(VaultError::Missing { .. }) => vault.create(&existing.secret_name, tokens, attempt).await?,
         stored => stored?,
     };
-    let next = existing.reconnected((*grant).clone(), version, now);
-    match store.update_connection(&next, attempt.as_str()).await? {
+    let next = existing.clone().reconnected((*grant).clone(), version, now);
+    match store.replace_connection(&existing, &next, attempt.as_str()).await? {
         ConnectionWrite::Done => Ok(Some(next)),
         ConnectionWrite::Moved(_) => Ok(None),
     }

@@ -71,6 +71,10 @@ pub struct Connection {
     pub health: Health,
     /// What was granted.
     pub scopes: Vec<String>,
+    /// Scopes that posting needs and that were not granted.
+    pub missing_scopes: Vec<String>,
+    /// The platform's id of the person who granted, where taking the grant back ends it for all of that person's accounts.
+    pub grantor: Option<String>,
     /// When the access token ends; `None` = no set end.
     pub expires_at: Option<Timestamp>,
     /// Whether the vault holds a refresh token.

@@ -3,6 +3,7 @@
 //! What a person shows us (a code, a certificate, a cookie, a state) is never stored: a hash of it is. What is short enough
 //! to be guessed is hashed with a [`HashKey`]; what has 256 random bits needs none.
 
+pub mod flow_end;
 pub mod gift;
 pub mod hash;
 pub mod limit;
@@ -12,6 +13,7 @@ pub mod return_path;
 pub mod session;
 pub mod verification;
 
+pub use flow_end::{FlowEnd, FlowError};
 pub use gift::{GiftCertificate, GiftCode};
 pub use hash::HashKey;
 pub use oauth_flow::{CodeVerifier, FlowState, OAuthFlow};

@@ -12,6 +12,7 @@ pub mod http_event;
 pub mod json;
 pub mod lines;
 pub mod metrics;
+pub mod prefetch;
 pub mod problem;
 pub mod random;
 pub mod routing;

@@ -1,6 +1,6 @@
 //! Facebook Pages: the Graph API with Facebook Login.
 //!
-//! Speaks to the login dialog, `/oauth/access_token`, `/me/permissions`, `/me/accounts`, `/{page}/feed` and
+//! Speaks to the login dialog, `/oauth/access_token`, `/me`, `/me/permissions`, `/me/accounts`, `/{page}/feed` and
 //! `/{page}/published_posts`; see <https://developers.facebook.com/docs/pages-api>. A Page may make 4,800 calls per engaged user in
 //! 24 hours. There is no refresh: a Page token taken with a long-lived user token has no end, and once it dies only the person
 //! can mend it. Which of Graph's errors become which of ours stands in `facebook/errors.rs`.
@@ -20,7 +20,7 @@ use url::Url;
 
 use crate::http::Http;
 use crate::{
-    Account, AppCredentials, Capabilities, CodeExchange, ConsentRequest, ExchangeError, GrantedAccount, Outcome, OwnPost, Platform,
+    Account, AppCredentials, Capabilities, CodeExchange, ConsentRequest, ExchangeError, GrantedAccount, Issuer, Outcome, OwnPost, Platform,
     ReadError, Reconcile, RefreshError, RevokeError, address, comparable,
 };
 
@@ -74,6 +74,11 @@ impl Platform for Facebook {
             // Scopes that were declined before are asked for again.
             .append_pair("auth_type", "rerequest");
         url
+    }
+
+    /// The issuer of Facebook's metadata, which does not announce `iss`.
+    fn issuer(&self) -> Issuer {
+        Issuer::unannounced(Issuer::above(&self.authorize_url, ""))
     }
 
     async fn exchange(

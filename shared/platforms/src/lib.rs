@@ -10,12 +10,14 @@ mod detail;
 mod directory;
 mod facebook;
 mod http;
+mod issuer;
 mod outcome;
 mod verdict;
 mod x;
 
 pub use capability::{AccountKind, Capabilities, Needs, Reconcile};
 pub use directory::{PlatformAddresses, Platforms, PlatformsError};
+pub use issuer::Issuer;
 pub use outcome::{ExchangeError, Outcome, ReadError, RefreshError, RevokeError};
 
 use async_trait::async_trait;
@@ -65,6 +67,8 @@ pub struct GrantedAccount {
     pub username: String,
     /// A person's profile or a page.
     pub kind: AccountKind,
+    /// The network's id of the person who granted, where [`Platform::revoke`] ends all that the person granted, whoever asked for it.
+    pub grantor: Option<String>,
     /// What acts for it.
     pub tokens: TokenSet,
     /// Scopes that posting needs and that were not granted.
@@ -106,6 +110,9 @@ pub trait Platform: Send + Sync {
 
     /// Where to send the browser for consent.
     fn authorize_url(&self, app: &AppCredentials, consent: &ConsentRequest<'_>) -> Url;
+
+    /// Who it says it is in the callback.
+    fn issuer(&self) -> Issuer;
 
     /// Turns the callback's code into the accounts that we may post to. Called once per code, never repeated.
     async fn exchange(

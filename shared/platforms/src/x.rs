@@ -17,7 +17,7 @@ use url::Url;
 
 use crate::http::Http;
 use crate::{
-    Account, AppCredentials, Capabilities, CodeExchange, ConsentRequest, ExchangeError, GrantedAccount, Outcome, OwnPost, Platform,
+    Account, AppCredentials, Capabilities, CodeExchange, ConsentRequest, ExchangeError, GrantedAccount, Issuer, Outcome, OwnPost, Platform,
     ReadError, Reconcile, RefreshError, RevokeError, comparable,
 };
 
@@ -57,6 +57,11 @@ impl Platform for X {
             .append_pair("code_challenge", consent.code_challenge)
             .append_pair("code_challenge_method", "S256");
         url
+    }
+
+    /// X publishes no metadata and sends no `iss`.
+    fn issuer(&self) -> Issuer {
+        Issuer::unannounced(Issuer::above(&self.authorize_url, "/i/oauth2/authorize"))
     }
 
     async fn exchange(

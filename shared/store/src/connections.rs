@@ -1,7 +1,10 @@
 //! Connections. The tokens are in the vault; here are its names and versions.
 
+mod grants;
+
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::{ReturnValuesOnConditionCheckFailure, TransactWriteItem};
+use aws_sdk_dynamodb::types::builders::DeleteBuilder;
+use aws_sdk_dynamodb::types::{Delete, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use domain::connection::{Connection, Health, RefreshLease};
 use domain::id::{AttemptId, ConnectionId, UserId};
 use domain::platform::PlatformName;
@@ -10,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::items::{from_item, number, text, to_item, written_by};
 use crate::key::{CONNECTION, Item, Key, user_pk};
-use crate::posts::{cancellation, failed, put, transact_put};
+use crate::posts::{cancellation, failed, is_conflict, put, transact_put};
 use crate::{Store, StoreError};
 
 /// More accounts than anybody connects; the list stops there.
@@ -25,6 +28,9 @@ struct ConnectionItem {
     username: String,
     health: Health,
     scopes: Vec<String>,
+    #[serde(default)]
+    missing_scopes: Vec<String>,
+    grantor: Option<String>,
     expires_at: Option<Timestamp>,
     refreshable: bool,
     secret_name: String,
@@ -53,6 +59,8 @@ impl ConnectionItem {
             username,
             health,
             scopes,
+            missing_scopes: connection.missing_scopes.clone(),
+            grantor: connection.grantor.clone(),
             expires_at: connection.expires_at,
             refreshable: connection.refreshable,
             secret_name: connection.secret_name.clone(),
@@ -78,6 +86,8 @@ impl From<ConnectionItem> for Connection {
             username: item.username,
             health: item.health,
             scopes: item.scopes,
+            missing_scopes: item.missing_scopes,
+            grantor: item.grantor,
             expires_at: item.expires_at,
             refreshable: item.refreshable,
             secret_name: item.secret_name,
@@ -143,15 +153,20 @@ impl Store {
         let account = AccountItem { connection_id: connection.id.clone() };
         let account_key = Key::account(user, connection.platform, &connection.platform_user_id);
         let item = to_item(Key::connection(user, &connection.id), ConnectionItem::new(connection, writer));
-        let legs = [put(table, item), put(table, to_item(account_key, account))]
-            .map(|leg| transact_put(leg.condition_expression("attribute_not_exists(pk)")));
-        match self.client.transact_write_items().set_transact_items(Some(legs.to_vec())).send().await {
+        let mut legs = [put(table, item), put(table, to_item(account_key, account))]
+            .map(|leg| transact_put(leg.condition_expression("attribute_not_exists(pk)")))
+            .to_vec();
+        legs.extend(self.grant_held(connection));
+        match self.client.transact_write_items().set_transact_items(Some(legs)).send().await {
             Ok(_) => Ok(ConnectionWrite::Done),
             Err(error) => match cancellation(&error) {
                 Some(reasons) if written_by(reasons.first().and_then(|r| r.item.as_ref()), connection.rev) == Some(writer) => {
                     Ok(ConnectionWrite::Done)
                 }
-                Some(reasons) if reasons.iter().any(|reason| failed(Some(reason))) => Ok(ConnectionWrite::Moved(None)),
+                // Somebody is connecting it at this very moment, or has.
+                Some(reasons) if reasons.iter().any(|reason| failed(Some(reason)) || is_conflict(reason)) => {
+                    Ok(ConnectionWrite::Moved(None))
+                }
                 _ => Err(StoreError::unavailable("storing a connection")(error)),
             },
         }
@@ -181,17 +196,20 @@ impl Store {
         }
     }
 
+    fn deleting(&self, key: Key) -> DeleteBuilder {
+        Delete::builder().table_name(&self.tables.users).set_key(Some(key.into_item()))
+    }
+
     /// Removes a connection, if it is still as it was read. Repeating it does no harm.
     pub async fn delete_connection(&self, connection: &Connection) -> Result<bool, StoreError> {
         let user = &connection.user_id;
-        let delete = |key: Key| aws_sdk_dynamodb::types::Delete::builder().table_name(&self.tables.users).set_key(Some(key.into_item()));
-        let row = delete(Key::connection(user, &connection.id))
+        let row = self
+            .deleting(Key::connection(user, &connection.id))
             .condition_expression("attribute_not_exists(pk) OR rev = :rev")
             .expression_attribute_values(":rev", number(connection.rev));
-        let account = delete(Key::account(user, connection.platform, &connection.platform_user_id));
-        let legs = [row, account]
-            .map(|delete| TransactWriteItem::builder().delete(delete.build().expect("table and key are set")).build())
-            .to_vec();
+        let account = self.deleting(Key::account(user, connection.platform, &connection.platform_user_id));
+        let mut legs = [row, account].map(transact_delete).to_vec();
+        legs.extend(self.grant_left(connection));
         match self.client.transact_write_items().set_transact_items(Some(legs)).send().await {
             Ok(_) => Ok(true),
             Err(error) => match cancellation(&error) {
@@ -200,6 +218,10 @@ impl Store {
             },
         }
     }
+}
+
+pub(crate) fn transact_delete(delete: DeleteBuilder) -> TransactWriteItem {
+    TransactWriteItem::builder().delete(delete.build().expect("table and key are set")).build()
 }
 
 fn read(item: Item) -> Result<Connection, StoreError> {

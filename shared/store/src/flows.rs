@@ -1,7 +1,8 @@
-//! OAuth flows, and the accounts that wait for a choice.
+//! OAuth flows: begun, taken once, and what came of them.
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use domain::id::{ChoiceId, ConnectionId, UserId};
+use domain::id::{AttemptId, UserId};
+use domain::people::flow_end::FlowEnd;
 use domain::people::oauth_flow::{OAuthFlow, StateHash};
 use domain::people::return_path::ReturnPath;
 use domain::people::session::SessionHash;
@@ -10,7 +11,7 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use crate::items::{text, to_item};
+use crate::items::{text, to_item, value};
 use crate::key::Key;
 use crate::{Store, StoreError};
 
@@ -24,9 +25,9 @@ struct FlowItem {
     created_at: Timestamp,
     expires_at: Timestamp,
     expires_epoch: i64,
+    account_id: Option<String>,
     consumed_at: Option<Timestamp>,
-    connected: Option<ConnectionId>,
-    choice: Option<ChoiceId>,
+    outcome: Option<FlowEnd>,
 }
 
 /// Where a flow stands.
@@ -34,45 +35,10 @@ struct FlowItem {
 pub struct FlowTaken {
     /// The flow.
     pub flow: OAuthFlow,
-    /// Its code was or is being exchanged: nobody else may.
-    pub consumed: bool,
-    /// The connection that it brought.
-    pub connected: Option<ConnectionId>,
-    /// The choice that it brought.
-    pub choice: Option<ChoiceId>,
-}
-
-/// Several accounts of one consent. Their tokens wait in the vault.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Choice {
-    /// Its id.
-    pub id: ChoiceId,
-    /// Whose.
-    pub user_id: UserId,
-    /// Where.
-    pub platform: PlatformName,
-    /// To choose from.
-    pub accounts: Vec<ChoiceAccount>,
-    /// From when on it is refused.
-    pub expires_at: Timestamp,
-}
-
-/// One account to choose.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChoiceAccount {
-    /// The platform's id.
-    pub account_id: String,
-    /// Its name.
-    pub username: String,
-    /// A profile or a page.
-    pub kind: String,
-}
-
-#[derive(Serialize, Deserialize)]
-struct ChoiceItem {
-    #[serde(flatten)]
-    choice: Choice,
-    expires_epoch: i64,
+    /// When its one exchange was taken: nobody else may have it.
+    pub consumed_at: Option<Timestamp>,
+    /// What came of it.
+    pub end: Option<FlowEnd>,
 }
 
 impl Store {
@@ -87,34 +53,26 @@ impl Store {
             created_at: flow.created_at,
             expires_at: flow.expires_at,
             expires_epoch: flow.expires_at.as_second(),
+            account_id: flow.account_id.clone(),
             consumed_at: None,
-            connected: None,
-            choice: None,
+            outcome: None,
         };
-        self.client
-            .put_item()
-            .table_name(&self.tables.sessions)
-            .set_item(Some(to_item(Key::flow(flow.state_hash.as_str()), item)))
-            .condition_expression("attribute_not_exists(pk)")
-            .send()
-            .await
-            .map(|_| ())
-            .map_err(StoreError::unavailable("storing an OAuth flow"))
+        self.put_fresh(&self.tables.sessions, "storing an OAuth flow", to_item(Key::flow(flow.state_hash.as_str()), item)).await
     }
 
     /// A flow and how far it is, strongly consistent.
     pub async fn flow(&self, state: &StateHash) -> Result<Option<FlowTaken>, StoreError> {
         let item: Option<FlowItem> = self.get(&self.tables.sessions, "OAuth flow", Key::flow(state.as_str())).await?;
         Ok(item.map(|item| FlowTaken {
-            consumed: item.consumed_at.is_some(),
-            connected: item.connected,
-            choice: item.choice,
+            consumed_at: item.consumed_at,
+            end: item.outcome,
             flow: OAuthFlow {
                 state_hash: state.clone(),
                 user_id: item.user_id,
                 session_hash: item.session_hash,
                 platform: item.platform,
                 return_to: item.return_to,
+                account_id: item.account_id,
                 code_verifier: SecretString::from(item.code_verifier),
                 created_at: item.created_at,
                 expires_at: item.expires_at,
@@ -125,7 +83,7 @@ impl Store {
     /// Takes the flow's one exchange; `false`: it was taken before. Stored before the code goes out.
     ///
     /// `taker` is unique to the request, so that our own write is recognised when the SDK re-sends it.
-    pub async fn consume_flow(&self, state: &StateHash, taker: &str, now: Timestamp) -> Result<bool, StoreError> {
+    pub async fn consume_flow(&self, state: &StateHash, taker: &AttemptId, now: Timestamp) -> Result<bool, StoreError> {
         let sent = self
             .client
             .update_item()
@@ -134,7 +92,7 @@ impl Store {
             .update_expression("SET consumed_at = :now, taker = :taker")
             .condition_expression("attribute_exists(pk) AND (attribute_not_exists(consumed_at) OR taker = :taker)")
             .expression_attribute_values(":now", text(now.to_string()))
-            .expression_attribute_values(":taker", text(taker))
+            .expression_attribute_values(":taker", text(taker.as_str()))
             .send()
             .await;
         match sent {
@@ -146,60 +104,19 @@ impl Store {
         }
     }
 
-    /// Notes what a flow brought, so that a repeated callback shows the same.
-    pub async fn finish_flow(
-        &self,
-        state: &StateHash,
-        connected: Option<&ConnectionId>,
-        choice: Option<&ChoiceId>,
-    ) -> Result<(), StoreError> {
-        let (name, value) = match (connected, choice) {
-            (Some(id), _) => ("connected", id.as_str()),
-            (None, Some(id)) => ("choice", id.as_str()),
-            (None, None) => return Ok(()),
-        };
+    /// Notes what came of a flow, so that a repeated callback tells the same. Only whoever took it may.
+    pub async fn end_flow(&self, state: &StateHash, taker: &AttemptId, end: &FlowEnd) -> Result<(), StoreError> {
         self.client
             .update_item()
             .table_name(&self.tables.sessions)
             .set_key(Some(Key::flow(state.as_str()).into_item()))
-            .update_expression(format!("SET {name} = :result"))
-            .condition_expression("attribute_exists(pk)")
-            .expression_attribute_values(":result", text(value))
+            .update_expression("SET outcome = :outcome")
+            .condition_expression("taker = :taker")
+            .expression_attribute_values(":outcome", value(end))
+            .expression_attribute_values(":taker", text(taker.as_str()))
             .send()
             .await
             .map(|_| ())
-            .map_err(StoreError::unavailable("noting what an OAuth flow brought"))
-    }
-
-    /// Stores a choice.
-    pub async fn offer_choice(&self, choice: &Choice) -> Result<(), StoreError> {
-        let item = ChoiceItem { expires_epoch: choice.expires_at.as_second(), choice: choice.clone() };
-        self.client
-            .put_item()
-            .table_name(&self.tables.sessions)
-            .set_item(Some(to_item(Key::choice(&choice.user_id, &choice.id), item)))
-            .condition_expression("attribute_not_exists(pk)")
-            .send()
-            .await
-            .map(|_| ())
-            .map_err(StoreError::unavailable("storing a choice of accounts"))
-    }
-
-    /// A user's choice, strongly consistent.
-    pub async fn choice(&self, user: &UserId, id: &ChoiceId) -> Result<Option<Choice>, StoreError> {
-        let item: Option<ChoiceItem> = self.get(&self.tables.sessions, "choice of accounts", Key::choice(user, id)).await?;
-        Ok(item.map(|item| item.choice))
-    }
-
-    /// Removes a choice. Repeating it does no harm.
-    pub async fn end_choice(&self, user: &UserId, id: &ChoiceId) -> Result<(), StoreError> {
-        self.client
-            .delete_item()
-            .table_name(&self.tables.sessions)
-            .set_key(Some(Key::choice(user, id).into_item()))
-            .send()
-            .await
-            .map(|_| ())
-            .map_err(StoreError::unavailable("removing a choice of accounts"))
+            .map_err(StoreError::unavailable("noting what came of an OAuth flow"))
     }
 }

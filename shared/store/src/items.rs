@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -19,6 +20,11 @@ pub(crate) fn text(value: impl Into<String>) -> AttributeValue {
 
 pub(crate) fn number(value: impl Into<u64>) -> AttributeValue {
     AttributeValue::N(value.into().to_string())
+}
+
+/// A value that stands inside an item.
+pub(crate) fn value<T: Serialize>(value: &T) -> AttributeValue {
+    serde_dynamo::to_attribute_value(value).expect("our own structs hold nothing that DynamoDB cannot")
 }
 
 /// The item of a stored struct under its key.
@@ -42,6 +48,19 @@ pub(crate) fn written_by(item: Option<&Item>, rev: u64) -> Option<&str> {
 }
 
 impl Store {
+    /// Stores an item whose key holds fresh random bytes of ours: if it is there already, our own write came through and is being sent again.
+    pub(crate) async fn put_fresh(&self, table: &str, doing: &'static str, item: Item) -> Result<(), StoreError> {
+        let sent =
+            self.client.put_item().table_name(table).set_item(Some(item)).condition_expression("attribute_not_exists(pk)").send().await;
+        match sent {
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(()),
+                _ => Err(StoreError::unavailable(doing)(error)),
+            },
+        }
+    }
+
     /// Strongly consistent read of one item.
     pub(crate) async fn get<T: DeserializeOwned>(&self, table: &str, what: &'static str, key: Key) -> Result<Option<T>, StoreError> {
         let answer = self

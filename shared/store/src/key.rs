@@ -92,6 +92,16 @@ impl Key {
         Self::new(user_pk(user), format!("CHOICE#{id}"))
     }
 
+    /// Connections whose grants come from one person: taking it back at the platform ends all of them, whoever's they are.
+    pub(crate) fn grant(platform: PlatformName, grantor: &str, user: &UserId, id: &ConnectionId) -> Self {
+        Self::new(grant_pk(platform, grantor), format!("{}#{CONNECTION}{id}", user_pk(user)))
+    }
+
+    /// All in one partition, by time: connecting is rare.
+    pub(crate) fn leftover(due: Timestamp, name: &str) -> Self {
+        Self::new(LEFTOVERS.to_owned(), format!("{}#{name}", sortable(due)))
+    }
+
     pub(crate) fn into_item(self) -> Item {
         Item::from([("pk".into(), AttributeValue::S(self.pk)), ("sk".into(), AttributeValue::S(self.sk))])
     }
@@ -100,6 +110,12 @@ impl Key {
 pub(crate) const CONNECTION: &str = "CONNECTION#";
 pub(crate) const POST: &str = "POST#";
 pub(crate) const HISTORY: &str = "HISTORY#";
+
+pub(crate) const LEFTOVERS: &str = "LEFTOVERS";
+
+pub(crate) fn grant_pk(platform: PlatformName, grantor: &str) -> String {
+    format!("GRANT#{platform}#{grantor}")
+}
 
 /// Everything that a customer owns begins with the id taken from the session: another's item cannot be addressed.
 pub(crate) fn user_pk(user: &UserId) -> String {

@@ -3,6 +3,7 @@
 //! Every write is conditional on the `rev` that it was derived from, and asks for the item that stood in its way: if that
 //! is our own write (the SDK re-sends what may already have landed), it counts as done.
 
+mod choices;
 mod connections;
 mod cursor;
 mod error;
@@ -10,6 +11,7 @@ mod flows;
 mod items;
 mod key;
 mod ledger;
+mod leftovers;
 mod limits;
 mod posts;
 pub mod schema;
@@ -20,8 +22,9 @@ mod verification;
 pub use connections::ConnectionWrite;
 pub use cursor::{Cursor, InvalidCursor, List, Page};
 pub use error::StoreError;
-pub use flows::{Choice, ChoiceAccount, FlowTaken};
+pub use flows::FlowTaken;
 pub use ledger::Closing;
+pub use leftovers::Leftover;
 pub use posts::{Commit, Filter, PostChange, Settlement, Story, Wanted};
 pub use sessions::StoredSession;
 pub use users::{Redeemed, Redemption};

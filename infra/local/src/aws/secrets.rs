@@ -74,6 +74,13 @@ pub(crate) fn set_current(tx: &Transaction<'_>, name: &str, value: &SecretString
     add_version(tx, name, &version, value.expose_secret(), now)
 }
 
+/// Every name there is.
+pub(crate) fn names(tx: &Transaction<'_>) -> Result<Vec<String>, Refusal> {
+    let mut statement = tx.prepare_cached("SELECT DISTINCT name FROM secret_versions ORDER BY name")?;
+    let rows = statement.query_map([], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 fn create(tx: &Transaction<'_>, request: &Write, now: Timestamp) -> Result<String, Refusal> {
     let Write { name, client_request_token: version, secret_string: SecretText(value), .. } = request;
     is_sound(request)?;

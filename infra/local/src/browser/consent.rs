@@ -16,7 +16,12 @@ impl Browser {
 
     /// The same walk up to the callback's address, which is not called.
     pub async fn consent_until_callback(&self, platform: &str, decision: &str, fields: &[(&str, &str)]) -> anyhow::Result<String> {
-        let started = self.get(&format!("/oauth/{platform}/start?return_to=/connections")).await?.expect(303)?;
+        self.consent_from(&format!("/oauth/{platform}/start?return_to=/connections"), decision, fields).await
+    }
+
+    /// The same walk from any address that begins one.
+    pub async fn consent_from(&self, start: &str, decision: &str, fields: &[(&str, &str)]) -> anyhow::Result<String> {
+        let started = self.get(start).await?.expect(303)?;
         let page = self.get(&started.location()?).await?.expect(200)?;
         let mut form = hidden_inputs(&page.text);
         form.push(("decision".to_owned(), decision.to_owned()));

@@ -78,7 +78,8 @@ async fn a_choice_comes_back_with_every_account_and_can_be_forgotten() {
     let stage = Stage::open();
     let vault = stage.vault();
     let choice = ChoiceId::new(Timestamp::UNIX_EPOCH, [3; 10]);
-    let account = |id: &str| ChoiceTokens { account_id: id.into(), username: "Shop".into(), kind: "page".into(), tokens: tokens(id) };
+    let account =
+        |id: &str| ChoiceTokens { account_id: id.into(), username: "Shop".into(), kind: "page".into(), grantor: None, tokens: tokens(id) };
     vault.create_choice(&choice, &[account("1"), account("2")]).await.unwrap();
     let read = vault.read_choice(&choice).await.unwrap();
     let ids = read.iter().map(|account| (account.account_id.as_str(), account.tokens.access.expose_secret()));

@@ -25,6 +25,14 @@ const USER: [TokenKind; 2] = [TokenKind::ShortUser, TokenKind::LongUser];
 
 type Fields = Vec<(String, String)>;
 
+/// `GET /me`.
+pub(super) async fn me(State(world): State<Arc<World>>, Query(query): Query<Fields>, headers: HeaderMap) -> Result<Response, Failed> {
+    act(&world, &headers, &Params(query), (Operation::Identity, &USER), |token| {
+        Ok(Json(json!({ "id": token.account.id, "name": token.account.name })).into_response())
+    })
+    .await
+}
+
 /// `GET /me/permissions`.
 pub(super) async fn permissions(
     State(world): State<Arc<World>>,

@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::shapes::{DIALECT, authorised, bad_request};
-use super::{PAGES, page as page_account, person};
+use super::{DEFAULT_PERSON, PAGES, page as page_account, person};
 use crate::consent::{self, Granted, Params};
 use crate::faults::{Call, Failed, Operation, guarded};
 use crate::storage::NewToken;
@@ -37,7 +37,8 @@ pub(super) async fn ask(State(world): State<Arc<World>>, Query(query): Query<Fie
     }
     let pages = PAGES.iter().map(|(id, name)| page::checkbox(&format!("Page: {name}"), "page", id));
     let scopes = asked_scopes(&params).into_iter().map(|scope| page::checkbox(&format!("Allow {scope}"), "granted_scope", &scope));
-    page::consent("Facebook", &params.0, &pages.chain(scopes).collect::<String>())
+    let person = page::text_input("Person", "person", DEFAULT_PERSON);
+    page::consent("Facebook", &params.0, &std::iter::once(person).chain(pages).chain(scopes).collect::<String>())
 }
 
 /// `POST`: the person's decision. A form without any `page` means all Pages, one without any `granted_scope` all scopes.
@@ -54,9 +55,9 @@ pub(super) async fn decide(
         Some("allow") => {
             let chosen: Vec<_> = params.all("page").filter_map(page_account).map(|page| page.id).collect();
             let account_ids = if chosen.is_empty() { PAGES.iter().map(|(id, _)| (*id).to_owned()).collect() } else { chosen };
-            let (asked, ticked): (_, Vec<_>) = (asked_scopes(&params), params.all("granted_scope").collect());
-            let scopes = asked.into_iter().filter(|scope| ticked.is_empty() || ticked.contains(&scope.as_str())).collect();
-            let granted = Granted { platform: FACEBOOK, account: person(), account_ids, scopes, code_lifetime: CODE_LIFETIME };
+            let scopes = params.ticked(asked_scopes(&params));
+            let account = person(params.get("person").unwrap_or(DEFAULT_PERSON));
+            let granted = Granted { platform: FACEBOOK, account, account_ids, scopes, code_lifetime: CODE_LIFETIME };
             consent::allow(&world, &params, &granted)
         }
         Some("deny") => consent::deny(&world, FACEBOOK, &params, &DENIED),
@@ -112,14 +113,14 @@ fn issue(world: &World, from: &Token, kind: TokenKind, lifetime: SignedDuration)
     Ok(Json(json!({ "access_token": value, "token_type": "bearer", "expires_in": lifetime.as_secs() })).into_response())
 }
 
-/// `DELETE /me/permissions`: ends the grant, for all of its Pages.
+/// `DELETE /me/permissions`: ends all that the person ever granted to the app, for all of their Pages.
 pub(super) async fn revoke(State(world): State<Arc<World>>, Query(query): Query<Fields>, headers: HeaderMap) -> Result<Response, Failed> {
     let user = [TokenKind::ShortUser, TokenKind::LongUser];
     let token = authorised(&world, &headers, &Params(query), &user)?;
     let call = Call { platform: FACEBOOK, on: Operation::Revoke, account: None, dialect: &DIALECT };
     guarded(&world, call, || match token {
         Ok(token) => {
-            world.storage.revoke(token.grant_id)?;
+            world.storage.revoke_account(FACEBOOK, Some(&token.account.id))?;
             Ok(Json(json!({ "success": true })).into_response())
         }
         Err(refusal) => Ok(refusal),

@@ -34,13 +34,15 @@ type Fields = Vec<(String, String)>;
 /// `GET`: the consent page.
 pub(super) async fn ask(State(world): State<Arc<World>>, Query(query): Query<Fields>) -> Response {
     let params = Params(query);
-    match refused(&world, &params) {
-        Some(refusal) => refusal,
-        None => page::consent("X", &params.0, &page::text_input("Account", "account", DEFAULT_ACCOUNT)),
+    if let Some(refusal) = refused(&world, &params) {
+        return refusal;
     }
+    let scopes = asked_scopes(&params).into_iter().map(|scope| page::checkbox(&format!("Allow {scope}"), "granted_scope", &scope));
+    let account = page::text_input("Account", "account", DEFAULT_ACCOUNT);
+    page::consent("X", &params.0, &std::iter::once(account).chain(scopes).collect::<String>())
 }
 
-/// `POST`: the person's decision.
+/// `POST`: the person's decision. A form without any `granted_scope` means all scopes.
 pub(super) async fn decide(
     State(world): State<Arc<World>>,
     Query(query): Query<Fields>,
@@ -54,7 +56,7 @@ pub(super) async fn decide(
     match params.get("decision") {
         Some("allow") if is_handle(name) => {
             let account = Account::of_x(name);
-            let scopes = params.get("scope").unwrap_or_default().split_whitespace().map(str::to_owned).collect();
+            let scopes = params.ticked(asked_scopes(&params));
             let account_ids = vec![account.id.clone()];
             consent::allow(&world, &params, &Granted { platform: X, account, account_ids, scopes, code_lifetime: CODE_LIFETIME })
         }
@@ -68,6 +70,10 @@ fn refused(world: &World, params: &Params) -> Option<Response> {
     let method = params.get("code_challenge_method");
     consent::objection(world, X, params, &REQUIRED)
         .or_else(|| (method != Some("S256")).then(|| page::refusal("code_challenge_method must be S256.")))
+}
+
+fn asked_scopes(params: &Params) -> Vec<String> {
+    params.get("scope").unwrap_or_default().split_whitespace().map(str::to_owned).collect()
 }
 
 fn is_handle(name: &str) -> bool {

@@ -44,6 +44,19 @@ async fn revoking_ends_every_page_of_the_consent() {
 }
 
 #[tokio::test]
+async fn a_persons_consents_are_one_grant_and_anothers_are_another() {
+    let wire = Wire::start().await;
+    let facebook = wire.platform(Facebook);
+    let (first, second) = (wire.connect_one(Facebook).await, wire.connect_one(Facebook).await);
+    let other = wire.connect(Facebook, &[("person", "somebody")]).await.unwrap().remove(0);
+    assert_eq!((&first.grantor, &first.account_id), (&second.grantor, &other.account_id));
+    assert!(first.grantor.is_some() && first.grantor != other.grantor);
+    facebook.revoke(&wire.app, &first.tokens).await.unwrap();
+    assert_eq!(facebook.publish(account(&second), "hi", wire.now()).await, Outcome::TokenRefused { http_status: 400 });
+    assert!(matches!(facebook.publish(account(&other), "hi", wire.now()).await, Outcome::Accepted { .. }));
+}
+
+#[tokio::test]
 async fn a_person_chooses_pages_and_scopes() {
     let wire = Wire::start().await;
     let one = [("page", "100000000000002"), ("granted_scope", "pages_show_list"), ("granted_scope", "pages_read_engagement")];

@@ -46,6 +46,27 @@ async fn a_refresh_token_that_comes_twice_ends_the_grant() {
 }
 
 #[tokio::test]
+async fn a_person_leaves_scopes_out() {
+    let wire = Wire::start().await;
+    let reading = [("granted_scope", "tweet.read"), ("granted_scope", "users.read")];
+    let granted = wire.connect(X, &reading).await.unwrap().remove(0);
+    assert_eq!((granted.missing_scopes.as_slice(), granted.grantor), (&["tweet.write".to_owned(), "offline.access".to_owned()][..], None));
+    assert!(granted.tokens.refresh.is_none());
+    let none = wire.connect(X, &[("granted_scope", "tweet.write")]).await.err().unwrap();
+    assert!(matches!(&none, ExchangeError::ScopeMissing { .. }), "{none:?}");
+}
+
+#[tokio::test]
+async fn a_callback_names_its_issuer_when_told_to() {
+    let wire = Wire::start().await;
+    let named = wire.consent(X, &[("decision", "allow"), ("iss", "https://evil.example")]).await;
+    assert_eq!(param(&named, "iss").as_deref(), Some("https://evil.example"));
+    assert_eq!(param(&wire.consent(X, &[("decision", "deny")]).await, "iss"), None);
+    let issuer = wire.platform(X).issuer();
+    assert_eq!(issuer.identifier(), format!("{}_sim/x", wire.base));
+}
+
+#[tokio::test]
 async fn our_own_wrong_secret_does_not_kill_a_grant() {
     let mut wire = Wire::start().await;
     let granted = wire.connect_one(X).await;

@@ -14,6 +14,8 @@ pub struct ChoiceTokens {
     pub username: String,
     /// What the platform calls such an account, e.g. `page`.
     pub kind: String,
+    /// The platform's id of the person who granted, where that person's grants are one.
+    pub grantor: Option<String>,
     /// What lets us act for it.
     pub tokens: TokenSet,
 }

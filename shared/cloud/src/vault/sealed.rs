@@ -26,6 +26,8 @@ struct Granted {
     account_id: String,
     username: String,
     kind: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    grantor: Option<String>,
     tokens: Tokens,
 }
 
@@ -91,13 +93,14 @@ fn exposed_account(account: &ChoiceTokens) -> Granted {
         account_id: account.account_id.clone(),
         username: account.username.clone(),
         kind: account.kind.clone(),
+        grantor: account.grantor.clone(),
         tokens: exposed(&account.tokens),
     }
 }
 
 fn closed_account(account: Granted) -> ChoiceTokens {
-    let Granted { account_id, username, kind, tokens } = account;
-    ChoiceTokens { account_id, username, kind, tokens: closed(tokens) }
+    let Granted { account_id, username, kind, grantor, tokens } = account;
+    ChoiceTokens { account_id, username, kind, grantor, tokens: closed(tokens) }
 }
 
 #[cfg(test)]
@@ -131,7 +134,8 @@ mod tests {
 
     #[test]
     fn what_holds_a_token_shows_none() {
-        let account = ChoiceTokens { account_id: "1".into(), username: "page".into(), kind: "page".into(), tokens: tokens() };
+        let account =
+            ChoiceTokens { account_id: "1".into(), username: "page".into(), kind: "page".into(), grantor: None, tokens: tokens() };
         let shown = format!("{account:?}{:?}", tokens_to_json(&tokens()));
         assert!(!shown.contains("access-1") && !shown.contains("refresh-1"), "{shown}");
     }

@@ -22,8 +22,10 @@ pub struct Grant {
     pub expires_at: Option<Timestamp>,
     /// Whether there is a refresh token.
     pub refreshable: bool,
-    /// Whether every scope that posting needs was granted.
-    pub complete: bool,
+    /// Scopes that posting needs and that were not granted.
+    pub missing_scopes: Vec<String>,
+    /// See [`Connection::grantor`].
+    pub grantor: Option<String>,
 }
 
 impl Grant {
@@ -36,12 +38,28 @@ impl Grant {
             scopes: tokens.scopes.clone(),
             expires_at: tokens.expires_at,
             refreshable: tokens.refresh.is_some(),
-            complete: needed.iter().all(|scope| tokens.scopes.iter().any(|granted| granted == scope)),
+            missing_scopes: needed
+                .iter()
+                .filter(|scope| !tokens.scopes.iter().any(|granted| granted == *scope))
+                .map(|&scope| scope.to_owned())
+                .collect(),
+            grantor: None,
         }
     }
 
+    /// The same grant, given by the person with this id: taking it back ends all that the person granted.
+    #[must_use]
+    pub fn given_by(self, grantor: Option<String>) -> Self {
+        Self { grantor, ..self }
+    }
+
+    /// Whether every scope that posting needs was granted.
+    pub fn is_complete(&self) -> bool {
+        self.missing_scopes.is_empty()
+    }
+
     fn health(&self) -> Health {
-        if self.complete { Health::Ok } else { Health::Limited }
+        if self.is_complete() { Health::Ok } else { Health::Limited }
     }
 }
 
@@ -66,7 +84,7 @@ impl Connection {
         now: Timestamp,
     ) -> Self {
         let health = grant.health();
-        let Grant { platform, platform_user_id, username, scopes, expires_at, refreshable, complete: _ } = grant;
+        let Grant { platform, platform_user_id, username, scopes, missing_scopes, grantor, expires_at, refreshable } = grant;
         Self {
             id,
             user_id,
@@ -75,6 +93,8 @@ impl Connection {
             username,
             health,
             scopes,
+            missing_scopes,
+            grantor,
             expires_at,
             refreshable,
             secret_name,
@@ -92,7 +112,7 @@ impl Connection {
         let leased = self.lease.as_ref().is_some_and(|lease| lease.until > now);
         if self.health == Health::Disconnecting && leased {
             Err(ReconnectRefused::Disconnecting)
-        } else if self.is_usable() && !grant.complete {
+        } else if self.is_usable() && !grant.is_complete() {
             Err(ReconnectRefused::LessThanNow)
         } else {
             Ok(())
@@ -103,8 +123,9 @@ impl Connection {
     #[must_use]
     pub fn reconnected(self, grant: Grant, secret_version: String, now: Timestamp) -> Self {
         let health = grant.health();
-        let Grant { username, scopes, expires_at, refreshable, .. } = grant;
-        Self { username, health, scopes, expires_at, refreshable, secret_version, lease: None, ..self.changed(now) }
+        let Grant { username, scopes, missing_scopes, grantor, expires_at, refreshable, .. } = grant;
+        let lease = None;
+        Self { username, health, scopes, missing_scopes, grantor, expires_at, refreshable, secret_version, lease, ..self.changed(now) }
     }
 }
 
@@ -133,7 +154,8 @@ mod tests {
     #[test]
     fn a_grant_without_a_scope_that_posting_needs_is_limited() {
         assert_eq!(connected(&["read", "write", "more"]).health, Health::Ok);
-        assert_eq!(connected(&["read"]).health, Health::Limited);
+        let limited = connected(&["read"]);
+        assert_eq!((limited.health, limited.missing_scopes), (Health::Limited, vec!["write".to_owned()]));
     }
 
     #[test]

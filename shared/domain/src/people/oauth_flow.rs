@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use super::flow_end::FlowError;
 use super::hash::{sha256_hex, stored_hash};
 use super::return_path::ReturnPath;
 use super::session::SessionHash;
@@ -99,33 +100,14 @@ pub struct OAuthFlow {
     pub platform: PlatformName,
     /// Where the browser goes afterwards.
     pub return_to: ReturnPath,
+    /// The platform's id of the one account that may come of it: set where a connection is to be made anew.
+    pub account_id: Option<String>,
     /// Proves to the platform that start and callback are one flow.
     pub code_verifier: SecretString,
     /// When it was started.
     pub created_at: Timestamp,
     /// From when on its callback is refused.
     pub expires_at: Timestamp,
-}
-
-/// Why a callback does not finish a flow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum FlowRefused {
-    /// There is no such flow at this platform, or no longer.
-    #[error("the flow is unknown, used, expired, or of another platform")]
-    StateInvalid,
-    /// Another browser started it: somebody may be made to connect an account that is not theirs.
-    #[error("the flow was started in another session")]
-    SessionMismatch,
-}
-
-impl FlowRefused {
-    /// The stable name in the callback's redirect.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::StateInvalid => "state_invalid",
-            Self::SessionMismatch => "session_mismatch",
-        }
-    }
 }
 
 impl OAuthFlow {
@@ -144,18 +126,25 @@ impl OAuthFlow {
             session_hash,
             platform,
             return_to,
+            account_id: None,
             code_verifier: verifier.secret().clone(),
             created_at: now,
             expires_at: now + LIFETIME,
         }
     }
 
+    /// The same flow for one account alone: a consent of another one connects nothing.
+    #[must_use]
+    pub fn only_for(self, account_id: String) -> Self {
+        Self { account_id: Some(account_id), ..self }
+    }
+
     /// Whether a callback in the session `session_hash`, on the path of `platform`, may finish this flow.
-    pub fn accept(&self, session_hash: &SessionHash, platform: PlatformName, now: Timestamp) -> Result<(), FlowRefused> {
+    pub fn accept(&self, session_hash: &SessionHash, platform: PlatformName, now: Timestamp) -> Result<(), FlowError> {
         if now >= self.expires_at || platform != self.platform {
-            Err(FlowRefused::StateInvalid)
+            Err(FlowError::StateInvalid)
         } else if *session_hash != self.session_hash {
-            Err(FlowRefused::SessionMismatch)
+            Err(FlowError::SessionMismatch)
         } else {
             Ok(())
         }
@@ -186,9 +175,9 @@ mod tests {
     fn only_the_browser_that_started_a_flow_finishes_it_in_time_at_its_platform() {
         for (why, session, platform, now, expected) in [
             ("in time", browser(1), PlatformName::X, 599, Ok(())),
-            ("too late", browser(1), PlatformName::X, 600, Err(FlowRefused::StateInvalid)),
-            ("other platform", browser(1), PlatformName::Facebook, 1, Err(FlowRefused::StateInvalid)),
-            ("other browser", browser(2), PlatformName::X, 1, Err(FlowRefused::SessionMismatch)),
+            ("too late", browser(1), PlatformName::X, 600, Err(FlowError::StateInvalid)),
+            ("other platform", browser(1), PlatformName::Facebook, 1, Err(FlowError::StateInvalid)),
+            ("other browser", browser(2), PlatformName::X, 1, Err(FlowError::SessionMismatch)),
         ] {
             assert_eq!(flow().accept(&session, platform, at(now)), expected, "{why}");
         }

@@ -47,6 +47,8 @@ impl ReturnPath {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -73,5 +75,55 @@ mod tests {
             assert_eq!(ReturnPath::from_request(Some(asked)), ReturnPath::Home, "{asked}");
         }
         assert_eq!(ReturnPath::from_request(None), ReturnPath::Home);
+    }
+
+    /// Pieces of texts that lead elsewhere in some reader of addresses.
+    const PIECES: &[&str] = &[
+        "/",
+        "//",
+        "\\",
+        ":",
+        "@",
+        "?",
+        "#",
+        "%",
+        "..",
+        ";",
+        "\t",
+        "\r\n",
+        "\0",
+        "https",
+        "javascript",
+        "data",
+        "evil.example",
+        "posts",
+        "connections",
+        "settings",
+        "%2f",
+        "%5c",
+        "%2e",
+        "%00",
+        "／",
+        "．",
+        "\u{200b}",
+    ];
+
+    /// Anything, pieces put together, and pages with something behind them.
+    fn asked() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "\\PC{0,40}",
+            proptest::collection::vec(proptest::sample::select(PIECES), 0..8).prop_map(|pieces| pieces.concat()),
+            (proptest::sample::select(&ReturnPath::ALL[..]), "\\PC{1,8}").prop_map(|(path, rest)| format!("{}{rest}", path.as_str())),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_asked_for_leads_to_a_page_of_the_list(asked in asked()) {
+            let path = ReturnPath::from_request(Some(&asked));
+            prop_assert!(ReturnPath::ALL.contains(&path));
+            // Nothing of what was asked survives unless it is a page, letter for letter.
+            prop_assert!(path == ReturnPath::Home || path.as_str() == asked);
+        }
     }
 }

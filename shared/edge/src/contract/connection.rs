@@ -16,6 +16,8 @@ pub struct ConnectionJson {
     is_active: bool,
     health: Health,
     scopes: Vec<String>,
+    /// What posting needs and was not granted.
+    missing_scopes: Vec<String>,
     expires_at: Option<Timestamp>,
     connected_at: Timestamp,
     updated_at: Timestamp,
@@ -31,6 +33,7 @@ impl From<&Connection> for ConnectionJson {
             is_active: connection.is_usable(),
             health: connection.health,
             scopes: connection.scopes.clone(),
+            missing_scopes: connection.missing_scopes.clone(),
             expires_at: connection.expires_at,
             connected_at: connection.connected_at,
             updated_at: connection.updated_at,
@@ -55,6 +58,8 @@ mod tests {
             username: "ann".to_owned(),
             health: Health::NeedsReauth,
             scopes: vec!["tweet.write".to_owned()],
+            missing_scopes: vec!["tweet.read".to_owned()],
+            grantor: Some("grantor-1".to_owned()),
             expires_at: None,
             refreshable: true,
             secret_name: "secret".to_owned(),
@@ -68,7 +73,7 @@ mod tests {
             serde_json::to_value(ConnectionJson::from(&connection)).unwrap(),
             serde_json::json!({
                 "id": connection.id.as_str(), "platform": "x", "platform_user_id": "7", "username": "ann", "is_active": false,
-                "health": "needs_reauth", "scopes": ["tweet.write"], "expires_at": null,
+                "health": "needs_reauth", "scopes": ["tweet.write"], "missing_scopes": ["tweet.read"], "expires_at": null,
                 "connected_at": "2001-09-09T01:46:40Z", "updated_at": "2001-09-09T01:46:40Z",
             })
         );

@@ -1,6 +1,6 @@
 //! From the callback's code to Page tokens, and the way back.
 //!
-//! code → user token of an hour → user token of 60 days → what was granted → the Pages, each with a token of its own. Only a Page
+//! code → user token of an hour → user token of 60 days → what was granted, by whom → the Pages, each with a token of its own. Only a Page
 //! token taken with the long-lived user token has no end.
 
 use domain::token::TokenSet;
@@ -28,6 +28,11 @@ const POSTING_TASK: &str = "CREATE_CONTENT";
 #[derive(Deserialize)]
 struct TokenAnswer {
     access_token: SecretString,
+}
+
+#[derive(Deserialize)]
+struct Person {
+    id: String,
 }
 
 #[derive(Deserialize)]
@@ -76,8 +81,13 @@ impl Facebook {
         if missing.iter().any(|scope| scope == LIST_SCOPE) {
             return Err(ExchangeError::ScopeMissing { missing });
         }
+        let grantor = self.grantor(&parent).await?;
         let pages = self.pages(&parent).await?;
-        let accounts: Vec<_> = pages.into_iter().filter_map(|page| page.into_account(&parent, &scopes, &missing)).collect();
+        let accounts: Vec<_> = pages
+            .into_iter()
+            .filter_map(|page| page.into_account(&parent, &scopes))
+            .map(|account| GrantedAccount { grantor: Some(grantor.clone()), missing_scopes: missing.clone(), ..account })
+            .collect();
         if accounts.is_empty() { Err(ExchangeError::NoAccounts) } else { Ok(accounts) }
     }
 
@@ -101,6 +111,14 @@ impl Facebook {
         let permissions: Permissions = read(self.http.send(request, CALL_TIMEOUT).await)?;
         let granted = permissions.data.into_iter().filter(|permission| permission.status == "granted");
         Ok(granted.map(|permission| permission.permission).collect())
+    }
+
+    /// Whose consent it is: the person's id with our app.
+    async fn grantor(&self, token: &SecretString) -> Result<String, ExchangeError> {
+        let mut url = self.graph(&["me"]);
+        url.query_pairs_mut().append_pair("fields", "id");
+        let person: Person = read(self.http.send(self.call(Method::GET, url, token), CALL_TIMEOUT).await)?;
+        if address::is_id(&person.id) { Ok(person.id) } else { Err(ExchangeError::Unavailable { detail: "an odd id of a person".into() }) }
     }
 
     async fn pages(&self, token: &SecretString) -> Result<Vec<Page>, ExchangeError> {
@@ -147,13 +165,14 @@ impl Facebook {
 
 impl Page {
     /// `None` where we could not post.
-    fn into_account(self, parent: &SecretString, scopes: &[String], missing: &[String]) -> Option<GrantedAccount> {
+    fn into_account(self, parent: &SecretString, scopes: &[String]) -> Option<GrantedAccount> {
         if !address::is_id(&self.id) || !self.tasks.iter().any(|task| task == POSTING_TASK) {
             return None;
         }
         let tokens =
             TokenSet { access: self.access_token?, refresh: None, parent: Some(parent.clone()), expires_at: None, scopes: scopes.to_vec() };
-        Some(GrantedAccount { account_id: self.id, username: self.name, kind: AccountKind::Page, tokens, missing_scopes: missing.to_vec() })
+        let (account_id, username) = (self.id, self.name);
+        Some(GrantedAccount { account_id, username, kind: AccountKind::Page, grantor: None, tokens, missing_scopes: Vec::new() })
     }
 }
 
@@ -192,7 +211,7 @@ mod tests {
             {"id":"2","name":"Read only","access_token":"t2","tasks":["ANALYZE"]},
             {"id":"3","name":"No token","tasks":["CREATE_CONTENT"]}],"paging":{"cursors":{"after":"x"}}}"#;
         let pages: Pages = serde_json::from_str(body).unwrap();
-        let accounts: Vec<_> = pages.data.into_iter().filter_map(|page| page.into_account(&"parent".into(), &[], &[])).collect();
+        let accounts: Vec<_> = pages.data.into_iter().filter_map(|page| page.into_account(&"parent".into(), &[])).collect();
         assert_eq!(accounts.len(), 1);
         assert_eq!((accounts[0].account_id.as_str(), accounts[0].tokens.expires_at), ("1", None));
         assert_eq!(accounts[0].tokens.parent.as_ref().unwrap().expose_secret(), "parent");

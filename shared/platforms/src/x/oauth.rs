@@ -105,7 +105,8 @@ impl X {
         let answer = sent.map_err(|error| ExchangeError::Unavailable { detail: error.into_detail() })?;
         match answer.json::<Me>() {
             Some(Me { data }) if answer.status.is_success() && address::is_id(&data.id) => {
-                Ok(GrantedAccount { account_id: data.id, username: data.username, kind: AccountKind::Profile, tokens, missing_scopes })
+                let (account_id, username) = (data.id, data.username);
+                Ok(GrantedAccount { account_id, username, kind: AccountKind::Profile, grantor: None, tokens, missing_scopes })
             }
             _ => Err(ExchangeError::Unavailable { detail: detail::of_answer(answer.status.as_u16(), &[Some("users/me")]) }),
         }

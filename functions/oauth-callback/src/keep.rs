@@ -1,0 +1,104 @@
+//! What a consent granted is kept: one account as a connection, several as a choice.
+
+use cloud::vault::{ChoiceTokens, VaultError};
+use connecting::{ConnectError, Connecting};
+use domain::choice::{self, Choice, ChoiceAccount};
+use domain::connection::{Grant, ReconnectRefused};
+use domain::id::{AttemptId, ChoiceId, ConnectionId};
+use domain::people::oauth_flow::OAuthFlow;
+use domain::people::{FlowEnd, FlowError};
+use platforms::GrantedAccount;
+use store::{Leftover, StoreError};
+
+use crate::Deps;
+
+/// Why nothing was kept. A connection in force is as it was.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeepError {
+    /// A connection was to be made anew, and the consent is for other accounts.
+    #[error("the consent does not hold the account that was to be connected again")]
+    OtherAccount,
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error("storing a choice of accounts")]
+    Store(#[from] StoreError),
+    #[error("storing the tokens of a choice of accounts")]
+    Vault(#[from] VaultError),
+}
+
+impl KeepError {
+    pub(crate) fn told(&self) -> FlowError {
+        match self {
+            Self::OtherAccount => FlowError::AccountMismatch,
+            // What works is not replaced by what would not.
+            Self::Connect(ConnectError::Refused(ReconnectRefused::LessThanNow)) => FlowError::ScopeMissing,
+            Self::Connect(_) | Self::Store(_) | Self::Vault(_) => FlowError::ExchangeFailed,
+        }
+    }
+}
+
+/// Connects the account that the flow is for, or the only one there is; several are offered for choice.
+pub(crate) async fn keep(
+    deps: &Deps,
+    flow: &OAuthFlow,
+    mut accounts: Vec<GrantedAccount>,
+    attempt: &AttemptId,
+) -> Result<FlowEnd, KeepError> {
+    if let Some(wanted) = &flow.account_id {
+        accounts.retain(|account| account.account_id == *wanted);
+    }
+    match accounts.len() {
+        0 => Err(KeepError::OtherAccount),
+        1 => connect(deps, flow, accounts.remove(0), attempt).await,
+        _ => offer(deps, flow, accounts).await,
+    }
+}
+
+async fn connect(deps: &Deps, flow: &OAuthFlow, account: GrantedAccount, attempt: &AttemptId) -> Result<FlowEnd, KeepError> {
+    let now = deps.clock.now();
+    let needed = deps.platforms.get(flow.platform).capabilities().scopes;
+    let GrantedAccount { account_id, username, tokens, grantor, .. } = account;
+    let connecting = Connecting {
+        user: &flow.user_id,
+        grant: &Grant::new(flow.platform, account_id, username, &tokens, needed).given_by(grantor),
+        tokens: &tokens,
+        fresh_id: ConnectionId::new(now, deps.random.bytes()),
+        attempt: attempt.clone(),
+    };
+    let connection = connecting::connect(&deps.store, &deps.vault, &connecting, now).await?;
+    Ok(FlowEnd::Connected { connection_id: connection.id, missing_scopes: connection.missing_scopes })
+}
+
+/// The tokens wait in the vault, the names in the table. The vault's part is noted first: should nobody choose, it is still found.
+async fn offer(deps: &Deps, flow: &OAuthFlow, mut accounts: Vec<GrantedAccount>) -> Result<FlowEnd, KeepError> {
+    let now = deps.clock.now();
+    let id = ChoiceId::new(now, deps.random.bytes());
+    if accounts.len() > choice::ACCOUNTS_MAX {
+        tracing::warn!(user_id = %flow.user_id, granted = accounts.len(), offered = choice::ACCOUNTS_MAX, "a consent brought too many accounts");
+        accounts.truncate(choice::ACCOUNTS_MAX);
+    }
+    let choice = Choice {
+        id: id.clone(),
+        user_id: flow.user_id.clone(),
+        platform: flow.platform,
+        accounts: accounts.iter().map(shown).collect(),
+        missing_scopes: accounts.first().map(|account| account.missing_scopes.clone()).unwrap_or_default(),
+        expires_at: now + choice::LIFETIME,
+        claim: None,
+    };
+    let tokens: Vec<ChoiceTokens> = accounts.into_iter().map(sealed).collect();
+    deps.store.note_leftover(&Leftover::Choice { choice_id: id.clone(), at: now }).await?;
+    deps.vault.create_choice(&id, &tokens).await?;
+    deps.store.offer_choice(&choice).await?;
+    tracing::info!(user_id = %flow.user_id, platform = flow.platform.as_str(), accounts = choice.accounts.len(), "accounts wait for a choice");
+    Ok(FlowEnd::Choose { choice_id: id })
+}
+
+fn shown(account: &GrantedAccount) -> ChoiceAccount {
+    ChoiceAccount { account_id: account.account_id.clone(), username: account.username.clone(), kind: account.kind.as_str().to_owned() }
+}
+
+fn sealed(account: GrantedAccount) -> ChoiceTokens {
+    let GrantedAccount { account_id, username, kind, grantor, tokens, missing_scopes: _ } = account;
+    ChoiceTokens { account_id, username, kind: kind.as_str().to_owned(), grantor, tokens }
+}

@@ -1,0 +1,95 @@
+//! Secrets that are about to be made: whoever makes one notes it first, so that a crash in between leaves nothing behind for good.
+
+use domain::id::{ChoiceId, ConnectionId, UserId};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::items::{from_item, text, to_item};
+use crate::key::{Key, LEFTOVERS, sortable};
+use crate::{Store, StoreError};
+
+/// How long after it was noted a secret may be judged: longer than any choice waits and any function runs.
+const JUDGED_AFTER: SignedDuration = SignedDuration::from_hours(1);
+
+/// Notes of one look.
+const LEFTOVERS_MAX: i32 = 25;
+
+/// A secret that may have no row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Leftover {
+    /// The tokens of a connection, unless its row is there.
+    Connection {
+        /// Whose.
+        user_id: UserId,
+        /// Which.
+        connection_id: ConnectionId,
+        /// When it was noted.
+        at: Timestamp,
+    },
+    /// The accounts of a choice, which nobody needs after its time.
+    Choice {
+        /// Which.
+        choice_id: ChoiceId,
+        /// When it was noted.
+        at: Timestamp,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct LeftoverItem {
+    leftover: Leftover,
+}
+
+impl Leftover {
+    /// Sorts by the time from which on it may be judged.
+    fn key(&self) -> Key {
+        match self {
+            Self::Connection { connection_id, at, .. } => Key::leftover(*at + JUDGED_AFTER, connection_id.as_str()),
+            Self::Choice { choice_id, at } => Key::leftover(*at + JUDGED_AFTER, choice_id.as_str()),
+        }
+    }
+}
+
+impl Store {
+    /// Notes a secret, before it is made. Repeating it changes nothing.
+    pub async fn note_leftover(&self, leftover: &Leftover) -> Result<(), StoreError> {
+        self.client
+            .put_item()
+            .table_name(&self.tables.sessions)
+            .set_item(Some(to_item(leftover.key(), LeftoverItem { leftover: leftover.clone() })))
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(StoreError::unavailable("noting a secret"))
+    }
+
+    /// The secret is in use or gone. Repeating it does no harm.
+    pub async fn forget_leftover(&self, leftover: &Leftover) -> Result<(), StoreError> {
+        self.client
+            .delete_item()
+            .table_name(&self.tables.sessions)
+            .set_key(Some(leftover.key().into_item()))
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(StoreError::unavailable("forgetting a secret"))
+    }
+
+    /// The oldest notes that may be judged, a bounded number.
+    pub async fn leftovers(&self, now: Timestamp) -> Result<Vec<Leftover>, StoreError> {
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.tables.sessions)
+            .key_condition_expression("pk = :pk AND sk < :sk")
+            .expression_attribute_values(":pk", text(LEFTOVERS))
+            .expression_attribute_values(":sk", text(sortable(now)))
+            .limit(LEFTOVERS_MAX)
+            .send()
+            .await
+            .map_err(StoreError::unavailable("listing secrets that may be left over"))?;
+        let items = answer.items.unwrap_or_default().into_iter();
+        items.map(|item| Ok(from_item::<LeftoverItem>("noted secret", item)?.leftover)).collect()
+    }
+}

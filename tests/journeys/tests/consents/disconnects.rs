@@ -1,0 +1,91 @@
+//! Disconnecting: at once, or after what is in flight; for oneself, and once.
+
+use futures::future::try_join_all;
+use journeys::{SOON, UNTIL_SEARCH_SECS, play};
+use serde_json::json;
+
+use super::steps::{Outcome, calls, connections, secrets, somebody};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disconnect_waits_for_the_post_that_is_in_flight() -> Outcome {
+    play(async |stage| {
+        let ann = stage.person("+61412345741", "starter", "ann").await?;
+        ann.browser.fault("x", &json!({ "kind": "drop_after" })).await?;
+        let post = ann.approved_on_x("In flight", 0).await?;
+        ann.browser.wait_for(&post, "unknown", SOON).await?;
+        let waiting = ann.approved_on_x("Not begun", 3_000).await?;
+        let path = format!("/api/connections/{}", ann.x);
+        for _ in 0..2 {
+            ann.browser.delete(&path).await?.expect(202)?;
+            let standing = connections(&ann.browser).await?;
+            let leaving = standing.iter().find(|connection| connection["id"] == ann.x.as_str()).cloned().unwrap_or_default();
+            assert_eq!((&leaving["health"], &leaving["is_active"]), (&json!("disconnecting"), &json!(false)));
+        }
+        assert_eq!(calls(&ann.browser, "x", "revoke").await?, 0);
+        ann.browser.advance(UNTIL_SEARCH_SECS).await?;
+        ann.browser.wait_for(&post, "published", SOON).await?;
+        ann.browser.delete(&path).await?.expect(204)?;
+        ann.browser.delete(&path).await?.expect(404)?;
+        assert_ne!(calls(&ann.browser, "x", "revoke").await?, 0);
+        ann.browser.advance(3_000).await?;
+        let story = ann.browser.wait_for(&waiting, "failed", SOON).await?;
+        assert_eq!(story["error"]["code"], "connection_gone");
+        assert_eq!((ann.times_on_x("In flight").await?, ann.times_on_x("Not begun").await?), (1, 0));
+        ann.has_quota([12, 1, 0, 11]).await?;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_twenty_disconnects_at_once_one_ends_it() -> Outcome {
+    play(async |stage| {
+        let ann = stage.person("+61412345742", "starter", "ann").await?;
+        let eve = somebody(stage, "+61412345743").await?;
+        let path = format!("/api/connections/{}", ann.x);
+        assert_eq!(eve.delete(&path).await?.expect(404)?.json["code"], "not_found");
+        let rush = try_join_all((0..20).map(|_| ann.browser.delete(&path))).await?;
+        let count = |status: u16| rush.iter().filter(|reply| reply.status == status).count();
+        assert_eq!((count(204), count(202) + count(404)), (1, 19), "{:?}", rush.iter().map(|reply| reply.status).collect::<Vec<_>>());
+        assert_eq!(connections(&ann.browser).await?.len(), 1);
+        assert_eq!(secrets(stage, "/connection/")?, 1);
+        assert_eq!(calls(&ann.browser, "x", "revoke").await?, 2, "the refresh token and the access token, each once");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_platform_that_is_down_keeps_nobody_connected() -> Outcome {
+    play(async |stage| {
+        let ann = stage.person("+61412345744", "starter", "ann").await?;
+        ann.browser.fault("x", &json!({ "kind": "error_before", "on": "revoke", "times": 10 })).await?;
+        ann.browser.delete(&format!("/api/connections/{}", ann.x)).await?.expect(204)?;
+        assert_eq!(secrets(stage, "/connection/")?, 1, "our tokens are gone all the same");
+        let again = ann.browser.connect("x", &[("account", "ann")], &[]).await?;
+        assert_ne!(again[0], ann.x);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_of_one_person_that_leave_at_once_take_the_grant_back() -> Outcome {
+    play(async |stage| {
+        let ann = somebody(stage, "+61412345745").await?;
+        let pages = ann.connect("facebook", &[], &[]).await?;
+        let paths: Vec<_> = pages.iter().map(|id| format!("/api/connections/{id}")).collect();
+        let both = try_join_all(paths.iter().map(|path| ann.delete(path))).await?;
+        assert!(both.iter().all(|reply| reply.status == 204), "{both:?}");
+        assert_ne!(calls(&ann, "facebook", "revoke").await?, 0, "at least the last one sees that nobody is left");
+        assert_eq!(secrets(stage, "/connection/")?, 0);
+
+        // One of two leaves: the other Page goes on.
+        let pages = ann.connect("facebook", &[], &[]).await?;
+        let revoked = calls(&ann, "facebook", "revoke").await?;
+        ann.delete(&format!("/api/connections/{}", pages[0])).await?.expect(204)?;
+        assert_eq!(calls(&ann, "facebook", "revoke").await?, revoked);
+        Ok(())
+    })
+    .await
+}
