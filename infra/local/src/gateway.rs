@@ -3,51 +3,60 @@
 mod event;
 mod paths;
 
-use std::sync::Arc;
-
-use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
+use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use aws_lambda_events::encodings::Body as EventBody;
-use axum::Router;
 use axum::body::Body;
 use http::header::SET_COOKIE;
 use http::{HeaderValue, Response, StatusCode};
+use serde_json::Value;
 
-pub use event::{BODY_BYTES_MAX, Caller, event_of};
-pub use paths::Paths;
+pub use event::{BODY_BYTES_MAX, Caller};
 
-/// The functions behind the gateway, each with the paths that it answers.
-#[derive(Clone)]
-pub struct Gateway {
-    paths: Arc<Paths>,
-    functions: Arc<Vec<Router>>,
+use event::event_of;
+use paths::Paths;
+
+/// The functions behind the gateway, each with the paths that it answers. `F` is whatever names a function: its router where all
+/// run in this process, its name where each is a process of its own.
+#[derive(Debug)]
+pub struct Gateway<F> {
+    paths: Paths,
+    functions: Vec<F>,
 }
 
-impl Gateway {
+/// The function could not be invoked, or its answer is none: what API Gateway answers with 500.
+#[derive(Debug, thiserror::Error)]
+#[error("the function did not answer")]
+pub struct NoAnswer;
+
+impl<F> Gateway<F> {
     /// `functions`: paths as API Gateway writes them, and who answers them.
-    pub fn new(functions: Vec<(&[&str], Router)>) -> Self {
-        let mut paths = Paths::default();
-        let mut routers = Vec::new();
-        for (index, (served, router)) in functions.into_iter().enumerate() {
+    pub fn new(functions: Vec<(&[&str], F)>) -> Self {
+        let (mut paths, mut all) = (Paths::default(), Vec::new());
+        for (index, (served, function)) in functions.into_iter().enumerate() {
             for path in served {
                 paths.add(path, index);
             }
-            routers.push(router);
+            all.push(function);
         }
-        Self { paths: Arc::new(paths), functions: Arc::new(routers) }
+        Self { paths, functions: all }
     }
 
-    /// Answers one request through the entry code that Lambda runs.
-    pub async fn answer(&self, caller: &Caller, request: http::Request<Body>) -> Response<Body> {
+    /// Answers one request by what `invoke` makes of its event.
+    pub async fn answer(
+        &self,
+        caller: &Caller,
+        request: http::Request<Body>,
+        invoke: impl AsyncFnOnce(&F, Value) -> Result<ApiGatewayV2httpResponse, NoAnswer>,
+    ) -> Response<Body> {
         let Some(found) = self.paths.find(request.uri().path()) else { return plain(StatusCode::NOT_FOUND, "Not Found") };
         let event = match event_of(request, caller, found.route).await {
             Ok(event) => event,
             Err(StatusCode::PAYLOAD_TOO_LARGE) => return plain(StatusCode::PAYLOAD_TOO_LARGE, "Request Too Long"),
             Err(status) => return plain(status, status.canonical_reason().unwrap_or_default()),
         };
-        // Through JSON, as Lambda gets it.
-        match serde_json::from_value::<ApiGatewayV2httpRequest>(event) {
-            Ok(event) => response_of(edge::http_event::answer(self.functions[found.function].clone(), event).await),
-            Err(_) => plain(StatusCode::BAD_REQUEST, "Bad Request"),
+        match invoke(&self.functions[found.function], event).await {
+            Ok(answer) => response_of(answer),
+            Err(NoAnswer) => plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
         }
     }
 }
@@ -61,7 +70,7 @@ fn plain(status: StatusCode, message: &str) -> Response<Body> {
 }
 
 /// A function's answer as the client gets it.
-pub fn response_of(answer: ApiGatewayV2httpResponse) -> Response<Body> {
+fn response_of(answer: ApiGatewayV2httpResponse) -> Response<Body> {
     let body = match answer.body {
         None | Some(EventBody::Empty) => Body::empty(),
         Some(EventBody::Binary(bytes)) => Body::from(bytes),

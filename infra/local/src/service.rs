@@ -3,8 +3,10 @@
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::response::Response;
@@ -29,7 +31,7 @@ use url::Url;
 use crate::aws::{Aws, ensure_table, ensure_time_to_live};
 use crate::clock::ServiceClock;
 use crate::driver::Driver;
-use crate::gateway::{Caller, Gateway};
+use crate::gateway::{Caller, Gateway, NoAnswer};
 use crate::routes::Local;
 use crate::variables::{self, SECRETS_PREFIX, Settings};
 use crate::{data_dir, listen, page, routes};
@@ -106,7 +108,7 @@ impl LocalService {
             driver: driver.clone(),
         };
         let dispatch = telemetry::scoped(Level::INFO, clock.clone(), options.lines);
-        let front = Front { gateway, clock, random: host.random, dispatch: dispatch.clone(), driver: driver.clone() };
+        let front = Front { gateway: Arc::new(gateway), clock, random: host.random, dispatch: dispatch.clone(), driver: driver.clone() };
         let router = router(front, simulator.router()).merge(routes::router(local)).merge(page::router(&base_url));
 
         let (mut driving, mut serving) = (Running::default(), Running::default());
@@ -177,7 +179,7 @@ async fn create_tables(store: &Store) -> anyhow::Result<()> {
     ensure_time_to_live(store.client(), &tables.sessions, schema::TTL_ATTRIBUTE).await
 }
 
-fn gateway(host: &Host, aws: &Aws) -> anyhow::Result<Gateway> {
+fn gateway(host: &Host, aws: &Aws) -> anyhow::Result<Gateway<Router>> {
     let sdk = aws.sdk_config();
     Ok(Gateway::new(vec![
         (onboarding::PATHS, onboarding::router(onboarding::Deps::new(host, &sdk)?)),
@@ -191,11 +193,11 @@ fn gateway(host: &Host, aws: &Aws) -> anyhow::Result<Gateway> {
 /// What answers every request that is not about this machine.
 #[derive(Clone)]
 struct Front {
-    gateway: Gateway,
+    gateway: Arc<Gateway<Router>>,
     clock: Clock,
     random: Random,
     dispatch: Dispatch,
-    driver: std::sync::Arc<Driver>,
+    driver: Arc<Driver>,
 }
 
 fn router(front: Front, simulated: Router) -> Router {
@@ -206,7 +208,13 @@ async fn forward(State(front): State<Front>, ConnectInfo(peer): ConnectInfo<Sock
     let at = front.clock.now();
     let request_id = HistoryId::new(at, front.random.bytes()).to_string();
     let caller = Caller { source_ip: peer.ip().to_canonical().to_string(), request_id, at };
-    let response = front.gateway.answer(&caller, request).with_subscriber(front.dispatch).await;
+    let response = front.gateway.answer(&caller, request, invoke).with_subscriber(front.dispatch).await;
     front.driver.nudge();
     response
+}
+
+/// Through JSON, as Lambda gets it, and into the entry code that Lambda runs.
+async fn invoke(function: &Router, event: serde_json::Value) -> Result<ApiGatewayV2httpResponse, NoAnswer> {
+    let event = serde_json::from_value(event).map_err(|_| NoAnswer)?;
+    Ok(edge::http_event::answer(function.clone(), event).await)
 }

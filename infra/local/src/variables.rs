@@ -38,7 +38,6 @@ pub(crate) fn source(port: u16, platforms: Addresses, settings: Settings) -> Sou
             return Some((*value).to_owned());
         }
         Some(match variable {
-            name::STAGE => "local".to_owned(),
             name::LOG_LEVEL => "info".to_owned(),
             name::USERS_TABLE => tables.users.clone(),
             name::POSTS_TABLE => tables.posts.clone(),

@@ -23,7 +23,7 @@ pub struct Caller {
 }
 
 /// The event for `request` on `route`; `Err`: the gateway answers by itself.
-pub async fn event_of(request: Request<Body>, caller: &Caller, route: &str) -> Result<Value, StatusCode> {
+pub(super) async fn event_of(request: Request<Body>, caller: &Caller, route: &str) -> Result<Value, StatusCode> {
     let (parts, body) = request.into_parts();
     let bytes = axum::body::to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?;
     let route_key = if route == "$default" { route.to_owned() } else { format!("ANY {route}") };

@@ -2,23 +2,23 @@
 
 /// The routes of a gateway.
 #[derive(Debug, Default)]
-pub struct Paths {
+pub(super) struct Paths {
     routes: Vec<(String, usize)>,
     default: Option<usize>,
 }
 
 /// A route and the place of its function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Found<'a> {
+pub(super) struct Found<'a> {
     /// As it was added.
-    pub route: &'a str,
+    pub(super) route: &'a str,
     /// As it was added.
-    pub function: usize,
+    pub(super) function: usize,
 }
 
 impl Paths {
     /// Adds a path, such as `/api/posts/{id}`, or `$default`.
-    pub fn add(&mut self, path: &str, function: usize) {
+    pub(super) fn add(&mut self, path: &str, function: usize) {
         if path == "$default" {
             self.default = Some(function);
         } else {
@@ -27,7 +27,7 @@ impl Paths {
     }
 
     /// The route of an undecoded path.
-    pub fn find(&self, path: &str) -> Option<Found<'_>> {
+    pub(super) fn find(&self, path: &str) -> Option<Found<'_>> {
         let matching = self.routes.iter().filter(|(route, _)| matches(route, path));
         let best = matching.min_by_key(|(route, _)| route.matches('{').count());
         match best {
