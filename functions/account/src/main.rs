@@ -1,12 +1,8 @@
 //! The account Lambda.
 
 use account::{Deps, router};
-use edge::host::Host;
-use edge::http_event::run_http;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let host = Host::lambda()?;
-    let deps = Deps::new(&host, &cloud::sdk::load().await)?;
-    run_http(router(deps)).await
+    edge::start::http(async |host| Deps::new(host, &cloud::sdk::load().await).map(router)).await
 }

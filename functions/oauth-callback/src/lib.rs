@@ -15,6 +15,7 @@ use aws_config::SdkConfig;
 use axum::Router;
 use axum::routing::get;
 use cloud::vault::Vault;
+use domain::platform::PlatformName;
 use edge::clock::Clock;
 use edge::config::{self, ConfigError, Web, variables};
 use edge::host::Host;
@@ -35,6 +36,8 @@ pub struct Deps {
     pub vault: Vault,
     /// The networks.
     pub platforms: Arc<Platforms>,
+    /// Those that we have credentials for.
+    pub configured: Vec<PlatformName>,
     /// Where the platforms send people back, and where we send them on.
     pub web: Web,
     /// Time.
@@ -57,18 +60,19 @@ pub enum StartError {
 impl Deps {
     /// Reads the configuration and builds the clients; no call is made.
     pub fn new(host: &Host, sdk: &SdkConfig) -> Result<Self, StartError> {
-        let (tables, prefix, addresses, web) = config::read(&host.variables, |variables| {
+        let (tables, prefix, networks, web) = config::read(&host.variables, |variables| {
             let tables = Tables {
                 users: variables.text(variables::USERS_TABLE),
                 sessions: variables.text(variables::SESSIONS_TABLE),
                 ..Tables::default()
             };
-            (tables, variables.secrets_prefix(), config::platform_addresses(variables), Web::read(variables))
+            (tables, variables.secrets_prefix(), config::Platforms::read(variables), Web::read(variables))
         })?;
         Ok(Self {
             store: Store::new(sdk, tables),
             vault: Vault::open(sdk, prefix),
-            platforms: Arc::new(Platforms::new(addresses)?),
+            configured: networks.configured,
+            platforms: Arc::new(Platforms::new(networks.addresses)?),
             web,
             clock: host.clock.clone(),
             random: host.random.clone(),

@@ -1,12 +1,13 @@
 //! The oauth-callback Lambda.
 
-use edge::host::Host;
-use edge::http_event::run_http;
-use oauth_callback::{Deps, router};
+use oauth_callback::{Deps, StartError, router};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let host = Host::lambda()?;
-    let deps = Deps::new(&host, &cloud::sdk::load().await)?;
-    run_http(router(deps)).await
+    edge::start::http(async |host| {
+        let deps = Deps::new(host, &cloud::sdk::load().await)?;
+        edge::start::preload(deps.vault.preload(&deps.configured, host.clock.now())).await;
+        Ok::<_, StartError>(router(deps))
+    })
+    .await
 }

@@ -1,12 +1,13 @@
 //! The onboarding Lambda.
 
-use edge::host::Host;
-use edge::http_event::run_http;
-use onboarding::{Deps, router};
+use onboarding::{Deps, StartError, router};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let host = Host::lambda()?;
-    let deps = Deps::new(&host, &cloud::sdk::load().await)?;
-    run_http(router(deps)).await
+    edge::start::http(async |host| {
+        let deps = Deps::new(host, &cloud::sdk::load().await)?;
+        edge::start::preload(async { deps.hash_key().await.err().into_iter().collect() }).await;
+        Ok::<_, StartError>(router(deps))
+    })
+    .await
 }

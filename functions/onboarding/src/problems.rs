@@ -17,10 +17,8 @@ pub(crate) fn of_store(error: &StoreError) -> Problem {
 }
 
 fn of_hash_key(error: &HashKeyError) -> Problem {
-    match error {
-        HashKeyError::Vault(cause) if cause.is_retryable() => Problem::unavailable_because(error),
-        HashKeyError::Vault(_) | HashKeyError::Unfit(_) => Problem::internal(error),
-    }
+    // Also where only an operator can help: what is missing may be put there without a deploy.
+    Problem::unavailable_because(error)
 }
 
 impl From<SendCodeError> for Problem {

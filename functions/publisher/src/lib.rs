@@ -19,8 +19,9 @@ use std::sync::Arc;
 use aws_config::SdkConfig;
 use cloud::queue::WakeUps;
 use cloud::vault::Vault;
+use domain::platform::PlatformName;
 use edge::clock::Clock;
-use edge::config::{self, Queue, variables};
+use edge::config::{self, variables};
 use edge::host::Host;
 use edge::metrics::Metrics;
 use edge::random::Random;
@@ -34,6 +35,8 @@ pub struct Deps {
     pub store: Store,
     /// Tokens and our apps' credentials.
     pub vault: Vault,
+    /// The platforms that we have credentials for.
+    pub configured: Vec<PlatformName>,
     /// For wake-ups that come later.
     pub wake_ups: WakeUps,
     /// The networks.
@@ -49,20 +52,21 @@ pub struct Deps {
 impl Deps {
     /// Reads the configuration and builds the clients; no call is made.
     pub fn new(host: &Host, sdk: &SdkConfig) -> Result<Self, StartError> {
-        let (tables, prefix, queue, addresses) = config::read(&host.variables, |variables| {
+        let (tables, prefix, queue_url, networks) = config::read(&host.variables, |variables| {
             let tables = Tables {
                 users: variables.text(variables::USERS_TABLE),
                 posts: variables.text(variables::POSTS_TABLE),
                 ledger: variables.text(variables::LEDGER_TABLE),
                 ..Tables::default()
             };
-            (tables, variables.secrets_prefix(), Queue::read(variables), config::platform_addresses(variables))
+            (tables, variables.secrets_prefix(), variables.url(variables::PUBLISH_QUEUE_URL), config::Platforms::read(variables))
         })?;
         Ok(Self {
             store: Store::new(sdk, tables),
             vault: Vault::open(sdk, prefix),
-            wake_ups: WakeUps::new(sdk, queue.url.into()),
-            platforms: Arc::new(Platforms::new(addresses)?),
+            configured: networks.configured,
+            wake_ups: WakeUps::new(sdk, queue_url.into()),
+            platforms: Arc::new(Platforms::new(networks.addresses)?),
             clock: host.clock.clone(),
             random: host.random.clone(),
             metrics: host.metrics("publisher"),

@@ -74,10 +74,10 @@ mod tests {
     #[test]
     fn every_variable_that_a_function_reads_has_a_value_here() {
         let base = Url::parse("http://localhost:3000").unwrap();
-        let source = source(3000, simulator::addresses(&base), &[(name::STAGE, "other")]);
+        let source = source(3000, simulator::addresses(&base), &[(name::LOG_LEVEL, "debug")]);
         let missing: Vec<_> = name::VARIABLES.iter().filter(|variable| source.get(variable).is_none()).collect();
         assert!(missing.is_empty(), "{missing:?}");
-        assert_eq!(source.get(name::STAGE).as_deref(), Some("other"));
+        assert_eq!(source.get(name::LOG_LEVEL).as_deref(), Some("debug"));
     }
 
     #[test]

@@ -32,7 +32,7 @@ const SECRET_BYTES_MAX: usize = 65_536;
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
     /// The secret, or this version of it, does not exist.
-    #[error("secret {name} has no such version")]
+    #[error("secret {name}, or this version of it, does not exist")]
     Missing {
         /// The secret.
         name: String,

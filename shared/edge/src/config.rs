@@ -120,11 +120,6 @@ impl Variables<'_> {
         self.required(name, "an ARN", check::arn).unwrap_or_default()
     }
 
-    /// The deployment's name.
-    pub fn stage(&mut self) -> String {
-        self.required(variables::STAGE, "lower-case letters, digits and dashes, 32 at most", check::stage).unwrap_or_default()
-    }
-
     /// How much is logged; INFO when it is not set.
     pub fn log_level(&mut self) -> Level {
         self.optional(variables::LOG_LEVEL, "error, warn, info, debug or trace", check::log_level).unwrap_or(Level::INFO)
@@ -200,7 +195,7 @@ mod tests {
     fn read_all(variables: &mut Variables<'_>) -> (Vec<String>, Web, Queue, Schedules, Platforms, Level, PhoneCodes) {
         let tables = [variables::USERS_TABLE, variables::POSTS_TABLE, variables::LEDGER_TABLE, variables::SESSIONS_TABLE];
         let mut names = tables.map(|table| variables.text(table)).to_vec();
-        names.extend([variables.stage(), variables.secrets_prefix()]);
+        names.push(variables.secrets_prefix());
         let (web, queue) = (Web::read(variables), Queue::read(variables));
         let (schedules, platforms) = (Schedules::read(variables), Platforms::read(variables));
         (names, web, queue, schedules, platforms, variables.log_level(), PhoneCodes::read(variables))
@@ -228,7 +223,6 @@ mod tests {
             "POSTS_TABLE",
             "LEDGER_TABLE",
             "SESSIONS_TABLE",
-            "STAGE",
             "SECRETS_PREFIX",
             "PUBLISH_QUEUE_URL",
             "SCHEDULE_GROUP",
@@ -250,7 +244,7 @@ mod tests {
         ] {
             assert!(text.contains(&format!("{name} must be")), "{name}: {text}");
         }
-        assert_eq!(error.0.len(), 18, "{text}");
+        assert_eq!(error.0.len(), 17, "{text}");
         assert!(!text.contains("marker"));
     }
 
@@ -261,7 +255,6 @@ mod tests {
             ("POSTS_TABLE", "p"),
             ("LEDGER_TABLE", "l"),
             ("SESSIONS_TABLE", "s"),
-            ("STAGE", "dev"),
             ("SECRETS_PREFIX", "postledger/dev"),
             ("PUBLIC_URL", "https://api.example.com"),
             ("FRONTEND_URL", "https://app.example.com/ui"),

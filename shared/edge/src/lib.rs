@@ -1,7 +1,7 @@
 //! What stands between Lambda and our code.
 //!
-//! A function's `main` reads its [`config`], starts [`telemetry`], builds its clients and hands a router to
-//! [`http_event`], a record handler to [`sqs`] or a job to [`schedule`]. Everything that arrives from outside is checked
+//! A function's `main` begins in [`start`]: its [`config`] is read, [`telemetry`] started, its clients built; what comes of it is a
+//! router for [`http_event`], a record handler for [`sqs`] or a job for [`schedule`]. Everything that arrives from outside is checked
 //! here first, and every error leaves as a [`problem`].
 
 pub mod clock;
@@ -19,4 +19,5 @@ pub mod routing;
 pub mod schedule;
 pub mod session;
 pub mod sqs;
+pub mod start;
 pub mod telemetry;

@@ -36,6 +36,13 @@ impl Vault {
         Ok((client_id, client_secret))
     }
 
+    /// Reads the credentials of all `platforms` ahead of the first request that needs them, at once. Returns what is missing or
+    /// cannot be read: it is asked for again when a request needs it.
+    pub async fn preload(&self, platforms: &[PlatformName], now: Timestamp) -> Vec<VaultError> {
+        let reads = platforms.iter().map(|platform| self.app_credentials(*platform, now));
+        futures::future::join_all(reads).await.into_iter().filter_map(Result::err).collect()
+    }
+
     /// The key that codes, sessions and certificates are hashed with. Read it once, at the start.
     pub async fn hash_key(&self) -> Result<SecretString, VaultError> {
         let name = format!("{}/hash-key", self.prefix);

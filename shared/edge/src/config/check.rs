@@ -55,11 +55,6 @@ pub(super) fn count(text: &str) -> Option<u32> {
     text.parse().ok().filter(|count| digits && (1..=COUNT_MAX).contains(count))
 }
 
-pub(super) fn stage(stage: &str) -> Option<String> {
-    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    text(stage).filter(|stage| stage.len() <= 32 && stage.bytes().all(allowed))
-}
-
 pub(super) fn log_level(text: &str) -> Option<Level> {
     let levels = [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE];
     levels.into_iter().find(|level| level.as_str().eq_ignore_ascii_case(text))
@@ -118,7 +113,6 @@ mod tests {
         assert!(arn("arn:aws:sqs:eu-west-1:123456789012:queue").is_some() && arn("arn:aws-cn:iam::1:role/a:b").is_some());
         assert!(arn("queue").is_none() && arn("arn:aws:sqs:eu-west-1:1:").is_none() && arn("arn:aws:sqs:e:1:a b").is_none());
         assert!(secrets_prefix("postledger/dev").is_some() && secrets_prefix("/a").is_none() && secrets_prefix("a/").is_none());
-        assert!(stage("dev-1").is_some() && stage("Dev").is_none() && stage("").is_none());
         assert!(
             graph_version("v26.0").is_some()
                 && graph_version("26.0").is_none()

@@ -42,8 +42,6 @@ pub const CODE_COUNTRIES: &str = "CODE_COUNTRIES";
 pub const CODES_PER_ADDRESS_MAX: &str = "CODES_PER_ADDRESS_MAX";
 /// How many codes are sent in a day, to all phones together.
 pub const CODES_PER_DAY_MAX: &str = "CODES_PER_DAY_MAX";
-/// The deployment's name, such as `dev` or `prod`.
-pub const STAGE: &str = "STAGE";
 /// How much is logged: `error`, `warn`, `info`, `debug` or `trace`.
 pub const LOG_LEVEL: &str = "LOG_LEVEL";
 /// What the names of our secrets begin with, such as `postledger/dev`.
@@ -72,7 +70,6 @@ pub const VARIABLES: &[&str] = &[
     CODE_COUNTRIES,
     CODES_PER_ADDRESS_MAX,
     CODES_PER_DAY_MAX,
-    STAGE,
     LOG_LEVEL,
     SECRETS_PREFIX,
 ];

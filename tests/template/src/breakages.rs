@@ -1,0 +1,108 @@
+//! Ways to break the template, and the rule that must notice each: a check that cannot fail is worth nothing.
+
+use serde_json::{Value, json};
+
+/// One way.
+pub(crate) struct Breakage {
+    /// What is done.
+    pub(crate) what: &'static str,
+    /// A part of the name of the rule that must notice.
+    pub(crate) noticed_by: &'static str,
+    /// Does it to the template's resources.
+    pub(crate) change: fn(&mut Value),
+}
+
+const fn breakage(what: &'static str, noticed_by: &'static str, change: fn(&mut Value)) -> Breakage {
+    Breakage { what, noticed_by, change }
+}
+
+fn remove(value: &mut Value, key: &str) {
+    value.as_object_mut().expect("an object to break").remove(key).expect("something to remove");
+}
+
+/// The statements of the first policy of a role.
+fn statements<'a>(resources: &'a mut Value, role: &str) -> &'a mut Vec<Value> {
+    resources[role]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"].as_array_mut().expect("statements to break")
+}
+
+/// All of them.
+pub(crate) const BREAKAGES: &[Breakage] = &[
+    breakage("a function is gone", "folder in functions/", |all| remove(all, "SweeperFunction")),
+    breakage("a function runs another's binary", "folder in functions/", |all| {
+        all["SweeperFunction"]["Metadata"]["BuildProperties"]["Binary"] = json!("posts");
+    }),
+    breakage("a function logs text", "logs JSON", |all| all["PostsFunction"]["Properties"]["LoggingConfig"]["LogFormat"] = json!("Text")),
+    breakage("a log group keeps everything", "logs JSON", |all| remove(&mut all["PostsLogs"]["Properties"], "RetentionInDays")),
+    breakage("a variable is not set", "variable", |all| {
+        remove(&mut all["PostsFunction"]["Properties"]["Environment"]["Variables"], "PUBLISH_QUEUE_URL");
+    }),
+    breakage("a variable is misspelt", "variable", |all| {
+        let variables = &mut all["AccountFunction"]["Properties"]["Environment"]["Variables"];
+        variables["LEDGER_TABEL"] = variables["LEDGER_TABLE"].take();
+    }),
+    breakage("a variable that nobody reads is set", "variable", |all| {
+        all["SweeperFunction"]["Properties"]["Environment"]["Variables"]["SPARE"] = json!("1");
+    }),
+    breakage("a variable holds what the code refuses", "variable", |all| {
+        all["OauthStartFunction"]["Properties"]["Environment"]["Variables"]["X_API_URL"] = json!("http://api.x.com");
+    }),
+    breakage("a route is gone", "route", |all| remove(all, "PostsByIdApproveRoute")),
+    breakage("a route is misspelt", "route", |all| all["QuotaRoute"]["Properties"]["RouteKey"] = json!("ANY /api/qouta")),
+    breakage("a route leads to another function", "route", |all| {
+        all["QuotaRoute"]["Properties"]["Target"] = json!({ "Fn::Sub": "integrations/${PostsIntegration}" });
+    }),
+    breakage("a route takes one method", "route", |all| all["QuotaRoute"]["Properties"]["RouteKey"] = json!("GET /api/quota")),
+    breakage("the API may not invoke a function", "route", |all| remove(all, "PostsPermission")),
+    breakage("the gateway gives up early", "gateway waits", |all| {
+        all["AccountIntegration"]["Properties"]["TimeoutInMillis"] = json!(11_000);
+    }),
+    breakage("messages come back too early", "six times", |all| all["PublishQueue"]["Properties"]["VisibilityTimeout"] = json!(300)),
+    breakage("a time-out grows", "six times", |all| all["PublisherFunction"]["Properties"]["Timeout"] = json!(90)),
+    breakage("a time-out shrinks", "publish machine", |all| all["PublisherFunction"]["Properties"]["Timeout"] = json!(30)),
+    breakage("a batch fails as one", "one by one", |all| remove(&mut all["PublisherMapping"]["Properties"], "FunctionResponseTypes")),
+    breakage("a queue sets nothing aside", "kept", |all| remove(&mut all["PublishQueue"]["Properties"], "RedrivePolicy")),
+    breakage("nobody watches the dead letters", "kept", |all| remove(all, "PublishDeadLettersAlarm")),
+    breakage("a schedule has a name", "schedules have no name", |all| {
+        all["SweeperFunctionEveryMinute"]["Properties"]["Name"] = json!("SweeperFunctionEveryMinute");
+    }),
+    breakage("a schedule has no dead letters", "schedules have no name", |all| {
+        remove(&mut all["QuotaResetFunctionEveryHour"]["Properties"]["Target"], "DeadLetterConfig");
+    }),
+    breakage("a table has no point-in-time recovery", "must live", |all| {
+        remove(&mut all["LedgerTable"]["Properties"], "PointInTimeRecoverySpecification");
+    }),
+    breakage("a table goes with the stack", "must live", |all| all["PostsTable"]["DeletionPolicy"] = json!("Delete")),
+    breakage("the hash key goes with the stack", "must live", |all| remove(&mut all["HashKey"], "UpdateReplacePolicy")),
+    breakage("an index lacks an attribute", "keys and indexes", |all| {
+        all["PostsTable"]["Properties"]["GlobalSecondaryIndexes"][1]["Projection"]["NonKeyAttributes"] =
+            json!(["user_id", "version", "status"]);
+    }),
+    breakage("a table keeps what it should forget", "keys and indexes", |all| {
+        remove(&mut all["SessionsTable"]["Properties"], "TimeToLiveSpecification");
+    }),
+    breakage("a role may be passed to anybody", "passed on", |all| {
+        for statement in statements(all, "PostsFunctionRole") {
+            statement.as_object_mut().expect("a statement").remove("Condition");
+        }
+    }),
+    breakage("every role may be passed", "passed on", |all| {
+        let passing = statements(all, "SweeperFunctionRole").iter_mut().find(|statement| statement["Action"][0] == "iam:PassRole");
+        passing.expect("a statement that passes a role")["Resource"] = json!("*");
+    }),
+    breakage("a table may be used in every way", "nothing is allowed on everything", |all| {
+        statements(all, "PostsFunctionRole")[0]["Action"] = json!("dynamodb:*");
+    }),
+    breakage("every secret may be read", "nothing is allowed on everything", |all| {
+        statements(all, "PublisherFunctionRole")
+            .push(json!({ "Effect": "Allow", "Action": ["secretsmanager:GetSecretValue"], "Resource": "*" }));
+    }),
+    breakage("an administrator's policy is attached", "nothing is allowed on everything", |all| {
+        all["PostsFunctionRole"]["Properties"]["ManagedPolicyArns"] = json!(["arn:aws:iam::aws:policy/AdministratorAccess"]);
+    }),
+    breakage("a permission is misspelt", "only calls", |all| {
+        statements(all, "PostsFunctionRole")[0]["Action"][0] = json!("dynamodb:BatchGetItems");
+    }),
+    breakage("anybody's schedule may take the role", "schedules' role belongs", |all| {
+        remove(&mut all["ScheduleRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"][0], "Condition");
+    }),
+];

@@ -1,0 +1,37 @@
+//! The rules. Each gives the faults that it found, in words that say where to look.
+
+mod functions;
+mod permissions;
+mod routes;
+mod storage;
+mod wake_ups;
+
+use crate::{Product, Template};
+
+/// One rule.
+pub struct Rule {
+    /// What must hold.
+    pub name: &'static str,
+    /// Gives the faults.
+    pub check: fn(&Template, &Product) -> Vec<String>,
+}
+
+/// All of them.
+pub const RULES: &[Rule] = &[
+    Rule { name: "every folder in functions/ is one function with its binary, and the reverse", check: functions::match_folders },
+    Rule { name: "every function logs JSON into a group that forgets", check: functions::log_into_a_group },
+    Rule { name: "every variable that the code reads is set, and the reverse", check: functions::have_their_variables },
+    Rule { name: "every path that the code answers has its route and its permission, and the reverse", check: routes::match_paths },
+    Rule { name: "the gateway waits for as long as a function may take", check: routes::wait_for_functions },
+    Rule { name: "a message stays hidden for six times the time-out of its function", check: wake_ups::stay_hidden },
+    Rule { name: "batches are answered one by one", check: wake_ups::answer_one_by_one },
+    Rule { name: "what cannot be delivered is kept, and somebody is told", check: wake_ups::have_dead_letters },
+    Rule { name: "schedules have no name and a place for what they cannot deliver", check: wake_ups::schedules_are_safe },
+    Rule { name: "the publisher may run for as long as the publish machine counts on", check: wake_ups::publisher_time_out },
+    Rule { name: "tables and secrets that must live are kept and can be put back", check: storage::outlive_the_stack },
+    Rule { name: "tables have the keys and indexes that the code uses", check: storage::match_the_code },
+    Rule { name: "only the schedules' role may be passed on, and only to the scheduler", check: permissions::pass_one_role },
+    Rule { name: "nothing is allowed on everything, unless for a reason", check: permissions::have_no_wildcards },
+    Rule { name: "only calls that the product makes are allowed", check: permissions::name_known_calls },
+    Rule { name: "the schedules' role belongs to the scheduler and can only send wake-ups", check: permissions::schedule_role_is_narrow },
+];

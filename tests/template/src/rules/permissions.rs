@@ -1,0 +1,119 @@
+//! Roles: what each function may do.
+
+use serde_json::Value;
+
+use crate::transformed::{listed, target_of};
+use crate::{Product, Template};
+
+/// What is allowed on everything, and why: role, action, reason.
+const ON_EVERYTHING: &[(&str, &str, &str)] =
+    &[("OnboardingFunctionRole", "sns:Publish", "a text message to a phone number has no ARN; every topic is denied beside it")];
+/// AWS's own policies that SAM attaches: writing one's own logs, and traces.
+const MANAGED: &[&str] = &["AWSLambdaBasicExecutionRole", "AWSXrayWriteOnlyAccess", "AWSXRayDaemonWriteAccess"];
+/// Every call that the product makes, as IAM names it. A transaction is allowed by the names of what it does to each item.
+const CALLS: &[&str] = &[
+    "dynamodb:BatchGetItem",
+    "dynamodb:ConditionCheckItem",
+    "dynamodb:DeleteItem",
+    "dynamodb:GetItem",
+    "dynamodb:PutItem",
+    "dynamodb:Query",
+    "dynamodb:UpdateItem",
+    "iam:PassRole",
+    "lambda:InvokeFunction",
+    "scheduler:CreateSchedule",
+    "scheduler:DeleteSchedule",
+    "scheduler:GetSchedule",
+    "secretsmanager:CreateSecret",
+    "secretsmanager:DeleteSecret",
+    "secretsmanager:GetSecretValue",
+    "secretsmanager:ListSecrets",
+    "secretsmanager:PutSecretValue",
+    "sns:Publish",
+    "sqs:ChangeMessageVisibility",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+    "sqs:ReceiveMessage",
+    "sqs:SendMessage",
+];
+
+/// Every statement of every role.
+fn statements(template: &Template) -> Vec<(&str, &Value)> {
+    let mut all = Vec::new();
+    for (name, role) in template.of_type("AWS::IAM::Role") {
+        for policy in listed(&role["Properties"]["Policies"]) {
+            all.extend(listed(&policy["PolicyDocument"]["Statement"]).into_iter().map(|statement| (name, statement)));
+        }
+    }
+    all
+}
+
+fn actions(statement: &Value) -> Vec<&str> {
+    listed(&statement["Action"]).into_iter().map(|action| action.as_str().unwrap_or("?")).collect()
+}
+
+pub(super) fn pass_one_role(template: &Template, _: &Product) -> Vec<String> {
+    let passing = statements(template).into_iter().filter(|(_, statement)| actions(statement).contains(&"iam:PassRole"));
+    let faulty = passing.filter(|(_, statement)| {
+        let roles = listed(&statement["Resource"]);
+        let one_role = roles.len() == 1 && target_of(roles[0]) == Some("ScheduleRole");
+        let condition = &statement["Condition"]["StringEquals"]["iam:PassedToService"];
+        !one_role || condition != "scheduler.amazonaws.com" || actions(statement).len() != 1
+    });
+    faulty.map(|(role, _)| format!("{role} may pass a role other than the schedules', or to others than the scheduler")).collect()
+}
+
+pub(super) fn have_no_wildcards(template: &Template, _: &Product) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (role, statement) in statements(template).into_iter().filter(|(_, statement)| statement["Effect"] == "Allow") {
+        if !statement["NotAction"].is_null() || !statement["NotResource"].is_null() {
+            faults.push(format!("{role} allows by what it leaves out"));
+        }
+        let everything = listed(&statement["Resource"]).iter().any(|resource| *resource == "*");
+        for action in actions(statement) {
+            if action.contains('*') {
+                faults.push(format!("{role} allows {action}"));
+            }
+            if everything && !ON_EVERYTHING.iter().any(|(of, on, _)| *of == role && *on == action) {
+                faults.push(format!("{role} allows {action} on everything"));
+            }
+        }
+    }
+    for (name, role) in template.of_type("AWS::IAM::Role") {
+        let attached = listed(&role["Properties"]["ManagedPolicyArns"]).into_iter().map(ToString::to_string);
+        let strange = attached.filter(|arn| !MANAGED.iter().any(|known| arn.contains(known)));
+        faults.extend(strange.map(|arn| format!("{name} has the policy {arn}")));
+    }
+    faults
+}
+
+pub(super) fn name_known_calls(template: &Template, _: &Product) -> Vec<String> {
+    let all = statements(template);
+    let named = all.iter().flat_map(|(role, statement)| actions(statement).into_iter().map(move |action| (role, action)));
+    named.filter(|(_, action)| !CALLS.contains(action)).map(|(role, action)| format!("{role} names {action}")).collect()
+}
+
+pub(super) fn schedule_role_is_narrow(template: &Template, _: &Product) -> Vec<String> {
+    let Some(role) = template.resource("AWS::IAM::Role", "ScheduleRole") else { return vec!["there is no ScheduleRole".to_owned()] };
+    let mut faults = Vec::new();
+    let trust = listed(&role["Properties"]["AssumeRolePolicyDocument"]["Statement"]);
+    let trusted = trust.iter().all(|statement| {
+        let conditions = &statement["Condition"]["StringEquals"];
+        statement["Principal"]["Service"] == "scheduler.amazonaws.com"
+            && conditions["aws:SourceAccount"]["Ref"] == "AWS::AccountId"
+            && target_of(&conditions["aws:SourceArn"]) == Some("ScheduleGroup")
+    });
+    if trust.is_empty() || !trusted {
+        faults.push("others than the schedules of our group could take it".to_owned());
+    }
+    let own = statements(template).into_iter().filter(|(name, _)| *name == "ScheduleRole");
+    let mut queues: Vec<_> = own.clone().flat_map(|(_, statement)| listed(&statement["Resource"])).filter_map(target_of).collect();
+    queues.sort_unstable();
+    if own.flat_map(|(_, statement)| actions(statement)).any(|action| action != "sqs:SendMessage") {
+        faults.push("it can do more than send".to_owned());
+    }
+    if queues != ["PublishQueue", "ScheduleDeadLetters"] {
+        faults.push(format!("it sends to {queues:?}"));
+    }
+    faults
+}

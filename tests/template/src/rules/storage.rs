@@ -1,0 +1,101 @@
+//! Tables and secrets.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_dynamodb::operation::create_table::builders::CreateTableInputBuilder;
+use aws_sdk_dynamodb::types::{GlobalSecondaryIndex, KeySchemaElement};
+use serde_json::Value;
+use store::{Tables, schema};
+
+use crate::transformed::listed;
+use crate::{Product, Template};
+
+/// What may go with the stack: everything in it may be lost at the price of one more login.
+const MAY_GO: &str = "SessionsTable";
+
+pub(super) fn outlive_the_stack(template: &Template, _: &Product) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (name, table) in template.of_type("AWS::DynamoDB::Table") {
+        let properties = &table["Properties"];
+        if properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] != true {
+            faults.push(format!("{name} cannot be put back to an earlier point in time"));
+        }
+        if properties["SSESpecification"]["SSEEnabled"] != true {
+            faults.push(format!("{name} is not encrypted with a KMS key"));
+        }
+        if properties["DeletionProtectionEnabled"].is_null() {
+            faults.push(format!("{name} says nothing of deletion protection"));
+        }
+    }
+    let kept = template.of_type("AWS::DynamoDB::Table").chain(template.of_type("AWS::SecretsManager::Secret"));
+    for (name, resource) in kept.filter(|(name, _)| *name != MAY_GO) {
+        if resource["DeletionPolicy"] != "Retain" || resource["UpdateReplacePolicy"] != "Retain" {
+            faults.push(format!("{name} goes when the stack goes"));
+        }
+    }
+    faults
+}
+
+pub(super) fn match_the_code(template: &Template, _: &Product) -> Vec<String> {
+    let names = Tables {
+        users: "UsersTable".to_owned(),
+        posts: "PostsTable".to_owned(),
+        ledger: "LedgerTable".to_owned(),
+        sessions: "SessionsTable".to_owned(),
+    };
+    let mut faults = Vec::new();
+    for definition in schema::definitions(&names) {
+        let name = definition.get_table_name().clone().unwrap_or_default();
+        let Some(table) = template.resource("AWS::DynamoDB::Table", &name) else {
+            faults.push(format!("there is no {name}"));
+            continue;
+        };
+        let (wanted, there) = (shape_in_code(&definition), shape_in_template(&table["Properties"]));
+        faults.extend(wanted.difference(&there).map(|part| format!("{name} lacks {part}")));
+        faults.extend(there.difference(&wanted).map(|part| format!("{name} has {part}, which the code does not know")));
+    }
+    let forgets = template.resource("AWS::DynamoDB::Table", &names.sessions).map(|table| &table["Properties"]["TimeToLiveSpecification"]);
+    if forgets.is_none_or(|forgets| forgets["AttributeName"] != schema::TTL_ATTRIBUTE || forgets["Enabled"] != true) {
+        faults.push(format!("{} does not forget by {}", names.sessions, schema::TTL_ATTRIBUTE));
+    }
+    faults
+}
+
+/// Keys, attributes and indexes, one phrase each.
+fn shape_in_code(definition: &CreateTableInputBuilder) -> BTreeSet<String> {
+    let keys = |keys: &[KeySchemaElement]| keys.iter().map(|key| format!("{} {}", key.attribute_name, key.key_type)).collect::<Vec<_>>();
+    let index = |index: &GlobalSecondaryIndex| {
+        let projection = index.projection();
+        let kind = projection.and_then(|projection| projection.projection_type()).map_or("", |kind| kind.as_str());
+        let mut extra: Vec<_> = projection.map(|projection| projection.non_key_attributes().to_vec()).unwrap_or_default();
+        extra.sort_unstable();
+        format!("index {} on {:?} with {kind} {extra:?}", index.index_name, keys(&index.key_schema))
+    };
+    let attributes = definition.get_attribute_definitions().iter().flatten();
+    let attributes = attributes.map(|found| format!("attribute {} of type {}", found.attribute_name, found.attribute_type));
+    let indexes = definition.get_global_secondary_indexes().iter().flatten().map(index);
+    let key = format!("key {:?}", keys(definition.get_key_schema().as_deref().unwrap_or_default()));
+    attributes.chain(indexes).chain([key]).collect()
+}
+
+fn shape_in_template(properties: &Value) -> BTreeSet<String> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let keys = |schema: &Value| {
+        listed(schema).iter().map(|key| format!("{} {}", text(&key["AttributeName"]), text(&key["KeyType"]))).collect::<Vec<_>>()
+    };
+    let attributes = listed(&properties["AttributeDefinitions"]).into_iter();
+    let attributes =
+        attributes.map(|found| format!("attribute {} of type {}", text(&found["AttributeName"]), text(&found["AttributeType"])));
+    let indexes = listed(&properties["GlobalSecondaryIndexes"]).into_iter().map(|index| {
+        let projection = &index["Projection"];
+        let mut extra: Vec<_> = listed(&projection["NonKeyAttributes"]).into_iter().map(text).collect();
+        extra.sort_unstable();
+        format!(
+            "index {} on {:?} with {} {extra:?}",
+            text(&index["IndexName"]),
+            keys(&index["KeySchema"]),
+            text(&projection["ProjectionType"])
+        )
+    });
+    attributes.chain(indexes).chain([format!("key {:?}", keys(&properties["KeySchema"]))]).collect()
+}
