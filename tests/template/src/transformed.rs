@@ -49,9 +49,13 @@ impl Template {
         })
     }
 
-    /// The default of a parameter.
-    pub fn default_of(&self, parameter: &str) -> Option<&str> {
-        self.0["Parameters"][parameter]["Default"].as_str()
+    /// The default of a parameter, as CloudFormation passes it on: numbers are text.
+    pub fn default_of(&self, parameter: &str) -> Option<String> {
+        match &self.0["Parameters"][parameter]["Default"] {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        }
     }
 
     /// The routes of the HTTP API, each followed through its integration.
