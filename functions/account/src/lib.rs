@@ -25,10 +25,9 @@ use edge::clock::Clock;
 use edge::config::{self, ConfigError, Web, variables};
 use edge::host::Host;
 use edge::json::Json;
-use edge::problem::Problem;
 use edge::random::Random;
 use edge::routing::with_fallbacks;
-use edge::session::{require_session, require_session_without_token};
+use entrance::Entrance;
 use platforms::{Platforms, PlatformsError};
 use serde::Serialize;
 use store::{Store, Tables};
@@ -117,15 +116,8 @@ async fn health() -> Json<HealthJson> {
 
 /// The function's routes.
 pub fn router(deps: Deps) -> Router {
-    let store = deps.store.clone();
-    let lookup = move |hash| {
-        let store = store.clone();
-        async move { store.session(&hash).await.map_err(|error| Problem::unavailable_because(&error)) }
-    };
-    let (clock, origins) = (deps.clock.clone(), deps.allowed_origins.clone());
-    let first_call = Router::new()
-        .route("/api/establish-session", post(manage_sessions::establish))
-        .route_layer(require_session_without_token(lookup.clone(), clock.clone(), origins.clone()));
+    let entrance = Entrance::new(&deps.store, &deps.clock, &deps.random, &deps.allowed_origins);
+    let first_call = Router::new().route("/api/establish-session", post(manage_sessions::establish));
     let signed_in = Router::new()
         .route("/api/logout", post(manage_sessions::log_out))
         .route("/api/sessions", get(manage_sessions::list))
@@ -137,8 +129,7 @@ pub fn router(deps: Deps) -> Router {
         .route("/api/platforms", get(list_platforms::list))
         .route("/api/connections", get(list_connections::list))
         .route("/api/connections/{id}", delete(disconnect::disconnect))
-        .route("/api/connections/choices/{id}", get(choose_accounts::offered).post(choose_accounts::choose))
-        .route_layer(require_session(lookup, clock, origins));
+        .route("/api/connections/choices/{id}", get(choose_accounts::offered).post(choose_accounts::choose));
     let open = Router::new().route("/api/health", get(health));
-    with_fallbacks(open.merge(first_call).merge(signed_in)).with_state(deps)
+    with_fallbacks(open.merge(entrance.resumed(first_call)).merge(entrance.signed_in(signed_in))).with_state(deps)
 }

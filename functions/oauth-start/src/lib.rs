@@ -16,10 +16,9 @@ use domain::platform::PlatformName;
 use edge::clock::Clock;
 use edge::config::{self, ConfigError, Web, variables};
 use edge::host::Host;
-use edge::problem::Problem;
 use edge::random::Random;
 use edge::routing::with_fallbacks;
-use edge::session::require_session;
+use entrance::Entrance;
 use platforms::{Platforms, PlatformsError};
 use store::{Store, Tables};
 
@@ -81,14 +80,8 @@ impl Deps {
 
 /// The function's routes.
 pub fn router(deps: Deps) -> Router {
-    let store = deps.store.clone();
-    let lookup = move |hash| {
-        let store = store.clone();
-        async move { store.session(&hash).await.map_err(|error| Problem::unavailable_because(&error)) }
-    };
+    let entrance = Entrance::new(&deps.store, &deps.clock, &deps.random, &deps.web.allowed_origins);
     // A HEAD would begin a flow that nobody follows: axum answers it with the GET's handler unless told otherwise.
-    let router = Router::new()
-        .route("/oauth/{platform}/start", get(begin::begin).head(begin::nothing).fallback(begin::nothing))
-        .route_layer(require_session(lookup, deps.clock.clone(), deps.web.allowed_origins.clone()));
-    with_fallbacks(router).with_state(deps)
+    let router = Router::new().route("/oauth/{platform}/start", get(begin::begin).head(begin::nothing).fallback(begin::nothing));
+    with_fallbacks(entrance.signed_in(router)).with_state(deps)
 }

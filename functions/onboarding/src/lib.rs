@@ -26,7 +26,7 @@ use edge::config::{self, PhoneCodes, Web, variables};
 use edge::host::Host;
 use edge::random::Random;
 use edge::routing::with_fallbacks;
-use edge::session::require_session;
+use entrance::Entrance;
 use secrecy::ExposeSecret;
 use store::{Store, Tables};
 use tokio::sync::OnceCell;
@@ -110,19 +110,11 @@ impl Deps {
 
 /// The function's routes.
 pub fn router(deps: Deps) -> Router {
-    let store = deps.store.clone();
-    let lookup = move |hash| {
-        let store = store.clone();
-        async move { store.session(&hash).await.map_err(|error| problems::of_store(&error)) }
-    };
-    let signed_in = Router::new().route("/api/redeem-gift", post(redeem_gift::answer)).route_layer(require_session(
-        lookup,
-        deps.clock.clone(),
-        deps.allowed_origins.clone(),
-    ));
+    let entrance = Entrance::new(&deps.store, &deps.clock, &deps.random, &deps.allowed_origins);
+    let signed_in = Router::new().route("/api/redeem-gift", post(redeem_gift::answer));
     let open = Router::new()
         .route("/api/verification-codes", post(send_code::answer))
         .route("/api/verify-code", post(verify_code::answer))
         .route("/api/plans", get(list_plans::answer));
-    with_fallbacks(open.merge(signed_in)).with_state(deps)
+    with_fallbacks(entrance.open(open).merge(entrance.signed_in(signed_in))).with_state(deps)
 }

@@ -1,12 +1,16 @@
 //! `POST /api/posts`: drafts, one for each target.
+//!
+//! Under an idempotency key the ids are the same in every run, so that a run whose answer was lost is found and not repeated.
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use domain::connection::Connection;
 use domain::content::Content;
-use domain::id::{ConnectionId, GroupId, PostId};
+use domain::id::{ConnectionId, GroupId, PostId, UserId};
+use domain::idempotency::Seed;
 use domain::ledger::Actor;
 use domain::post::{Draft, Event, LATEST_DEFAULT, Post};
+use edge::idempotency::Run;
 use edge::json::{Json, Object};
 use edge::problem::{FieldError, Problem};
 use edge::session::SignedIn;
@@ -48,8 +52,19 @@ struct Created {
 }
 
 /// Makes the drafts of one request, all or none.
-pub(crate) async fn create(State(deps): State<Deps>, signed_in: SignedIn, Json(request): Json<CreatePosts>) -> Result<Response, Problem> {
+pub(crate) async fn create(
+    State(deps): State<Deps>,
+    signed_in: SignedIn,
+    Run(seed): Run,
+    Json(request): Json<CreatePosts>,
+) -> Result<Response, Problem> {
     let user = &signed_in.session.user_id;
+    if let Some(seed) = seed.as_ref().filter(|seed| seed.is_repeat()) {
+        let made = made_before(&deps, user, seed, request.targets.len()).await?;
+        if !made.is_empty() {
+            return Ok((StatusCode::CREATED, Json(Created { items: made })).into_response());
+        }
+    }
     let now = deps.clock.now();
     let connections = deps.store.connections(user).await.map_err(trouble::store)?;
     let mut errors = Vec::new();
@@ -64,12 +79,17 @@ pub(crate) async fn create(State(deps): State<Deps>, signed_in: SignedIn, Json(r
     let targets = targets(&request, &connections, &mut errors);
     let Some(times) = times.filter(|_| errors.is_empty()) else { return Err(Problem::validation(errors)) };
 
-    let group_id = GroupId::new(now, deps.random.bytes());
+    let group_id = match &seed {
+        Some(seed) => GroupId::new(seed.first_at(), seed.entropy("group", 0)),
+        None => GroupId::new(now, deps.random.bytes()),
+    };
     let posts: Vec<(Post, Content, Event)> = targets
         .into_iter()
-        .map(|(connection, text)| {
+        .enumerate()
+        .map(|(index, (connection, text))| {
             let content = Content { text: text.to_owned(), ai_recommendation: request.ai_recommendation.clone() };
-            let post = Post::draft(draft(&deps, connection, &group_id, &content, &times), now);
+            let id = seed.as_ref().map_or_else(|| PostId::new(now, deps.random.bytes()), |seed| id_from(seed, index));
+            let post = Post::draft(draft(id, connection, &group_id, &content, &times), now);
             let event = Event { at: now, from: None, to: post.status(), actor: Actor::User, note: "written".to_owned() };
             (post, content, event)
         })
@@ -79,9 +99,24 @@ pub(crate) async fn create(State(deps): State<Deps>, signed_in: SignedIn, Json(r
     Ok((StatusCode::CREATED, Json(Created { items })).into_response())
 }
 
-fn draft(deps: &Deps, connection: &Connection, group_id: &GroupId, content: &Content, times: &Times) -> Draft {
+/// The id of the post for target number `index`.
+fn id_from(seed: &Seed, index: usize) -> PostId {
+    PostId::new(seed.first_at(), seed.entropy("post", index))
+}
+
+/// What an earlier run of the same request has made, less what its owner has deleted since.
+async fn made_before(deps: &Deps, user: &UserId, seed: &Seed, targets: usize) -> Result<Vec<PostJson>, Problem> {
+    let mut made = Vec::new();
+    for index in 0..targets.min(TARGETS_MAX) {
+        let post = deps.store.post(user, &id_from(seed, index)).await.map_err(trouble::store)?;
+        made.extend(post.map(PostJson::from));
+    }
+    Ok(made)
+}
+
+fn draft(id: PostId, connection: &Connection, group_id: &GroupId, content: &Content, times: &Times) -> Draft {
     Draft {
-        id: PostId::new(deps.clock.now(), deps.random.bytes()),
+        id,
         user_id: connection.user_id.clone(),
         group_id: group_id.clone(),
         connection_id: connection.id.clone(),

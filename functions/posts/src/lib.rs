@@ -27,10 +27,9 @@ use cloud::timer::Timer;
 use edge::clock::Clock;
 use edge::config::{self, ConfigError, Queue, Web, variables};
 use edge::host::Host;
-use edge::problem::Problem;
 use edge::random::Random;
 use edge::routing::with_fallbacks;
-use edge::session::require_session;
+use entrance::Entrance;
 use store::{Store, Tables};
 
 /// All that this function works with.
@@ -82,15 +81,7 @@ pub const PATHS: &[&str] = &[
 
 /// The router of [`PATHS`].
 pub fn router(deps: Deps) -> Router {
-    let store = deps.store.clone();
-    let sessions = require_session(
-        move |hash| {
-            let store = store.clone();
-            async move { store.session(&hash).await.map_err(|error| Problem::unavailable_because(&error)) }
-        },
-        deps.clock.clone(),
-        deps.allowed_origins.clone(),
-    );
+    let entrance = Entrance::new(&deps.store, &deps.clock, &deps.random, &deps.allowed_origins);
     let router = Router::new()
         .route("/api/posts", post(create::create).get(list::list))
         .route("/api/posts/{id}", get(read::read).patch(edit::edit).delete(delete::delete))
@@ -98,5 +89,5 @@ pub fn router(deps: Deps) -> Router {
         .route("/api/posts/{id}/cancel", post(cancel::cancel))
         .route("/api/posts/{id}/retry", post(retry::retry))
         .route("/api/posts/{id}/resolve", post(resolve::resolve));
-    with_fallbacks(router.route_layer(sessions)).with_state(deps)
+    with_fallbacks(entrance.signed_in(router)).with_state(deps)
 }

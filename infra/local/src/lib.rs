@@ -17,5 +17,5 @@ mod variables;
 
 pub use browser::{Browser, Reply};
 pub use page::what_to_try;
-pub use service::{LocalService, Options};
+pub use service::{LocalService, Options, paths};
 pub use variables::Settings;

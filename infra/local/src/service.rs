@@ -179,6 +179,11 @@ async fn create_tables(store: &Store) -> anyhow::Result<()> {
     ensure_time_to_live(store.client(), &tables.sessions, schema::TTL_ATTRIBUTE).await
 }
 
+/// Every path that a function answers, as the gateway writes them.
+pub fn paths() -> impl Iterator<Item = &'static str> {
+    [onboarding::PATHS, account::PATHS, posts::PATHS, oauth_start::PATHS, oauth_callback::PATHS].into_iter().flatten().copied()
+}
+
 fn gateway(host: &Host, aws: &Aws) -> anyhow::Result<Gateway<Router>> {
     let sdk = aws.sdk_config();
     Ok(Gateway::new(vec![

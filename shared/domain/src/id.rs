@@ -103,6 +103,10 @@ id!(
     SessionId
 );
 id!(
+    /// One run of a request that carries an idempotency key.
+    ClaimId
+);
+id!(
     /// Several accounts of one consent that wait for the user's choice.
     ChoiceId
 );

@@ -8,6 +8,7 @@ pub mod connection;
 pub mod content;
 pub mod failure;
 pub mod id;
+pub mod idempotency;
 pub mod ledger;
 pub mod people;
 pub mod plan;

@@ -9,6 +9,7 @@ pub mod config;
 pub mod contract;
 pub mod host;
 pub mod http_event;
+pub mod idempotency;
 pub mod json;
 pub mod lines;
 pub mod metrics;

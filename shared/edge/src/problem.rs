@@ -85,14 +85,20 @@ impl Problem {
         Self::new(ProblemCode::MethodNotAllowed).with_header(ALLOW, allow)
     }
 
-    /// 429 `too_many_requests`; `Retry-After` is in whole seconds, rounded up, at least one.
+    /// Says when it is worth to try again, in whole seconds, rounded up, at least one.
+    #[must_use]
+    pub fn with_retry_after(self, retry_after: SignedDuration) -> Self {
+        self.with_header(RETRY_AFTER, whole_seconds(retry_after))
+    }
+
+    /// 429 `too_many_requests`, to be tried again after `retry_after`.
     pub fn too_many_requests(retry_after: SignedDuration) -> Self {
-        Self::new(ProblemCode::TooManyRequests).with_header(RETRY_AFTER, whole_seconds(retry_after))
+        Self::new(ProblemCode::TooManyRequests).with_retry_after(retry_after)
     }
 
     /// 503 `unavailable`, to be tried again after `retry_after`.
     pub fn unavailable(retry_after: SignedDuration) -> Self {
-        Self::new(ProblemCode::Unavailable).with_header(RETRY_AFTER, whole_seconds(retry_after))
+        Self::new(ProblemCode::Unavailable).with_retry_after(retry_after)
     }
 
     /// 503 `unavailable` because of `error`, which is logged with its causes and not shown.

@@ -88,6 +88,15 @@ impl Key {
         Self::new(format!("COUNT#{bucket}"), "COUNT")
     }
 
+    pub(crate) fn idempotency(name: &str) -> Self {
+        Self::new(format!("KEY#{name}"), "KEY")
+    }
+
+    /// A further part of a long answer; it belongs to the record of that `rev` alone.
+    pub(crate) fn answer_part(name: &str, rev: u64, number: usize) -> Self {
+        Self::new(format!("KEY#{name}"), format!("PART#{rev:06}#{number:02}"))
+    }
+
     pub(crate) fn choice(user: &UserId, id: &ChoiceId) -> Self {
         Self::new(user_pk(user), format!("CHOICE#{id}"))
     }

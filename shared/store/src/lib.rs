@@ -8,6 +8,7 @@ mod connections;
 mod cursor;
 mod error;
 mod flows;
+mod idempotency;
 mod items;
 mod key;
 mod ledger;
@@ -42,7 +43,7 @@ pub struct Tables {
     pub posts: String,
     /// Cycles and their history.
     pub ledger: String,
-    /// What ends by itself: sessions, OAuth flows, verification codes.
+    /// What ends by itself: sessions, OAuth flows, verification codes, idempotency records.
     pub sessions: String,
 }
 
