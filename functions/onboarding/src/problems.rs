@@ -1,5 +1,6 @@
 //! Errors as the caller sees them. Causes are logged here, once, and not shown.
 
+use domain::people::gift::NotGranted;
 use edge::problem::{Problem, ProblemCode, chain};
 use store::StoreError;
 
@@ -52,8 +53,11 @@ impl From<RedeemError> for Problem {
     fn from(error: RedeemError) -> Self {
         match error {
             RedeemError::InvalidCode => Self::new(ProblemCode::InvalidCode),
-            RedeemError::PlanRunning => Self::new(ProblemCode::InvalidCode)
-                .with_detail("A plan is running already. No gift certificate was used; one that is valid stays so."),
+            RedeemError::NotGranted(NotGranted::HigherPlanRuns) => Self::new(ProblemCode::StateConflict)
+                .with_detail("Your plan holds more posts than this certificate's. It was not used, and stays valid."),
+            RedeemError::NotGranted(NotGranted::CycleFull) => Self::new(ProblemCode::StateConflict)
+                .with_detail("Your cycle holds as many posts as one can. The certificate was not used, and stays valid."),
+            RedeemError::TooMany(wait) => Self::too_many_requests(wait),
             RedeemError::NoUser => Self::new(ProblemCode::SessionExpired),
             RedeemError::Contended => Self::unavailable_because(&error),
             RedeemError::Store(error) => of_store(&error),

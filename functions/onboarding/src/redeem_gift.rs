@@ -1,27 +1,34 @@
 //! `POST /api/redeem-gift`: a plan for a gift certificate.
 //!
-//! Certificate, plan, cycle and history are one transaction. Repeated by its owner it gives the same answer; everything else
-//! that is wrong with a code gives one refusal. While a plan runs the certificate stays unused.
+//! Certificate, plan, cycles and history are one transaction; what a certificate brings to whom is `domain::people::gift::grant`.
+//! Repeated by its owner it gives the same answer. A valid certificate that brings its holder nothing is refused as such and stays
+//! valid; everything else that is wrong with a code gives one refusal.
+//!
+//! Wrong codes are counted, right ones are not, and who has never been wrong is not made to wait for those who were.
+
+use std::time::Duration;
 
 use axum::extract::State;
-use domain::id::{HistoryId, IdEntropy, UserId};
-use domain::ledger::{Actor, Cause, ChangeReason, Cycle, LedgerChange};
-use domain::people::gift::Redeemed;
+use domain::id::{HistoryId, UserId};
+use domain::ledger::Cycle;
+use domain::people::gift::{self, GUESSES_BY_ADDRESS, GUESSES_BY_USER, GiftHash, Grant, NotGranted, Redeemed};
+use domain::people::limit::{AddressHash, Subject};
 use domain::people::{GiftCertificate, GiftCode};
-use domain::plan::{Plan, Source, Subscription};
+use domain::plan::Plan;
 use domain::user::User;
 use edge::contract::QuotaJson;
+use edge::http_event::ClientAddress;
 use edge::json::Json;
 use edge::problem::Problem;
 use edge::session::SignedIn;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use store::{Redeemed as Stored, Redemption, StoreError};
 
-use crate::{Deps, HashKeyError};
+use crate::{Deps, HashKeyError, limits};
 
 /// How often everything is read again when another write came first.
-const ROUNDS_MAX: usize = 4;
+const ROUNDS_MAX: usize = 8;
 
 /// The body.
 #[derive(Debug, Deserialize)]
@@ -43,9 +50,12 @@ pub(crate) enum RedeemError {
     /// Malformed, unknown, expired, revoked or somebody else's.
     #[error("the gift code cannot be used")]
     InvalidCode,
-    /// One plan at a time.
-    #[error("a plan is running already")]
-    PlanRunning,
+    /// The certificate is valid, stays so, and brings this person nothing.
+    #[error("the certificate is not used up")]
+    NotGranted(#[from] NotGranted),
+    /// Too many wrong codes, until so much later.
+    #[error("the next code has to wait")]
+    TooMany(SignedDuration),
     /// The session outlived its user.
     #[error("there is no such user")]
     NoUser,
@@ -63,49 +73,80 @@ pub(crate) enum RedeemError {
 pub(crate) async fn answer(
     State(deps): State<Deps>,
     signed_in: SignedIn,
+    address: ClientAddress,
     Json(request): Json<Request>,
 ) -> Result<Json<RedeemedJson>, Problem> {
-    let (plan, cycle) = redeem_gift(&deps, &signed_in.session.user_id, &request.code).await?;
+    let (plan, cycle) = redeem_gift(&deps, &signed_in.session.user_id, address, &request.code).await?;
     Ok(Json(RedeemedJson { plan, quota: QuotaJson::from(&cycle) }))
 }
 
-async fn redeem_gift(deps: &Deps, user: &UserId, code: &str) -> Result<(Plan, Cycle), RedeemError> {
+async fn redeem_gift(deps: &Deps, user: &UserId, address: ClientAddress, code: &str) -> Result<(Plan, Cycle), RedeemError> {
+    // What cannot be a code is a slip of the hand and no guess.
     let code = GiftCode::parse(code).map_err(|_| RedeemError::InvalidCode)?;
-    let hash = code.keyed_hash(deps.hash_key().await?);
+    let caller = limits::caller(deps, address).await?;
+    check_guesses(deps, user, &caller).await?;
+    let outcome = redeem(deps, user, &code.keyed_hash(deps.hash_key().await?)).await;
+    if matches!(outcome, Err(RedeemError::InvalidCode)) {
+        count_guess(deps, user, &caller).await?;
+    }
+    outcome
+}
+
+async fn check_guesses(deps: &Deps, user: &UserId, caller: &AddressHash) -> Result<(), RedeemError> {
+    let now = deps.clock.now();
+    let own = GUESSES_BY_USER.bucket(Subject::User(user), now);
+    let own_count = deps.store.counted(&own).await?;
+    if own_count >= own.max {
+        return Err(RedeemError::TooMany(own.ends_at.duration_since(now)));
+    }
+    if own_count > 0 {
+        let shared = GUESSES_BY_ADDRESS.bucket(Subject::Address(caller), now);
+        if deps.store.counted(&shared).await? >= shared.max {
+            return Err(RedeemError::TooMany(shared.ends_at.duration_since(now)));
+        }
+    }
+    Ok(())
+}
+
+/// Of many wrong codes at once, no more than the limit learn that they are wrong.
+async fn count_guess(deps: &Deps, user: &UserId, caller: &AddressHash) -> Result<(), RedeemError> {
+    limits::count(deps, &GUESSES_BY_ADDRESS, Subject::Address(caller)).await?;
+    match limits::count(deps, &GUESSES_BY_USER, Subject::User(user)).await? {
+        Some(wait) => Err(RedeemError::TooMany(wait)),
+        None => Ok(()),
+    }
+}
+
+async fn redeem(deps: &Deps, user: &UserId, hash: &GiftHash) -> Result<(Plan, Cycle), RedeemError> {
     for _ in 0..ROUNDS_MAX {
         let now = deps.clock.now();
+        let gift = deps.store.gift(hash).await?.ok_or(RedeemError::InvalidCode)?;
         let user = deps.store.user(user).await?.ok_or(RedeemError::NoUser)?;
-        let gift = deps.store.gift(&hash).await?;
-        let running = user.subscription.is_some_and(|plan| plan.active);
-        // While a plan runs, every code but one's own gives the same answer: nobody can try out which codes live.
-        if running && gift.as_ref().is_none_or(|gift| gift.redeemed_by.as_ref() != Some(&user.id)) {
-            return Err(RedeemError::PlanRunning);
-        }
-        let gift = gift.ok_or(RedeemError::InvalidCode)?;
         let gift = match gift.redeem(user.id.clone(), now).map_err(|_| RedeemError::InvalidCode)? {
             Redeemed::Now(gift) => gift,
             Redeemed::AlreadyYours(gift) => return repeated(deps, &user, &gift, now).await,
         };
+        let cycles = match user.subscription.filter(|plan| plan.active) {
+            Some(plan) => deps.store.cycles_from(&user.id, plan.cycle_at(now).start).await?,
+            None => Vec::new(),
+        };
+        let Grant { user, changes } = gift::grant(gift.plan, user, &cycles, now, || deps.random.bytes())?;
         let writer = HistoryId::new(now, deps.random.bytes()).to_string();
-        let (user, change) = with_plan(user, gift.plan, deps.random.bytes(), now)?;
-        let redemption = Redemption { hash: &hash, gift: &gift, user: &user, ledger: &change, writer: &writer };
+        let redemption = Redemption { hash, gift: &gift, user: &user, ledger: &changes, writer: &writer };
         if deps.store.redeem(&redemption).await? == Stored::Done {
             tracing::info!(user_id = %user.id, plan = gift.plan.as_str(), "a gift certificate was redeemed");
-            return Ok((gift.plan, change.cycle));
+            let running = changes.into_iter().next().expect("a certificate that is granted changes the running cycle");
+            return Ok((gift.plan, running.cycle));
         }
+        pause(deps).await;
     }
     Err(RedeemError::Contended)
 }
 
-/// The user with the plan, and the first cycle of it.
-fn with_plan(user: User, plan: Plan, entropy: IdEntropy, now: Timestamp) -> Result<(User, LedgerChange), RedeemError> {
-    if user.subscription.is_some_and(|subscription| subscription.active) {
-        return Err(RedeemError::PlanRunning);
-    }
-    let subscription = Subscription { plan, anchor: now, active: true, source: Source::Gift };
-    let cycle = Cycle::open(user.id.clone(), subscription.cycle_at(now), plan, now);
-    let change = cycle.opening(ChangeReason::GiftRedeemed, Cause { entropy, at: now, actor: Actor::User, post_id: None });
-    Ok((User { subscription: Some(subscription), rev: user.rev + 1, ..user }, change))
+/// A moment for whoever came first; never the same as another's.
+async fn pause(deps: &Deps) {
+    let [jitter_millis] = deps.random.bytes::<1>();
+    tokio::time::sleep(Duration::from_millis(1 + u64::from(jitter_millis) / 4)).await;
 }
 
 /// The answer to its owner once more: the running cycle, or the one that the certificate began if its plan has ended.
@@ -118,40 +159,4 @@ async fn repeated(deps: &Deps, user: &User, gift: &GiftCertificate, now: Timesta
     };
     // Without either, the certificate gives nothing that could be shown.
     cycle.map(|cycle| (gift.plan, cycle)).ok_or(RedeemError::InvalidCode)
-}
-
-#[cfg(test)]
-mod tests {
-    use domain::people::PhoneNumber;
-
-    use super::*;
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(second).unwrap()
-    }
-
-    fn user(subscription: Option<Subscription>) -> User {
-        let phone = PhoneNumber::parse("+61412345678").unwrap();
-        User { id: UserId::new(at(0), [1; 10]), phone, created_at: at(0), subscription, rev: 3 }
-    }
-
-    #[test]
-    fn a_plan_begins_with_a_full_cycle_and_one_line_of_history() {
-        let (user, change) = with_plan(user(None), Plan::Starter, [2; 10], at(50)).unwrap();
-        let subscription = user.subscription.unwrap();
-        assert_eq!((subscription.anchor, subscription.active, subscription.source), (at(50), true, Source::Gift));
-        assert_eq!((user.rev, change.expected_rev, change.cycle.span.start), (4, None, at(50)));
-        assert_eq!((change.cycle.quota, change.cycle.remaining), (12, 12));
-        let [entry] = change.entries.as_slice() else { panic!("one entry") };
-        assert_eq!((entry.reason, entry.previous_total, entry.new_total), (ChangeReason::GiftRedeemed, 0, 12));
-    }
-
-    #[test]
-    fn a_running_plan_is_kept_and_an_ended_one_replaced() {
-        let running = Subscription { plan: Plan::Starter, anchor: at(0), active: true, source: Source::Subscription };
-        let ended = Subscription { active: false, ..running };
-        assert!(matches!(with_plan(user(Some(running)), Plan::Professional, [2; 10], at(50)), Err(RedeemError::PlanRunning)));
-        let (user, _) = with_plan(user(Some(ended)), Plan::Professional, [2; 10], at(50)).unwrap();
-        assert_eq!(user.subscription.map(|subscription| subscription.plan), Some(Plan::Professional));
-    }
 }

@@ -15,10 +15,10 @@ use edge::problem::{Problem, ProblemCode};
 use edge::random::Random;
 use http::StatusCode;
 use http::header::HOST;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
-use store::Store;
+use store::{Revoked, Store};
 
 use crate::aws::Aws;
 use crate::clock::{ADVANCE_SECS_MAX, ServiceClock};
@@ -40,6 +40,7 @@ pub(crate) struct Local {
 pub(crate) fn router(local: Local) -> Router {
     Router::new()
         .route("/_local/gift-certificates", post(issue_gift))
+        .route("/_local/gift-certificates/revoke", post(revoke_gift))
         .route("/_local/clock", post(advance_clock))
         .route("/_local/inbox", get(inbox))
         .method_not_allowed_fallback(|| async { Problem::new(ProblemCode::MethodNotAllowed) })
@@ -65,6 +66,9 @@ async fn loopback_only(ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Requ
 #[serde(deny_unknown_fields)]
 struct IssueGift {
     plan: Plan,
+    /// For ever, without it.
+    #[serde(default)]
+    valid_seconds: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -74,9 +78,28 @@ struct IssuedGift {
 
 async fn issue_gift(State(local): State<Local>, Json(request): Json<IssueGift>) -> Result<(StatusCode, Json<IssuedGift>), Problem> {
     let code = GiftCode::from_entropy(local.random.bytes());
-    let gift = GiftCertificate::issue(request.plan, None, local.clock.now());
+    let now = local.clock.now();
+    let expires_at = request.valid_seconds.map(|seconds| now + SignedDuration::from_secs(seconds.into()));
+    let gift = GiftCertificate::issue(request.plan, expires_at, now);
     local.store.issue_gift(&code.keyed_hash(&local.hash_key), &gift).await.map_err(|error| Problem::internal(&error))?;
     Ok((StatusCode::CREATED, Json(IssuedGift { code: code.expose() })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RevokeGift {
+    code: String,
+}
+
+/// What an operator does with a certificate that went to the wrong person.
+async fn revoke_gift(State(local): State<Local>, Json(request): Json<RevokeGift>) -> Result<StatusCode, Problem> {
+    let code = GiftCode::parse(&request.code).map_err(|_| Problem::new(ProblemCode::InvalidCode))?;
+    let revoked = local.store.revoke_gift(&code.keyed_hash(&local.hash_key), local.clock.now()).await;
+    match revoked.map_err(|error| Problem::internal(&error))? {
+        Revoked::Done => Ok(StatusCode::NO_CONTENT),
+        Revoked::TooLate => Err(Problem::new(ProblemCode::StateConflict)),
+        Revoked::Unknown => Err(Problem::not_found()),
+    }
 }
 
 #[derive(Deserialize)]

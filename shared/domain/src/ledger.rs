@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::id::{HistoryId, IdEntropy, PostId, UserId};
 use crate::plan::{CycleSpan, Plan};
 
+/// The most posts that a cycle may hold, however many certificates are redeemed onto it.
+pub const QUOTA_MAX: u32 = 1_000_000;
+
 /// One user's numbers in one cycle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cycle {
@@ -16,7 +19,7 @@ pub struct Cycle {
     pub user_id: UserId,
     /// When.
     pub span: CycleSpan,
-    /// The plan that it was opened with.
+    /// The plan that it was opened with, or that it was raised to.
     pub plan: Plan,
     /// How many posts it holds.
     pub quota: u32,
@@ -171,6 +174,13 @@ impl Cycle {
         Ok(self.changed(after, ChangeReason::PostReleased, cause))
     }
 
+    /// Adds `posts` to what the cycle holds, under `plan`; `None`: it would hold more than [`QUOTA_MAX`].
+    pub fn grow(&self, posts: u32, plan: Plan, reason: ChangeReason, cause: Cause) -> Option<LedgerChange> {
+        let quota = self.quota.checked_add(posts).filter(|quota| *quota <= QUOTA_MAX)?;
+        let after = Self { plan, quota, remaining: self.remaining + posts, ..self.clone() };
+        Some(self.changed(after, reason, cause))
+    }
+
     /// Notes that the cycle has ended. No number changes.
     pub fn close(&self, cause: Cause) -> LedgerChange {
         let after = Self { closed_at: Some(cause.at), ..self.clone() };
@@ -232,18 +242,33 @@ mod tests {
         Cycle::open(UserId::new(start, [1; 10]), span, Plan::Starter, start)
     }
 
+    #[test]
+    fn a_cycle_grows_up_to_its_most_and_not_past_it() {
+        let grown = |posts| fresh().grow(posts, Plan::Starter, ChangeReason::GiftRedeemed, cause(1));
+        assert_eq!(grown(QUOTA_MAX - 12).map(|change| change.cycle.remaining), Some(QUOTA_MAX));
+        assert_eq!(grown(QUOTA_MAX - 11), None);
+        assert_eq!(grown(u32::MAX), None);
+    }
+
     proptest! {
         #[test]
-        fn any_sequence_adds_up_and_its_history_replays_to_the_ledger(steps in proptest::collection::vec(0_u8..3, 0..200)) {
+        fn any_sequence_adds_up_and_its_history_replays_to_the_ledger(steps in proptest::collection::vec(0_u8..4, 0..200)) {
             let mut cycle = fresh();
             let (mut remaining, mut last) = (cycle.remaining, None);
             for (n, step) in steps.into_iter().enumerate() {
                 let cause = cause(u8::try_from(n % 250).unwrap());
-                let change = match step { 0 => cycle.reserve(cause), 1 => cycle.settle(cause), _ => cycle.release(cause) };
+                let change = match step {
+                    0 => cycle.reserve(cause),
+                    1 => cycle.settle(cause),
+                    2 => cycle.release(cause),
+                    _ => Ok(cycle.grow(3, Plan::Professional, ChangeReason::GiftRedeemed, cause).unwrap()),
+                };
                 match change {
                     Ok(change) => {
                         prop_assert!(change.cycle.adds_up());
                         prop_assert_eq!(change.entries[0].previous_remaining, remaining);
+                        prop_assert_eq!(change.entries[0].previous_total, cycle.quota);
+                        prop_assert_eq!(change.entries[0].new_total, change.cycle.quota);
                         prop_assert!(last.is_none_or(|last| last < change.entries[0].id), "the rows sort in the order of the changes");
                         last = Some(change.entries[0].id.clone());
                         remaining = change.entries[0].new_remaining;

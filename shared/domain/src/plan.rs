@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 /// How long a cycle lasts.
 pub const CYCLE: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// What a customer has bought: how many posts a cycle holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// What a customer has bought: how many posts a cycle holds. The higher plan is the one that holds more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Plan {
     /// 12 posts a cycle.
@@ -103,6 +103,11 @@ impl Subscription {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn plans_are_ordered_by_what_they_hold() {
+        assert!(Plan::ALL.is_sorted() && Plan::ALL.is_sorted_by_key(|plan| plan.quota()));
+    }
 
     proptest! {
         #[test]

@@ -65,7 +65,7 @@ impl Key {
     }
 
     pub(crate) fn cycle(user: &UserId, start: Timestamp) -> Self {
-        Self::new(user_pk(user), format!("CYCLE#{}", sortable(start)))
+        Self::new(user_pk(user), format!("{CYCLE}{}", sortable(start)))
     }
 
     pub(crate) fn history(user: &UserId, id: &HistoryId) -> Self {
@@ -118,6 +118,7 @@ impl Key {
 
 pub(crate) const CONNECTION: &str = "CONNECTION#";
 pub(crate) const POST: &str = "POST#";
+pub(crate) const CYCLE: &str = "CYCLE#";
 pub(crate) const HISTORY: &str = "HISTORY#";
 
 pub(crate) const LEFTOVERS: &str = "LEFTOVERS";

@@ -9,10 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::cursor::{Cursor, Page};
 use crate::items::{from_item, text};
-use crate::key::{HISTORY, Key, SHARDS, sortable, user_pk};
+use crate::key::{CYCLE, HISTORY, Key, SHARDS, sortable, user_pk};
 use crate::posts::{cancellation, failed, is_conflict, transact_put};
 use crate::schema::CLOSING_INDEX;
 use crate::{Store, StoreError};
+
+/// More cycles than can be open at once: posts are written a year ahead, and a plan that began anew may have left some.
+const CYCLES_AHEAD_MAX: i32 = 40;
 
 #[derive(Serialize, Deserialize)]
 struct CycleItem {
@@ -159,6 +162,26 @@ impl Store {
         let span = subscription.cycle_at(now);
         let stored = self.cycle(&user.id, span.start).await?;
         Ok(Some(stored.unwrap_or_else(|| Cycle::open(user.id.clone(), span, subscription.plan, span.start))))
+    }
+
+    /// A user's stored cycles that begin at `start` or later, in order, strongly consistent. No more than [`CYCLES_AHEAD_MAX`].
+    pub async fn cycles_from(&self, user: &UserId, start: Timestamp) -> Result<Vec<Cycle>, StoreError> {
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.tables.ledger)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
+            .expression_attribute_values(":pk", text(user_pk(user)))
+            .expression_attribute_values(":from", text(Key::cycle(user, start).sk))
+            // The letter after all that a time begins with.
+            .expression_attribute_values(":to", text(format!("{CYCLE}:")))
+            .limit(CYCLES_AHEAD_MAX)
+            .send()
+            .await
+            .map_err(StoreError::unavailable("reading the cycles ahead"))?;
+        let rows = answer.items.unwrap_or_default().into_iter();
+        rows.map(|item| Ok(from_item::<CycleItem>("cycle", item)?.into())).collect()
     }
 
     /// Stores changes of the ledger alone, all or none; `false`: a cycle changed meanwhile, read it again and repeat.

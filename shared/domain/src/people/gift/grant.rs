@@ -1,0 +1,241 @@
+//! What a certificate brings to whoever redeems it.
+//!
+//! | the plan that runs | what happens | history row |
+//! |---|---|---|
+//! | none, or one that has ended | the certificate's plan begins now, with a full first cycle | `gift_redeemed`, from 0 |
+//! | the same | the running cycle grows by what the plan holds; the next one is as ever | `gift_redeemed` |
+//! | a lower one | upgrade now: the running cycle, and each that posts have opened ahead, grows by what the higher plan holds more; so do those to come | `plan_changed`, one a cycle |
+//! | a higher one | nothing: refused, and the certificate stays valid | – |
+//!
+//! Nothing is ever taken away: what is used and reserved stays, and so does what earlier certificates have added. Cycles keep their
+//! dates. A running cycle that nobody has touched is opened first, with a `cycle_opened` row of its own.
+
+use jiff::Timestamp;
+
+use crate::id::IdEntropy;
+use crate::ledger::{Actor, Cause, ChangeReason, Cycle, LedgerChange};
+use crate::plan::{Plan, Source, Subscription};
+use crate::user::User;
+
+/// What has to be stored, together with the certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// Whoever redeems, with the plan; `rev` is one more than it was, also when nothing else changes.
+    pub user: User,
+    /// The running cycle first.
+    pub changes: Vec<LedgerChange>,
+}
+
+/// Why a valid certificate brings nothing. It is not used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotGranted {
+    /// A higher plan runs.
+    #[error("a higher plan is running")]
+    HigherPlanRuns,
+    /// The cycle holds all that one may.
+    #[error("the cycle cannot hold more posts")]
+    CycleFull,
+}
+
+/// What a certificate for `plan` brings to `user` at `now`. `cycles`: the stored ones from the running cycle on, in order; those of an
+/// earlier plan among them are left alone.
+pub fn grant(
+    plan: Plan,
+    user: User,
+    cycles: &[Cycle],
+    now: Timestamp,
+    mut entropy: impl FnMut() -> IdEntropy,
+) -> Result<Grant, NotGranted> {
+    let mut cause = || Cause { entropy: entropy(), at: now, actor: Actor::User, post_id: None };
+    let running = user.subscription.filter(|subscription| subscription.active);
+    let (subscription, changes) = match running {
+        None => {
+            let subscription = Subscription { plan, anchor: now, active: true, source: Source::Gift };
+            let cycle = Cycle::open(user.id.clone(), subscription.cycle_at(now), plan, now);
+            (subscription, vec![cycle.opening(ChangeReason::GiftRedeemed, cause())])
+        }
+        Some(running) if running.plan > plan => return Err(NotGranted::HigherPlanRuns),
+        Some(running) if running.plan == plan => {
+            let change = running_cycle(&user, &running, cycles, now).grown(plan.quota(), plan, ChangeReason::GiftRedeemed, cause)?;
+            (running, vec![change])
+        }
+        Some(running) => {
+            let more = plan.quota() - running.plan.quota();
+            let first = running_cycle(&user, &running, cycles, now).grown(more, plan, ChangeReason::PlanChanged, &mut cause)?;
+            let ahead = cycles.iter().filter(|cycle| cycle.span.start > now && running.cycle_at(cycle.span.start) == cycle.span);
+            let ahead = ahead.map(|cycle| Standing::Stored(cycle.clone()).grown(more, plan, ChangeReason::PlanChanged, &mut cause));
+            let changes = std::iter::once(Ok(first)).chain(ahead).collect::<Result<_, _>>()?;
+            (Subscription { plan, source: Source::Gift, ..running }, changes)
+        }
+    };
+    let rev = user.rev + 1;
+    Ok(Grant { user: User { subscription: Some(subscription), rev, ..user }, changes })
+}
+
+/// A cycle, and whether it has to be opened first.
+enum Standing {
+    Stored(Cycle),
+    Untouched(Cycle),
+}
+
+fn running_cycle(user: &User, plan: &Subscription, cycles: &[Cycle], now: Timestamp) -> Standing {
+    let span = plan.cycle_at(now);
+    match cycles.iter().find(|cycle| cycle.span == span) {
+        Some(cycle) => Standing::Stored(cycle.clone()),
+        None => Standing::Untouched(Cycle::open(user.id.clone(), span, plan.plan, now)),
+    }
+}
+
+impl Standing {
+    fn grown(self, posts: u32, plan: Plan, reason: ChangeReason, mut cause: impl FnMut() -> Cause) -> Result<LedgerChange, NotGranted> {
+        let (cycle, opening) = match self {
+            Self::Stored(cycle) => (cycle, Vec::new()),
+            Self::Untouched(cycle) => {
+                let opening = cycle.opening(ChangeReason::CycleOpened, cause()).entries;
+                (cycle, opening)
+            }
+        };
+        let mut change = cycle.grow(posts, plan, reason, cause()).ok_or(NotGranted::CycleFull)?;
+        change.entries.splice(0..0, opening);
+        Ok(change)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use proptest::prelude::*;
+
+    use super::super::super::phone::PhoneNumber;
+    use super::*;
+    use crate::id::UserId;
+    use crate::ledger::QUOTA_MAX;
+    use crate::plan::CYCLE;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn user(subscription: Option<Subscription>) -> User {
+        let phone = PhoneNumber::parse("+61412345678").unwrap();
+        User { id: UserId::new(at(0), [1; 10]), phone, created_at: at(0), subscription, rev: 3 }
+    }
+
+    fn running(plan: Plan) -> Subscription {
+        Subscription { plan, anchor: at(0), active: true, source: Source::Subscription }
+    }
+
+    fn cycle(plan: &Subscription, index: i32, reserved: u32) -> Cycle {
+        let start = plan.cycle_at(plan.anchor + CYCLE * index);
+        let mut cycle = Cycle::open(user(None).id, start, plan.plan, at(0));
+        (cycle.rev, cycle.reserved, cycle.remaining) = (7, reserved, cycle.quota - reserved);
+        cycle
+    }
+
+    fn granted(plan: Plan, user: User, cycles: &[Cycle]) -> Result<Grant, NotGranted> {
+        let mut count = 0;
+        grant(plan, user, cycles, at(50), || {
+            count += 1;
+            [count; 10]
+        })
+    }
+
+    /// Reason, totals and remainings of each row of a change.
+    fn rows(change: &LedgerChange) -> Vec<(ChangeReason, [u32; 4])> {
+        let row = |entry: &crate::ledger::HistoryEntry| {
+            (entry.reason, [entry.previous_total, entry.new_total, entry.previous_remaining, entry.new_remaining])
+        };
+        change.entries.iter().map(row).collect()
+    }
+
+    #[test]
+    fn without_a_plan_one_begins_with_a_full_cycle_and_one_row() {
+        let ended = Subscription { active: false, ..running(Plan::Professional) };
+        for before in [None, Some(ended)] {
+            let Grant { user, changes } = granted(Plan::Starter, user(before), &[]).unwrap();
+            let subscription = user.subscription.unwrap();
+            assert_eq!((subscription.plan, subscription.anchor, subscription.source), (Plan::Starter, at(50), Source::Gift));
+            let [change] = changes.as_slice() else { panic!("one cycle") };
+            assert_eq!((user.rev, change.expected_rev, change.cycle.span.start, change.cycle.remaining), (4, None, at(50), 12));
+            assert_eq!(rows(change), [(ChangeReason::GiftRedeemed, [0, 12, 0, 12])]);
+        }
+    }
+
+    #[test]
+    fn the_same_plan_adds_its_posts_to_the_running_cycle_and_to_no_other() {
+        let plan = running(Plan::Starter);
+        let Grant { user, changes } = granted(Plan::Starter, user(Some(plan)), &[cycle(&plan, 0, 5), cycle(&plan, 1, 1)]).unwrap();
+        assert_eq!((user.subscription, user.rev), (Some(plan), 4));
+        let [change] = changes.as_slice() else { panic!("one cycle") };
+        assert_eq!((change.expected_rev, change.cycle.quota, change.cycle.reserved), (Some(7), 24, 5));
+        assert_eq!(rows(change), [(ChangeReason::GiftRedeemed, [12, 24, 7, 19])]);
+    }
+
+    #[test]
+    fn a_higher_plan_raises_the_running_cycle_and_those_opened_ahead() {
+        let plan = running(Plan::Starter);
+        let mut grown = cycle(&plan, 0, 5);
+        (grown.quota, grown.remaining) = (24, 19);
+        let mut other_anchor = cycle(&plan, 2, 0);
+        other_anchor.span.start += SignedDuration::from_secs(1);
+        let cycles = [grown, cycle(&plan, 1, 1), other_anchor];
+        let Grant { user, changes } = granted(Plan::Professional, user(Some(plan)), &cycles).unwrap();
+        assert_eq!(user.subscription, Some(Subscription { plan: Plan::Professional, source: Source::Gift, ..plan }));
+        let told: Vec<_> = changes.iter().flat_map(rows).collect();
+        assert_eq!(told, [(ChangeReason::PlanChanged, [24, 64, 19, 59]), (ChangeReason::PlanChanged, [12, 52, 11, 51])]);
+        assert!(changes.iter().all(|change| change.cycle.plan == Plan::Professional && change.cycle.adds_up()));
+        assert_ne!(changes[0].entries[0].id, changes[1].entries[0].id);
+    }
+
+    #[test]
+    fn a_lower_plan_is_refused() {
+        let plan = running(Plan::Professional);
+        assert_eq!(granted(Plan::Starter, user(Some(plan)), &[cycle(&plan, 0, 0)]), Err(NotGranted::HigherPlanRuns));
+    }
+
+    #[test]
+    fn a_running_cycle_that_nobody_touched_is_opened_first() {
+        let plan = running(Plan::Starter);
+        for (gift, reason, total) in [(Plan::Starter, ChangeReason::GiftRedeemed, 24), (Plan::Professional, ChangeReason::PlanChanged, 52)]
+        {
+            let changes = granted(gift, user(Some(plan)), &[]).unwrap().changes;
+            let [change] = changes.as_slice() else { panic!("one cycle") };
+            assert_eq!((change.expected_rev, change.cycle.rev), (None, 1));
+            assert_eq!(rows(change), [(ChangeReason::CycleOpened, [0, 12, 0, 12]), (reason, [12, total, 12, total])]);
+            assert!(change.entries[0].id < change.entries[1].id);
+        }
+    }
+
+    #[test]
+    fn a_cycle_that_holds_all_it_may_keeps_the_certificate_whole() {
+        let plan = running(Plan::Starter);
+        let mut full = cycle(&plan, 0, 0);
+        (full.quota, full.remaining) = (QUOTA_MAX, QUOTA_MAX);
+        assert_eq!(granted(Plan::Starter, user(Some(plan)), &[full]), Err(NotGranted::CycleFull));
+    }
+
+    proptest! {
+        #[test]
+        fn certificates_in_any_order_add_up_and_take_nothing_away(gifts in proptest::collection::vec(any::<bool>(), 1..30)) {
+            let (mut who, mut stored, mut remaining) = (user(None), Vec::<Cycle>::new(), 0);
+            for professional in gifts {
+                let plan = if professional { Plan::Professional } else { Plan::Starter };
+                match granted(plan, who.clone(), &stored) {
+                    Ok(Grant { user, changes }) => {
+                        for entry in &changes[0].entries {
+                            prop_assert_eq!(entry.previous_remaining, remaining);
+                            remaining = entry.new_remaining;
+                        }
+                        prop_assert!(changes[0].cycle.adds_up() && changes[0].cycle.remaining == remaining);
+                        prop_assert!(stored.first().is_none_or(|before| before.quota < changes[0].cycle.quota));
+                        (who, stored) = (user, vec![changes[0].cycle.clone()]);
+                    }
+                    Err(error) => {
+                        prop_assert_eq!(error, NotGranted::HigherPlanRuns);
+                        prop_assert!(!professional && who.subscription.unwrap().plan == Plan::Professional);
+                    }
+                }
+            }
+        }
+    }
+}
