@@ -1,5 +1,6 @@
 //! The stage for journeys: the whole service in this process, people with browsers, and a look at what is left behind.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -178,6 +179,11 @@ impl Stage {
         let answer = client.get_queue_attributes().queue_url(aws::queue_url(queue)).attribute_names(name.clone()).send().await?;
         let count = answer.attributes().and_then(|attributes| attributes.get(&name)).context("a queue without counts")?;
         Ok(count.parse()?)
+    }
+
+    /// The folder of the service.
+    pub fn data_dir(&self) -> &Path {
+        self.data_dir.path()
     }
 
     /// The log lines and metrics so far.

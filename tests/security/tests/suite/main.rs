@@ -1,0 +1,11 @@
+//! The attack list, the cross-tenant probes, the races and the canaries, over the whole service.
+
+mod bodies;
+mod canaries;
+mod gates;
+mod oauth;
+mod onboarding;
+mod paths;
+mod races;
+mod sessions;
+mod tenants;
