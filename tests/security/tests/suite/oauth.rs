@@ -25,8 +25,20 @@ fn forgeries() -> Vec<Attack> {
         attack("a platform in capitals", Ann, "GET", "/oauth/X/callback?{callback_query}").gets(404, "not_found"),
         attack("only looking", Ann, "HEAD", own).is_bare(405),
         attack("a form", Ann, "POST", own).json("{}").gets(405, "method_not_allowed"),
-        attack("fetched ahead", Ann, "GET", own).with("sec-purpose", "prefetch;prerender").is_harmless(204),
+        attack("fetched ahead", Ann, "GET", own).with("sec-purpose", "prefetch;prerender").gets(503, "unavailable"),
     ];
+    let reconnects = [
+        ("another's connection", Eve, "x", "{x}"),
+        ("hers on another platform", Ann, "facebook", "{x}"),
+        ("a post", Ann, "x", "{draft}"),
+        ("a key", Ann, "x", "..%23evil"),
+    ];
+    rows.extend(reconnects.map(|(what, by, platform, id)| {
+        attack(format!("a reconnect of {what}"), by, "GET", format!("/oauth/{platform}/start?reconnect={id}")).gets(404, "not_found")
+    }));
+    // Names that stand twice mean one thing to us and another to the platform.
+    let more = ["iss=https://evil.example", "iss=evil", "iss=&iss=", "state=evil", "code=evil&code=evil", "state={csrf}"];
+    rows.extend(more.map(|more| attack("a parameter more", Ann, "GET", format!("{own}&{more}")).is_sent_to("error=state_invalid")));
     let states = [
         "state=evilevilevilevilevilevilevilevilevilevilevE&code=evil",
         "state=&code=evil",

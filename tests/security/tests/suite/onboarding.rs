@@ -126,6 +126,7 @@ const COUNTERS: &[&str] = &["CODE#", "COUNT#"];
 async fn a_number_that_no_code_goes_to_is_refused_by_its_field_and_no_text_is_sent() -> Outcome {
     play(async |stage| {
         let scene = Scene::set(stage).await?;
+        scene.eve.browser.post("/api/verification-codes", Some(&json!({ "phone": security::scene::EVES_PHONE }))).await?.expect(202)?;
         tell(run(&scene, &numbers()).await?, "attack rows on phone numbers");
         Ok(())
     })
@@ -197,7 +198,8 @@ async fn known_and_unknown_numbers_cost_the_same_and_are_told_the_same() -> Outc
             let after = stage.service().aws().calls();
             // The queue is asked all the time, whoever signs in.
             let spent = after.into_iter().map(|(name, count)| (name.clone(), count - before.get(&name).copied().unwrap_or(0)));
-            let spent: Vec<_> = spent.filter(|(name, count)| *count > 0 && !name.starts_with("sqs.") && !name.starts_with("sns.")).collect();
+            let spent: Vec<_> =
+                spent.filter(|(name, count)| *count > 0 && !name.starts_with("sqs.") && !name.starts_with("sns.")).collect();
             let fields: Vec<_> = answer.json.as_object().unwrap().keys().cloned().collect();
             let headers: Vec<_> = answer.headers.into_iter().filter(|(name, _)| name != "date").collect();
             told.push((fields, headers, spent));
