@@ -29,8 +29,9 @@ fn is_home(canary: &Canary, place: &str) -> bool {
     let homes: &[&str] = match canary.name.as_str() {
         "phone" => &["postledger-local-users USER#", "texts "],
         "code" => &["texts "],
-        "post text" | "edited text" => &["postledger-local-posts USER#", "sim x posts"],
-        "note" => &["postledger-local-posts USER#"],
+        // An answer that is kept for its owner's Idempotency-Key holds what its owner wrote, for a day.
+        "post text" => &["postledger-local-posts USER#", "postledger-local-sessions KEY#", "sim x posts"],
+        "note" => &["postledger-local-posts USER#", "postledger-local-sessions KEY#"],
         "code verifier" => &["postledger-local-sessions FLOW#"],
         "token" | "app secret" | "hash key" => &["secret_versions "],
         _ => &[],
