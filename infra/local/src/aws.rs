@@ -28,6 +28,7 @@ use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use edge::clock::Clock;
+use jiff::Timestamp;
 use secrecy::SecretString;
 
 pub use fault::{CallInfo, Fault, Hook};
@@ -66,6 +67,7 @@ struct Engines {
     clock: Clock,
     dynamodb: dynamodb::Dynamodb,
     file: file::File,
+    region: String,
     watch: fault::Watch,
 }
 
@@ -81,7 +83,15 @@ impl Aws {
         file::make_private_dir(data_dir).with_context(|| format!("making the data folder {}", data_dir.display()))?;
         let dynamodb = dynamodb::Dynamodb::open(&data_dir.join("dynamodb.sqlite")).context("opening the tables")?;
         let file = file::File::open(&data_dir.join("aws.sqlite")).context("opening queue, schedules and secrets")?;
-        Ok(Self(Arc::new(Engines { clock, dynamodb, file, watch: fault::Watch::default() })))
+        Ok(Self(Arc::new(Engines { clock, dynamodb, file, region: REGION.to_owned(), watch: fault::Watch::default() })))
+    }
+
+    /// The services without a folder: all of it is gone with the last clone. The SDK keeps its budget of retries by region for
+    /// the whole process; a `region` of its own keeps what happens here apart from what happens elsewhere.
+    pub fn in_memory(region: &str, clock: Clock) -> anyhow::Result<Self> {
+        let dynamodb = dynamodb::Dynamodb::in_memory().context("opening the tables")?;
+        let file = file::File::in_memory().context("opening queue, schedules and secrets")?;
+        Ok(Self(Arc::new(Engines { clock, dynamodb, file, region: region.to_owned(), watch: fault::Watch::default() })))
     }
 
     /// What the SDK clients are built from: the cloud's limits, this machine's engines.
@@ -89,7 +99,7 @@ impl Aws {
         let credentials = Credentials::new("local", "local", None, None, "local");
         SdkConfig::builder()
             .behavior_version(cloud::sdk::behavior())
-            .region(Region::from_static(REGION))
+            .region(Region::new(self.0.region.clone()))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .retry_config(cloud::sdk::retries())
             .timeout_config(cloud::sdk::timeouts())
@@ -101,6 +111,29 @@ impl Aws {
     pub fn fire_due_schedules(&self) -> anyhow::Result<usize> {
         let now = self.0.clock.now();
         Ok(self.0.file.transaction(|tx| scheduler::fire_due(tx, now))?)
+    }
+
+    /// When the queue or a schedule has something to do next; what has waited is due now. `None`: nothing is left there.
+    pub fn next_due(&self) -> anyhow::Result<Option<Timestamp>> {
+        Ok(self.0.file.transaction(file::next_due)?)
+    }
+
+    /// The secrets that are kept: name, version and value, unsealed, for checks.
+    pub fn secrets(&self) -> anyhow::Result<Vec<(String, String, String)>> {
+        Ok(self.0.file.transaction(secrets::all)?)
+    }
+
+    /// How many messages a queue holds, hidden ones too.
+    pub fn messages(&self, queue: &str) -> anyhow::Result<u64> {
+        Ok(self.0.file.transaction(|tx| file::messages(tx, queue))?)
+    }
+
+    /// Asks the tables past every client, hook and count, with a request and an answer in DynamoDB's own JSON: for checks, and
+    /// for putting in what an earlier run left.
+    pub fn tables(&self, operation: &str, request: &serde_json::Value) -> anyhow::Result<serde_json::Value> {
+        let answer = self.0.dynamodb.serve(operation, request.to_string().as_bytes());
+        anyhow::ensure!(answer.status == 200, "{operation}: {}", answer.body);
+        Ok(serde_json::from_str(&answer.body)?)
     }
 
     /// The text messages that were "sent", newest first.

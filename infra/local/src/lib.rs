@@ -13,7 +13,7 @@ mod listen;
 mod page;
 mod routes;
 pub mod service;
-mod variables;
+pub mod variables;
 
 pub use browser::{Browser, Reply};
 pub use page::what_to_try;

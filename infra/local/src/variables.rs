@@ -8,14 +8,14 @@ use store::Tables;
 use crate::aws;
 
 /// What the names of our secrets begin with.
-pub(crate) const SECRETS_PREFIX: &str = "postledger/local";
+pub const SECRETS_PREFIX: &str = "postledger/local";
 /// Variables that a test sets otherwise than this machine does.
 pub type Settings = &'static [(&'static str, &'static str)];
 
 const SCHEDULE_GROUP: &str = "postledger-local";
 
 /// The tables by name.
-pub(crate) fn tables() -> Tables {
+pub fn tables() -> Tables {
     Tables {
         users: "postledger-local-users".to_owned(),
         posts: "postledger-local-posts".to_owned(),
@@ -30,7 +30,7 @@ pub(crate) fn origin(host: &str, port: u16) -> String {
 }
 
 /// Every variable that a function reads, for a service on `port` of this machine; `settings` say otherwise where they say anything.
-pub(crate) fn source(port: u16, platforms: Addresses, settings: Settings) -> Source {
+pub fn source(port: u16, platforms: Addresses, settings: Settings) -> Source {
     let (tables, base_url) = (tables(), origin("localhost", port));
     let allowed = format!("{base_url},{}", origin("127.0.0.1", port));
     Source::from_fn(move |variable| {

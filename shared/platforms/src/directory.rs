@@ -30,8 +30,8 @@ pub enum PlatformsError {
 
 /// One adapter for each [`PlatformName`].
 pub struct Platforms {
-    x: X,
-    facebook: Facebook,
+    x: Box<dyn Platform>,
+    facebook: Box<dyn Platform>,
 }
 
 impl Platforms {
@@ -40,21 +40,26 @@ impl Platforms {
         check(&addresses)?;
         let http = Http::new(named(&addresses).iter().all(|(_, url)| url.scheme() == "https")).map_err(PlatformsError::Client)?;
         Ok(Self {
-            x: X { authorize_url: addresses.x_authorize_url, api_url: addresses.x_api_url, http: http.clone() },
-            facebook: Facebook {
+            x: Box::new(X { authorize_url: addresses.x_authorize_url, api_url: addresses.x_api_url, http: http.clone() }),
+            facebook: Box::new(Facebook {
                 authorize_url: addresses.facebook_authorize_url,
                 api_url: addresses.facebook_api_url,
                 version: addresses.facebook_version,
                 http,
-            },
+            }),
         })
+    }
+
+    /// Adapters from elsewhere in the places of X and Facebook: networks of any class, for proving the machine.
+    pub fn of(x: Box<dyn Platform>, facebook: Box<dyn Platform>) -> Self {
+        Self { x, facebook }
     }
 
     /// The adapter for `name`.
     pub fn get(&self, name: PlatformName) -> &dyn Platform {
         match name {
-            PlatformName::X => &self.x,
-            PlatformName::Facebook => &self.facebook,
+            PlatformName::X => &*self.x,
+            PlatformName::Facebook => &*self.facebook,
         }
     }
 

@@ -24,7 +24,7 @@ impl HttpConnector for Aws {
         // does: what works at the same time must interleave here as it does there.
         HttpConnectorFuture::new(async move {
             tokio::task::yield_now().await;
-            let answer = aws.exchange(&request);
+            let answer = aws.exchange(request).await;
             tokio::task::yield_now().await;
             answer
         })
@@ -80,16 +80,39 @@ impl Service {
 }
 
 impl Aws {
-    fn exchange(&self, request: &HttpRequest) -> Result<HttpResponse, ConnectorError> {
-        let call = address(request).map_err(|why| ConnectorError::user(why.into()))?;
+    async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+        let call = address(&request).map_err(|why| ConnectorError::user(why.into()))?;
         let info = CallInfo { service: call.service.name(), operation: call.operation.clone() };
         match self.0.watch.observe(&info) {
             None => to_http(self.serve(&call)),
             Some(Fault::Throttle) => to_http(call.service.throttled()),
+            Some(Fault::Conflict) => to_http(conflict(&call)),
             Some(Fault::FailBefore) => Err(broken()),
             Some(Fault::LoseAnswerAfterApply) => {
                 self.serve(&call);
                 Err(broken())
+            }
+            Some(Fault::Stall) => std::future::pending().await,
+            Some(Fault::StallAfterApply) => {
+                self.serve(&call);
+                std::future::pending().await
+            }
+            Some(Fault::LandLate(later)) => {
+                let aws = self.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(later).await;
+                    if let Ok(call) = address(&request) {
+                        aws.serve(&call);
+                    }
+                });
+                Err(broken())
+            }
+            Some(Fault::EmptyIndex) if is_index_query(&call) => {
+                to_http(call.service.protocol().answer(Ok(r#"{"Items":[],"Count":0,"ScannedCount":0}"#.to_owned())))
+            }
+            Some(Fault::EmptyIndex | Fault::GiveWay) => {
+                tokio::task::yield_now().await;
+                to_http(self.serve(&call))
             }
         }
     }
@@ -123,6 +146,34 @@ fn address(request: &HttpRequest) -> Result<Call<'_>, &'static str> {
         },
     };
     Ok(Call { service, operation, url, body })
+}
+
+/// What the tables say when a transaction holds an item that a write wants.
+fn conflict(call: &Call<'_>) -> Answer {
+    let body = serde_json::from_slice::<serde_json::Value>(call.body).unwrap_or_default();
+    let legs = body["TransactItems"].as_array().map_or(0, Vec::len);
+    let refusal = match (call.service, call.operation.as_str()) {
+        (Service::Dynamodb, "TransactWriteItems") => {
+            let reason = |leg| serde_json::json!({ "Code": if leg == 0 { "TransactionConflict" } else { "None" } });
+            let reasons: Vec<_> = (0..legs).map(reason).collect();
+            let body = serde_json::json!({
+                "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+                "Message": "Transaction cancelled, please refer cancellation reasons for specific reasons [TransactionConflict]",
+                "CancellationReasons": reasons,
+            });
+            return Answer { status: 400, content_type: "application/x-amz-json-1.0", error_type: None, body: body.to_string() };
+        }
+        (Service::Dynamodb, "PutItem" | "UpdateItem" | "DeleteItem") => {
+            Refusal::new("TransactionConflictException", "Transaction is ongoing for the item")
+        }
+        _ => return call.service.throttled(),
+    };
+    call.service.protocol().answer(Err(refusal))
+}
+
+fn is_index_query(call: &Call<'_>) -> bool {
+    let body = || serde_json::from_slice::<serde_json::Value>(call.body).unwrap_or_default();
+    call.service == Service::Dynamodb && call.operation == "Query" && body()["IndexName"].is_string()
 }
 
 fn to_http(answer: Answer) -> Result<HttpResponse, ConnectorError> {

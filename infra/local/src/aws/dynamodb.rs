@@ -24,6 +24,11 @@ impl Dynamodb {
         Ok(Self { database })
     }
 
+    /// Tables that are gone with the process.
+    pub(crate) fn in_memory() -> anyhow::Result<Self> {
+        Ok(Self { database: Database::memory()? })
+    }
+
     pub(crate) fn serve(&self, operation: &str, body: &[u8]) -> Answer {
         match self.run(operation, body) {
             Ok(body) => Answer { status: 200, content_type: CONTENT_TYPE, error_type: None, body },

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 /// A call that a client is making.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,18 @@ pub enum Fault {
     LoseAnswerAfterApply,
     /// The service refuses the call: too many at the moment.
     Throttle,
+    /// The tables refuse a write: somebody else is writing the same items. Elsewhere as [`Fault::Throttle`].
+    Conflict,
+    /// The service never saw the call, and no answer ever comes.
+    Stall,
+    /// The service carries the call out, and no answer ever comes.
+    StallAfterApply,
+    /// The connection breaks at once, and the service carries the call out so much later.
+    LandLate(Duration),
+    /// An index that is behind: a query on one finds nothing. Elsewhere nothing happens.
+    EmptyIndex,
+    /// The caller gives way once more before the service sees the call: whoever drives it may let it wait there.
+    GiveWay,
 }
 
 /// Decides for each call whether, and how, it breaks.

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::wire::Refusal;
@@ -66,6 +67,13 @@ impl File {
         Ok(Self(Mutex::new(connection)))
     }
 
+    /// A file that is gone with the process.
+    pub(crate) fn in_memory() -> rusqlite::Result<Self> {
+        let connection = Connection::open_in_memory()?;
+        connection.execute_batch(SCHEMA)?;
+        Ok(Self(Mutex::new(connection)))
+    }
+
     /// Runs `work` as one transaction: a refusal takes all of it back.
     pub(crate) fn transaction<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T, Refusal>) -> Result<T, Refusal> {
         // A panic inside `work` drops the transaction, which rolls it back: the connection behind the lock is whole.
@@ -75,6 +83,20 @@ impl File {
         tx.commit()?;
         Ok(done)
     }
+}
+
+/// The earliest moment at which a wake-up becomes visible or a schedule fires.
+pub(crate) fn next_due(tx: &Transaction<'_>) -> Result<Option<Timestamp>, Refusal> {
+    let sql = "SELECT min(at) FROM (SELECT min(visible_ms) AS at FROM messages WHERE queue = ?1
+               UNION ALL SELECT min(at_ms) FROM schedules WHERE fired_ms IS NULL)";
+    let millis: Option<i64> = tx.query_row(sql, [super::WAKE_UPS], |row| row.get(0))?;
+    Ok(millis.and_then(|millis| Timestamp::from_millisecond(millis).ok()))
+}
+
+/// How many messages a queue holds, hidden ones too.
+pub(crate) fn messages(tx: &Transaction<'_>, queue: &str) -> Result<u64, Refusal> {
+    let count: i64 = tx.query_row("SELECT count(*) FROM messages WHERE queue = ?1", [queue], |row| row.get(0))?;
+    Ok(u64::try_from(count).unwrap_or_default())
 }
 
 /// Makes the folder, closed to other users, unless it is there.

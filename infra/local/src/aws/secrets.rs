@@ -217,3 +217,10 @@ fn taken(message: &str) -> Refusal {
 fn unknown() -> Refusal {
     Refusal::new("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
 }
+
+/// Every version of every secret.
+pub(crate) fn all(tx: &Transaction<'_>) -> Result<Vec<(String, String, String)>, Refusal> {
+    let mut statement = tx.prepare_cached("SELECT name, version, value FROM secret_versions ORDER BY name, version")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}

@@ -1,0 +1,264 @@
+//! What must hold when everything rests, counted in the platform and in the tables. The names are those of the invariants.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use local::aws::DEAD_LETTERS;
+use local::variables::tables;
+use serde_json::{Value, json};
+
+use crate::network::Publication;
+use crate::plan::{CLOCK_JUMP_SECS, Kind};
+use crate::scenario::Scenario;
+use crate::world::{World, account};
+
+/// How early or late a post may be by clocks that differ.
+const SKEW: SignedDuration = SignedDuration::from_secs(60);
+/// A call that was begun in time may end so much later.
+const CALL: SignedDuration = SignedDuration::from_secs(90);
+
+/// By then everything in the core stories is approved; one is tried again at 90 s.
+const APPROVED: SignedDuration = SignedDuration::from_secs(2);
+/// The most that one lost answer of ours may cost.
+const SWIFT: SignedDuration = SignedDuration::from_secs(5);
+
+/// A post as its row says.
+struct Row {
+    id: String,
+    user: String,
+    status: String,
+    text: String,
+    due: Timestamp,
+    latest: Timestamp,
+    cycle: Option<String>,
+    bound: Option<String>,
+    account: String,
+}
+
+/// Checks all of it and returns how the posts ended.
+pub(crate) fn check(world: &World, scenario: &Scenario) -> anyhow::Result<Vec<String>> {
+    let items = scan(world, &tables().posts)?;
+    let rows = rows(world, scenario, &items)?;
+    let publications = world.network.publications();
+    let say = |text: String| world.injector.violation(text);
+    rest(&rows, &say);
+    published_once(&rows, &publications, &say);
+    on_time(world, &rows, &publications, &say);
+    undisturbed(world, &rows, &publications, &say);
+    bound_once(&items, &rows, &say);
+    attempts(&items, &say);
+    ledger(world, &rows, &say)?;
+    connections(world, &say)?;
+    if world.aws.messages(DEAD_LETTERS)? > 0 && world.injector.hits().is_empty() {
+        say("S23: a dead letter without a fault".to_owned());
+    }
+    Ok(rows.into_iter().map(|row| row.status).collect())
+}
+
+fn scan(world: &World, table: &str) -> anyhow::Result<Vec<Value>> {
+    let scanned = world.aws.tables("Scan", &json!({ "TableName": table, "ConsistentRead": true }))?;
+    Ok(scanned["Items"].as_array().cloned().unwrap_or_default())
+}
+
+fn field(item: &Value, name: &str) -> String {
+    item[name]["S"].as_str().unwrap_or_default().to_owned()
+}
+
+fn number(item: &Value, name: &str) -> i64 {
+    item[name]["N"].as_str().and_then(|number| number.parse().ok()).unwrap_or(-1)
+}
+
+fn rows(world: &World, scenario: &Scenario, items: &[Value]) -> anyhow::Result<Vec<Row>> {
+    let find = |sk: &str| items.iter().find(|item| item["sk"]["S"] == sk);
+    let mut rows = Vec::new();
+    for (n, post) in world.posts.borrow().iter().enumerate() {
+        let id = post["id"].as_str().unwrap_or_default().to_owned();
+        let item = find(&format!("POST#{id}")).ok_or_else(|| anyhow::anyhow!("post {n} is gone"))?;
+        let content = find(&format!("POST#{id}#CONTENT")).ok_or_else(|| anyhow::anyhow!("post {n} has no content"))?;
+        let state = &item["state"]["M"];
+        rows.push(Row {
+            user: field(item, "user_id"),
+            status: field(item, "status"),
+            text: field(content, "text"),
+            due: field(item, "due_at").parse()?,
+            latest: field(item, "latest_at").parse()?,
+            cycle: item["cycle_start"]["S"].as_str().map(str::to_owned),
+            bound: state["platform_post_id"]["S"].as_str().map(str::to_owned),
+            account: account(scenario.posts[n].person),
+            id,
+        });
+    }
+    Ok(rows)
+}
+
+fn rest(rows: &[Row], say: &dyn Fn(String)) {
+    for row in rows {
+        if ["scheduled", "publishing", "processing", "unknown"].contains(&row.status.as_str()) {
+            say(format!("L1: {} ended {}", row.text, row.status));
+        }
+    }
+}
+
+fn published_once(rows: &[Row], publications: &[Publication], say: &dyn Fn(String)) {
+    let mut shown: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for publication in publications {
+        *shown.entry((&publication.account, &publication.text)).or_default() += 1;
+    }
+    for ((account, text), count) in &shown {
+        let meant: Vec<&Row> = rows.iter().filter(|row| row.account == *account && row.text == *text).collect();
+        if meant.is_empty() {
+            say(format!("S9: {account} shows {text:?}, which is not what any of its posts says"));
+        } else if *count > meant.len() {
+            say(format!("S1: {account} shows {text:?} {count} times for {} posts", meant.len()));
+        }
+        let may_show = meant.iter().filter(|row| !["cancelled", "draft", "failed", "missed"].contains(&row.status.as_str())).count();
+        if *count > may_show && !meant.is_empty() {
+            let ended: Vec<_> = meant.iter().map(|row| row.status.as_str()).collect();
+            say(format!("S8: {account} shows {text:?} {count} times, and its posts ended {ended:?}"));
+        }
+    }
+    for row in rows.iter().filter(|row| row.status == "published") {
+        let found = publications.iter().find(|publication| Some(&publication.id) == row.bound.as_ref());
+        match found {
+            Some(found) if found.text == row.text && found.account == row.account => {}
+            Some(found) => say(format!("S2: {} is bound to {:?} of {}", row.text, found.text, found.account)),
+            None => say(format!("S2: {} is published and the platform does not hold it", row.text)),
+        }
+    }
+}
+
+fn on_time(world: &World, rows: &[Row], publications: &[Publication], say: &dyn Fn(String)) {
+    let jump = if world.injector.clocks_jumped() { SignedDuration::from_secs(CLOCK_JUMP_SECS) } else { SignedDuration::ZERO };
+    for row in rows {
+        let Some(publication) = publications.iter().find(|publication| Some(&publication.id) == row.bound.as_ref()) else { continue };
+        if publication.at + SKEW + jump < row.due {
+            say(format!("S10: {} went out at {} and was due at {}", row.text, publication.at, row.due));
+        }
+        if publication.at > row.latest + CALL + jump {
+            say(format!("S22: {} went out at {} and was missed after {}", row.text, publication.at, row.latest));
+        }
+    }
+}
+
+/// A fault of our own services that stops no function leaves no doubt about a post (L9), and a lost answer no delay (L8).
+fn undisturbed(world: &World, rows: &[Row], publications: &[Publication], say: &dyn Fn(String)) {
+    let hits = world.injector.hits();
+    let [hit] = hits.as_slice() else { return };
+    if !hit.kind.is_gentle() {
+        return;
+    }
+    for row in rows.iter().filter(|row| ["unknown", "needs_review"].contains(&row.status.as_str())) {
+        say(format!("L9: {} ended {} though the platform always answered", row.text, row.status));
+    }
+    if hit.kind != Kind::AnswerLost {
+        return;
+    }
+    for row in rows {
+        let Some(publication) = publications.iter().find(|publication| Some(&publication.id) == row.bound.as_ref()) else { continue };
+        let asked = row.due.max(world.began + APPROVED);
+        if publication.at > asked + SWIFT {
+            say(format!("L8: one lost answer of ours made {} late: {} instead of {asked}", row.text, publication.at));
+        }
+    }
+}
+
+fn bound_once(items: &[Value], rows: &[Row], say: &dyn Fn(String)) {
+    let bound: Vec<_> = items.iter().filter(|item| field(item, "pk").starts_with("BOUND#")).collect();
+    for row in rows.iter().filter(|row| row.bound.is_some()) {
+        let of: Vec<_> = bound.iter().filter(|item| field(item, "post_id") == row.id).collect();
+        if of.len() != 1 {
+            say(format!("S25: {} is bound {} times", row.text, of.len()));
+        }
+    }
+}
+
+fn attempts(items: &[Value], say: &dyn Fn(String)) {
+    let mut ids = BTreeSet::new();
+    for item in items.iter().filter(|item| field(item, "sk").contains("#TRY#")) {
+        if !ids.insert(field(item, "id")) {
+            say(format!("S12: attempt {} is told twice", field(item, "id")));
+        }
+    }
+}
+
+fn ledger(world: &World, rows: &[Row], say: &dyn Fn(String)) -> anyhow::Result<()> {
+    let items = scan(world, &tables().ledger)?;
+    for cycle in items.iter().filter(|item| field(item, "sk").starts_with("CYCLE#")) {
+        let (owner, start) = (field(cycle, "user_id"), field(cycle, "start"));
+        let [total, used, reserved, remaining] = ["quota", "used", "reserved", "remaining"].map(|name| number(cycle, name));
+        if total != used + reserved + remaining || [used, reserved, remaining].iter().any(|number| *number < 0) {
+            say(format!("S3: {total} = {used} + {reserved} + {remaining} does not add up"));
+        }
+        let pays = |row: &&Row| row.user == owner && row.cycle.as_deref() == Some(start.as_str());
+        let count = |wanted: &[&str]| rows.iter().filter(pays).filter(|row| wanted.contains(&row.status.as_str())).count();
+        let (published, holding) = (count(&["published"]), count(&["scheduled", "publishing", "processing", "unknown", "needs_review"]));
+        if usize::try_from(used).ok() != Some(published) {
+            say(format!("S4: {used} are used and {published} posts of the cycle are published"));
+        }
+        if usize::try_from(reserved).ok() != Some(holding) {
+            say(format!("S5: {reserved} are reserved and {holding} posts hold a place"));
+        }
+        history(&items, &owner, &start, (total, remaining, used), say);
+    }
+    for row in rows.iter().filter(|row| row.cycle.is_some()) {
+        let paid = items.iter().any(|item| {
+            field(item, "sk").starts_with("CYCLE#") && field(item, "user_id") == row.user && Some(field(item, "start")) == row.cycle
+        });
+        if !paid {
+            say(format!("S6: the cycle of {} is not there", row.text));
+        }
+    }
+    Ok(())
+}
+
+fn history(items: &[Value], owner: &str, start: &str, held: (i64, i64, i64), say: &dyn Fn(String)) {
+    let of_cycle = |item: &&Value| {
+        let sk = field(item, "sk");
+        sk.starts_with("HISTORY#") && field(item, "pk") == format!("USER#{owner}") && field(item, "cycle_start") == start
+    };
+    let mut rows: Vec<_> = items.iter().filter(of_cycle).collect();
+    rows.sort_by_key(|item| field(item, "id"));
+    let (mut total, mut free, mut published, mut opened) = (0, 0, 0, 0);
+    for row in rows {
+        if number(row, "previous_total") != total || number(row, "previous_remaining") != free {
+            say(format!("S7: history row {} does not follow the one before", field(row, "id")));
+        }
+        (total, free) = (number(row, "new_total"), number(row, "new_remaining"));
+        published += i64::from(field(row, "reason") == "post_published");
+        opened += i64::from(number(row, "previous_total") == 0);
+    }
+    if (total, free, published) != held {
+        say(format!("S7: the history comes to {:?} and the cycle holds {held:?}", (total, free, published)));
+    }
+    if opened != 1 {
+        say(format!("S6: a cycle was opened {opened} times"));
+    }
+}
+
+fn connections(world: &World, say: &dyn Fn(String)) -> anyhow::Result<()> {
+    let items = scan(world, &tables().users)?;
+    let secrets = world.aws.secrets()?;
+    let rows: Vec<_> = items.iter().filter(|item| field(item, "sk").starts_with("CONNECTION#")).collect();
+    for row in &rows {
+        let (name, version) = (field(row, "secret_name"), field(row, "secret_version"));
+        if !secrets.iter().any(|(of, at, _)| *of == name && *at == version) {
+            say(format!("S15: the tokens of {} cannot be read", field(row, "username")));
+        }
+    }
+    for (name, ..) in secrets.iter().filter(|(name, ..)| name.contains("/connection/")) {
+        if !rows.iter().any(|row| field(row, "secret_name") == *name) {
+            say(format!("S16: {name} belongs to no connection"));
+        }
+    }
+    for (person, gone_at) in world.disconnected.borrow().iter() {
+        for (account_id, call, at) in world.network.acted() {
+            if account_id == account(*person) && at > *gone_at && call != "revoke" {
+                say(format!("S17: {call} for {account_id} at {at}, after it was disconnected at {gone_at}"));
+            }
+        }
+        if rows.iter().any(|row| field(row, "platform_user_id") == account(*person)) {
+            say(format!("S17: the row of {} is still there", account(*person)));
+        }
+    }
+    Ok(())
+}

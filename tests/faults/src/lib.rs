@@ -1,0 +1,15 @@
+//! Every call broken in every way, and millions of mixtures: the machine that publishes posts, proven on its own code.
+//!
+//! A run is a scenario (what people do), a plan (which calls break, and how) and a seed (every other chance). The product's own
+//! functions run over the real SDK clients on the embedded services, with a simulated platform, in one thread and in virtual time:
+//! the same three give the same run, call by call. When everything rests, the checks count in the platform and in the tables.
+
+pub mod actor;
+mod check;
+pub mod dice;
+mod network;
+pub mod plan;
+pub mod run;
+pub mod scenario;
+pub mod sweep;
+mod world;

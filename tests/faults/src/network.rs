@@ -1,0 +1,367 @@
+//! The simulated platform: what it holds is the truth that the checks count. It takes calls in this process, in virtual time, and
+//! breaks them as the plan says.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::failure::FailureCode;
+use domain::platform::PlatformName;
+use domain::token::TokenSet;
+use edge::clock::Clock;
+use jiff::{SignedDuration, Timestamp};
+use local::aws::Aws;
+use platforms::{
+    Account, AppCredentials, Capabilities, CodeExchange, ConsentRequest, ExchangeError, GrantedAccount, Issuer, Outcome, OwnPost, Platform,
+    ReadError, Reconcile, RefreshError, RevokeError,
+};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::actor::Actor;
+use crate::plan::{Injector, Kind, Side};
+use crate::scenario::Scenario;
+
+/// How long an access token lives after a refresh.
+const TOKEN_LIFE: SignedDuration = SignedDuration::from_hours(2);
+
+const SEARCH: Capabilities = capabilities(Reconcile::Search);
+const PERSON: Capabilities = capabilities(Reconcile::Person);
+
+const fn capabilities(reconcile: Reconcile) -> Capabilities {
+    Capabilities { scopes: &["post"], needs: None, reconcile, read_lag: SignedDuration::from_secs(30), refresh_rotates: true }
+}
+
+/// A post that the platform holds.
+#[derive(Debug, Clone)]
+pub(crate) struct Publication {
+    /// Its id.
+    pub(crate) id: String,
+    /// The account that it stands under.
+    pub(crate) account: String,
+    /// What it says.
+    pub(crate) text: String,
+    /// When it became visible.
+    pub(crate) at: Timestamp,
+}
+
+/// A use of a refresh token.
+struct Rotation {
+    successor: String,
+}
+
+#[derive(Default)]
+struct Held {
+    publications: Vec<Publication>,
+    /// Access tokens: whose, until when.
+    access: BTreeMap<String, (String, Timestamp)>,
+    /// Refresh tokens that are spent.
+    spent: BTreeMap<String, Rotation>,
+    /// Refresh tokens that can be used: whose.
+    fresh: BTreeMap<String, String>,
+    revoked: Vec<String>,
+    /// Token calls under way: account and caller.
+    refreshing: Vec<(String, Arc<Actor>)>,
+    /// Every call that acts for an account, with its time.
+    acted: Vec<(String, &'static str, Timestamp)>,
+    next: u64,
+}
+
+/// The platform. Clones are the same one.
+#[derive(Clone)]
+pub(crate) struct Network {
+    held: Arc<Mutex<Held>>,
+    injector: Injector,
+    aws: Aws,
+    /// The true time, whatever a function's own clock says.
+    clock: Clock,
+    /// How long a post takes to be listed.
+    lag: SignedDuration,
+    reconcile: Reconcile,
+    posts_table: String,
+}
+
+/// The platform did not answer as it should.
+enum Broken {
+    /// Not a byte was sent.
+    NotSent,
+    /// No readable answer.
+    Lost,
+    /// A limit.
+    Limited,
+    /// A refusal.
+    Refused,
+    /// The token.
+    Token,
+}
+
+impl Network {
+    /// An empty platform for `scenario`.
+    pub(crate) fn new(aws: Aws, injector: Injector, clock: Clock, scenario: &Scenario, posts_table: String) -> Self {
+        let (reconcile, lag) = (scenario.reconcile, SignedDuration::from_secs(scenario.lag_secs));
+        Self { held: Arc::default(), injector, aws, clock, lag, reconcile, posts_table }
+    }
+
+    /// The same platform as an adapter.
+    pub(crate) fn adapter(&self, name: PlatformName) -> Box<dyn Platform> {
+        Box::new(Adapter { name, network: self.clone() })
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What it holds.
+    pub(crate) fn publications(&self) -> Vec<Publication> {
+        self.held().publications.clone()
+    }
+
+    /// The calls that acted for an account, with their times.
+    pub(crate) fn acted(&self) -> Vec<(String, &'static str, Timestamp)> {
+        self.held().acted.clone()
+    }
+
+    /// A fresh grant for an account whose access token lives for `life`.
+    pub(crate) fn grant(&self, account: &str, life: SignedDuration) -> TokenSet {
+        let now = self.clock.now();
+        self.held().issue(account, now + life)
+    }
+
+    /// One call for `account`: it breaks as the plan says, or `apply` gives the answer.
+    async fn call<T>(
+        &self,
+        name: &'static str,
+        account: &str,
+        apply: impl FnOnce(&Self) -> Result<T, Broken> + Send + 'static,
+    ) -> Result<T, Broken>
+    where
+        T: Send + 'static,
+    {
+        tokio::task::yield_now().await;
+        let kind = self.injector.decide(Side::Platform, name);
+        if kind == Some(Kind::PauseBefore) {
+            tokio::task::yield_now().await;
+        }
+        self.held().acted.push((account.to_owned(), name, self.clock.now()));
+        let answer = match kind {
+            Some(Kind::CrashBefore) => std::future::pending().await,
+            Some(Kind::Unreachable) => Err(Broken::NotSent),
+            Some(Kind::LostBefore) => Err(Broken::Lost),
+            Some(Kind::LostAfter) => apply(self).and(Err(Broken::Lost)),
+            Some(Kind::SlowAfter) => {
+                let answer = apply(self);
+                tokio::time::sleep(Duration::from_secs(18)).await;
+                answer
+            }
+            Some(Kind::SilentAfter | Kind::CrashAfter) => {
+                let _lost = apply(self);
+                std::future::pending().await
+            }
+            Some(Kind::ArrivesLater) => {
+                let network = self.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(Duration::from_secs(25)).await;
+                    let _lost = apply(&network);
+                });
+                Err(Broken::Lost)
+            }
+            Some(Kind::Limited) => Err(Broken::Limited),
+            Some(Kind::Refused) => Err(Broken::Refused),
+            Some(Kind::TokenRefused) => Err(Broken::Token),
+            _ => apply(self),
+        };
+        tokio::task::yield_now().await;
+        answer
+    }
+
+    /// Makes a post visible. The intent must be stored by then: the table is asked, not the code.
+    fn publish(&self, account: &str, access: &str, text: &str) -> Result<(String, Option<String>), Broken> {
+        let now = self.clock.now();
+        if !self.held().is_live(account, access, now) {
+            return Err(Broken::Token);
+        }
+        let mut held = self.held();
+        held.next += 1;
+        let id = format!("p{}", held.next);
+        held.publications.push(Publication { id: id.clone(), account: account.to_owned(), text: text.to_owned(), at: now });
+        drop(held);
+        self.injector.note(&format!("the platform shows {text:?} as {id}"));
+        Ok((id.clone(), Some(format!("https://platform.example/{id}"))))
+    }
+
+    /// Whether the post of `text` stands in the table as being sent by somebody. The text begins with the post's mark.
+    fn demand_intent(&self, text: &str) {
+        let scanned = self.aws.tables("Scan", &json!({ "TableName": self.posts_table, "ConsistentRead": true })).unwrap_or(Value::Null);
+        let items = scanned["Items"].as_array().cloned().unwrap_or_default();
+        let hash = domain::content::Content { text: text.to_owned(), ai_recommendation: None }.hash();
+        let sent_by = |item: &Value| item["content_hash"]["S"] == hash.as_str();
+        let intended = items.iter().filter(|item| sent_by(item)).any(|item| {
+            let phase = &item["state"]["M"]["phase"]["S"];
+            (item["status"]["S"] == "publishing" && phase == "sending") || item["status"]["S"] == "unknown"
+        });
+        if !intended {
+            self.injector.violation(format!("S13: {text:?} is sent without a stored intent"));
+        }
+    }
+
+    fn rotate(&self, account: &str, refresh: &str) -> Result<TokenSet, Broken> {
+        let now = self.clock.now();
+        let mut held = self.held();
+        if let Some(rotation) = held.spent.get(refresh) {
+            let successor = rotation.successor.clone();
+            let stored = self.aws.secrets().unwrap_or_default().iter().any(|(_, _, value)| value.contains(&successor));
+            if stored {
+                self.injector.violation(format!("S14: a refresh token of {account} is used again after its successor was stored"));
+            }
+            // A token that comes twice ends the grant.
+            held.revoked.push(account.to_owned());
+            return Err(Broken::Refused);
+        }
+        if held.revoked.iter().any(|revoked| revoked == account) || held.fresh.remove(refresh).is_none() {
+            return Err(Broken::Refused);
+        }
+        let tokens = held.issue(account, now + TOKEN_LIFE);
+        let successor = tokens.refresh.as_ref().map(|token| token.expose_secret().to_owned()).unwrap_or_default();
+        held.spent.insert(refresh.to_owned(), Rotation { successor });
+        Ok(tokens)
+    }
+
+    fn begin_refresh(&self, account: &str) {
+        let Some(actor) = Actor::current() else { return };
+        let mut held = self.held();
+        held.refreshing.retain(|(_, other)| other.is_alive());
+        if held.refreshing.iter().any(|(of, other)| of == account && other.number != actor.number) {
+            self.injector.violation(format!("S14: two token calls for {account} at once"));
+        }
+        held.refreshing.push((account.to_owned(), actor));
+    }
+
+    fn end_refresh(&self, account: &str) {
+        let Some(actor) = Actor::current() else { return };
+        self.held().refreshing.retain(|(of, other)| of != account || other.number != actor.number);
+    }
+}
+
+impl Held {
+    fn issue(&mut self, account: &str, until: Timestamp) -> TokenSet {
+        self.next += 1;
+        let (access, refresh) = (format!("access-{account}-{}-end", self.next), format!("refresh-{account}-{}-end", self.next));
+        self.access.insert(access.clone(), (account.to_owned(), until));
+        self.fresh.insert(refresh.clone(), account.to_owned());
+        TokenSet {
+            access: access.into(),
+            refresh: Some(refresh.into()),
+            parent: None,
+            expires_at: Some(until),
+            scopes: vec!["post".to_owned()],
+        }
+    }
+
+    fn is_live(&self, account: &str, access: &str, now: Timestamp) -> bool {
+        let revoked = self.revoked.iter().any(|revoked| revoked == account);
+        !revoked && self.access.get(access).is_some_and(|(of, until)| of == account && now < *until)
+    }
+}
+
+/// The platform under one of our names.
+struct Adapter {
+    name: PlatformName,
+    network: Network,
+}
+
+#[async_trait]
+impl Platform for Adapter {
+    fn name(&self) -> PlatformName {
+        self.name
+    }
+
+    fn capabilities(&self) -> &'static Capabilities {
+        match self.network.reconcile {
+            Reconcile::Person => &PERSON,
+            _ => &SEARCH,
+        }
+    }
+
+    fn authorize_url(&self, _: &AppCredentials, _: &ConsentRequest<'_>) -> Url {
+        Url::parse("https://platform.example/").expect("an address")
+    }
+
+    fn issuer(&self) -> Issuer {
+        Issuer::unannounced("https://platform.example".to_owned())
+    }
+
+    async fn exchange(&self, _: &AppCredentials, _: &CodeExchange<'_>, _: Timestamp) -> Result<Vec<GrantedAccount>, ExchangeError> {
+        Err(ExchangeError::NoAccounts)
+    }
+
+    async fn refresh(&self, _: &AppCredentials, tokens: &TokenSet, _: Timestamp) -> Result<TokenSet, RefreshError> {
+        let refresh = tokens.refresh.as_ref().map(|token| token.expose_secret().to_owned()).unwrap_or_default();
+        let account = refresh.split('-').nth(1).unwrap_or_default().to_owned();
+        self.network.begin_refresh(&account);
+        let of = account.clone();
+        let renewed = self.network.call("refresh", &account, move |network| network.rotate(&of, &refresh)).await;
+        self.network.end_refresh(&account);
+        let detail = || "simulated".to_owned();
+        renewed.map_err(|broken| match broken {
+            Broken::NotSent | Broken::Limited | Broken::Token => RefreshError::Unavailable { detail: detail() },
+            Broken::Lost => RefreshError::Unknown { detail: detail() },
+            Broken::Refused => RefreshError::Dead { detail: detail() },
+        })
+    }
+
+    async fn publish(&self, account: Account<'_>, text: &str, _: Timestamp) -> Outcome {
+        self.network.demand_intent(text);
+        let (of, access, sent) = (account.id.to_owned(), account.tokens.access.expose_secret().to_owned(), text.to_owned());
+        let published = self.network.call("publish", account.id, move |network| network.publish(&of, &access, &sent)).await;
+        let until = Some(self.network.clock.now() + SignedDuration::from_mins(2));
+        match published {
+            Ok((post_id, url)) => Outcome::Accepted { post_id, url, http_status: 201 },
+            Err(Broken::NotSent) => Outcome::NotSent { detail: "simulated".to_owned() },
+            Err(Broken::Lost) => Outcome::Unknown { http_status: None, detail: "simulated".to_owned() },
+            Err(Broken::Limited) => Outcome::Limited { until, http_status: 429 },
+            Err(Broken::Refused) => {
+                Outcome::Rejected { code: FailureCode::ContentRejected, http_status: 400, detail: "simulated".to_owned() }
+            }
+            Err(Broken::Token) => Outcome::TokenRefused { http_status: 401 },
+        }
+    }
+
+    async fn own_posts(&self, account: Account<'_>, since: Timestamp) -> Result<Vec<OwnPost>, ReadError> {
+        let (of, access) = (account.id.to_owned(), account.tokens.access.expose_secret().to_owned());
+        let listed = self.network.call("own_posts", account.id, move |network| {
+            let now = network.clock.now();
+            let held = network.held();
+            if !held.is_live(&of, &access, now) {
+                return Err(Broken::Token);
+            }
+            let visible = |post: &&Publication| post.account == of && post.at >= since && post.at + network.lag <= now;
+            let show = |post: &Publication| OwnPost { id: post.id.clone(), url: None, text: post.text.clone(), created_at: post.at };
+            let mut posts: Vec<_> = held.publications.iter().filter(visible).map(show).collect();
+            posts.sort_by_key(|post| std::cmp::Reverse(post.created_at));
+            posts.truncate(100);
+            Ok(posts)
+        });
+        let detail = "simulated".to_owned();
+        listed.await.map_err(|broken| match broken {
+            Broken::Token => ReadError::TokenRefused,
+            Broken::Limited => ReadError::Limited { until: None },
+            Broken::NotSent | Broken::Lost | Broken::Refused => ReadError::Unavailable { detail },
+        })
+    }
+
+    fn comparable(&self, text: &str) -> String {
+        text.to_owned()
+    }
+
+    async fn revoke(&self, _: &AppCredentials, tokens: &TokenSet) -> Result<(), RevokeError> {
+        let account = tokens.access.expose_secret().split('-').nth(1).unwrap_or_default().to_owned();
+        let of = account.clone();
+        let revoked = self.network.call("revoke", &account, move |network| {
+            network.held().revoked.push(of);
+            Ok(())
+        });
+        revoked.await.map_err(|_| RevokeError { detail: "simulated".to_owned() })
+    }
+}

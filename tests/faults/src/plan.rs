@@ -1,0 +1,324 @@
+//! What goes wrong in a run, and at which calls.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use local::aws::Fault;
+use tokio::time::Instant;
+
+use crate::actor::Actor;
+use crate::dice::Dice;
+
+/// How a call breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the names say it; `words` says it in full")]
+pub enum Kind {
+    NotApplied,
+    NotAppliedThrice,
+    AnswerLost,
+    AnswerLostThrice,
+    Throttled,
+    Conflict,
+    Stalled,
+    StalledAfter,
+    LandsLate,
+    EmptyIndex,
+    CrashBefore,
+    CrashAfter,
+    PauseBefore,
+    PauseAfter,
+    ClockAhead,
+    ClockBehind,
+    Unreachable,
+    LostBefore,
+    LostAfter,
+    SlowAfter,
+    SilentAfter,
+    ArrivesLater,
+    Limited,
+    Refused,
+    TokenRefused,
+}
+
+/// The other end of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Side {
+    /// One of our own services.
+    Aws,
+    /// A network.
+    Platform,
+}
+
+const COMMON: [Kind; 6] = [Kind::CrashBefore, Kind::CrashAfter, Kind::PauseBefore, Kind::PauseAfter, Kind::ClockAhead, Kind::ClockBehind];
+const AWS: [Kind; 10] = [
+    Kind::NotApplied,
+    Kind::NotAppliedThrice,
+    Kind::AnswerLost,
+    Kind::AnswerLostThrice,
+    Kind::Throttled,
+    Kind::Conflict,
+    Kind::Stalled,
+    Kind::StalledAfter,
+    Kind::LandsLate,
+    Kind::EmptyIndex,
+];
+const PLATFORM: [Kind; 9] = [
+    Kind::Unreachable,
+    Kind::LostBefore,
+    Kind::LostAfter,
+    Kind::SlowAfter,
+    Kind::SilentAfter,
+    Kind::ArrivesLater,
+    Kind::Limited,
+    Kind::Refused,
+    Kind::TokenRefused,
+];
+
+impl Kind {
+    /// All that can happen to a call of this side.
+    pub fn of(side: Side) -> Vec<Self> {
+        let own: &[Self] = match side {
+            Side::Aws => &AWS,
+            Side::Platform => &PLATFORM,
+        };
+        own.iter().chain(&COMMON).copied().collect()
+    }
+
+    /// What happens, in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::NotApplied => "the connection broke before it arrived",
+            Self::NotAppliedThrice => "the connection broke before it arrived, three times",
+            Self::AnswerLost => "done, and the answer was lost",
+            Self::AnswerLostThrice => "done, and the answer was lost, three times",
+            Self::Throttled => "throttled",
+            Self::Conflict => "a transaction held the item",
+            Self::Stalled => "never arrived, and no answer came",
+            Self::StalledAfter => "done, and no answer came",
+            Self::LandsLate => "the connection broke, and it was done 20 s later",
+            Self::EmptyIndex => "the index was behind",
+            Self::CrashBefore => "the function was killed before",
+            Self::CrashAfter => "done, and the function was killed",
+            Self::PauseBefore => "the function stood still for 40 s before",
+            Self::PauseAfter => "done, and the function stood still for 40 s",
+            Self::ClockAhead => "the function's clock jumped 5 min ahead",
+            Self::ClockBehind => "the function's clock jumped 5 min back",
+            Self::Unreachable => "the platform could not be reached",
+            Self::LostBefore => "not done, and no readable answer came",
+            Self::LostAfter => "done, and no readable answer came",
+            Self::SlowAfter => "done, and answered 18 s later",
+            Self::SilentAfter => "done, and never answered",
+            Self::ArrivesLater => "no readable answer came, and it was done 25 s later",
+            Self::Limited => "refused by a limit for 2 min",
+            Self::Refused => "refused",
+            Self::TokenRefused => "the token was refused",
+        }
+    }
+
+    /// How many calls of the same operation break by it.
+    fn burst(self) -> u32 {
+        match self {
+            Self::NotAppliedThrice | Self::AnswerLostThrice => 3,
+            _ => 1,
+        }
+    }
+
+    /// Whether it stops no function and touches no clock, and hits our own services alone.
+    pub(crate) fn is_gentle(self) -> bool {
+        use Kind::{AnswerLost, AnswerLostThrice, Conflict, NotApplied, NotAppliedThrice, Throttled};
+        matches!(self, NotApplied | NotAppliedThrice | AnswerLost | AnswerLostThrice | Throttled | Conflict)
+    }
+
+    fn touches_clock(self) -> bool {
+        matches!(self, Self::ClockAhead | Self::ClockBehind)
+    }
+}
+
+/// A fault at the call with this number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Hit {
+    /// Counted over the whole run.
+    pub call: usize,
+    /// How it breaks.
+    pub kind: Kind,
+}
+
+/// Which calls break.
+#[derive(Debug, Clone)]
+pub enum Plan {
+    /// These.
+    Exactly(Vec<Hit>),
+    /// By chance, for so long: the kinds of this run, and how many calls of a thousand each of them hits.
+    Swarm {
+        /// Kind and rate.
+        rates: Vec<(Kind, u64)>,
+        /// The chance.
+        dice: Dice,
+        /// When everything is whole again.
+        until: Duration,
+    },
+}
+
+/// A call as it was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// Since the run began.
+    pub at: Duration,
+    /// Who made it.
+    pub actor: String,
+    /// `service.Operation`.
+    pub name: String,
+    /// The other end.
+    pub side: Side,
+    /// How it broke.
+    pub kind: Option<Kind>,
+}
+
+/// Watches and breaks the calls of a run.
+#[derive(Clone)]
+pub struct Injector(Arc<Mutex<State>>);
+
+struct State {
+    began: Instant,
+    plan: Plan,
+    calls: Vec<Call>,
+    bursts: BTreeMap<(usize, String), (Kind, u32)>,
+    hits: Vec<Hit>,
+    notes: Vec<(usize, String)>,
+    violations: Vec<String>,
+}
+
+impl Injector {
+    /// Breaks the calls of one run as `plan` says.
+    pub fn new(plan: Plan) -> Self {
+        let state = State {
+            began: Instant::now(),
+            plan,
+            calls: Vec::new(),
+            bursts: BTreeMap::new(),
+            hits: Vec::new(),
+            notes: Vec::new(),
+            violations: Vec::new(),
+        };
+        Self(Arc::new(Mutex::new(state)))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a call of the function that runs at this moment, and says how it breaks. Calls of nobody are the world's own.
+    pub fn decide(&self, side: Side, name: &str) -> Option<Kind> {
+        let actor = Actor::current()?;
+        let mut state = self.state();
+        let (number, at) = (state.calls.len(), state.began.elapsed());
+        let kind = state.choose(side, name, number, at, &actor);
+        state.calls.push(Call { at, actor: format!("{}#{}", actor.name, actor.number), name: name.to_owned(), side, kind });
+        match kind {
+            Some(Kind::CrashBefore | Kind::CrashAfter) => actor.crash(),
+            Some(Kind::PauseBefore | Kind::PauseAfter) => actor.freeze(PAUSE),
+            Some(Kind::ClockAhead) => actor.skew(CLOCK_JUMP_SECS),
+            Some(Kind::ClockBehind) => actor.skew(-CLOCK_JUMP_SECS),
+            _ => {}
+        }
+        kind
+    }
+
+    /// A line for the trace.
+    pub fn note(&self, text: &str) {
+        let mut state = self.state();
+        let (place, at) = (state.calls.len(), state.began.elapsed().as_secs_f64());
+        state.notes.push((place, format!("{at:>8.1} s  {text}")));
+    }
+
+    /// What must never be.
+    pub fn violation(&self, text: String) {
+        self.state().violations.push(text);
+    }
+
+    /// What must never be and was.
+    pub fn violations(&self) -> Vec<String> {
+        self.state().violations.clone()
+    }
+
+    /// Every call so far.
+    pub fn calls(&self) -> Vec<Call> {
+        self.state().calls.clone()
+    }
+
+    /// The faults so far.
+    pub fn hits(&self) -> Vec<Hit> {
+        self.state().hits.clone()
+    }
+
+    /// Whether a clock jumped.
+    pub fn clocks_jumped(&self) -> bool {
+        self.state().hits.iter().any(|hit| hit.kind.touches_clock())
+    }
+
+    /// The run in words, one line a call.
+    pub fn trace(&self) -> String {
+        let state = self.state();
+        let mut lines = String::new();
+        let mut notes = state.notes.iter().peekable();
+        for (number, call) in state.calls.iter().enumerate() {
+            while let Some((_, note)) = notes.next_if(|(place, _)| *place <= number) {
+                let _infallible = writeln!(lines, "{note}");
+            }
+            let broke = call.kind.map_or_else(String::new, |kind| format!("   <-- {}", kind.words()));
+            let _infallible = writeln!(lines, "{:>8.1} s  {number:>4}  {:<28} {}{broke}", call.at.as_secs_f64(), call.actor, call.name);
+        }
+        for (_, note) in notes {
+            let _infallible = writeln!(lines, "{note}");
+        }
+        lines
+    }
+}
+
+/// How long a function stands still: less than it may live.
+const PAUSE: Duration = Duration::from_secs(40);
+/// How far a clock jumps.
+pub const CLOCK_JUMP_SECS: i64 = 300;
+
+impl State {
+    fn choose(&mut self, side: Side, name: &str, number: usize, at: Duration, actor: &Actor) -> Option<Kind> {
+        let burst = (actor.number, name.to_owned());
+        if let Some((kind, left)) = self.bursts.get_mut(&burst).filter(|(_, left)| *left > 0) {
+            *left -= 1;
+            return Some(*kind);
+        }
+        let kind = match &mut self.plan {
+            Plan::Exactly(hits) => hits.iter().find(|hit| hit.call == number).map(|hit| hit.kind),
+            Plan::Swarm { until, .. } if at >= *until => None,
+            Plan::Swarm { rates, dice, .. } => {
+                let fitting = Kind::of(side);
+                // Every rate is asked, so that the same chance falls on the same call whatever the kinds are.
+                let struck: Vec<Kind> = rates.iter().filter(|(_, rate)| dice.chance(*rate)).map(|(kind, _)| *kind).collect();
+                struck.into_iter().find(|kind| fitting.contains(kind))
+            }
+        }?;
+        self.hits.push(Hit { call: number, kind });
+        if kind.burst() > 1 {
+            self.bursts.insert(burst, (kind, kind.burst() - 1));
+        }
+        Some(kind)
+    }
+}
+
+/// The fault of the embedded services that a kind stands for.
+pub fn aws_fault(kind: Kind) -> Option<Fault> {
+    Some(match kind {
+        Kind::NotApplied | Kind::NotAppliedThrice => Fault::FailBefore,
+        Kind::AnswerLost | Kind::AnswerLostThrice => Fault::LoseAnswerAfterApply,
+        Kind::Throttled => Fault::Throttle,
+        Kind::Conflict => Fault::Conflict,
+        Kind::Stalled | Kind::CrashBefore => Fault::Stall,
+        Kind::StalledAfter | Kind::CrashAfter => Fault::StallAfterApply,
+        Kind::LandsLate => Fault::LandLate(Duration::from_secs(20)),
+        Kind::EmptyIndex => Fault::EmptyIndex,
+        Kind::PauseBefore => Fault::GiveWay,
+        _ => return None,
+    })
+}

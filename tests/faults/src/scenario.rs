@@ -1,0 +1,135 @@
+//! What people do in a run.
+
+use platforms::Reconcile;
+
+use crate::dice::Dice;
+
+/// A person's deed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deed {
+    /// Approves the post with this number.
+    Approve(usize),
+    /// Writes another text into it.
+    Edit(usize),
+    /// Writes yet another text into it, from the same page.
+    EditAgain(usize),
+    /// Calls it off.
+    Cancel(usize),
+    /// Tries it again, if it is over.
+    Retry(usize),
+    /// The person of this number takes their account away.
+    Disconnect(usize),
+    /// Nobody's deed: a wake-up comes once more.
+    Wake(usize),
+}
+
+/// A post that somebody writes.
+#[derive(Debug, Clone, Copy)]
+pub struct Written {
+    /// Whose.
+    pub person: usize,
+    /// Due so many seconds after the run began.
+    pub due_secs: i64,
+    /// Says the same as the post before.
+    pub same_text: bool,
+}
+
+/// One story.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    /// Its name.
+    pub name: String,
+    /// How the platform's lost answers are cleared up.
+    pub reconcile: Reconcile,
+    /// How long the platform takes to list a post.
+    pub lag_secs: i64,
+    /// How long the first access tokens live.
+    pub token_secs: i64,
+    /// The posts.
+    pub posts: Vec<Written>,
+    /// What is done, and how many seconds after the run began.
+    pub deeds: Vec<(u64, Deed)>,
+    /// Posts from this number on are about another's accounts: how many people there are.
+    pub people: usize,
+}
+
+impl Scenario {
+    fn new(name: &str, posts: &[(usize, i64)], deeds: &[(u64, Deed)]) -> Self {
+        let posts: Vec<_> = posts.iter().map(|&(person, due_secs)| Written { person, due_secs, same_text: false }).collect();
+        let people = posts.iter().map(|post| post.person + 1).max().unwrap_or(1);
+        Self { name: name.to_owned(), reconcile: Reconcile::Search, lag_secs: 20, token_secs: 7_200, posts, deeds: deeds.to_vec(), people }
+    }
+
+    /// The stories that every call of is broken in every way.
+    pub fn core() -> Vec<Self> {
+        use Deed::{Approve, Cancel, Disconnect, Edit, EditAgain, Retry, Wake};
+        let twins = |scenario: Self| {
+            let posts = scenario.posts.iter().enumerate().map(|(n, post)| Written { same_text: n > 0, ..*post }).collect();
+            Self { posts, ..scenario }
+        };
+        vec![
+            Self::new("due now", &[(0, 0)], &[(1, Approve(0))]),
+            Self::new("due later", &[(0, 180)], &[(1, Approve(0))]),
+            Self::new("three wake-ups", &[(0, 60)], &[(1, Approve(0)), (60, Wake(0)), (60, Wake(0)), (61, Wake(0))]),
+            Self {
+                token_secs: 100,
+                ..Self::new("tokens end, two posts at once", &[(0, 60), (0, 60)], &[(1, Approve(0)), (1, Approve(1))])
+            },
+            Self::new("edited when due", &[(0, 120)], &[(1, Approve(0)), (118, EditAgain(0)), (119, Edit(0))]),
+            Self::new("cancelled when due", &[(0, 60)], &[(1, Approve(0)), (60, Cancel(0))]),
+            Self::new("disconnected when due", &[(0, 60)], &[(1, Approve(0)), (60, Disconnect(0))]),
+            Self::new("in the next cycle", &[(0, 1_800)], &[(1, Approve(0))]),
+            Self::new(
+                "cancelled and tried again",
+                &[(0, 60), (0, 61)],
+                &[(1, Approve(0)), (1, Approve(1)), (2, Cancel(1)), (90, Retry(0))],
+            ),
+            Self::new("two tenants", &[(0, 5), (1, 5)], &[(1, Approve(0)), (1, Approve(1))]),
+            twins(Self::new("twins", &[(0, 5), (0, 30)], &[(1, Approve(0)), (1, Approve(1))])),
+            Self { lag_secs: 400, ..Self::new("listed late", &[(0, 5)], &[(1, Approve(0))]) },
+            Self { reconcile: Reconcile::Person, ..Self::new("nothing to read", &[(0, 5)], &[(1, Approve(0))]) },
+        ]
+    }
+
+    /// A story by chance.
+    pub fn random(dice: &mut Dice) -> Self {
+        let people = 1 + usize::from(dice.chance(300));
+        let count = 1 + usize::try_from(dice.below(4)).unwrap_or_default();
+        let posts: Vec<_> = (0..count)
+            .map(|n| Written {
+                person: usize::try_from(dice.below(people as u64)).unwrap_or_default(),
+                due_secs: *dice.pick(&[0, 5, 60, 60, 120, 300, 1_190, 1_800]),
+                same_text: n > 0 && dice.chance(150),
+            })
+            .collect();
+        let mut deeds = Vec::new();
+        for (n, post) in posts.iter().enumerate() {
+            deeds.push((1 + dice.below(30), Deed::Approve(n)));
+            let near = u64::try_from(post.due_secs).unwrap_or_default();
+            let around = |dice: &mut Dice| (near + dice.below(8)).saturating_sub(4) + dice.below(2) * dice.below(120);
+            for (deed, per_mille) in [
+                (Deed::Edit(n), 200),
+                (Deed::EditAgain(n), 100),
+                (Deed::Cancel(n), 150),
+                (Deed::Wake(n), 400),
+                (Deed::Wake(n), 200),
+                (Deed::Retry(n), 150),
+            ] {
+                if dice.chance(per_mille) {
+                    let at = around(dice);
+                    deeds.push((at, deed));
+                }
+            }
+        }
+        for person in 0..people {
+            if dice.chance(150) {
+                deeds.push((dice.below(400), Deed::Disconnect(person)));
+            }
+        }
+        deeds.sort_by_key(|(at, _)| *at);
+        let reconcile = if dice.chance(250) { Reconcile::Person } else { Reconcile::Search };
+        let token_secs = *dice.pick(&[100, 150, 300, 7_200]);
+        let lag_secs = *dice.pick(&[0, 20, 30, 400]);
+        Self { name: "by chance".to_owned(), reconcile, lag_secs, token_secs, posts, deeds, people }
+    }
+}

@@ -1,0 +1,417 @@
+//! The product in one process: its own functions over the real SDK clients, the embedded services, the simulated platform, and a
+//! clock that nobody waits for.
+
+use std::cell::{Cell, RefCell};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context;
+use aws_config::SdkConfig;
+use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
+use axum::Router;
+use axum::body::Body;
+use cloud::vault::Vault;
+use connecting::Connecting;
+use domain::connection::{Connection, Grant};
+use domain::id::{AttemptId, ConnectionId, UserId};
+use domain::people::HashKey;
+use domain::people::gift::{GiftCertificate, GiftCode};
+use domain::plan::Plan;
+use domain::platform::PlatformName;
+use edge::clock::Clock;
+use edge::host::Host;
+use edge::lines::Lines;
+use edge::metrics::Metrics;
+use edge::random::Random;
+use http::header::{CONTENT_TYPE, COOKIE, IF_MATCH, ORIGIN, SET_COOKIE};
+use http::{Method, Request};
+use jiff::{SignedDuration, Timestamp};
+use local::aws::{Aws, ensure_table};
+use local::gateway::{Caller, Gateway, NoAnswer};
+use local::variables::{SECRETS_PREFIX, source, tables};
+use platforms::Platforms;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use store::{Store, schema};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use url::Url;
+
+use crate::actor::{Actor, End, Invocation, Morgue};
+use crate::dice::Dice;
+use crate::network::Network;
+use crate::plan::{Injector, Plan as FaultPlan, Side, aws_fault};
+use crate::scenario::Scenario;
+
+/// The port that addresses name; nothing listens on it.
+const PORT: u16 = 3000;
+/// What the API's functions may take, as in the template.
+pub(crate) const API_TIMEOUT: Duration = Duration::from_secs(29);
+/// People of a template.
+const PEOPLE: usize = 2;
+/// How long before the end of their cycle a run begins.
+const BEFORE_CYCLE_END: SignedDuration = SignedDuration::from_mins(20);
+/// When people sign up, in seconds since 1970.
+const SIGN_UP: i64 = 1_795_000_000;
+
+/// Somebody signed in.
+#[derive(Debug, Clone)]
+pub(crate) struct Person {
+    pub(crate) user: UserId,
+    cookie: String,
+    csrf_token: String,
+}
+
+/// What stands in the tables when a run begins, made once by the product itself.
+struct Template {
+    began: Timestamp,
+    people: Vec<Person>,
+    items: Vec<(String, Vec<Value>)>,
+}
+
+/// One run's product and what is around it.
+pub(crate) struct World {
+    pub(crate) aws: Aws,
+    pub(crate) began: Timestamp,
+    /// The true time.
+    pub(crate) clock: Clock,
+    pub(crate) network: Network,
+    pub(crate) injector: Injector,
+    pub(crate) publisher: publisher::Deps,
+    pub(crate) sweeper: sweeper::Deps,
+    pub(crate) quota_reset: quota_reset::Deps,
+    pub(crate) queue: aws_sdk_sqs::Client,
+    pub(crate) people: Vec<Person>,
+    pub(crate) connections: Vec<Connection>,
+    pub(crate) posts: RefCell<Vec<Value>>,
+    /// Edits that were granted, by post and by the version that they were made from.
+    pub(crate) edits: RefCell<Vec<(usize, u32)>>,
+    pub(crate) disconnected: RefCell<Vec<(usize, Timestamp)>>,
+    pub(crate) changed: Notify,
+    pub(crate) live: Cell<usize>,
+    gateway: Gateway<Router>,
+    actors: Cell<usize>,
+    morgue: Morgue,
+}
+
+/// An answer of the API.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) json: Value,
+}
+
+impl World {
+    /// The world of `scenario`, with its posts written.
+    pub(crate) async fn open(scenario: &Scenario, plan: FaultPlan, seed: u64) -> anyhow::Result<Self> {
+        let template = template().await?;
+        let began = template.began;
+        let (true_clock, clock) = clocks(began);
+        let aws = Aws::in_memory(&format!("us-run-{seed}"), true_clock.clone())?;
+        create_tables(&aws).await?;
+        put_secrets(&aws)?;
+        for (table, items) in &template.items {
+            for item in items {
+                aws.tables("PutItem", &json!({ "TableName": table, "Item": item }))?;
+            }
+        }
+        let injector = Injector::new(plan);
+        let network = Network::new(aws.clone(), injector.clone(), true_clock.clone(), scenario, tables().posts);
+        let hook = injector.clone();
+        let random = random(seed);
+        let functions = Functions::new(&aws, &clock, &random, &network)?;
+        let mut world = Self {
+            queue: aws_sdk_sqs::Client::new(&aws.sdk_config()),
+            aws,
+            began,
+            clock: true_clock,
+            network,
+            injector,
+            publisher: functions.publisher,
+            sweeper: functions.sweeper,
+            quota_reset: functions.quota_reset,
+            people: template.people.clone(),
+            connections: Vec::new(),
+            posts: RefCell::default(),
+            edits: RefCell::default(),
+            disconnected: RefCell::default(),
+            changed: Notify::new(),
+            live: Cell::new(0),
+            gateway: functions.gateway,
+            actors: Cell::new(0),
+            morgue: Arc::default(),
+        };
+        for person in 0..scenario.people {
+            let connection = world.connect(person, SignedDuration::from_secs(scenario.token_secs)).await?;
+            world.connections.push(connection);
+        }
+        for n in 0..scenario.posts.len() {
+            world.write(scenario, n).await?;
+        }
+        world.aws.on_call(Box::new(move |call| {
+            let kind = hook.decide(Side::Aws, &format!("{}.{}", call.service, call.operation))?;
+            aws_fault(kind)
+        }));
+        Ok(world)
+    }
+
+    async fn connect(&self, person: usize, life: SignedDuration) -> anyhow::Result<Connection> {
+        let account = account(person);
+        let tokens = self.network.grant(&account, life);
+        let grant = Grant::new(PlatformName::X, account.clone(), account, &tokens, &["post"]);
+        let now = self.clock.now();
+        let entropy = [u8::try_from(person)?; 10];
+        let connecting = Connecting {
+            user: &self.people[person].user,
+            grant: &grant,
+            tokens: &tokens,
+            fresh_id: ConnectionId::new(now, entropy),
+            attempt: AttemptId::new(now, entropy),
+        };
+        Ok(connecting::connect(&self.publisher.store, &self.publisher.vault, &connecting, now).await?)
+    }
+
+    async fn write(&self, scenario: &Scenario, n: usize) -> anyhow::Result<()> {
+        let written = scenario.posts[n];
+        let due = self.began + SignedDuration::from_secs(written.due_secs);
+        let twin_of = if written.same_text { n - 1 } else { n };
+        let body = json!({
+            "content": text(twin_of, 1),
+            "targets": [{ "connection_id": self.connections[written.person].id.as_str() }],
+            "scheduled_for": due.to_string(),
+        });
+        let reply = self.request(written.person, Method::POST, "/api/posts", Some(&body), None).await;
+        anyhow::ensure!(reply.status == 201, "{reply:?}");
+        self.posts.borrow_mut().push(reply.json["items"][0].clone());
+        Ok(())
+    }
+
+    /// A request of a person, as it reaches the functions.
+    pub(crate) async fn request(&self, person: usize, method: Method, path: &str, body: Option<&Value>, version: Option<u32>) -> Reply {
+        ask(&self.gateway, &self.people[person], self.clock.now(), method, path, body, version).await
+    }
+
+    /// Runs `work` as an invocation that may live for `limit`.
+    pub(crate) async fn invoke<F: Future + 'static>(&self, name: &str, limit: Duration, work: F) -> End<F::Output> {
+        let number = self.actors.get();
+        self.actors.set(number + 1);
+        self.live.set(self.live.get() + 1);
+        let end = Invocation::new(Actor::new(number, name.to_owned(), limit), self.morgue.clone(), work).await;
+        self.live.set(self.live.get() - 1);
+        if matches!(end, End::Killed) {
+            self.injector.note(&format!("{name}#{number} is no more"));
+        }
+        self.changed.notify_one();
+        end
+    }
+
+    /// Lets go of what was killed.
+    pub(crate) fn bury(&self) {
+        self.morgue.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+/// What a post says in a version.
+pub(crate) fn text(post: usize, version: u32) -> String {
+    format!("post {post} in version {version}")
+}
+
+/// A person's account.
+pub(crate) fn account(person: usize) -> String {
+    format!("account{person}")
+}
+
+/// The true clock, and the one that functions see: theirs may have jumped.
+fn clocks(began: Timestamp) -> (Clock, Clock) {
+    let started = Instant::now();
+    let true_clock = Clock::from_fn(move || {
+        let passed = SignedDuration::try_from(started.elapsed()).unwrap_or(SignedDuration::MAX);
+        began + passed
+    });
+    let base = true_clock.clone();
+    let seen = Clock::from_fn(move || {
+        let skew_secs = Actor::current().map_or(0, |actor| actor.skew_secs());
+        base.now() + SignedDuration::from_secs(skew_secs)
+    });
+    (true_clock, seen)
+}
+
+fn random(seed: u64) -> Random {
+    let dice = Mutex::new(Dice::new(seed, 1));
+    Random::from_fn(move |bytes| dice.lock().unwrap_or_else(PoisonError::into_inner).fill(bytes))
+}
+
+async fn create_tables(aws: &Aws) -> anyhow::Result<()> {
+    let store = Store::new(&aws.sdk_config(), tables());
+    for definition in schema::definitions(&tables()) {
+        ensure_table(store.client(), definition).await?;
+    }
+    Ok(())
+}
+
+fn hash_key() -> String {
+    "0123456789abcdef".repeat(6)
+}
+
+fn put_secrets(aws: &Aws) -> anyhow::Result<()> {
+    aws.set_secret(&format!("{SECRETS_PREFIX}/hash-key"), &SecretString::from(hash_key()))?;
+    let credentials = json!({ "client_id": "app", "client_secret": "secret" }).to_string();
+    for platform in PlatformName::ALL {
+        aws.set_secret(&format!("{SECRETS_PREFIX}/platform/{platform}"), &SecretString::from(credentials.clone()))?;
+    }
+    Ok(())
+}
+
+struct Functions {
+    gateway: Gateway<Router>,
+    publisher: publisher::Deps,
+    sweeper: sweeper::Deps,
+    quota_reset: quota_reset::Deps,
+}
+
+impl Functions {
+    fn new(aws: &Aws, clock: &Clock, random: &Random, network: &Network) -> anyhow::Result<Self> {
+        let host = host(clock, random)?;
+        let sdk = aws.sdk_config();
+        let platforms = || Arc::new(Platforms::of(network.adapter(PlatformName::X), network.adapter(PlatformName::Facebook)));
+        let account = account::Deps {
+            store: Store::new(&sdk, tables()),
+            vault: Vault::open(&sdk, SECRETS_PREFIX),
+            platforms: platforms(),
+            configured: PlatformName::ALL.to_vec(),
+            clock: clock.clone(),
+            random: random.clone(),
+            allowed_origins: vec![origin()],
+        };
+        let publisher = publisher::Deps {
+            store: Store::new(&sdk, tables()),
+            vault: Vault::open(&sdk, SECRETS_PREFIX),
+            wake_ups: cloud::queue::WakeUps::new(&sdk, local::aws::queue_url(local::aws::WAKE_UPS)),
+            platforms: platforms(),
+            configured: PlatformName::ALL.to_vec(),
+            clock: clock.clone(),
+            random: random.clone(),
+            metrics: Metrics::silent(),
+        };
+        let gateway =
+            Gateway::new(vec![(account::PATHS, account::router(account)), (posts::PATHS, posts::router(posts::Deps::new(&host, &sdk)?))]);
+        let (sweeper, quota_reset) = (sweeper::Deps::new(&host, &sdk)?, quota_reset::Deps::new(&host, &sdk)?);
+        Ok(Self { gateway, publisher, sweeper, quota_reset })
+    }
+}
+
+fn host(clock: &Clock, random: &Random) -> anyhow::Result<Host> {
+    let addresses = simulator::addresses(&Url::parse(&origin())?);
+    Ok(Host { variables: source(PORT, addresses, &[]), clock: clock.clone(), random: random.clone(), lines: Lines::silent() })
+}
+
+fn origin() -> String {
+    format!("http://localhost:{PORT}")
+}
+
+async fn ask(
+    gateway: &Gateway<Router>,
+    person: &Person,
+    at: Timestamp,
+    method: Method,
+    path: &str,
+    body: Option<&Value>,
+    version: Option<u32>,
+) -> Reply {
+    let mut request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(ORIGIN, origin())
+        .header(COOKIE, &person.cookie)
+        .header("x-csrf-token", &person.csrf_token);
+    if let Some(version) = version {
+        request = request.header(IF_MATCH, format!("\"{version}\""));
+    }
+    let request = match body {
+        Some(body) => request.header(CONTENT_TYPE, "application/json").body(Body::from(body.to_string())),
+        None => request.body(Body::empty()),
+    };
+    let Ok(request) = request else { return Reply { status: 400, json: Value::Null } };
+    let caller = Caller { source_ip: "127.0.0.1".to_owned(), request_id: "run".to_owned(), at };
+    let response = gateway.answer(&caller, request, enter).await;
+    let status = response.status().as_u16();
+    let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap_or_default();
+    Reply { status, json: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
+}
+
+/// Through the entry code that Lambda runs.
+async fn enter(function: &Router, event: Value) -> Result<ApiGatewayV2httpResponse, NoAnswer> {
+    let event = serde_json::from_value::<ApiGatewayV2httpRequest>(event).map_err(|_| NoAnswer)?;
+    Ok(edge::http_event::answer(function.clone(), event).await)
+}
+
+/// Made by the first run of the process. A run that begins meanwhile makes its own: they are the same.
+async fn template() -> anyhow::Result<&'static Template> {
+    static TEMPLATE: OnceLock<Template> = OnceLock::new();
+    if let Some(template) = TEMPLATE.get() {
+        return Ok(template);
+    }
+    let made = make_template().await.context("signing people up")?;
+    Ok(TEMPLATE.get_or_init(|| made))
+}
+
+/// People sign up and redeem a certificate; nearly a cycle later they sign in again.
+async fn make_template() -> anyhow::Result<Template> {
+    let ahead = Arc::new(Mutex::new(Timestamp::from_second(SIGN_UP)?));
+    let read = ahead.clone();
+    let clock = Clock::from_fn(move || *read.lock().unwrap_or_else(PoisonError::into_inner));
+    let aws = Aws::in_memory("us-template-1", clock.clone())?;
+    create_tables(&aws).await?;
+    put_secrets(&aws)?;
+    let random = random(7);
+    let (host, sdk) = (host(&clock, &random)?, aws.sdk_config());
+    let gateway = Gateway::new(vec![(onboarding::PATHS, onboarding::router(onboarding::Deps::new(&host, &sdk)?))]);
+    let mut people = Vec::new();
+    for person in 0..PEOPLE {
+        let signed_up = sign_in(&aws, &gateway, &clock, person).await?;
+        redeem(&sdk, &gateway, &clock, &random, &signed_up).await?;
+    }
+    let began = Timestamp::from_second(SIGN_UP)? + domain::plan::CYCLE - BEFORE_CYCLE_END;
+    *ahead.lock().unwrap_or_else(PoisonError::into_inner) = began - SignedDuration::from_secs(60);
+    for person in 0..PEOPLE {
+        people.push(sign_in(&aws, &gateway, &clock, person).await?);
+    }
+    let tables = tables();
+    let mut items = Vec::new();
+    for table in [tables.users, tables.posts, tables.ledger, tables.sessions] {
+        let scanned = aws.tables("Scan", &json!({ "TableName": table }))?;
+        items.push((table, scanned["Items"].as_array().cloned().unwrap_or_default()));
+    }
+    Ok(Template { began, people, items })
+}
+
+async fn sign_in(aws: &Aws, gateway: &Gateway<Router>, clock: &Clock, person: usize) -> anyhow::Result<Person> {
+    let nobody = Person { user: UserId::new(Timestamp::UNIX_EPOCH, [0; 10]), cookie: String::new(), csrf_token: String::new() };
+    let phone = format!("+6141234500{person}");
+    let asked = json!({ "phone": phone });
+    let reply = ask(gateway, &nobody, clock.now(), Method::POST, "/api/verification-codes", Some(&asked), None).await;
+    anyhow::ensure!(reply.status == 202, "{reply:?}");
+    let texts = aws.inbox()?;
+    let code = texts.iter().find(|text| text.phone == phone).and_then(|text| text.body.split_whitespace().next()).context("no code")?;
+    let body = json!({ "phone": phone, "code": code }).to_string();
+    let request = Request::builder().method(Method::POST).uri("/api/verify-code").header(ORIGIN, origin());
+    let request = request.header(CONTENT_TYPE, "application/json").body(Body::from(body))?;
+    let caller = Caller { source_ip: "127.0.0.1".to_owned(), request_id: "sign-in".to_owned(), at: clock.now() };
+    let response = gateway.answer(&caller, request, enter).await;
+    let cookie = response.headers().get(SET_COOKIE).and_then(|cookie| cookie.to_str().ok()).context("no cookie")?;
+    let cookie = cookie.split(';').next().unwrap_or_default().to_owned();
+    let verified: Value = serde_json::from_slice(&axum::body::to_bytes(response.into_body(), usize::MAX).await?)?;
+    let user = UserId::parse(verified["user"]["id"].as_str().context("no user")?)?;
+    let csrf_token = verified["csrf_token"].as_str().context("no token")?.to_owned();
+    Ok(Person { user, cookie, csrf_token })
+}
+
+async fn redeem(sdk: &SdkConfig, gateway: &Gateway<Router>, clock: &Clock, random: &Random, person: &Person) -> anyhow::Result<()> {
+    let code = GiftCode::from_entropy(random.bytes());
+    let hash = code.keyed_hash(&HashKey::new(hash_key().into_bytes())?);
+    Store::new(sdk, tables()).issue_gift(&hash, &GiftCertificate::issue(Plan::Starter, None, clock.now())).await?;
+    let body = json!({ "code": code.expose() });
+    let reply = ask(gateway, person, clock.now(), Method::POST, "/api/redeem-gift", Some(&body), None).await;
+    anyhow::ensure!(reply.status == 200, "{reply:?}");
+    Ok(())
+}

@@ -1,0 +1,38 @@
+//! The proof in small, at each change; the long one is the command's.
+
+use std::collections::BTreeSet;
+
+use faults::plan::Plan;
+use faults::run::play;
+use faults::scenario::Scenario;
+use faults::sweep::{self, Job};
+
+/// As many as two small machines have.
+const THREADS: usize = 2;
+
+fn hold(jobs: &[Job]) -> sweep::Report {
+    let report = sweep::run_all(jobs, THREADS);
+    assert!(report.failed == 0, "{}\n{}", report.failures.join("\n\n"), report.words());
+    report
+}
+
+#[test]
+fn without_faults_every_story_ends_well_and_the_same_each_time() {
+    for scenario in Scenario::core() {
+        let verdict = play(&scenario, Plan::Exactly(Vec::new()), 1);
+        assert!(verdict.violations.is_empty(), "{}: {:#?}\n{}", scenario.name, verdict.violations, verdict.trace);
+        let at_rest: BTreeSet<_> = verdict.ends.iter().map(String::as_str).collect();
+        assert!(at_rest.is_subset(&BTreeSet::from(["published", "cancelled"])), "{}: {at_rest:?}", scenario.name);
+        assert_eq!(play(&scenario, Plan::Exactly(Vec::new()), 1).trace, verdict.trace, "{}", scenario.name);
+    }
+}
+
+#[test]
+fn mixtures_by_chance_break_no_promise() {
+    hold(&sweep::mixtures(0..60).collect::<Vec<_>>());
+}
+
+#[test]
+fn one_fault_at_any_call_breaks_no_promise() {
+    hold(&sweep::singles(&Scenario::core()[0]));
+}
