@@ -24,6 +24,7 @@ use domain::people::hash::KeyTooShort;
 use edge::clock::Clock;
 use edge::config::{self, PhoneCodes, Web, variables};
 use edge::host::Host;
+use edge::metrics::Metrics;
 use edge::random::Random;
 use edge::routing::with_fallbacks;
 use entrance::Entrance;
@@ -52,6 +53,7 @@ pub struct Deps {
     /// Whose pages may call.
     pub allowed_origins: Vec<String>,
     limits: CodeLimits,
+    metrics: Metrics,
     hash_key: Arc<OnceCell<HashKey>>,
 }
 
@@ -94,6 +96,7 @@ impl Deps {
             random: host.random.clone(),
             allowed_origins: web.allowed_origins,
             limits: CodeLimits::new(codes),
+            metrics: host.metrics("onboarding"),
             hash_key: Arc::default(),
         })
     }

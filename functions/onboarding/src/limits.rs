@@ -48,6 +48,7 @@ pub(crate) async fn count(deps: &Deps, limit: &Limit, subject: Subject<'_>) -> R
     let counted = deps.store.count(&bucket).await?;
     if !counted {
         tracing::warn!(limit = limit.name, max = limit.max, "a limit was reached");
+        deps.metrics.count(now, "limit_reached", &[("limit", limit.name)]);
     }
     Ok((!counted).then(|| bucket.ends_at.duration_since(now)))
 }

@@ -117,8 +117,9 @@ async fn store_challenge(deps: &Deps, phone: &PhoneNumber, code: &VerificationCo
     let key = deps.hash_key().await?;
     let phone_hash = phone.keyed_hash(key);
     for _ in 0..ROUNDS_MAX {
-        let now = deps.clock.now();
         let previous = deps.store.challenge(&phone_hash).await?;
+        // After the read: a code that was stored meanwhile lies in the past, and the wait for the next is no longer than the limit.
+        let now = deps.clock.now();
         let sends = previous.as_ref().map(|previous| previous.sends.clone());
         let challenge = Challenge::open(phone_hash.clone(), code, key, sends, now);
         let challenge = match (challenge, previous.as_ref()) {

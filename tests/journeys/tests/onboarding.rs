@@ -1,11 +1,17 @@
 //! The front door: phone codes, under haste, guesses, floods and failing parts.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use domain::id::{SessionId, UserId};
+use domain::people::{Challenge, HashKey, PhoneNumber, Session, SessionToken, VerificationCode};
+use domain::user::User;
 use futures::future::try_join_all;
 use journeys::{Stage, play, play_with};
+use local::aws::{CallInfo, Fault};
 use local::{Browser, Reply};
 use serde_json::{Value, json};
+use store::{SignIn, Store, Tables};
 
 type Outcome = anyhow::Result<()>;
 
@@ -298,7 +304,8 @@ async fn two_phones_that_sign_up_at_once_are_two_people_and_one_phone_is_one() -
 async fn a_part_that_is_down_answers_503_and_costs_no_code() -> Outcome {
     play(async |stage| {
         let (phone, browser) = ("+61412346010", stage.browser());
-        for part in ["dynamodb.GetItem", "dynamodb.PutItem", "dynamodb.UpdateItem"] {
+        // The hash key is read by the first who needs it; while it cannot be read, nothing can be hashed.
+        for part in ["secretsmanager.GetSecretValue", "dynamodb.GetItem", "dynamodb.PutItem", "dynamodb.UpdateItem"] {
             stage.fail(part);
             let refused = ask(&browser, phone).await?.expect(503)?;
             assert_eq!(refused.json["code"], "unavailable", "{part}");
@@ -337,6 +344,69 @@ async fn an_answer_that_is_lost_on_the_way_loses_nobody_their_sign_in() -> Outco
             verify(&browser, &phone, &code).await?.expect(200)?;
             stage.heal();
         }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sign_in_that_is_stored_again_by_the_same_request_is_done_and_by_another_the_code_is_gone() -> Outcome {
+    play(async |stage| {
+        let names = |kind: &str| format!("postledger-local-{kind}");
+        let tables = Tables { users: names("users"), sessions: names("sessions"), ..Tables::default() };
+        let store = Store::new(&stage.service().aws().sdk_config(), tables);
+        let (now, phone) = (jiff::Timestamp::UNIX_EPOCH, PhoneNumber::parse("+61412346015")?);
+        let (key, code) = (HashKey::new(vec![7; 32])?, VerificationCode::parse("123456")?);
+        let challenge = Challenge::open(phone.keyed_hash(&key), &code, &key, None, now)?;
+        assert!(store.replace_challenge(&challenge, None).await?);
+        let user = User { id: UserId::new(now, [1; 10]), phone, created_at: now, subscription: None, rev: 1 };
+        for (first, came_to) in [(true, SignIn::Done), (true, SignIn::Done), (false, SignIn::CodeGone)] {
+            // Each by a transaction of its own, as when the table no longer knows the first one.
+            let entropy = if first { [1; 32] } else { [2; 32] };
+            let session = Session::open(SessionId::new(now, [entropy[0]; 10]), user.id.clone(), None, now);
+            let hash = SessionToken::from_entropy(entropy).hash();
+            assert_eq!(store.sign_in(&challenge, (&hash, &session), Some(&user)).await?, came_to);
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Refuses the call of `operation` that comes after `passed` others of its kind, once.
+fn refuse(stage: &Stage, operation: &'static str, passed: usize, code: &'static str) {
+    let seen = AtomicUsize::new(0);
+    let hook = move |call: &CallInfo| {
+        let meant = format!("{}.{}", call.service, call.operation) == operation;
+        (meant && seen.fetch_add(1, Ordering::Relaxed) == passed).then_some(Fault::Refuse(code))
+    };
+    stage.service().aws().on_call(Box::new(hook));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_that_meets_a_transaction_is_made_again() -> Outcome {
+    play(async |stage| {
+        let (phone, browser) = ("+61412346012", stage.browser());
+        refuse(stage, "dynamodb.PutItem", 0, "TransactionConflictException");
+        let code = fresh_code(&browser, phone).await?;
+        // The first count is of the address, the second of the try.
+        refuse(stage, "dynamodb.UpdateItem", 1, "TransactionConflictException");
+        verify(&browser, phone, &code).await?.expect(200)?;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_number_that_takes_no_texts_gets_the_same_answer_and_a_sender_without_rights_does_not() -> Outcome {
+    play(async |stage| {
+        let (phone, browser) = ("+61412346013", stage.browser());
+        refuse(stage, "sns.Publish", 0, "InvalidParameter");
+        let told = ask(&browser, phone).await?.expect(202)?;
+        assert_eq!(told.json.as_object().map(serde_json::Map::len), Some(2), "{}", told.text);
+        assert_eq!(texts_to(&browser, &[phone]).await?, 0);
+        assert_eq!(verify(&browser, phone, "000000").await?.expect(400)?.json["code"], "invalid_code");
+        refuse(stage, "sns.Publish", 0, "AuthorizationError");
+        ask(&browser, "+61412346014").await?.expect(503)?;
         Ok(())
     })
     .await

@@ -87,6 +87,7 @@ impl Aws {
             None => to_http(self.serve(&call)),
             Some(Fault::Throttle) => to_http(call.service.throttled()),
             Some(Fault::Conflict) => to_http(conflict(&call)),
+            Some(Fault::Refuse(code)) => to_http(call.service.protocol().answer(Err(Refusal::new(code, "as a test wishes")))),
             Some(Fault::FailBefore) => Err(broken()),
             Some(Fault::LoseAnswerAfterApply) => {
                 self.serve(&call);

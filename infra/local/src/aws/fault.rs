@@ -34,6 +34,8 @@ pub enum Fault {
     EmptyIndex,
     /// The caller gives way once more before the service sees the call: whoever drives it may let it wait there.
     GiveWay,
+    /// The service refuses the call with this code, and does nothing.
+    Refuse(&'static str),
 }
 
 /// Decides for each call whether, and how, it breaks.
