@@ -104,8 +104,8 @@ impl Choice {
 
     /// Whether these accounts were offered.
     pub fn check(&self, asked: &[String]) -> Result<(), NotChoosable> {
-        let twice = asked.iter().enumerate().any(|(at, id)| asked[..at].contains(id));
-        if asked.is_empty() || asked.len() > self.accounts.len() || twice {
+        // The length first: what comes after costs its square.
+        if asked.is_empty() || asked.len() > self.accounts.len() || has_twice(asked) {
             return Err(NotChoosable::Count);
         }
         match asked.iter().position(|id| !self.accounts.iter().any(|account| account.account_id == *id)) {
@@ -132,6 +132,10 @@ impl Choice {
         });
         Turn::Take(Claim { holder: holder.clone(), until: now + CLAIM, picks: picks.collect(), done: false })
     }
+}
+
+fn has_twice(asked: &[String]) -> bool {
+    asked.iter().enumerate().any(|(at, id)| asked[..at].contains(id))
 }
 
 impl Claim {

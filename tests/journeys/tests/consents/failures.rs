@@ -70,6 +70,28 @@ async fn what_cannot_be_kept_is_not_half_kept_and_its_tokens_leave_the_vault() -
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_consent_whose_worker_stopped_is_over_and_its_code_is_never_used_again() -> Outcome {
+    play(async |stage| {
+        let ann = somebody(stage, "+61412345736").await?;
+        let callback = ann.consent_until_callback("x", "allow", &[]).await?;
+        // The flow is taken, and then nothing more is heard of it.
+        let seen = std::sync::atomic::AtomicBool::new(false);
+        stage.service().aws().on_call(Box::new(move |call| {
+            let noting = call.operation == "UpdateItem" && seen.swap(true, std::sync::atomic::Ordering::SeqCst);
+            (noting || call.operation == "CreateSecret").then_some(local::aws::Fault::FailBefore)
+        }));
+        assert_eq!(ended(&ann, &callback).await?, "/connections?error=exchange_failed");
+        stage.heal();
+        ann.advance(31).await?;
+        assert_eq!(ended(&ann, &callback).await?, "/connections?error=exchange_failed");
+        assert_eq!(calls(&ann, "x", "exchange").await?, 1);
+        assert!(connections(&ann).await?.is_empty());
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reconnect_that_fails_leaves_what_works() -> Outcome {
     play(async |stage| {
         let ann = stage.person("+61412345734", "starter", "ann").await?;

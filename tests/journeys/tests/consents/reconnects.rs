@@ -132,3 +132,42 @@ async fn one_account_of_two_customers_leaks_nothing_and_outlives_the_others_disc
     })
     .await
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_platforms_show_what_can_be_connected_and_what_is() -> Outcome {
+    play(async |stage| {
+        let ann = stage.person("+61412345718", "starter", "ann").await?;
+        let listed = ann.browser.get("/api/platforms").await?.expect(200)?;
+        let items = listed.json["items"].as_array().cloned().unwrap_or_default();
+        let named: Vec<_> = items.iter().map(|item| (item["platform"].clone(), item["name"].clone(), item["configured"].clone())).collect();
+        assert_eq!(named, [(json!("x"), json!("X"), json!(true)), (json!("facebook"), json!("Facebook"), json!(true))]);
+        assert_eq!(items[0]["limits"], json!({ "text_max": 280, "text_unit": "weighted", "media": [] }));
+        let standing = connections(&ann.browser).await?;
+        for (item, id) in items.iter().zip([&ann.x, &ann.facebook]) {
+            assert_eq!((&item["needs"], &item["reconcile"]), (&json!(null), &json!("search")));
+            let own: Vec<_> = standing.iter().filter(|connection| connection["id"] == id.as_str()).cloned().collect();
+            assert_eq!(item["connections"], json!(own));
+        }
+        assert_eq!(stage.browser().get("/api/platforms").await?.expect(401)?.json["code"], "session_required");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_connects_a_hundred_accounts_and_reconnects_each() -> Outcome {
+    play(async |stage| {
+        let ann = somebody(stage, "+61412345719").await?;
+        for number in 0..100 {
+            let shown = consented(&ann, X, &[("account", &format!("account_{number}"))]).await?;
+            assert!(shown.starts_with("/connections?connected="), "{number}: {shown}");
+        }
+        assert_eq!(consented(&ann, X, &[("account", "one_more")]).await?, "/connections?error=exchange_failed");
+        let standing = connections(&ann).await?;
+        assert_eq!(standing.len(), 100);
+        let last = consented(&ann, X, &[("account", "account_99")]).await?;
+        assert!(standing.iter().any(|connection| connection["id"] == id_in(&last, "connected")));
+        Ok(())
+    })
+    .await
+}
