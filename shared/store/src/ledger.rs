@@ -14,7 +14,7 @@ use crate::posts::{cancellation, failed, is_conflict, transact_put};
 use crate::schema::CLOSING_INDEX;
 use crate::{Store, StoreError};
 
-/// More cycles than can be open at once: posts are written a year ahead, and a plan that began anew may have left some.
+/// More cycles than can be open ahead: posts are written a year ahead, and a plan that began anew may have left some.
 const CYCLES_AHEAD_MAX: i32 = 40;
 
 #[derive(Serialize, Deserialize)]
@@ -164,7 +164,8 @@ impl Store {
         Ok(Some(stored.unwrap_or_else(|| Cycle::open(user.id.clone(), span, subscription.plan, span.start))))
     }
 
-    /// A user's stored cycles that begin at `start` or later, in order, strongly consistent. No more than [`CYCLES_AHEAD_MAX`].
+    /// A user's stored cycles that begin at `start` or later, in order, strongly consistent; no more than 40, which is more than
+    /// there can be.
     pub async fn cycles_from(&self, user: &UserId, start: Timestamp) -> Result<Vec<Cycle>, StoreError> {
         let answer = self
             .client

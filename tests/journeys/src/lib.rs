@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -122,6 +123,22 @@ impl Stage {
             let meant = format!("{}.{}", call.service, call.operation) == operation;
             let lost = meant && left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok();
             lost.then_some(Fault::LoseAnswerAfterApply)
+        };
+        self.service().aws().on_call(Box::new(hook));
+    }
+
+    /// From now on the first two calls of `operation` wait for each other: what each of them has read, the other has not changed yet.
+    pub fn meet(&self, operation: &'static str) {
+        let (arrived, both) = (Mutex::new(0), Condvar::new());
+        let hook = move |call: &CallInfo| {
+            if format!("{}.{}", call.service, call.operation) == operation {
+                let mut arrived = arrived.lock().expect("no call panics here");
+                *arrived += 1;
+                both.notify_all();
+                // Whatever else this thread had to do, the other call among it, goes on elsewhere.
+                tokio::task::block_in_place(|| drop(both.wait_timeout_while(arrived, SOON, |arrived| *arrived < 2)));
+            }
+            None
         };
         self.service().aws().on_call(Box::new(hook));
     }

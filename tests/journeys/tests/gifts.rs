@@ -82,6 +82,31 @@ async fn fifty_people_at_once_redeem_one_code_and_one_has_it() -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_redeems_that_have_read_the_same_are_one_after_the_other() -> Outcome {
+    play(async |stage| {
+        let (ann, bob) = (person(stage, 7016).await?, person(stage, 7017).await?);
+        let shared = issue(&ann, "starter").await?;
+        stage.meet("dynamodb.TransactWriteItems");
+        let replies = try_join_all([&ann, &bob].map(|browser| redeem(browser, &shared))).await?;
+        stage.heal();
+        assert_eq!(statuses(&replies), BTreeMap::from([(200, 1), (400, 1)]));
+        let owner = if replies[0].status == 200 { &ann } else { &bob };
+        // The plan is there; two more certificates meet on its cycle.
+        let codes = [issue(owner, "starter").await?, issue(owner, "professional").await?];
+        stage.meet("dynamodb.TransactWriteItems");
+        let replies = try_join_all(codes.iter().map(|code| redeem(owner, code))).await?;
+        stage.heal();
+        let [quota, _, _, remaining] = owner.quota().await?;
+        // Whichever came first: the lower one counts, or it was refused by the higher.
+        let expected = if replies[0].status == 200 { 64 } else { 52 };
+        assert_eq!((replies[1].status.as_u16(), quota, remaining), (200, expected, expected));
+        assert!([200, 409].contains(&replies[0].status.as_u16()), "{}", replies[0].text);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_certificates_of_one_person_at_once_all_count_and_none_twice() -> Outcome {
     play(async |stage| {
         let ann = person(stage, 7002).await?;

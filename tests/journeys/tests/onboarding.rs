@@ -166,6 +166,25 @@ async fn fifty_requests_at_once_send_one_text() -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_requests_that_have_read_the_same_send_one_text() -> Outcome {
+    play(async |stage| {
+        let (phone, browser) = ("+61412346016", stage.browser());
+        for (round, texts) in [("the first code", 1), ("the next", 2)] {
+            stage.meet("dynamodb.PutItem");
+            let replies = try_join_all((0..2).map(|_| ask(&browser, phone))).await?;
+            stage.heal();
+            assert_eq!(statuses(&replies), BTreeMap::from([(202, 1), (429, 1)]), "{round}");
+            assert_eq!(texts_to(&browser, &[phone]).await?, texts, "{round}");
+            let code = browser.texted_code(phone).await?;
+            verify(&browser, phone, &code).await?.expect(200)?;
+            browser.advance(61).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_phone_gets_five_codes_in_ten_minutes_ten_a_day_and_the_last_one_counts() -> Outcome {
     play(async |stage| {
         let (phone, browser) = ("+61412346006", stage.browser());

@@ -1,4 +1,4 @@
-//! Gift certificates: a plan for whoever holds the code. [`grant`] says what one brings to somebody whose plan runs.
+//! Gift certificates: a plan for whoever holds the code. [`grant()`] says what one brings to somebody whose plan runs.
 
 mod grant;
 
