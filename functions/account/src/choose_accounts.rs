@@ -17,6 +17,7 @@ use edge::session::SignedIn;
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{Deps, trouble};
 
@@ -25,7 +26,9 @@ const LOOKS_MAX: usize = 75;
 /// …this far apart: together half of what the function may run.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
-#[derive(Serialize)]
+/// What one consent brought.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Choice)]
 pub(crate) struct ChoiceJson {
     platform: PlatformName,
     accounts: Vec<ChoiceAccount>,
@@ -35,13 +38,19 @@ pub(crate) struct ChoiceJson {
 }
 
 /// The body.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = ChooseAccounts)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Chosen {
+    /// Of those that were offered, each once.
+    #[schema(min_items = 1, max_items = 50)]
     account_ids: Vec<String>,
 }
 
 /// What there is to choose from.
+#[utoipa::path(get, path = "/api/connections/choices/{id}", operation_id = "read_choice", tag = "connections",
+    params(("id" = ChoiceId, Path)), security(("session" = [])),
+    responses((status = 200, description = "The accounts on offer.", body = ChoiceJson)))]
 pub(crate) async fn offered(State(deps): State<Deps>, signed_in: SignedIn, Path(id): Path<ChoiceId>) -> Result<Json<ChoiceJson>, Problem> {
     let Choice { platform, accounts, missing_scopes, expires_at, .. } = open_choice(&deps, &signed_in.session.user_id, &id).await?;
     Ok(Json(ChoiceJson { platform, accounts, missing_scopes, expires_at }))
@@ -49,6 +58,12 @@ pub(crate) async fn offered(State(deps): State<Deps>, signed_in: SignedIn, Path(
 
 /// Connects the chosen accounts; what was not chosen is forgotten. Of many calls at once one connects, and all answer the same; the same
 /// call later answers the same; if one stops half-way, the next finishes it. Other accounts than those that were chosen: 409.
+#[utoipa::path(post, path = "/api/connections/choices/{id}", operation_id = "choose_accounts", tag = "connections",
+    params(("id" = ChoiceId, Path)), request_body = Chosen, security(("session" = [], "csrf" = [])),
+    responses(
+        (status = 201, description = "Connected.", body = ListJson<ConnectionJson>),
+        (status = 409, description = "state_conflict"),
+    ))]
 pub(crate) async fn choose(
     State(deps): State<Deps>,
     signed_in: SignedIn,

@@ -21,6 +21,12 @@ const IN_FLIGHT_SINCE: SignedDuration = SignedDuration::from_hours(48);
 
 /// No new post starts from here on. Work in flight ends first: then 202, and the same call again finishes it. The grant is taken
 /// back at the platform if it can be, and the tokens are deleted in any case.
+#[utoipa::path(delete, path = "/api/connections/{id}", operation_id = "disconnect", tag = "connections",
+    params(("id" = ConnectionId, Path)), security(("session" = [], "csrf" = [])),
+    responses(
+        (status = 202, description = "Work in flight ends first; the same call again finishes it."),
+        (status = 204, description = "Disconnected."),
+    ))]
 pub(crate) async fn disconnect(State(deps): State<Deps>, signed_in: SignedIn, Path(id): Path<ConnectionId>) -> Result<StatusCode, Problem> {
     let user = &signed_in.session.user_id;
     let connection = mark(&deps, user, &id).await?;

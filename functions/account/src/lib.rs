@@ -31,6 +31,7 @@ use entrance::Entrance;
 use platforms::{Platforms, PlatformsError};
 use serde::Serialize;
 use store::{Store, Tables};
+use utoipa::{OpenApi, ToSchema};
 
 /// The addresses that this function answers, as the gateway writes them; `$default` is every address that nobody has.
 pub const PATHS: &[&str] = &[
@@ -49,6 +50,26 @@ pub const PATHS: &[&str] = &[
     "/api/health",
     "$default",
 ];
+
+/// What the HTTP contract says of [`PATHS`].
+#[derive(OpenApi)]
+#[openapi(paths(
+    manage_sessions::establish,
+    manage_sessions::log_out,
+    manage_sessions::list,
+    manage_sessions::end,
+    read_account::user,
+    read_account::status,
+    read_quota::quota,
+    read_quota::history,
+    list_platforms::list,
+    list_connections::list,
+    disconnect::disconnect,
+    choose_accounts::offered,
+    choose_accounts::choose,
+    health,
+))]
+pub struct Contract;
 
 /// All that this function works with.
 #[derive(Clone)]
@@ -104,12 +125,16 @@ impl Deps {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ServiceHealth)]
 struct HealthJson {
     status: &'static str,
     version: &'static str,
 }
 
+/// Whether the service answers.
+#[utoipa::path(get, path = "/api/health", operation_id = "health", tag = "service",
+    responses((status = 200, description = "It does.", body = HealthJson)))]
 async fn health() -> Json<HealthJson> {
     Json(HealthJson { status: "ok", version: env!("CARGO_PKG_VERSION") })
 }

@@ -2,35 +2,47 @@
 
 use axum::extract::State;
 use domain::platform::PlatformName;
-use domain::text::TextLimit;
+use domain::text::{TextLimit, TextUnit};
 use edge::contract::{ConnectionJson, ListJson};
 use edge::json::Json;
 use edge::problem::Problem;
 use edge::session::SignedIn;
-use platforms::Needs;
+use platforms::{Needs, Reconcile};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{Deps, trouble};
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Platform)]
 pub(crate) struct PlatformJson {
     platform: PlatformName,
     name: &'static str,
     configured: bool,
     connections: Vec<ConnectionJson>,
     limits: LimitsJson,
+    /// What the user must tell before the consent.
+    #[schema(value_type = Option<Needs>)]
     needs: Option<&'static str>,
+    /// How a lost answer is cleared up.
+    #[schema(value_type = Reconcile)]
     reconcile: &'static str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = PlatformLimits)]
 struct LimitsJson {
     text_max: u32,
+    #[schema(value_type = TextUnit)]
     text_unit: &'static str,
     /// No kind of medium is taken.
+    #[schema(value_type = Vec<String>, max_items = 0)]
     media: [String; 0],
 }
 
+/// What can be connected, what each takes, and what is connected there.
+#[utoipa::path(get, path = "/api/platforms", operation_id = "list_platforms", tag = "connections", security(("session" = [])),
+    responses((status = 200, description = "Every platform.", body = ListJson<PlatformJson>)))]
 pub(crate) async fn list(State(deps): State<Deps>, signed_in: SignedIn) -> Result<Json<ListJson<PlatformJson>>, Problem> {
     let connections = deps.store.connections(&signed_in.session.user_id).await.map_err(trouble::store)?;
     let items = deps.platforms.all().map(|platform| {

@@ -5,26 +5,30 @@ use axum::response::{IntoResponse, Response};
 use domain::id::SessionId;
 use domain::people::session::IDLE;
 use edge::contract::{ListJson, UserJson};
-use edge::json::{Empty, Json, Path};
+use edge::json::{Empty, Json, NoFields, Path};
 use edge::problem::{Problem, ProblemCode};
 use edge::session::{SignedIn, clear_cookie, read_token, set_cookie};
 use http::header::SET_COOKIE;
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{Deps, read_account, trouble};
 
 /// What a page that was just loaded needs.
-#[derive(Serialize)]
-struct EstablishedJson {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Established)]
+pub(crate) struct EstablishedJson {
     user: UserJson,
+    /// For the header `X-CSRF-Token`.
     csrf_token: String,
     expires_at: Timestamp,
 }
 
 /// A session as its owner sees it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Session)]
 pub(crate) struct SessionJson {
     id: SessionId,
     created_at: Timestamp,
@@ -34,6 +38,12 @@ pub(crate) struct SessionJson {
 }
 
 /// Extends the session and tells its CSRF token. A session that was ended meanwhile stays ended.
+#[utoipa::path(post, path = "/api/establish-session", operation_id = "establish_session", tag = "session",
+    request_body = Option<NoFields>, security(("session" = [])),
+    responses(
+        (status = 200, description = "The session goes on.", body = EstablishedJson,
+            headers(("Set-Cookie" = String, description = "The session, extended."))),
+    ))]
 pub(crate) async fn establish(State(deps): State<Deps>, signed_in: SignedIn, headers: HeaderMap, _: Empty) -> Result<Response, Problem> {
     let now = deps.clock.now();
     let mut session = signed_in.session;
@@ -55,6 +65,9 @@ pub(crate) async fn establish(State(deps): State<Deps>, signed_in: SignedIn, hea
 }
 
 /// Ends the session everywhere.
+#[utoipa::path(post, path = "/api/logout", operation_id = "log_out", tag = "session",
+    request_body = Option<NoFields>, security(("session" = [], "csrf" = [])),
+    responses((status = 204, description = "Signed out.", headers(("Set-Cookie" = String, description = "The session, cleared.")))))]
 pub(crate) async fn log_out(State(deps): State<Deps>, signed_in: SignedIn, _: Empty) -> Result<Response, Problem> {
     deps.store.end_session(&signed_in.token_hash).await.map_err(trouble::store)?;
     tracing::info!(user_id = %signed_in.session.user_id, session_id = %signed_in.session.id, "signed out");
@@ -62,6 +75,8 @@ pub(crate) async fn log_out(State(deps): State<Deps>, signed_in: SignedIn, _: Em
 }
 
 /// The user's live sessions, newest first.
+#[utoipa::path(get, path = "/api/sessions", operation_id = "list_sessions", tag = "session", security(("session" = [])),
+    responses((status = 200, description = "All of them.", body = ListJson<SessionJson>)))]
 pub(crate) async fn list(State(deps): State<Deps>, signed_in: SignedIn) -> Result<Json<ListJson<SessionJson>>, Problem> {
     let now = deps.clock.now();
     let stored = deps.store.sessions(&signed_in.session.user_id).await.map_err(trouble::store)?;
@@ -79,6 +94,9 @@ pub(crate) async fn list(State(deps): State<Deps>, signed_in: SignedIn) -> Resul
 }
 
 /// Ends one of the user's sessions.
+#[utoipa::path(delete, path = "/api/sessions/{id}", operation_id = "end_session", tag = "session",
+    params(("id" = SessionId, Path)), security(("session" = [], "csrf" = [])),
+    responses((status = 204, description = "Ended.")))]
 pub(crate) async fn end(State(deps): State<Deps>, signed_in: SignedIn, Path(id): Path<SessionId>) -> Result<StatusCode, Problem> {
     let stored = deps.store.sessions(&signed_in.session.user_id).await.map_err(trouble::store)?;
     let stored = stored.into_iter().find(|stored| stored.session.id == id).ok_or_else(Problem::not_found)?;

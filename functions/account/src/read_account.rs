@@ -10,11 +10,13 @@ use edge::problem::{Problem, ProblemCode};
 use edge::session::SignedIn;
 use serde::Serialize;
 use store::Filter;
+use utoipa::ToSchema;
 
 use crate::{Deps, trouble};
 
 /// Everything that a first page shows.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = UserStatus)]
 pub(crate) struct StatusJson {
     user: UserJson,
     quota: Option<QuotaJson>,
@@ -22,7 +24,8 @@ pub(crate) struct StatusJson {
     onboarding: OnboardingJson,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Onboarding)]
 #[expect(clippy::struct_excessive_bools, reason = "the contract's own shape")]
 struct OnboardingJson {
     phone_verified: bool,
@@ -31,11 +34,17 @@ struct OnboardingJson {
     post_scheduled: bool,
 }
 
+/// The account.
+#[utoipa::path(get, path = "/api/user", operation_id = "user", tag = "account", security(("session" = [])),
+    responses((status = 200, description = "Its owner's view.", body = UserJson)))]
 pub(crate) async fn user(State(deps): State<Deps>, signed_in: SignedIn) -> Result<Json<UserJson>, Problem> {
     let (user, running) = account(&deps, &signed_in.session.user_id).await?;
     Ok(Json(UserJson::new(&user, running.as_ref())))
 }
 
+/// Everything that a first page shows.
+#[utoipa::path(get, path = "/api/user/status", operation_id = "user_status", tag = "account", security(("session" = [])),
+    responses((status = 200, description = "The account, and how far its owner has come.", body = StatusJson)))]
 pub(crate) async fn status(State(deps): State<Deps>, signed_in: SignedIn) -> Result<Json<StatusJson>, Problem> {
     let id = &signed_in.session.user_id;
     let (user, running) = account(&deps, id).await?;

@@ -10,11 +10,13 @@ use edge::session::SignedIn;
 use jiff::Timestamp;
 use serde::Serialize;
 use store::{Cursor, List};
+use utoipa::ToSchema;
 
 use crate::{Deps, read_account, trouble};
 
 /// One row of the history.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = QuotaChange)]
 pub(crate) struct HistoryJson {
     id: HistoryId,
     at: Timestamp,
@@ -34,11 +36,24 @@ impl From<HistoryEntry> for HistoryJson {
     }
 }
 
+/// The numbers of the running cycle.
+#[utoipa::path(get, path = "/api/quota", operation_id = "quota", tag = "account", security(("session" = [])),
+    responses(
+        (status = 200, description = "The cycle that holds the present time.", body = QuotaJson),
+        (status = 409, description = "no_active_plan"),
+    ))]
 pub(crate) async fn quota(State(deps): State<Deps>, signed_in: SignedIn) -> Result<Json<QuotaJson>, Problem> {
     let (_, running) = read_account::account(&deps, &signed_in.session.user_id).await?;
     running.as_ref().map(|cycle| Json(QuotaJson::from(cycle))).ok_or_else(|| Problem::new(ProblemCode::NoActivePlan))
 }
 
+/// The rows that explain the numbers, newest first.
+#[utoipa::path(get, path = "/api/quota/history", operation_id = "quota_history", tag = "account", params(ListQuery),
+    security(("session" = [])),
+    responses(
+        (status = 200, description = "One page.", body = ListJson<HistoryJson>),
+        (status = 400, description = "invalid_cursor"),
+    ))]
 pub(crate) async fn history(
     State(deps): State<Deps>,
     signed_in: SignedIn,

@@ -16,6 +16,7 @@ use http::{HeaderMap, HeaderValue};
 use platforms::{AppCredentials, CodeExchange, ExchangeError, GrantedAccount};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use crate::Deps;
 use crate::accept::{Accepted, accept, end_of};
@@ -26,11 +27,18 @@ use crate::redirect::redirect;
 const EXCHANGE_MAX: Duration = Duration::from_secs(20);
 
 /// What platforms send; what else they add is none of our business.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Callback {
+    /// The authorization code.
+    #[param(value_type = Option<String>)]
     code: Option<SecretString>,
+    /// What the flow was begun with; works once.
     state: Option<String>,
+    /// Why there is no code.
+    #[param(example = "access_denied")]
     error: Option<String>,
+    /// Who answers (RFC 9207).
     iss: Option<String>,
 }
 
@@ -57,6 +65,14 @@ impl FinishError {
 }
 
 /// Sends the browser on to the frontend. Only where nothing was consumed and the same call may succeed later, it says 503.
+#[utoipa::path(get, path = "/oauth/{platform}/callback", operation_id = "finish_consent", tag = "oauth",
+    params(("platform" = PlatformName, Path), Callback),
+    responses(
+        (status = 303, description = "To the frontend, with `connected=<connection id>`, `choose=<choice id>` or `error=` and one of \
+            `denied`, `state_invalid`, `session_mismatch`, `scope_missing`, `account_mismatch`, `exchange_failed`.",
+            headers(("Location" = String, description = "A page of the frontend."))),
+        (status = 503, description = "unavailable"),
+    ))]
 pub(crate) async fn callback(
     State(deps): State<Deps>,
     Path(platform): Path<PlatformName>,

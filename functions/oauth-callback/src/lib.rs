@@ -23,9 +23,15 @@ use edge::random::Random;
 use edge::routing::with_fallbacks;
 use platforms::{Platforms, PlatformsError};
 use store::{Store, Tables};
+use utoipa::OpenApi;
 
 /// The addresses that this function answers, as the gateway writes them.
 pub const PATHS: &[&str] = &["/oauth/{platform}/callback"];
+
+/// What the HTTP contract says of [`PATHS`].
+#[derive(OpenApi)]
+#[openapi(paths(finish::callback))]
+pub struct Contract;
 
 /// All that this function works with.
 #[derive(Clone)]

@@ -15,19 +15,29 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use platforms::{AppCredentials, ConsentRequest};
 use secrecy::SecretString;
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use crate::Deps;
 
 /// The query.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Wanted {
+    /// The page of the frontend to come back to, from a fixed list; anything else means `/`.
+    #[param(example = "/connections")]
     return_to: Option<String>,
     /// The connection that is to be made anew: a consent of another account then changes nothing.
+    #[param(value_type = Option<ConnectionId>)]
     reconnect: Option<String>,
 }
 
 /// Begins a flow for the signed-in user. It is bound to user, session and platform, and its state works once.
+#[utoipa::path(get, path = "/oauth/{platform}/start", operation_id = "begin_consent", tag = "oauth",
+    params(("platform" = PlatformName, Path), Wanted), security(("session" = [])),
+    responses(
+        (status = 303, description = "To the platform's consent page.", headers(("Location" = String, description = "On the platform."))),
+    ))]
 pub(crate) async fn begin(
     State(deps): State<Deps>,
     signed_in: SignedIn,

@@ -21,9 +21,15 @@ use edge::routing::with_fallbacks;
 use entrance::Entrance;
 use platforms::{Platforms, PlatformsError};
 use store::{Store, Tables};
+use utoipa::OpenApi;
 
 /// The addresses that this function answers, as the gateway writes them.
 pub const PATHS: &[&str] = &["/oauth/{platform}/start"];
+
+/// What the HTTP contract says of [`PATHS`].
+#[derive(OpenApi)]
+#[openapi(paths(begin::begin))]
+pub struct Contract;
 
 /// All that this function works with.
 #[derive(Clone)]

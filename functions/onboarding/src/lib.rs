@@ -31,11 +31,17 @@ use entrance::Entrance;
 use secrecy::ExposeSecret;
 use store::{Store, Tables};
 use tokio::sync::OnceCell;
+use utoipa::OpenApi;
 
 use crate::limits::CodeLimits;
 
 /// The addresses that this function answers, as the gateway writes them.
 pub const PATHS: &[&str] = &["/api/verification-codes", "/api/verify-code", "/api/plans", "/api/redeem-gift"];
+
+/// What the HTTP contract says of [`PATHS`].
+#[derive(OpenApi)]
+#[openapi(paths(send_code::answer, verify_code::answer, list_plans::answer, redeem_gift::answer))]
+pub struct Contract;
 
 /// All that onboarding works with.
 #[derive(Debug, Clone)]

@@ -4,14 +4,19 @@ use domain::plan::Plan;
 use edge::contract::ListJson;
 use edge::json::Json;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// One plan.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OfferedPlan)]
 pub(crate) struct PlanJson {
     plan: Plan,
     quota: u32,
 }
 
+/// The plans on offer.
+#[utoipa::path(get, path = "/api/plans", operation_id = "list_plans", tag = "onboarding",
+    responses((status = 200, description = "Smallest first.", body = ListJson<PlanJson>)))]
 pub(crate) async fn answer() -> Json<ListJson<PlanJson>> {
     Json(ListJson::whole(Plan::ALL.map(|plan| PlanJson { plan, quota: plan.quota() }).into()))
 }

@@ -24,6 +24,7 @@ use edge::session::SignedIn;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use store::{Redeemed as Stored, Redemption, StoreError};
+use utoipa::ToSchema;
 
 use crate::{Deps, HashKeyError, limits};
 
@@ -31,14 +32,18 @@ use crate::{Deps, HashKeyError, limits};
 const ROUNDS_MAX: usize = 8;
 
 /// The body.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = RedeemGift)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Request {
+    /// As it stands on the certificate; small letters, spaces and hyphens do no harm.
+    #[schema(max_length = 64, example = "7K2M-9QXD-41TR-ZH5C")]
     code: String,
 }
 
 /// What the certificate brought.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Redeemed)]
 pub(crate) struct RedeemedJson {
     plan: Plan,
     quota: QuotaJson,
@@ -70,6 +75,13 @@ pub(crate) enum RedeemError {
     HashKey(#[from] HashKeyError),
 }
 
+/// A plan for a gift certificate. Repeated by the same user it gives the same answer.
+#[utoipa::path(post, path = "/api/redeem-gift", operation_id = "redeem_gift", tag = "onboarding", request_body = Request,
+    security(("session" = [], "csrf" = [])),
+    responses(
+        (status = 200, description = "The plan runs.", body = RedeemedJson),
+        (status = 400, description = "invalid_code"),
+    ))]
 pub(crate) async fn answer(
     State(deps): State<Deps>,
     signed_in: SignedIn,

@@ -18,6 +18,7 @@ use http::{HeaderMap, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use store::StoreError;
+use utoipa::ToSchema;
 
 use crate::{Deps, HashKeyError, limits};
 
@@ -25,14 +26,18 @@ use crate::{Deps, HashKeyError, limits};
 const ROUNDS_MAX: usize = 3;
 
 /// The body.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = SendCode)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Request {
+    /// In international form; spaces, hyphens, dots and parentheses may separate the digits.
+    #[schema(max_length = 40, example = "+61 412 345 678")]
     phone: String,
 }
 
 /// What the caller learns: nothing about the phone.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CodeSent)]
 pub(crate) struct SentJson {
     expires_at: Timestamp,
     resend_after: Timestamp,
@@ -58,6 +63,13 @@ pub(crate) enum SendCodeError {
     HashKey(#[from] HashKeyError),
 }
 
+/// Sends a verification code to a phone.
+#[utoipa::path(post, path = "/api/verification-codes", operation_id = "send_code", tag = "onboarding", request_body = Request,
+    responses(
+        (status = 202, description = "The same for known, unknown and blocked numbers.", body = SentJson),
+        (status = 429, description = "too_many_requests"),
+        (status = 503, description = "unavailable"),
+    ))]
 pub(crate) async fn answer(
     State(deps): State<Deps>,
     address: ClientAddress,

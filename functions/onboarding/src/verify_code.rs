@@ -23,6 +23,7 @@ use http::header::{SET_COOKIE, USER_AGENT};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use store::{SignIn, StoreError};
+use utoipa::ToSchema;
 
 use crate::{Deps, HashKeyError, limits};
 
@@ -32,17 +33,24 @@ const COUNT_ROUNDS_MAX: usize = 5;
 const SIGN_IN_ROUNDS_MAX: usize = 2;
 
 /// The body.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = VerifyCode)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Request {
+    /// The one that the code was sent to.
+    #[schema(max_length = 40, example = "+61 412 345 678")]
     phone: String,
+    /// Six digits; spaces and hyphens do no harm.
+    #[schema(max_length = 16, example = "123456")]
     code: String,
 }
 
-#[derive(Debug, Serialize)]
-struct SignedInJson {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SignedIn)]
+pub(crate) struct SignedInJson {
     success: bool,
     user: UserJson,
+    /// For the header `X-CSRF-Token`.
     csrf_token: String,
     expires_at: Timestamp,
 }
@@ -75,6 +83,13 @@ pub(crate) enum VerifyError {
     HashKey(#[from] HashKeyError),
 }
 
+/// Signs in with the code that was sent; a number that is new becomes a user.
+#[utoipa::path(post, path = "/api/verify-code", operation_id = "verify_code", tag = "onboarding", request_body = Request,
+    responses(
+        (status = 200, description = "Signed in.", body = SignedInJson, headers(("Set-Cookie" = String, description = "The session."))),
+        (status = 400, description = "invalid_code"),
+        (status = 503, description = "unavailable"),
+    ))]
 pub(crate) async fn answer(
     State(deps): State<Deps>,
     address: ClientAddress,

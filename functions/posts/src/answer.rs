@@ -3,7 +3,9 @@
 use axum::response::{IntoResponse, Response};
 use domain::content::Content;
 use domain::failure::{Action, FailureCode};
+use domain::id::{AttemptId, ConnectionId, GroupId, PostId};
 use domain::ledger::Actor;
+use domain::platform::PlatformName;
 use domain::post::{Attempt, AttemptOutcome, AttemptRecord, Event, Post, State, Status};
 use domain::timing::Adjusted;
 use edge::json::Json;
@@ -12,15 +14,18 @@ use http::header::ETAG;
 use jiff::Timestamp;
 use serde::Serialize;
 use store::Story;
+use utoipa::ToSchema;
 
 /// The contract's Post.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Post)]
 pub(crate) struct PostJson {
-    id: String,
-    group_id: String,
-    connection_id: String,
-    platform: &'static str,
+    id: PostId,
+    group_id: GroupId,
+    connection_id: ConnectionId,
+    platform: PlatformName,
     content: String,
+    #[schema(value_type = Vec<String>, max_items = 0)]
     media: [String; 0],
     status: Status,
     scheduled_for: Timestamp,
@@ -41,17 +46,20 @@ pub(crate) struct PostJson {
     ai_recommendation: Option<String>,
     /// Told once, in the answer to the request that gave the local time: `gap` or `fold`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    time_adjusted: Option<&'static str>,
+    #[schema(value_type = Adjusted, required = false)]
+    time_adjusted: Option<Adjusted>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = PostError)]
 struct ErrorJson {
     code: FailureCode,
     message: &'static str,
     action: Action,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = LoggedError)]
 struct ErrorLogJson {
     at: Timestamp,
     code: FailureCode,
@@ -59,7 +67,8 @@ struct ErrorLogJson {
 }
 
 /// A post with its story.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = PostStory)]
 pub(crate) struct StoryJson {
     #[serde(flatten)]
     post: PostJson,
@@ -67,9 +76,10 @@ pub(crate) struct StoryJson {
     events: Vec<EventJson>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Attempt)]
 struct AttemptJson {
-    id: String,
+    id: AttemptId,
     number: u32,
     started_at: Timestamp,
     ended_at: Option<Timestamp>,
@@ -78,7 +88,8 @@ struct AttemptJson {
     error: Option<ErrorJson>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = PostEvent)]
 struct EventJson {
     at: Timestamp,
     from: Option<Status>,
@@ -102,10 +113,10 @@ impl From<(Post, Content)> for PostJson {
             _ => (None, None, None),
         };
         Self {
-            id: post.id.into(),
-            group_id: post.group_id.into(),
-            connection_id: post.connection_id.into(),
-            platform: post.platform.as_str(),
+            id: post.id,
+            group_id: post.group_id,
+            connection_id: post.connection_id,
+            platform: post.platform,
             content: content.text,
             media: [],
             status,
@@ -133,11 +144,7 @@ impl From<(Post, Content)> for PostJson {
 impl PostJson {
     /// Says how a local time that did not exist, or existed twice, was read.
     pub(crate) fn adjusted(self, adjusted: Option<Adjusted>) -> Self {
-        let told = |adjusted| match adjusted {
-            Adjusted::Gap => "gap",
-            Adjusted::Fold => "fold",
-        };
-        Self { time_adjusted: adjusted.map(told), ..self }
+        Self { time_adjusted: adjusted, ..self }
     }
 }
 
@@ -214,7 +221,7 @@ impl From<Event> for EventJson {
 impl From<AttemptRecord> for AttemptJson {
     fn from(record: AttemptRecord) -> Self {
         Self {
-            id: record.id.into(),
+            id: record.id,
             number: record.number,
             started_at: record.started_at,
             ended_at: record.ended_at,

@@ -6,11 +6,12 @@ use cloud::timer::is_near;
 use domain::id::{HistoryId, PostId};
 use domain::ledger::Actor;
 use domain::post::{Event, Post, Status};
-use edge::json::{Empty, Path};
+use edge::json::{Empty, NoFields, Path};
 use edge::problem::{Problem, ProblemCode};
 use edge::session::SignedIn;
 use store::{Commit, PostChange};
 
+use crate::answer::PostJson;
 use crate::read::own;
 use crate::{Deps, answer, arm, reserve, trouble};
 
@@ -19,6 +20,13 @@ const ROUNDS_MAX: usize = 12;
 
 /// Approves a draft: the post, its place in the cycle and the history in one transaction, then the wake-up. Approving
 /// twice is approving once.
+#[utoipa::path(post, path = "/api/posts/{id}/approve", operation_id = "approve_post", tag = "posts",
+    params(("id" = PostId, Path)), request_body = Option<NoFields>, security(("session" = [], "csrf" = [])),
+    responses(
+        (status = 200, description = "Scheduled, or on its way already.", body = PostJson, headers(("ETag" = String))),
+        (status = 409, description = "no_active_plan, quota_exhausted, connection_unusable, state_conflict"),
+        (status = 412, description = "stale_version"),
+    ))]
 pub(crate) async fn approve(State(deps): State<Deps>, signed_in: SignedIn, Path(id): Path<PostId>, _: Empty) -> Result<Response, Problem> {
     let user = &signed_in.session.user_id;
     let writer = HistoryId::new(deps.clock.now(), deps.random.bytes()).to_string();

@@ -5,11 +5,12 @@ use axum::response::Response;
 use domain::id::{HistoryId, PostId};
 use domain::ledger::Actor;
 use domain::post::{Event, Status};
-use edge::json::{Empty, Path};
+use edge::json::{Empty, NoFields, Path};
 use edge::problem::Problem;
 use edge::session::SignedIn;
 use store::{Commit, Settlement};
 
+use crate::answer::PostJson;
 use crate::read::own;
 use crate::{Deps, answer, arm, reserve, trouble};
 
@@ -17,6 +18,12 @@ use crate::{Deps, answer, arm, reserve, trouble};
 const ROUNDS_MAX: usize = 5;
 
 /// Cancels until the intent to send is stored; the place in the cycle is free again. Cancelling twice is cancelling once.
+#[utoipa::path(post, path = "/api/posts/{id}/cancel", operation_id = "cancel_post", tag = "posts",
+    params(("id" = PostId, Path)), request_body = Option<NoFields>, security(("session" = [], "csrf" = [])),
+    responses(
+        (status = 200, description = "Cancelled.", body = PostJson, headers(("ETag" = String))),
+        (status = 409, description = "post_in_flight, state_conflict"),
+    ))]
 pub(crate) async fn cancel(State(deps): State<Deps>, signed_in: SignedIn, Path(id): Path<PostId>, _: Empty) -> Result<Response, Problem> {
     let user = &signed_in.session.user_id;
     let writer = HistoryId::new(deps.clock.now(), deps.random.bytes()).to_string();

@@ -16,6 +16,7 @@ use edge::problem::{FieldError, Problem};
 use edge::session::SignedIn;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::answer::PostJson;
 use crate::validate::{self, AskedTime, Times, fault};
@@ -25,33 +26,53 @@ use crate::{Deps, trouble};
 const TARGETS_MAX: usize = 20;
 
 /// The body.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CreatePosts {
+    /// For every target without a text of its own. How much each platform takes is told by `GET /api/platforms`.
+    #[schema(max_length = 63_206)]
     content: String,
+    #[schema(value_type = Vec<Target>, min_items = 1, max_items = 20)]
     targets: Vec<Object<Target>>,
+    /// An instant with its offset; either this or `scheduled_local`.
+    #[schema(format = DateTime, max_length = 64, example = "2026-12-24T09:00:00+10:00")]
     scheduled_for: Option<String>,
+    /// A local time in `time_zone`.
+    #[schema(max_length = 64, example = "2026-12-24T09:00:00")]
     scheduled_local: Option<String>,
+    /// An IANA name.
+    #[schema(max_length = 64, example = "Australia/Brisbane")]
     time_zone: Option<String>,
+    /// The last moment, at most a day after the time.
+    #[schema(format = DateTime, max_length = 64, example = "2026-12-24T12:00:00+10:00")]
     latest_at: Option<String>,
     #[serde(default)]
+    #[schema(max_items = 0)]
     media: Vec<String>,
+    /// Kept beside the text; never sent.
+    #[schema(max_length = 8_000)]
     ai_recommendation: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Target {
+    #[schema(value_type = ConnectionId)]
     connection_id: String,
+    #[schema(max_length = 63_206)]
     content: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Created {
+#[derive(Serialize, ToSchema)]
+#[schema(as = CreatedPosts)]
+pub(crate) struct Created {
     items: Vec<PostJson>,
 }
 
 /// Makes the drafts of one request, all or none.
+#[utoipa::path(post, path = "/api/posts", operation_id = "create_posts", tag = "posts", request_body = CreatePosts,
+    security(("session" = [], "csrf" = [])),
+    responses((status = 201, description = "One draft for each target.", body = Created)))]
 pub(crate) async fn create(
     State(deps): State<Deps>,
     signed_in: SignedIn,

@@ -15,6 +15,12 @@ use crate::{Deps, trouble};
 const ROUNDS_MAX: usize = 5;
 
 /// Removes a draft, cancelled, failed or missed post with its story. The ledger's history keeps its rows.
+#[utoipa::path(delete, path = "/api/posts/{id}", operation_id = "delete_post", tag = "posts",
+    params(("id" = PostId, Path)), security(("session" = [], "csrf" = [])),
+    responses(
+        (status = 204, description = "Removed."),
+        (status = 409, description = "post_in_flight, state_conflict"),
+    ))]
 pub(crate) async fn delete(State(deps): State<Deps>, signed_in: SignedIn, Path(id): Path<PostId>) -> Result<StatusCode, Problem> {
     for _ in 0..ROUNDS_MAX {
         let (post, _) = own(&deps, &signed_in.session.user_id, &id).await?;

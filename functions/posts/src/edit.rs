@@ -15,7 +15,9 @@ use http::HeaderMap;
 use http::header::IF_MATCH;
 use serde::Deserialize;
 use store::{Commit, PostChange};
+use utoipa::ToSchema;
 
+use crate::answer::PostJson;
 use crate::read::own;
 use crate::validate::{self, AskedTime};
 use crate::{Deps, answer, arm, reserve, trouble};
@@ -24,20 +26,39 @@ use crate::{Deps, answer, arm, reserve, trouble};
 const ROUNDS_MAX: usize = 12;
 
 /// The body; what is absent stays.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EditPost {
+    #[schema(max_length = 63_206)]
     content: Option<String>,
+    /// An instant with its offset; either this or `scheduled_local`.
+    #[schema(format = DateTime, max_length = 64, example = "2026-12-24T09:00:00+10:00")]
     scheduled_for: Option<String>,
+    /// A local time in `time_zone`.
+    #[schema(max_length = 64, example = "2026-12-24T09:00:00")]
     scheduled_local: Option<String>,
+    /// An IANA name.
+    #[schema(max_length = 64, example = "Australia/Brisbane")]
     time_zone: Option<String>,
+    /// The last moment, at most a day after the time.
+    #[schema(format = DateTime, max_length = 64, example = "2026-12-24T12:00:00+10:00")]
     latest_at: Option<String>,
     #[serde(default)]
+    #[schema(max_items = 0)]
     media: Vec<String>,
 }
 
 /// Changes a draft or a scheduled post under a new version. A scheduled one stays scheduled; if its new time lies in
 /// another cycle, its place moves there in the same transaction.
+#[utoipa::path(patch, path = "/api/posts/{id}", operation_id = "edit_post", tag = "posts",
+    params(("id" = PostId, Path), ("If-Match" = String, Header, description = "The `ETag` that was read.", example = "\"1\"")),
+    request_body = EditPost, security(("session" = [], "csrf" = [])),
+    responses(
+        (status = 200, description = "The new version.", body = PostJson, headers(("ETag" = String))),
+        (status = 409, description = "post_in_flight, state_conflict, no_active_plan, quota_exhausted"),
+        (status = 412, description = "stale_version"),
+        (status = 428, description = "precondition_required"),
+    ))]
 pub(crate) async fn edit(
     State(deps): State<Deps>,
     signed_in: SignedIn,

@@ -31,6 +31,7 @@ use edge::random::Random;
 use edge::routing::with_fallbacks;
 use entrance::Entrance;
 use store::{Store, Tables};
+use utoipa::OpenApi;
 
 /// All that this function works with.
 #[derive(Debug, Clone)]
@@ -78,6 +79,11 @@ pub const PATHS: &[&str] = &[
     "/api/posts/{id}/retry",
     "/api/posts/{id}/resolve",
 ];
+
+/// What the HTTP contract says of [`PATHS`].
+#[derive(OpenApi)]
+#[openapi(paths(create::create, list::list, read::read, edit::edit, delete::delete, approve::approve, cancel::cancel))]
+pub struct Contract;
 
 /// The router of [`PATHS`].
 pub fn router(deps: Deps) -> Router {

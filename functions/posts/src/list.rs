@@ -11,24 +11,37 @@ use edge::session::SignedIn;
 use jiff::Timestamp;
 use serde::Deserialize;
 use store::{Cursor, Filter, List};
+use utoipa::IntoParams;
 
 use crate::answer::PostJson;
 use crate::{Deps, trouble};
 
 /// The query.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct ListPosts {
     status: Option<Status>,
     platform: Option<PlatformName>,
+    /// The posts that were made in one request.
     group_id: Option<GroupId>,
+    /// Due then or later.
     from: Option<Timestamp>,
+    /// Due before then.
     to: Option<Timestamp>,
+    /// How many; 50 if absent.
+    #[param(minimum = 1, maximum = 100)]
     limit: Option<usize>,
+    /// The `next_cursor` of the page before; opaque to clients.
     cursor: Option<String>,
 }
 
-/// One page.
+/// The user's posts, by the time that they are due.
+#[utoipa::path(get, path = "/api/posts", operation_id = "list_posts", tag = "posts", params(ListPosts), security(("session" = [])),
+    responses(
+        (status = 200, description = "One page.", body = ListJson<PostJson>),
+        (status = 400, description = "invalid_cursor"),
+    ))]
 pub(crate) async fn list(
     State(deps): State<Deps>,
     signed_in: SignedIn,

@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::id::{AttemptId, ChoiceId, ConnectionId, UserId};
 use crate::platform::PlatformName;
@@ -37,13 +38,15 @@ pub struct Choice {
 }
 
 /// One account to choose.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = OfferedAccount)]
 pub struct ChoiceAccount {
     /// The platform's id.
     pub account_id: String,
     /// Its name.
     pub username: String,
     /// A profile or a page.
+    #[schema(pattern = "^(profile|page)$")]
     pub kind: String,
 }
 

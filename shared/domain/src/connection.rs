@@ -6,13 +6,14 @@ pub use grant::{Grant, ReconnectRefused};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::id::{AttemptId, ConnectionId, UserId};
 use crate::platform::PlatformName;
 use crate::token::EXPIRY_MARGIN;
 
 /// Whether a connection can post.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Health {
     /// It can.

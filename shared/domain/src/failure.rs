@@ -1,9 +1,10 @@
 //! Why a post did not go out, in words for its owner.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What the owner can do about it; the `error.action` of the contract.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Nothing needs doing.
@@ -25,7 +26,7 @@ pub enum Action {
 macro_rules! failures {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $action:ident, $message:literal;)*) => {
         /// A stable code for each way that a post can fail or be delayed.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
         pub enum FailureCode {
             $($(#[$doc])* #[serde(rename = $code)] $name,)*
         }

@@ -4,6 +4,9 @@ use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 /// The random part of an id.
 pub type IdEntropy = [u8; 10];
@@ -20,9 +23,15 @@ fn ulid(now: Timestamp, entropy: IdEntropy) -> String {
     ulid::Ulid::from_parts(millis, u128::from_be_bytes(random)).to_string()
 }
 
+/// Clients keep ids and send them back; the form is told so that an odd one is noticed early.
+fn schema(what: &str) -> RefOr<Schema> {
+    let text = ObjectBuilder::new().schema_type(SchemaType::Type(Type::String)).description(Some(what.trim()));
+    text.min_length(Some(26)).max_length(Some(26)).pattern(Some("^[0-7][0-9A-HJKMNP-TV-Z]{25}$")).into()
+}
+
 macro_rules! id {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
+    (#[doc = $doc:literal] $name:ident) => {
+        #[doc = $doc]
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
         pub struct $name(String);
@@ -59,6 +68,14 @@ macro_rules! id {
                 id.0
             }
         }
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                schema($doc)
+            }
+        }
+
+        impl ToSchema for $name {}
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -5,6 +5,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::id::{HistoryId, IdEntropy, PostId, UserId};
 use crate::plan::{CycleSpan, Plan};
@@ -40,7 +41,7 @@ pub struct Cycle {
 }
 
 /// Who caused a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Actor {
     /// The account's owner.
@@ -56,7 +57,7 @@ pub enum Actor {
 }
 
 /// Why a number changed; the `change_reason` of the contract.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the contract's own words")]
 pub enum ChangeReason {

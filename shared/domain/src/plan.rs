@@ -2,12 +2,13 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// How long a cycle lasts.
 pub const CYCLE: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// What a customer has bought: how many posts a cycle holds. The higher plan is the one that holds more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Plan {
     /// 12 posts a cycle.
@@ -43,7 +44,7 @@ impl Plan {
 }
 
 /// Where a plan came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// A gift certificate.

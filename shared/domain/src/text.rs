@@ -6,10 +6,13 @@ mod weighted;
 
 pub use weighted::weighted_length;
 
+use utoipa::ToSchema;
+
 use crate::platform::PlatformName;
 
 /// How a platform counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
+#[schema(rename_all = "snake_case")]
 pub enum TextUnit {
     /// X's weighted characters ([`weighted_length`]).
     Weighted,

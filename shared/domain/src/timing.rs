@@ -8,6 +8,7 @@ use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// How far back a due time may lie and still mean "now": the time that a form stays open.
 pub const PAST_GRACE: SignedDuration = SignedDuration::from_secs(60);
@@ -35,7 +36,7 @@ pub struct DueTime {
 }
 
 /// What became of a local time that its zone does not have exactly once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Adjusted {
     /// Skipped by the zone: moved forward.

@@ -16,6 +16,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::error::Category;
+use utoipa::ToSchema;
 
 pub use address::{Path, Query};
 
@@ -71,9 +72,9 @@ impl<T: Serialize> IntoResponse for Json<T> {
 pub struct Empty;
 
 /// `{}` and nothing else.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct NoFields {}
+pub struct NoFields {}
 
 impl<S: Sync> FromRequest<S> for Empty {
     type Rejection = Problem;

@@ -13,6 +13,7 @@ use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, StatusCode};
 use jiff::SignedDuration;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 pub use code::ProblemCode;
 
@@ -20,13 +21,16 @@ pub use code::ProblemCode;
 const CAUSES_MAX: usize = 16;
 
 /// One field at fault.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
     /// Where, as a JSON pointer (RFC 6901) such as `/content`.
+    #[schema(value_type = String)]
     pub pointer: Cow<'static, str>,
     /// What, stable and in snake case.
+    #[schema(value_type = String, pattern = "^[a-z_]+$")]
     pub code: Cow<'static, str>,
     /// What, in a sentence that does not repeat the input.
+    #[schema(value_type = String)]
     pub detail: Cow<'static, str>,
 }
 
@@ -148,13 +152,17 @@ fn whole_seconds(wait: SignedDuration) -> HeaderValue {
 }
 
 /// The body of a problem (RFC 9457, section 3.1, with our `code` and `errors`).
-#[derive(Serialize)]
-struct ProblemBody<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemBody<'a> {
     r#type: &'static str,
     title: &'static str,
+    #[schema(minimum = 400, maximum = 599)]
     status: u16,
+    #[schema(value_type = ProblemCode)]
     code: &'static str,
     detail: &'a str,
+    /// The fields at fault; absent where none is.
     #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
     errors: &'a [FieldError],
 }

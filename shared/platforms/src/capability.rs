@@ -1,9 +1,11 @@
 //! What a network can do, as data.
 
 use jiff::SignedDuration;
+use utoipa::ToSchema;
 
 /// What an account is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
+#[schema(rename_all = "snake_case")]
 pub enum AccountKind {
     /// A person's or brand's own profile.
     Profile,
@@ -27,7 +29,8 @@ impl AccountKind {
 }
 
 /// What the user must tell before the consent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
+#[schema(rename_all = "snake_case")]
 pub enum Needs {
     /// The server's address.
     Server,
@@ -46,7 +49,8 @@ impl Needs {
 }
 
 /// How a lost answer is cleared up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
+#[schema(rename_all = "snake_case")]
 pub enum Reconcile {
     /// The create call takes our key and may be repeated.
     Key,

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::attempt::Attempt;
 use crate::content::ContentHash;
@@ -157,7 +158,8 @@ pub struct Intent {
 }
 
 /// The states by name, as the contract has them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[schema(as = PostStatus)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "State documents them")]
 pub enum Status {

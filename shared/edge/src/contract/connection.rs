@@ -5,9 +5,11 @@ use domain::id::ConnectionId;
 use domain::platform::PlatformName;
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A connection as its owner sees it. It names no secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Connection)]
 pub struct ConnectionJson {
     id: ConnectionId,
     platform: PlatformName,

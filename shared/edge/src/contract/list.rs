@@ -1,6 +1,7 @@
 //! Lists.
 
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::problem::{Problem, ProblemCode};
 
@@ -10,7 +11,8 @@ pub const LIMIT_DEFAULT: usize = 50;
 pub const LIMIT_MAX: usize = 100;
 
 /// One page of a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = List)]
 pub struct ListJson<T> {
     /// In order.
     pub items: Vec<T>,
@@ -26,11 +28,14 @@ impl<T> ListJson<T> {
 }
 
 /// Which page: `?limit=&cursor=`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct ListQuery {
+    /// How many; 50 if absent.
+    #[param(minimum = 1, maximum = 100)]
     limit: Option<usize>,
-    /// Opaque to clients.
+    /// The `next_cursor` of the page before; opaque to clients.
     pub cursor: Option<String>,
 }
 

@@ -4,9 +4,11 @@ use domain::ledger::Cycle;
 use domain::plan::Plan;
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// The numbers of one cycle: `quota = used + reserved + remaining`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Quota)]
 pub struct QuotaJson {
     plan: Plan,
     quota: u32,

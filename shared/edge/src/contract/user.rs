@@ -6,11 +6,15 @@ use domain::plan::{Plan, Source};
 use domain::user::User;
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A user as their own frontend sees them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = User)]
 pub struct UserJson {
     id: UserId,
+    /// In E.164 form.
+    #[schema(pattern = r"^\+[1-9][0-9]{6,14}$")]
     phone: String,
     created_at: Timestamp,
     subscription_plan: Option<Plan>,

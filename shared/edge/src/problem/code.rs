@@ -1,6 +1,9 @@
 //! The table of problem codes.
 
 use http::StatusCode;
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 macro_rules! problem_codes {
     ($($name:ident = $status:ident, $code:literal, $title:literal, $detail:literal;)*) => {
@@ -64,3 +67,12 @@ problem_codes! {
     Internal = INTERNAL_SERVER_ERROR, "internal", "Internal error", "Something went wrong on our side.";
     Unavailable = SERVICE_UNAVAILABLE, "unavailable", "Unavailable", "This cannot be done at the moment. Try again shortly.";
 }
+
+impl PartialSchema for ProblemCode {
+    fn schema() -> RefOr<Schema> {
+        let names = Self::ALL.iter().map(|code| code.as_str());
+        ObjectBuilder::new().schema_type(SchemaType::Type(Type::String)).enum_values(Some(names)).into()
+    }
+}
+
+impl ToSchema for ProblemCode {}
