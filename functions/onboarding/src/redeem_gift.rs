@@ -81,6 +81,8 @@ pub(crate) enum RedeemError {
     responses(
         (status = 200, description = "The plan runs.", body = RedeemedJson),
         (status = 400, description = "invalid_code"),
+        (status = 409, description = "state_conflict"),
+        (status = 429, description = "too_many_requests"),
     ))]
 pub(crate) async fn answer(
     State(deps): State<Deps>,

@@ -88,6 +88,7 @@ pub(crate) enum VerifyError {
     responses(
         (status = 200, description = "Signed in.", body = SignedInJson, headers(("Set-Cookie" = String, description = "The session."))),
         (status = 400, description = "invalid_code"),
+        (status = 429, description = "too_many_requests"),
         (status = 503, description = "unavailable"),
     ))]
 pub(crate) async fn answer(

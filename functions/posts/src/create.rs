@@ -27,6 +27,12 @@ const TARGETS_MAX: usize = 20;
 
 /// The body.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({
+    "content": "Fresh bread from seven tomorrow.",
+    "targets": [{ "connection_id": "01JCZ0V6M8D3W5T2Q9R7N4K1HB" }],
+    "scheduled_local": "2026-12-24T07:00:00",
+    "time_zone": "Australia/Brisbane",
+}))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CreatePosts {
     /// For every target without a text of its own. How much each platform takes is told by `GET /api/platforms`.
@@ -35,16 +41,16 @@ pub(crate) struct CreatePosts {
     #[schema(value_type = Vec<Target>, min_items = 1, max_items = 20)]
     targets: Vec<Object<Target>>,
     /// An instant with its offset; either this or `scheduled_local`.
-    #[schema(format = DateTime, max_length = 64, example = "2026-12-24T09:00:00+10:00")]
+    #[schema(format = DateTime, max_length = 64)]
     scheduled_for: Option<String>,
     /// A local time in `time_zone`.
-    #[schema(max_length = 64, example = "2026-12-24T09:00:00")]
+    #[schema(max_length = 64)]
     scheduled_local: Option<String>,
     /// An IANA name.
-    #[schema(max_length = 64, example = "Australia/Brisbane")]
+    #[schema(max_length = 64)]
     time_zone: Option<String>,
     /// The last moment, at most a day after the time.
-    #[schema(format = DateTime, max_length = 64, example = "2026-12-24T12:00:00+10:00")]
+    #[schema(format = DateTime, max_length = 64)]
     latest_at: Option<String>,
     #[serde(default)]
     #[schema(max_items = 0)]
@@ -72,7 +78,13 @@ pub(crate) struct Created {
 /// Makes the drafts of one request, all or none.
 #[utoipa::path(post, path = "/api/posts", operation_id = "create_posts", tag = "posts", request_body = CreatePosts,
     security(("session" = [], "csrf" = [])),
-    responses((status = 201, description = "One draft for each target.", body = Created)))]
+    responses((status = 201, description = "One draft for each target.", body = Created, links(
+        ("read" = (operation_id = "read_post", parameters(("id" = "$response.body#/items/0/id")))),
+        ("edit" = (operation_id = "edit_post", parameters(("id" = "$response.body#/items/0/id")))),
+        ("approve" = (operation_id = "approve_post", parameters(("id" = "$response.body#/items/0/id")))),
+        ("cancel" = (operation_id = "cancel_post", parameters(("id" = "$response.body#/items/0/id")))),
+        ("delete" = (operation_id = "delete_post", parameters(("id" = "$response.body#/items/0/id")))),
+    ))))]
 pub(crate) async fn create(
     State(deps): State<Deps>,
     signed_in: SignedIn,

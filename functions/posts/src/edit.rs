@@ -27,21 +27,22 @@ const ROUNDS_MAX: usize = 12;
 
 /// The body; what is absent stays.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({ "content": "Fresh bread from eight tomorrow.", "scheduled_for": "2026-12-24T08:00:00+10:00" }))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EditPost {
     #[schema(max_length = 63_206)]
     content: Option<String>,
     /// An instant with its offset; either this or `scheduled_local`.
-    #[schema(format = DateTime, max_length = 64, example = "2026-12-24T09:00:00+10:00")]
+    #[schema(format = DateTime, max_length = 64)]
     scheduled_for: Option<String>,
     /// A local time in `time_zone`.
-    #[schema(max_length = 64, example = "2026-12-24T09:00:00")]
+    #[schema(max_length = 64)]
     scheduled_local: Option<String>,
     /// An IANA name.
-    #[schema(max_length = 64, example = "Australia/Brisbane")]
+    #[schema(max_length = 64)]
     time_zone: Option<String>,
     /// The last moment, at most a day after the time.
-    #[schema(format = DateTime, max_length = 64, example = "2026-12-24T12:00:00+10:00")]
+    #[schema(format = DateTime, max_length = 64)]
     latest_at: Option<String>,
     #[serde(default)]
     #[schema(max_items = 0)]
@@ -51,7 +52,7 @@ pub(crate) struct EditPost {
 /// Changes a draft or a scheduled post under a new version. A scheduled one stays scheduled; if its new time lies in
 /// another cycle, its place moves there in the same transaction.
 #[utoipa::path(patch, path = "/api/posts/{id}", operation_id = "edit_post", tag = "posts",
-    params(("id" = PostId, Path), ("If-Match" = String, Header, description = "The `ETag` that was read.", example = "\"1\"")),
+    params(("id" = PostId, Path), ("If-Match" = String, Header, pattern = "^\"[0-9]+\"$", description = "The `ETag` that was read.", example = "\"1\"")),
     request_body = EditPost, security(("session" = [], "csrf" = [])),
     responses(
         (status = 200, description = "The new version.", body = PostJson, headers(("ETag" = String))),

@@ -82,7 +82,17 @@ pub const PATHS: &[&str] = &[
 
 /// What the HTTP contract says of [`PATHS`].
 #[derive(OpenApi)]
-#[openapi(paths(create::create, list::list, read::read, edit::edit, delete::delete, approve::approve, cancel::cancel))]
+#[openapi(paths(
+    create::create,
+    list::list,
+    read::read,
+    edit::edit,
+    delete::delete,
+    approve::approve,
+    cancel::cancel,
+    retry::retry,
+    resolve::resolve
+))]
 pub struct Contract;
 
 /// The router of [`PATHS`].

@@ -13,7 +13,9 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use store::{Commit, Settlement};
 use url::Url;
+use utoipa::ToSchema;
 
+use crate::answer::PostJson;
 use crate::read::own;
 use crate::validate::fault;
 use crate::{Deps, answer, reserve, trouble};
@@ -24,16 +26,18 @@ const ROUNDS_MAX: usize = 5;
 const URL_BYTES_MAX: usize = 500;
 
 /// The body.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ResolvePost {
     outcome: Seen,
     /// Where the post is, if it is there.
+    #[schema(format = "uri", max_length = 500, example = "https://x.com/demo/status/1")]
     url: Option<String>,
 }
 
 /// What its owner saw.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[schema(as = SeenOutcome)]
 #[serde(rename_all = "snake_case")]
 enum Seen {
     /// It is on the platform.
@@ -44,6 +48,12 @@ enum Seen {
 
 /// Ends the doubt about a post that is `unknown` or `needs_review`: its place is used, or free again. Saying the same twice is
 /// saying it once; a search that is under way is waited for with 409 `post_in_flight`.
+#[utoipa::path(post, path = "/api/posts/{id}/resolve", operation_id = "resolve_post", tag = "posts",
+    params(("id" = PostId, Path)), request_body = ResolvePost, security(("session" = [], "csrf" = [])),
+    responses(
+        (status = 200, description = "Published, or failed.", body = PostJson, headers(("ETag" = String))),
+        (status = 409, description = "post_in_flight, state_conflict"),
+    ))]
 pub(crate) async fn resolve(
     State(deps): State<Deps>,
     signed_in: SignedIn,

@@ -13,7 +13,9 @@ use edge::session::SignedIn;
 use jiff::Timestamp;
 use serde::Deserialize;
 use store::{Commit, PostChange};
+use utoipa::ToSchema;
 
+use crate::answer::PostJson;
 use crate::read::own;
 use crate::validate::{self, AskedTime};
 use crate::{Deps, answer, arm, reserve, trouble};
@@ -22,15 +24,22 @@ use crate::{Deps, answer, arm, reserve, trouble};
 const ROUNDS_MAX: usize = 12;
 
 /// The body; it may be absent.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RetryPost {
     /// When to try; at once if absent.
+    #[schema(format = DateTime, max_length = 64, example = "2026-12-24T09:00:00+10:00")]
     scheduled_for: Option<String>,
 }
 
 /// Schedules a failed or missed post anew: a new version with a new place in the cycle that holds its new time, because the old
 /// place was given back. It may go out as late after its time as its owner allowed before.
+#[utoipa::path(post, path = "/api/posts/{id}/retry", operation_id = "retry_post", tag = "posts",
+    params(("id" = PostId, Path)), request_body = Option<RetryPost>, security(("session" = [], "csrf" = [])),
+    responses(
+        (status = 200, description = "Scheduled.", body = PostJson, headers(("ETag" = String))),
+        (status = 409, description = "no_active_plan, quota_exhausted, connection_unusable, post_in_flight, state_conflict"),
+    ))]
 pub(crate) async fn retry(
     State(deps): State<Deps>,
     signed_in: SignedIn,

@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Serve,
     /// Walk the main job through HTTP, check every promise, and say what was seen.
     Demo,
+    /// Write the HTTP contract into infra/openapi.json.
+    Openapi,
 }
 
 impl Cli {

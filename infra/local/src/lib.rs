@@ -10,6 +10,7 @@ pub mod data_dir;
 mod driver;
 pub mod gateway;
 mod listen;
+pub mod openapi;
 mod page;
 mod routes;
 pub mod service;

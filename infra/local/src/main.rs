@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
-use local::{LocalService, Options, data_dir, what_to_try};
+use local::{LocalService, Options, data_dir, openapi, what_to_try};
 
 use cli::{Cli, Command};
 
@@ -22,6 +22,7 @@ async fn main() -> ExitCode {
     let cli = Cli::parse();
     let ended = match cli.command {
         Some(Command::Demo) => demo::run(&cli.demo_dir()).await,
+        Some(Command::Openapi) => write_contract(),
         Some(Command::Serve) | None => serve(&cli).await,
     };
     match ended {
@@ -43,6 +44,12 @@ async fn serve(cli: &Cli) -> anyhow::Result<()> {
     tokio::signal::ctrl_c().await.context("waiting for Ctrl-C")?;
     service.stop().await;
     say("Stopped. The state is kept; --fresh starts anew.");
+    Ok(())
+}
+
+fn write_contract() -> anyhow::Result<()> {
+    let operations = openapi::write()?;
+    say(format_args!("{operations} operations in {}", shown(&openapi::file())));
     Ok(())
 }
 

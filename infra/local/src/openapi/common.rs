@@ -1,0 +1,128 @@
+//! What holds for every operation, or follows from what its annotation says.
+
+use anyhow::{Context, bail};
+use edge::problem::ProblemCode;
+use serde_json::{Map, Value, json};
+
+use super::problems::Refusals;
+
+/// The methods that an operation may have here.
+const METHODS: [&str; 4] = ["get", "post", "patch", "delete"];
+
+/// Adds to `document` what its operations share.
+pub(super) fn complete(document: &mut Value) -> anyhow::Result<()> {
+    document["components"]["securitySchemes"] = json!({
+        "session": {
+            "type": "apiKey", "in": "cookie", "name": edge::session::SESSION_COOKIE,
+            "description": "Set by `POST /api/verify-code`, extended by `POST /api/establish-session`.",
+        },
+        "csrf": {
+            "type": "apiKey", "in": "header", "name": "X-CSRF-Token",
+            "description": "The `csrf_token` that both of them answer; for everything that changes something.",
+        },
+    });
+    document["components"]["parameters"] = json!({ "IdempotencyKey": {
+        "name": "Idempotency-Key", "in": "header", "required": false,
+        "description": "The same key and body again bring the stored answer, for 24 hours.",
+        "schema": { "type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$" },
+    } });
+    let paths = document["paths"].as_object_mut().context("a document without paths")?;
+    for (path, item) in paths {
+        for (method, operation) in item.as_object_mut().into_iter().flatten() {
+            complete_operation(path, method, operation).with_context(|| format!("{method} {path}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Every operation of a document: its path, its method and what is said of it.
+pub(super) fn operations(document: &Value) -> impl Iterator<Item = (&str, &str, &Value)> {
+    let paths = document["paths"].as_object().into_iter().flatten();
+    paths.flat_map(|(path, item)| {
+        item.as_object().into_iter().flatten().map(|(method, operation)| (path.as_str(), method.as_str(), operation))
+    })
+}
+
+fn complete_operation(path: &str, method: &str, operation: &mut Value) -> anyhow::Result<()> {
+    if !METHODS.contains(&method) {
+        bail!("not a method of ours");
+    }
+    take_null_out_of_the_body(operation);
+    let shape = Shape::of(path, method, operation);
+    if method == "post" {
+        let parameters = operation.as_object_mut().context("an operation is an object")?.entry("parameters").or_insert_with(|| json!([]));
+        parameters.as_array_mut().context("parameters are a list")?.push(json!({ "$ref": "#/components/parameters/IdempotencyKey" }));
+    }
+    let responses = operation["responses"].as_object_mut().context("an operation without responses")?;
+    let mut refusals = Refusals::taken_from(responses)?;
+    refusals.extend(shape.refusals());
+    refusals.write(responses);
+    describe_headers(responses, method);
+    Ok(())
+}
+
+/// An `Option` as the body means that there may be none. A body that says `null` is refused.
+fn take_null_out_of_the_body(operation: &mut Value) {
+    let Some(schema) = operation.pointer_mut("/requestBody/content/application~1json/schema") else { return };
+    let Some(one_of) = schema["oneOf"].as_array() else { return };
+    if let Some(other) = one_of.iter().find(|schema| schema["type"] != "null").cloned() {
+        *schema = other;
+        operation["requestBody"]["required"] = json!(false);
+    }
+}
+
+/// Headers that are the same everywhere are described once.
+fn describe_headers(responses: &mut Map<String, Value>, method: &str) {
+    for (status, response) in responses {
+        if method == "post" && status.as_str() < "400" {
+            response["headers"]["Idempotency-Replayed"] =
+                json!({ "description": "There if the answer was given before.", "schema": { "const": "true" } });
+        }
+        if let Some(tag) = response.pointer_mut("/headers/ETag") {
+            *tag = json!({
+                "description": "The version, for `If-Match`.", "required": true,
+                "schema": { "type": "string", "pattern": "^\"[0-9]+\"$" }, "example": "\"1\"",
+            });
+        }
+    }
+}
+
+/// What decides which general refusals an operation can answer.
+#[expect(clippy::struct_excessive_bools, reason = "each answers one question about the operation, and all combinations occur")]
+struct Shape {
+    has_path_parameter: bool,
+    is_signed_in: bool,
+    takes_body: bool,
+    changes_state: bool,
+    is_post: bool,
+}
+
+impl Shape {
+    fn of(path: &str, method: &str, operation: &Value) -> Self {
+        let mut schemes = operation["security"].as_array().into_iter().flatten();
+        Self {
+            has_path_parameter: path.contains('{'),
+            is_signed_in: schemes.any(|scheme| scheme.get("session").is_some()),
+            takes_body: operation.get("requestBody").is_some(),
+            changes_state: method != "get",
+            is_post: method == "post",
+        }
+    }
+
+    fn refusals(&self) -> Vec<ProblemCode> {
+        use ProblemCode::{
+            CsrfRejected, IdempotencyInFlight, IdempotencyKeyReused, Internal, MalformedJson, MalformedRequest, NotFound, PayloadTooLarge,
+            SessionExpired, SessionRequired, Unavailable, UnsupportedMediaType, ValidationFailed,
+        };
+        let groups: [(bool, &[ProblemCode]); 6] = [
+            (true, &[MalformedRequest, Internal]),
+            // What is no id cannot exist; another user's does not, for this one.
+            (self.has_path_parameter, &[NotFound]),
+            (self.is_signed_in, &[SessionRequired, SessionExpired, Unavailable]),
+            (self.changes_state, &[CsrfRejected]),
+            (self.takes_body, &[MalformedJson, PayloadTooLarge, UnsupportedMediaType, ValidationFailed]),
+            (self.is_post, &[IdempotencyInFlight, IdempotencyKeyReused, Unavailable]),
+        ];
+        groups.iter().filter(|(applies, _)| *applies).flat_map(|(_, codes)| codes.iter().copied()).collect()
+    }
+}

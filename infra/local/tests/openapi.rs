@@ -1,0 +1,75 @@
+//! The contract's document is what the code says, and what the gateway and the routers do.
+
+use std::collections::BTreeSet;
+
+use edge::lines::Captured;
+use local::{Browser, LocalService, Options, openapi};
+use reqwest::Method;
+use serde_json::Value;
+
+fn documented() -> BTreeSet<String> {
+    let document = openapi::document().expect("a document");
+    document["paths"].as_object().expect("paths by name").keys().cloned().collect()
+}
+
+#[test]
+fn the_file_says_what_the_code_says() {
+    let file: Value = serde_json::from_slice(&std::fs::read(openapi::file()).unwrap_or_default()).unwrap_or_default();
+    assert!(file == openapi::document().unwrap(), "infra/openapi.json is not what the code says; write it anew: {}", openapi::COMMAND);
+}
+
+#[test]
+fn every_route_of_the_template_is_documented_and_every_documented_path_is_a_route() {
+    let template = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml")).unwrap();
+    let keys: Vec<&str> = template.lines().filter_map(|line| line.trim().strip_prefix("RouteKey: ")).collect();
+    let routes = template.lines().filter(|line| line.trim() == "Type: AWS::ApiGatewayV2::Route").count();
+    assert_eq!(keys.len(), routes, "a route whose key is not read here");
+    let paths: BTreeSet<String> = keys.iter().filter_map(|key| key.strip_prefix("ANY ")).map(str::to_owned).collect();
+    assert_eq!(keys.len(), paths.len() + 1, "each key once, as `ANY <path>`, and `$default`: {keys:?}");
+    assert_eq!(paths, documented());
+}
+
+#[test]
+fn every_path_of_a_function_is_documented_and_the_reverse() {
+    let served = [onboarding::PATHS, account::PATHS, posts::PATHS, oauth_start::PATHS, oauth_callback::PATHS].concat();
+    let served: BTreeSet<String> = served.into_iter().filter(|path| *path != "$default").map(str::to_owned).collect();
+    assert_eq!(served, documented());
+}
+
+/// A router names the methods that it takes when it is asked for another one.
+#[tokio::test]
+async fn a_router_takes_the_documented_methods_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines = Captured::default();
+    let options = Options { port: 0, data_dir: folder.path().to_owned(), fresh: false, lines: lines.lines() };
+    let service = LocalService::start(options).await.unwrap();
+    let mut browser = Browser::new(service.base_url()).unwrap();
+    browser.sign_in("+61412345678").await.unwrap();
+    for (path, item) in openapi::document().unwrap()["paths"].as_object().unwrap() {
+        let asked = path.replace("{platform}", "x").replace("{id}", "01ARZ3NDEKTSV4RRFFQ69G5FAV");
+        let refused = browser.request(Method::PUT, &asked, &[], None).await.unwrap().expect(405).unwrap();
+        let allowed: BTreeSet<String> =
+            refused.headers["allow"].to_str().unwrap().split(',').map(|method| method.trim().to_lowercase()).collect();
+        let said: BTreeSet<String> = item.as_object().unwrap().keys().cloned().collect();
+        let allowed: BTreeSet<String> = allowed.into_iter().filter(|method| method != "head").collect();
+        assert_eq!(allowed, said, "{path}");
+    }
+    service.stop().await;
+}
+
+#[test]
+fn operations_are_named_once_and_every_reference_leads_somewhere() {
+    let document = openapi::document().unwrap();
+    let mut names = BTreeSet::new();
+    for item in document["paths"].as_object().unwrap().values() {
+        for operation in item.as_object().unwrap().values() {
+            let name = operation["operationId"].as_str().unwrap();
+            assert!(names.insert(name), "{name} twice");
+        }
+    }
+    let text = document.to_string();
+    for reference in text.split("\"$ref\":\"#").skip(1) {
+        let pointer = reference.split('"').next().unwrap();
+        assert!(document.pointer(pointer).is_some(), "{pointer}");
+    }
+}
