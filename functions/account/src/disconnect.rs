@@ -69,12 +69,16 @@ async fn mark(deps: &Deps, user: &UserId, id: &ConnectionId) -> Result<Connectio
 
 /// Whether a worker may still need the tokens: to send, or to find what it sent.
 async fn in_flight(deps: &Deps, connection: &Connection) -> Result<bool, StoreError> {
+    #[cfg(feature = "planted")]
+    if domain::planted::is(domain::planted::Bug::DisconnectDoesNotWait) {
+        return Ok(false);
+    }
     let from = Some(deps.clock.now() - IN_FLIGHT_SINCE);
     let filter = Filter { platform: Some(connection.platform), from, ..Filter::default() };
     let needs = |post: &Post| {
         post.connection_id == connection.id && matches!(post.status(), Status::Publishing | Status::Processing | Status::Unknown)
     };
-    deps.store.any_post(&connection.user_id, &filter, needs).await
+    deps.store.any_post_now(&connection.user_id, &filter, needs).await
 }
 
 /// Tells the platform, as far as it listens. Where a person's grants are one, taking it back ends all of that person's accounts, also

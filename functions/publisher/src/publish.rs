@@ -37,7 +37,8 @@ pub(crate) async fn claim(deps: &Deps, post: Post, content: Content) -> Result<P
     let now = deps.clock.now();
     // Its last moment may have passed while the tokens were read.
     let Ok(post) = post.claim(AttemptId::new(now, deps.random.bytes()), live.is_some(), now) else { return Ok(Progress::Again) };
-    if !stored(deps, &post).await? {
+    let sends_with = connection.as_ref().filter(|_| live.is_some());
+    if !stored(deps, &post, sends_with).await? {
         return Ok(Progress::Again);
     }
     match (connection, live) {
@@ -77,7 +78,7 @@ async fn prepare(
         Usable::Ready(connection, tokens) => {
             // The lease, or the post's last moment, may have passed meanwhile: then the next wake-up finds what is to be done.
             let Ok(post) = post.intend(now) else { return Ok(Progress::Rest) };
-            if !stored(deps, &post).await? {
+            if !stored(deps, &post, Some(&connection)).await? {
                 return Ok(Progress::Again);
             }
             return Box::pin(dispatch(deps, post, content, *connection, tokens, refused.is_some())).await;
@@ -110,7 +111,7 @@ async fn dispatch(
         Sent::TokenRefused(_) => {
             let refused = connection.secret_version.clone();
             let post = post.token_refused(deps.clock.now())?;
-            if !stored(deps, &post).await? {
+            if !stored(deps, &post, None).await? {
                 return Ok(Progress::Again);
             }
             prepare(deps, post, content, Some(connection), Some(&refused)).await
@@ -160,11 +161,15 @@ fn approved(post: &Post, content: &Content) -> Result<(), StepError> {
     if content.hash() == post.content_hash { Ok(()) } else { Err(StepError::ContentChanged) }
 }
 
-/// Stores a claim or an intent. A lost answer is asked for once more: a worker that gives up here leaves a post in doubt that it
+/// Stores a claim or an intent, while the connection that it is going to send with can be used. A lost answer is asked for once more: a worker that gives up here leaves a post in doubt that it
 /// knows was not sent.
-async fn stored(deps: &Deps, post: &Post) -> Result<bool, StepError> {
+async fn stored(deps: &Deps, post: &Post, sends_with: Option<&Connection>) -> Result<bool, StepError> {
+    #[cfg(feature = "planted")]
+    if domain::planted::is(domain::planted::Bug::NoIntent) {
+        return Ok(true);
+    }
     let writer = writer(post);
-    let change = PostChange::of(post, &writer);
+    let change = PostChange { usable: sends_with, ..PostChange::of(post, &writer) };
     let commit = match deps.store.commit(&change).await {
         Err(_) => deps.store.commit(&change).await?,
         Ok(commit) => commit,

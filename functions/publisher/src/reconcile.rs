@@ -61,10 +61,17 @@ async fn evidence(deps: &Deps, post: &Post, content: &Content, intent: Intent) -
         match read(deps, post, &connection, &tokens, intent).await {
             Ok(posts) => return weigh(deps, post, content, intent, posts).await,
             Err(ReadError::TokenRefused) => refused = Some(connection.secret_version.clone()),
-            Err(ReadError::Limited { .. } | ReadError::Unavailable { .. }) => return Ok(Evidence::Unreadable),
+            Err(error) => return Ok(unread(&error)),
         }
     }
     Ok(Evidence::Unreadable)
+}
+
+fn unread(error: &ReadError) -> Evidence {
+    match error {
+        ReadError::Limited { until: Some(until) } => Evidence::Limited { until: *until },
+        _ => Evidence::Unreadable,
+    }
 }
 
 /// A disconnect waits for this search: it reads with what there is, and renews nothing.
@@ -73,7 +80,7 @@ async fn last_look(deps: &Deps, post: &Post, content: &Content, intent: Intent, 
     match read(deps, post, connection, &tokens, intent).await {
         Ok(posts) => weigh(deps, post, content, intent, posts).await,
         Err(ReadError::TokenRefused) => Ok(Evidence::Unreachable),
-        Err(ReadError::Limited { .. } | ReadError::Unavailable { .. }) => Ok(Evidence::Unreadable),
+        Err(error) => Ok(unread(&error)),
     }
 }
 

@@ -38,6 +38,11 @@ pub(crate) async fn send(deps: &Deps, post: &Post, account: Account<'_>, text: &
 fn meaning(deps: &Deps, post: &Post, outcome: Outcome) -> Sent {
     let now = deps.clock.now();
     let answer = |http_status, detail| Answer { http_status, detail };
+    #[cfg(feature = "planted")]
+    let outcome = match outcome {
+        Outcome::Unknown { detail, .. } if domain::planted::is(domain::planted::Bug::TimeoutTakenAsNotSent) => Outcome::NotSent { detail },
+        outcome => outcome,
+    };
     let (conclusion, answer) = match outcome {
         Outcome::Accepted { post_id, url, http_status } => {
             (Conclusion::Published { platform_post_id: post_id, url }, answer(Some(http_status), None))

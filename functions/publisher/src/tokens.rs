@@ -49,6 +49,11 @@ pub(crate) async fn usable(deps: &Deps, connection: Connection, refused: Option<
             TokenState::Live if refused == Some(connection.secret_version.as_str()) => refused_state(deps, &connection),
             state => state,
         };
+        #[cfg(feature = "planted")]
+        let state = match state {
+            TokenState::Refreshing if domain::planted::is(domain::planted::Bug::RefreshTokenUsedTwice) => TokenState::Expired,
+            state => state,
+        };
         match state {
             TokenState::Live => {
                 return Ok(match live(deps, &connection).await? {

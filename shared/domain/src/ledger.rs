@@ -165,6 +165,12 @@ impl Cycle {
     pub fn settle(&self, cause: Cause) -> Result<LedgerChange, LedgerError> {
         let reserved = self.reserved.checked_sub(1).ok_or(LedgerError::NothingReserved)?;
         let after = Self { reserved, used: self.used + 1, last_posted: Some(cause.at), ..self.clone() };
+        #[cfg(feature = "planted")]
+        let after = if crate::planted::is(crate::planted::Bug::DoubleSettle) {
+            Self { used: after.used + 1, remaining: after.remaining.saturating_sub(1), ..after }
+        } else {
+            after
+        };
         Ok(self.changed(after, ChangeReason::PostPublished, cause))
     }
 

@@ -12,6 +12,8 @@ pub mod idempotency;
 pub mod ledger;
 pub mod people;
 pub mod plan;
+#[cfg(feature = "planted")]
+pub mod planted;
 pub mod platform;
 pub mod post;
 pub mod text;

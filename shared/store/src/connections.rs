@@ -4,7 +4,7 @@ mod grants;
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::builders::DeleteBuilder;
-use aws_sdk_dynamodb::types::{Delete, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
+use aws_sdk_dynamodb::types::{ConditionCheck, Delete, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use domain::connection::{Connection, Health, RefreshLease};
 use domain::id::{AttemptId, ConnectionId, UserId};
 use domain::platform::PlatformName;
@@ -170,6 +170,18 @@ impl Store {
                 _ => Err(StoreError::unavailable("storing a connection")(error)),
             },
         }
+    }
+
+    /// The leg that fails a transaction unless the connection is there and can post.
+    pub(crate) fn usable_check(&self, connection: &Connection) -> TransactWriteItem {
+        let check = ConditionCheck::builder()
+            .table_name(&self.tables.users)
+            .set_key(Some(Key::connection(&connection.user_id, &connection.id).into_item()))
+            .condition_expression("health = :ok")
+            .expression_attribute_values(":ok", text(Health::Ok.as_str()))
+            .build()
+            .expect("table, key and condition are set");
+        TransactWriteItem::builder().condition_check(check).build()
     }
 
     /// Stores the next state of a connection: its `rev` is one more than the one that must still stand.

@@ -84,6 +84,7 @@ impl Scenario {
                 &[(0, 60), (0, 61)],
                 &[(1, Approve(0)), (1, Approve(1)), (2, Cancel(1)), (90, Retry(0))],
             ),
+            Self::new("two of one tenant", &[(0, 5), (0, 300)], &[(1, Approve(0)), (1, Approve(1))]),
             Self::new("two tenants", &[(0, 5), (1, 5)], &[(1, Approve(0)), (1, Approve(1))]),
             twins(Self::new("twins", &[(0, 5), (0, 30)], &[(1, Approve(0)), (1, Approve(1))])),
             Self { lag_secs: 400, ..Self::new("listed late", &[(0, 5)], &[(1, Approve(0))]) },

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use faults::plan::Plan;
+use faults::plan::{Hit, Kind, Plan};
 use faults::run::play;
 use faults::scenario::Scenario;
 use faults::sweep::{self, Job};
@@ -35,4 +35,21 @@ fn mixtures_by_chance_break_no_promise() {
 #[test]
 fn one_fault_at_any_call_breaks_no_promise() {
     hold(&sweep::singles(&Scenario::core()[0]));
+}
+
+/// Faults that once broke a promise.
+#[test]
+fn what_once_failed_holds() {
+    let hit = |call, kind| Hit { call, kind };
+    let cases = [
+        // A worker stood still between reading the connection and claiming the post, and sent after the disconnect was done.
+        ("disconnected when due", vec![hit(12, Kind::PauseAfter)]),
+        ("disconnected when due", vec![hit(14, Kind::AnswerLost)]),
+        ("disconnected when due", vec![hit(14, Kind::StalledAfter)]),
+    ];
+    for (story, hits) in cases {
+        let scenario = Scenario::core().into_iter().find(|scenario| scenario.name == story).unwrap();
+        let verdict = play(&scenario, Plan::Exactly(hits.clone()), 1);
+        assert!(verdict.violations.is_empty(), "{story} with {hits:?}: {:#?}\n{}", verdict.violations, verdict.trace);
+    }
 }

@@ -118,6 +118,8 @@ impl Post {
     pub fn cancel(self, now: Timestamp) -> Result<Transition, Refused> {
         let (ledger, attempt) = match &self.state {
             State::Draft => (LedgerEffect::Keep, None),
+            #[cfg(feature = "planted")]
+            State::Scheduled { .. } if crate::planted::is(crate::planted::Bug::ReservationNotReturned) => (LedgerEffect::Keep, None),
             State::Scheduled { .. } => (LedgerEffect::Release, None),
             State::Publishing { attempt, phase: Phase::Claimed | Phase::Prepared { .. }, .. } => {
                 (LedgerEffect::Release, Some(attempt.ended(now, AttemptOutcome::Abandoned, Status::Cancelled)))

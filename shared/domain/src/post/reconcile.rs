@@ -15,6 +15,9 @@ pub const SEARCHES_MAX: u32 = 4;
 /// However many reads fail meanwhile, this long after the last intent a person must look.
 pub const SEARCH_BUDGET: SignedDuration = SignedDuration::from_hours(3);
 
+/// The longest wait for which a platform's limit puts a search off.
+const LIMIT_WAIT_MAX: SignedDuration = SignedDuration::from_mins(30);
+
 /// What a search on the platform showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Evidence {
@@ -31,6 +34,11 @@ pub enum Evidence {
     Ambiguous,
     /// The platform could not be read; nothing is known.
     Unreadable,
+    /// The platform may be read again at the given time; nothing is known.
+    Limited {
+        /// When.
+        until: Timestamp,
+    },
     /// The account can no longer be read at all.
     Unreachable,
 }
@@ -118,6 +126,12 @@ impl Post {
     /// Writes down what the search showed.
     pub fn conclude_search(self, evidence: Evidence, answer: Answer, now: Timestamp) -> Result<Transition, Refused> {
         let State::Unknown { intent, searches, attempt: Some(attempt), .. } = self.state.clone() else { return Err(self.refusal()) };
+        #[cfg(feature = "planted")]
+        if evidence == Evidence::NotFound && crate::planted::is(crate::planted::Bug::ResendWhenNothingFound) {
+            let post = self.moved(State::Scheduled { armed: true, next_attempt_at: Some(now), not_sent: 0 }, now);
+            let record = record(&attempt, &post, AttemptOutcome::NotFound, answer, now);
+            return Ok(Transition { post, attempt: Some(record), ledger: LedgerEffect::Keep });
+        }
         let searches = searches + u32::from(evidence == Evidence::NotFound);
         let give_up = searches >= SEARCHES_MAX || now > intent.last_at + SEARCH_BUDGET;
         let (state, outcome, ledger) = match evidence {
@@ -126,15 +140,19 @@ impl Post {
                 (state, AttemptOutcome::Found, LedgerEffect::Settle)
             }
             Evidence::Ambiguous | Evidence::Unreachable => (State::NeedsReview { intent }, AttemptOutcome::NotFound, LedgerEffect::Keep),
-            Evidence::NotFound | Evidence::Unreadable if give_up => {
+            Evidence::NotFound | Evidence::Unreadable | Evidence::Limited { .. } if give_up => {
                 (State::NeedsReview { intent }, AttemptOutcome::NotFound, LedgerEffect::Keep)
             }
             Evidence::NotFound => {
                 let search_at = now + next_wait(searches);
                 (State::Unknown { intent, searches, search_at, attempt: None }, AttemptOutcome::NotFound, LedgerEffect::Keep)
             }
-            Evidence::Unreadable => {
-                let search_at = now + SignedDuration::from_mins(1);
+            Evidence::Unreadable | Evidence::Limited { .. } => {
+                let earliest = now + SignedDuration::from_mins(1);
+                let search_at = match evidence {
+                    Evidence::Limited { until } => until.clamp(earliest, now + LIMIT_WAIT_MAX),
+                    _ => earliest,
+                };
                 (State::Unknown { intent, searches, search_at, attempt: None }, AttemptOutcome::NoAnswer, LedgerEffect::Keep)
             }
         };

@@ -319,3 +319,14 @@ fn an_accepted_post_is_asked_after_until_it_is_live_refused_or_a_persons_busines
     assert_eq!(post.status(), Status::NeedsReview);
     assert!(draft().conclude_poll(live, at(1)).is_err());
 }
+
+#[test]
+fn a_limit_on_reading_puts_the_search_off_as_long_as_the_platform_says_within_bounds() {
+    let next = |until| {
+        let limited = searching().conclude_search(Evidence::Limited { until }, Answer::default(), at(801)).unwrap().post;
+        limited.next_attempt_at().unwrap()
+    };
+    assert_eq!(next(at(801 + 600)), at(801 + 600));
+    assert_eq!(next(at(0)), at(801 + 60));
+    assert_eq!(next(at(99_999)), at(801 + 1_800));
+}

@@ -4,6 +4,7 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
+use domain::connection::Connection;
 use domain::content::Content;
 use domain::ledger::LedgerChange;
 use domain::post::{AttemptRecord, Event, Post, State};
@@ -30,6 +31,8 @@ pub struct PostChange<'a> {
     pub event: Option<&'a Event>,
     /// What it does to the cycles.
     pub ledger: &'a [LedgerChange],
+    /// The connection that must be usable at this moment: an intent to send and a disconnect cannot both succeed.
+    pub usable: Option<&'a Connection>,
 }
 
 /// What came of a change.
@@ -39,7 +42,7 @@ pub enum Commit {
     Done,
     /// Somebody else's change came first; this is what stands now.
     PostMoved(Option<Box<Post>>),
-    /// A cycle changed meanwhile, or the items were being written: read again and repeat.
+    /// A cycle or the connection changed meanwhile, or the items were being written: read again and repeat.
     LedgerMoved,
     /// The platform's post belongs to another post of ours.
     AlreadyBound,
@@ -48,11 +51,26 @@ pub enum Commit {
 impl<'a> PostChange<'a> {
     /// A change of the post alone.
     pub fn of(post: &'a Post, writer: &'a str) -> Self {
-        Self { post, writer, content: None, attempt: None, event: None, ledger: &[] }
+        Self { post, writer, content: None, attempt: None, event: None, ledger: &[], usable: None }
     }
 
     fn is_single(&self) -> bool {
-        self.content.is_none() && self.attempt.is_none() && self.event.is_none() && self.ledger.is_empty()
+        self.content.is_none() && self.attempt.is_none() && self.event.is_none() && self.ledger.is_empty() && self.usable.is_none()
+    }
+
+    /// The condition of every change: the post is as it was when the change was derived from it.
+    #[cfg_attr(not(feature = "planted"), expect(clippy::unused_self, reason = "a planted bug looks at the change"))]
+    fn fence(&self) -> &'static str {
+        #[cfg(feature = "planted")]
+        {
+            use domain::planted::{Bug, is};
+            let status = self.post.status();
+            let sending = status == domain::post::Status::Publishing && is(Bug::IntentNotFenced);
+            if sending || (status == domain::post::Status::Published && is(Bug::SettleWithoutCondition)) {
+                return "rev = :rev OR rev <> :rev";
+            }
+        }
+        "rev = :rev"
     }
 
     fn bound_key(&self) -> Option<Key> {
@@ -126,7 +144,7 @@ impl Store {
             .put_item()
             .table_name(&self.tables.posts)
             .set_item(Some(to_item(key, PostItem::new(change.post, change.writer))))
-            .condition_expression("rev = :rev")
+            .condition_expression(change.fence())
             .expression_attribute_values(":rev", number(change.post.rev - 1))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
@@ -145,7 +163,8 @@ impl Store {
     async fn transact_post(&self, change: &PostChange<'_>) -> Result<Commit, StoreError> {
         let legs = self.legs(change);
         let ledger_legs = 1..=change.ledger.len();
-        let bound_leg = change.bound_key().map(|_| legs.len() - 1);
+        let usable_leg = change.usable.map(|_| legs.len() - 1);
+        let bound_leg = change.bound_key().map(|_| legs.len() - 1 - usize::from(usable_leg.is_some()));
         let sent = self.client.transact_write_items().set_transact_items(Some(legs)).send().await;
         let Err(error) = sent else { return Ok(Commit::Done) };
         let Some(reasons) = cancellation(&error) else { return Err(StoreError::unavailable("storing a post and its ledger")(error)) };
@@ -155,19 +174,20 @@ impl Store {
         if bound_leg.is_some_and(|leg| failed(reasons.get(leg))) {
             return Ok(Commit::AlreadyBound);
         }
-        if ledger_legs.into_iter().any(|leg| failed(reasons.get(leg))) || reasons.iter().any(is_conflict) {
+        if ledger_legs.into_iter().chain(usable_leg).any(|leg| failed(reasons.get(leg))) || reasons.iter().any(is_conflict) {
             return Ok(Commit::LedgerMoved);
         }
         Err(StoreError::unavailable("storing a post and its ledger")(error))
     }
 
-    /// The post first, then one cycle each, then the rows; the binding last. `transact_post` reads the answer by place.
+    /// The post first, then one cycle each, then the rows; the binding and the connection's check last. `transact_post` reads the
+    /// answer by place.
     fn legs(&self, change: &PostChange<'_>) -> Vec<TransactWriteItem> {
         let (user, id) = (&change.post.user_id, &change.post.id);
         let table = &self.tables.posts;
         let mut puts = vec![
             put(table, to_item(Key::post(user, id), PostItem::new(change.post, change.writer)))
-                .condition_expression("rev = :rev")
+                .condition_expression(change.fence())
                 .expression_attribute_values(":rev", number(change.post.rev - 1)),
         ];
         puts.extend(change.ledger.iter().map(|ledger| ledger_puts::cycle(&self.tables.ledger, ledger)));
@@ -179,12 +199,17 @@ impl Store {
             let item = to_item(key, std::collections::BTreeMap::from([("post_id", id.as_str()), ("user_id", user.as_str())]));
             put(table, item).condition_expression("attribute_not_exists(pk)")
         }));
-        puts.into_iter().map(transact_put).collect()
+        let check = change.usable.map(|connection| self.usable_check(connection));
+        puts.into_iter().map(transact_put).chain(check).collect()
     }
 
     /// What a refused condition tells: our own earlier write, or somebody else's.
     #[expect(clippy::unused_self, reason = "reads with its callers")]
     fn told(&self, change: &PostChange<'_>, standing: Option<Item>) -> Result<Commit, StoreError> {
+        #[cfg(feature = "planted")]
+        if domain::planted::is(domain::planted::Bug::OwnWriteNotRecognised) {
+            return moved(standing);
+        }
         if written_by(standing.as_ref(), change.post.rev) == Some(change.writer) {
             return Ok(Commit::Done);
         }

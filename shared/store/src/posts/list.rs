@@ -76,6 +76,27 @@ impl Store {
         Ok(Page { items: self.with_content(user, found).await?, next })
     }
 
+    /// The same as [`Self::any_post`] by the posts themselves: the index only says which there are, and may tell an older state.
+    pub async fn any_post_now(&self, user: &UserId, filter: &Filter, wanted: impl Fn(&Post) -> bool + Send) -> Result<bool, StoreError> {
+        let mut start = None;
+        for _ in 0..READS_MAX {
+            let (items, last) = self.posts_by_due(user, filter, ANY_PAGE - 1, start).await?;
+            let keys: Vec<_> = items.iter().filter_map(key_of).map(|key| (self.tables.posts.as_str(), key)).collect();
+            if !keys.is_empty() {
+                for item in self.batch_get(keys).await? {
+                    if wanted(&from_item::<PostItem>("post", item)?.try_into()?) {
+                        return Ok(true);
+                    }
+                }
+            }
+            if last.is_none() {
+                break;
+            }
+            start = last;
+        }
+        Ok(false)
+    }
+
     /// Whether one of the first 500 posts of `filter`, by due time, is one that `wanted` names. Reads the index alone, no content.
     pub async fn any_post(&self, user: &UserId, filter: &Filter, wanted: impl Fn(&Post) -> bool + Send) -> Result<bool, StoreError> {
         let mut start = None;

@@ -54,6 +54,7 @@ impl Store {
                     attempt: attempt.as_ref(),
                     event: settlement.event,
                     ledger: change.as_slice(),
+                    usable: None,
                 })
                 .await?;
             if !matches!(commit, Commit::LedgerMoved) {

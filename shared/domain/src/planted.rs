@@ -1,0 +1,65 @@
+//! Bugs that the proof of the machine must find. They are built with the feature `planted` alone, which no build of the product
+//! sets: a proof that finds none of them would prove nothing.
+
+use std::cell::Cell;
+
+thread_local! {
+    static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
+}
+
+/// What is wrong with the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bug {
+    /// Sends without having stored the intent.
+    NoIntent,
+    /// Stores the intent whoever else has changed the post.
+    IntentNotFenced,
+    /// Sends again when a search finds nothing.
+    ResendWhenNothingFound,
+    /// Settles whoever else has changed the post.
+    SettleWithoutCondition,
+    /// Sends when it takes over from a worker that may have sent.
+    TakeoverSends,
+    /// Takes a lost answer for proof that nothing was sent.
+    TimeoutTakenAsNotSent,
+    /// Takes an account away while its posts are under way.
+    DisconnectDoesNotWait,
+    /// Does not know its own earlier write.
+    OwnWriteNotRecognised,
+    /// A cancelled post keeps its place.
+    ReservationNotReturned,
+    /// A published post is paid for twice.
+    DoubleSettle,
+    /// An edit of a version that is gone is granted.
+    StaleVersionAccepted,
+    /// Refreshes while another refresh is under way.
+    RefreshTokenUsedTwice,
+}
+
+impl Bug {
+    /// Every one.
+    pub const ALL: [Self; 12] = [
+        Self::NoIntent,
+        Self::IntentNotFenced,
+        Self::ResendWhenNothingFound,
+        Self::SettleWithoutCondition,
+        Self::TakeoverSends,
+        Self::TimeoutTakenAsNotSent,
+        Self::DisconnectDoesNotWait,
+        Self::OwnWriteNotRecognised,
+        Self::ReservationNotReturned,
+        Self::DoubleSettle,
+        Self::StaleVersionAccepted,
+        Self::RefreshTokenUsedTwice,
+    ];
+}
+
+/// Plants a bug in this thread, or none.
+pub fn plant(bug: Option<Bug>) {
+    PLANTED.set(bug);
+}
+
+/// Whether it is planted in this thread.
+pub fn is(bug: Bug) -> bool {
+    PLANTED.get() == Some(bug)
+}
