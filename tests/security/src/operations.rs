@@ -46,6 +46,8 @@ pub const ALL: &[Operation] = &[
     call("DELETE", "/api/posts/{id}", true, None),
     call("POST", "/api/posts/{id}/approve", true, None),
     call("POST", "/api/posts/{id}/cancel", true, None),
+    call("POST", "/api/posts/{id}/retry", true, Some("{}")),
+    call("POST", "/api/posts/{id}/resolve", true, Some(r#"{"outcome":"not_published"}"#)),
     call("GET", "/oauth/{platform}/start", true, None),
 ];
 

@@ -3,8 +3,10 @@
 mod bodies;
 mod canaries;
 mod gates;
+mod idempotency;
 mod oauth;
 mod onboarding;
+mod outages;
 mod paths;
 mod races;
 mod sessions;
