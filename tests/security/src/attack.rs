@@ -3,7 +3,7 @@
 use anyhow::{Context, ensure};
 
 use crate::scene::{Scene, Who};
-use crate::state::State;
+use crate::state::Watch;
 use crate::wire::{Answer, Request};
 
 /// What stands in everything that an attacker makes up: no answer may hold it.
@@ -38,7 +38,7 @@ enum Expected {
 pub struct Attack {
     what: String,
     by: Who,
-    method: &'static str,
+    method: String,
     target: String,
     changes: Vec<Change>,
     body: Option<Vec<u8>>,
@@ -55,11 +55,11 @@ enum Change {
 }
 
 /// An attack called `what`: a request to `target`, in which `{name}` stands for a thing of the scene.
-pub fn attack(what: impl Into<String>, by: Who, method: &'static str, target: impl Into<String>) -> Attack {
+pub fn attack(what: impl Into<String>, by: Who, method: impl Into<String>, target: impl Into<String>) -> Attack {
     Attack {
         what: what.into(),
         by,
-        method,
+        method: method.into(),
         target: target.into(),
         changes: Vec::new(),
         body: None,
@@ -141,7 +141,7 @@ impl Attack {
     }
 
     fn request(&self, scene: &Scene<'_>) -> Request {
-        let mut request = scene.request(self.by, self.method, &self.target);
+        let mut request = scene.request(self.by, &self.method, &self.target);
         for change in &self.changes {
             request = match change {
                 Change::With(name, value) => request.with(name, &scene.filled(value)),
@@ -159,10 +159,10 @@ impl Attack {
         Request { body, ..request }
     }
 
-    async fn run(&self, scene: &Scene<'_>, before: &State) -> anyhow::Result<()> {
+    async fn run(&self, scene: &Scene<'_>, watch: &mut Watch) -> anyhow::Result<()> {
         let answer = scene.send(&self.request(scene)).await?;
+        let changed = watch.differences(scene.stage, self.may_change).await?;
         self.check(scene, &answer).with_context(|| answer.told())?;
-        let changed = before.differences(&State::read(scene.stage).await?, self.may_change);
         ensure!(changed.is_empty(), "it changed {changed:#?}");
         Ok(())
     }
@@ -216,13 +216,10 @@ fn is_sent_to_the_frontend(answer: &Answer, base: &str, ending: &str) -> anyhow:
 /// Runs every row, one after the other, and tells of all that failed. Returns how many there were.
 pub async fn run(scene: &Scene<'_>, attacks: &[Attack]) -> anyhow::Result<usize> {
     let mut failed = Vec::new();
-    let mut before = State::read(scene.stage).await?;
+    let mut watch = Watch::begin(scene.stage).await?;
     for attack in attacks {
-        if let Err(error) = attack.run(scene, &before).await {
+        if let Err(error) = attack.run(scene, &mut watch).await {
             failed.push(format!("{} [{} {}]: {error:#}", attack.what, attack.method, attack.target));
-        }
-        if !attack.may_change.is_empty() || !failed.is_empty() {
-            before = State::read(scene.stage).await?;
         }
     }
     ensure!(failed.is_empty(), "{} of {} rows failed:\n{}", failed.len(), attacks.len(), failed.join("\n\n"));

@@ -54,6 +54,7 @@ impl<'a> Scene<'a> {
         names.insert("callback_query", callback.split_once('?').map(|(_, query)| query.to_owned()).unwrap_or_default());
         let gift = ann.browser.post("/_local/gift-certificates", Some(&json!({ "plan": "professional" }))).await?;
         names.insert("gift", gift.expect(201)?.str("/code")?);
+        names.insert("due", ann.browser.service_time(DUE_IN_SECS).await?);
         names.insert("base", stage.service().base_url().to_owned());
         Ok(Self { stage, ann, eve, names })
     }

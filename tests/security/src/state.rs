@@ -33,10 +33,9 @@ impl State {
         for table in client.list_tables().send().await?.table_names() {
             read_table(&client, table, &mut kept).await?;
         }
-        for platform in ["x", "facebook"] {
-            for what in ["posts", "calls"] {
-                let held = Request::new("GET", &format!("/_sim/{platform}/{what}")).send(stage.service().base_url()).await?.expect(200)?;
-                kept.insert(format!("sim {platform} {what}"), held.text);
+        for what in ["posts", "calls"] {
+            for (platform, held) in on_platforms(stage, what).await? {
+                kept.insert(format!("sim {platform} {what}"), held);
             }
         }
         let connection = Connection::open_with_flags(stage.data_dir().join("aws.sqlite"), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
@@ -63,6 +62,51 @@ impl State {
     pub fn count(&self, part: &str) -> usize {
         self.0.keys().filter(|place| place.contains(part)).count()
     }
+}
+
+/// What the simulated platforms tell.
+async fn on_platforms(stage: &Stage, what: &str) -> anyhow::Result<Vec<(&'static str, String)>> {
+    let mut told = Vec::new();
+    for platform in ["x", "facebook"] {
+        let held = Request::new("GET", &format!("/_sim/{platform}/{what}")).send(stage.service().base_url()).await?.expect(200)?;
+        told.push((platform, held.text));
+    }
+    Ok(told)
+}
+
+/// Looks at everything after each step, and in detail only where something was written.
+pub struct Watch {
+    files: Vec<Connection>,
+    seen: (Vec<i64>, Vec<(&'static str, String)>),
+    state: State,
+}
+
+impl Watch {
+    /// Begins with what is kept now.
+    pub async fn begin(stage: &Stage) -> anyhow::Result<Self> {
+        let names = ["dynamodb.sqlite", "aws.sqlite", "simulator.sqlite3"];
+        let open = |name: &str| Connection::open_with_flags(stage.data_dir().join(name), OpenFlags::SQLITE_OPEN_READ_ONLY);
+        let files = names.into_iter().map(open).collect::<Result<Vec<_>, _>>()?;
+        let seen = (versions(&files)?, on_platforms(stage, "calls").await?);
+        Ok(Self { files, seen, state: State::read(stage).await? })
+    }
+
+    /// What differs from the last look, as [`State::differences`] tells it.
+    pub async fn differences(&mut self, stage: &Stage, ignored: &[&str]) -> anyhow::Result<Vec<String>> {
+        let seen = (versions(&self.files)?, on_platforms(stage, "calls").await?);
+        if seen == self.seen {
+            return Ok(Vec::new());
+        }
+        let state = State::read(stage).await?;
+        let differences = self.state.differences(&state, ignored);
+        (self.seen, self.state) = (seen, state);
+        Ok(differences)
+    }
+}
+
+/// A number for each file that changes with every write of anybody else.
+fn versions(files: &[Connection]) -> rusqlite::Result<Vec<i64>> {
+    files.iter().map(|file| file.query_row("PRAGMA data_version", [], |row| row.get(0))).collect()
 }
 
 async fn read_table(client: &aws_sdk_dynamodb::Client, table: &str, kept: &mut BTreeMap<String, String>) -> anyhow::Result<()> {

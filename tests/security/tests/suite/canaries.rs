@@ -114,7 +114,7 @@ async fn told_to_others(stage: &Stage, ann: &local::Browser, gift: &str) -> anyh
     let base = stage.service().base_url();
     let mut told = Vec::new();
     for operation in security::operations::ALL.iter().filter(|operation| !operation.changes() && !operation.path.contains('{')) {
-        for (who, request) in [("Eve", request_of(&eve, "GET", operation.path)), ("nobody", Request::new("GET", operation.path))] {
+        for (who, request) in [("Eve", request_of(&eve, "GET", &operation.path)), ("nobody", Request::new("GET", &operation.path))] {
             told.push((format!("answer to {who}: {}", operation.path), request.send(base).await?));
         }
     }

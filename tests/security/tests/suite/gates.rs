@@ -11,7 +11,7 @@ type Outcome = anyhow::Result<()>;
 
 /// The call as its owner makes it, but for what an attack changes.
 fn call(what: &str, by: security::scene::Who, operation: &Operation) -> Attack {
-    let row = attack(format!("{what} on {} {}", operation.method, operation.path), by, operation.method, operation.target());
+    let row = attack(format!("{what} on {}", operation.name()), by, operation.method, operation.target());
     let row = if operation.method == "PATCH" { row.with("if-match", "\"1\"") } else { row };
     match operation.body {
         Some(body) => row.json(body),
@@ -51,7 +51,7 @@ fn forged(operation: &Operation) -> Vec<Attack> {
     let mut rows: Vec<_> = FOREIGN.iter().map(|(what, name, value)| call(what, Ann, operation).with(name, *value)).collect();
     let twice = call("our origin, then a foreign one", Ann, operation).and("origin", "https://evil.example");
     rows.push(twice);
-    if operation.signed_in && operation.path != "/api/establish-session" {
+    if operation.token {
         rows.push(call("no token", Ann, operation).without("x-csrf-token"));
         rows.extend(
             WRONG_TOKENS
@@ -96,7 +96,7 @@ async fn no_foreign_page_makes_a_browser_change_anything() -> Outcome {
 const METHODS: [&str; 7] = ["PUT", "TRACE", "PROPFIND", "get", "PATCH", "DELETE", "POST"];
 
 fn wrong_methods() -> Vec<Attack> {
-    let mut paths: Vec<_> = ALL.iter().map(|operation| operation.path).collect();
+    let mut paths: Vec<_> = ALL.iter().map(|operation| operation.path.as_str()).collect();
     paths.dedup();
     let mut rows = Vec::new();
     for path in paths {

@@ -13,8 +13,8 @@ use serde_json::json;
 type Outcome = anyhow::Result<()>;
 
 const KEY: &str = "anns-key-1";
-const DRAFT: &str = r#"{"content":"Under a key","targets":[{"connection_id":"{x}"}],"scheduled_for":"2026-12-24T09:00:00Z"}"#;
-const OTHER: &str = r#"{"content":"Under the same key","targets":[{"connection_id":"{x}"}],"scheduled_for":"2026-12-24T09:00:00Z"}"#;
+const DRAFT: &str = r#"{"content":"Under a key","targets":[{"connection_id":"{x}"}],"scheduled_for":"{due}"}"#;
+const OTHER: &str = r#"{"content":"Under the same key","targets":[{"connection_id":"{x}"}],"scheduled_for":"{due}"}"#;
 
 /// Keys in a wrong form.
 fn odd_keys() -> Vec<Attack> {

@@ -201,7 +201,9 @@ async fn known_and_unknown_numbers_cost_the_same_and_are_told_the_same() -> Outc
             let spent: Vec<_> =
                 spent.filter(|(name, count)| *count > 0 && !name.starts_with("sqs.") && !name.starts_with("sns.")).collect();
             let fields: Vec<_> = answer.json.as_object().unwrap().keys().cloned().collect();
-            let headers: Vec<_> = answer.headers.into_iter().filter(|(name, _)| name != "date").collect();
+            // A moment may end in zeros that are not written.
+            let headers = answer.headers.into_iter().filter(|(name, _)| name != "date" && name != "content-length");
+            let headers: Vec<_> = headers.collect();
             told.push((fields, headers, spent));
         }
         assert_eq!(told[0], told[1]);
