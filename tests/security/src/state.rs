@@ -97,9 +97,9 @@ impl Watch {
         if seen == self.seen {
             return Ok(Vec::new());
         }
-        let state = State::read(stage).await?;
-        let differences = self.state.differences(&state, ignored);
-        (self.seen, self.state) = (seen, state);
+        let now = State::read(stage).await?;
+        let differences = self.state.differences(&now, ignored);
+        (self.seen, self.state) = (seen, now);
         Ok(differences)
     }
 }
