@@ -1,7 +1,5 @@
 //! The proof in small, at each change; the long one is the command's.
 
-use std::collections::BTreeSet;
-
 use faults::plan::{Hit, Kind, Plan};
 use faults::run::play;
 use faults::scenario::Scenario;
@@ -16,13 +14,23 @@ fn hold(jobs: &[Job]) -> sweep::Report {
     report
 }
 
+/// How a story's posts end when nothing breaks.
+fn ends_of(scenario: &Scenario) -> Vec<&'static str> {
+    match scenario.name.as_str() {
+        "cancelled when due" => vec!["cancelled"],
+        "cancelled and tried again" => vec!["published", "cancelled"],
+        // The owner takes the account away in the very second in which the post is due, and is the first.
+        "disconnected when due" => vec!["failed"],
+        _ => vec!["published"; scenario.posts.len()],
+    }
+}
+
 #[test]
 fn without_faults_every_story_ends_well_and_the_same_each_time() {
     for scenario in Scenario::core() {
         let verdict = play(&scenario, Plan::Exactly(Vec::new()), 1);
         assert!(verdict.violations.is_empty(), "{}: {:#?}\n{}", scenario.name, verdict.violations, verdict.trace);
-        let at_rest: BTreeSet<_> = verdict.ends.iter().map(String::as_str).collect();
-        assert!(at_rest.is_subset(&BTreeSet::from(["published", "cancelled"])), "{}: {at_rest:?}", scenario.name);
+        assert_eq!(verdict.ends, ends_of(&scenario), "{}\n{}", scenario.name, verdict.trace);
         assert_eq!(play(&scenario, Plan::Exactly(Vec::new()), 1).trace, verdict.trace, "{}", scenario.name);
     }
 }
