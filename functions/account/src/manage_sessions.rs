@@ -45,14 +45,7 @@ pub(crate) struct SessionJson {
             headers(("Set-Cookie" = String, description = "The session, extended."))),
     ))]
 pub(crate) async fn establish(State(deps): State<Deps>, signed_in: SignedIn, headers: HeaderMap, _: Empty) -> Result<Response, Problem> {
-    let now = deps.clock.now();
-    let mut session = signed_in.session;
-    if session.should_touch(now) {
-        session = session.touched(now);
-        if !deps.store.touch_session(&signed_in.token_hash, &session).await.map_err(trouble::store)? {
-            return Err(Problem::new(ProblemCode::SessionExpired));
-        }
-    }
+    let (now, session) = (deps.clock.now(), signed_in.session);
     let (user, running) = read_account::account(&deps, &session.user_id).await?;
     let body = EstablishedJson {
         user: UserJson::new(&user, running.as_ref()),
@@ -97,12 +90,13 @@ pub(crate) async fn list(State(deps): State<Deps>, signed_in: SignedIn) -> Resul
 #[utoipa::path(delete, path = "/api/sessions/{id}", operation_id = "end_session", tag = "session",
     params(("id" = SessionId, Path)), security(("session" = [], "csrf" = [])),
     responses((status = 204, description = "Ended.")))]
-pub(crate) async fn end(State(deps): State<Deps>, signed_in: SignedIn, Path(id): Path<SessionId>) -> Result<StatusCode, Problem> {
+pub(crate) async fn end(State(deps): State<Deps>, signed_in: SignedIn, Path(id): Path<SessionId>) -> Result<Response, Problem> {
     let stored = deps.store.sessions(&signed_in.session.user_id).await.map_err(trouble::store)?;
     let stored = stored.into_iter().find(|stored| stored.session.id == id).ok_or_else(Problem::not_found)?;
     if deps.store.end_listed_session(&stored).await.map_err(trouble::store)? {
         tracing::info!(user_id = %signed_in.session.user_id, session_id = %id, "a session was ended");
-        Ok(StatusCode::NO_CONTENT)
+        let own = (id == signed_in.session.id).then(|| HeaderMap::from_iter([(SET_COOKIE, clear_cookie())]));
+        Ok((StatusCode::NO_CONTENT, own.unwrap_or_default()).into_response())
     } else {
         Err(Problem::not_found())
     }

@@ -5,16 +5,15 @@ mod origin;
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::Route;
 use domain::people::session::{CsrfToken, Session, SessionHash, SessionToken};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::request::Parts;
 use http::{HeaderMap, Method};
-use tower::{Layer, Service};
 
 pub use cookie::{SESSION_COOKIE, clear_cookie, read_token, set_cookie};
 pub use origin::check_origin;
@@ -44,7 +43,28 @@ impl<S: Sync> FromRequestParts<S> for SignedIn {
     }
 }
 
-type Lookup = Arc<dyn Fn(SessionHash) -> BoxFuture<'static, Result<Option<Session>, Problem>> + Send + Sync>;
+type Find = Arc<dyn Fn(SessionHash) -> BoxFuture<'static, Result<Option<Session>, Problem>> + Send + Sync>;
+type Extend = Arc<dyn Fn(SessionHash, Session) -> BoxFuture<'static, Result<bool, Problem>> + Send + Sync>;
+
+/// Where sessions are kept.
+#[derive(Clone)]
+pub struct Sessions {
+    find: Find,
+    extend: Extend,
+}
+
+impl Sessions {
+    /// `find` reads a stored session. `extend` stores that one was used, if it is still there, and says whether it was.
+    pub fn new<L, F, X, G>(find: L, extend: X) -> Self
+    where
+        L: Fn(SessionHash) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<Option<Session>, Problem>> + Send + 'static,
+        X: Fn(SessionHash, Session) -> G + Send + Sync + 'static,
+        G: Future<Output = Result<bool, Problem>> + Send + 'static,
+    {
+        Self { find: Arc::new(move |hash| find(hash).boxed()), extend: Arc::new(move |hash, session| extend(hash, session).boxed()) }
+    }
+}
 
 /// What a request must bring beside the cookie when it changes state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,63 +75,33 @@ enum CsrfRule {
 
 #[derive(Clone)]
 struct Gate {
-    lookup: Lookup,
+    sessions: Sessions,
     clock: Clock,
     allowed_origins: Arc<[String]>,
     rule: CsrfRule,
 }
 
-/// Lets only signed-in requests pass, and puts [`SignedIn`] on them. For `Router::route_layer`.
+/// Lets only signed-in requests pass to `routes`, and puts [`SignedIn`] on them.
 ///
-/// `lookup` finds the stored session. Without exactly one sound cookie: 401 `session_required`; not stored or dead at
-/// `clock`'s time: 401 `session_expired`. Requests that may change state also need the session's CSRF token in a header
-/// and an allowed origin: else 403 `csrf_rejected`.
-pub fn require_session<L, F>(
-    lookup: L,
-    clock: Clock,
-    allowed_origins: Vec<String>,
-) -> impl Layer<
-    Route,
-    Service: Service<Request, Response = Response, Error = std::convert::Infallible, Future: Send + 'static>
-                 + Clone
-                 + Send
-                 + Sync
-                 + 'static,
-> + Clone
-+ Send
-+ Sync
-+ 'static
+/// Without exactly one sound cookie: 401 `session_required`; not stored or dead at `clock`'s time: 401 `session_expired`. Requests
+/// that may change state also need the session's CSRF token in a header and an allowed origin: else 403 `csrf_rejected`. What
+/// passes counts as use: the idle time begins anew.
+pub fn require_session<S>(routes: Router<S>, sessions: Sessions, clock: Clock, allowed_origins: &[String]) -> Router<S>
 where
-    L: Fn(SessionHash) -> F + Send + Sync + 'static,
-    F: Future<Output = Result<Option<Session>, Problem>> + Send + 'static,
+    S: Clone + Send + Sync + 'static,
 {
-    let gate = Gate::new(lookup, clock, allowed_origins, CsrfRule::Token);
-    middleware::from_fn_with_state(gate, pass)
+    let gate = Gate { sessions, clock, allowed_origins: allowed_origins.into(), rule: CsrfRule::Token };
+    routes.route_layer(middleware::from_fn_with_state(gate, pass))
 }
 
 /// [`require_session`] without the CSRF header, for the one call by which a freshly loaded page learns its CSRF token.
 /// The origin is checked all the same.
-pub fn require_session_without_token<L, F>(
-    lookup: L,
-    clock: Clock,
-    allowed_origins: Vec<String>,
-) -> impl Layer<
-    Route,
-    Service: Service<Request, Response = Response, Error = std::convert::Infallible, Future: Send + 'static>
-                 + Clone
-                 + Send
-                 + Sync
-                 + 'static,
-> + Clone
-+ Send
-+ Sync
-+ 'static
+pub fn require_session_without_token<S>(routes: Router<S>, sessions: Sessions, clock: Clock, allowed_origins: &[String]) -> Router<S>
 where
-    L: Fn(SessionHash) -> F + Send + Sync + 'static,
-    F: Future<Output = Result<Option<Session>, Problem>> + Send + 'static,
+    S: Clone + Send + Sync + 'static,
 {
-    let gate = Gate::new(lookup, clock, allowed_origins, CsrfRule::OriginAlone);
-    middleware::from_fn_with_state(gate, pass)
+    let gate = Gate { sessions, clock, allowed_origins: allowed_origins.into(), rule: CsrfRule::OriginAlone };
+    routes.route_layer(middleware::from_fn_with_state(gate, pass))
 }
 
 async fn pass(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
@@ -125,14 +115,6 @@ async fn pass(State(gate): State<Gate>, mut request: Request, next: Next) -> Res
 }
 
 impl Gate {
-    fn new<L, F>(lookup: L, clock: Clock, allowed_origins: Vec<String>, rule: CsrfRule) -> Self
-    where
-        L: Fn(SessionHash) -> F + Send + Sync + 'static,
-        F: Future<Output = Result<Option<Session>, Problem>> + Send + 'static,
-    {
-        Self { lookup: Arc::new(move |hash| lookup(hash).boxed()), clock, allowed_origins: allowed_origins.into(), rule }
-    }
-
     /// What costs nothing is checked before the table is asked.
     fn admit(&self, method: &Method, headers: &HeaderMap) -> impl Future<Output = Result<SignedIn, Problem>> + Send + use<> {
         let changes = changes_state(method);
@@ -147,17 +129,32 @@ impl Gate {
                 Some(presented) if !presented.as_deref().is_some_and(|presented| signed_in.csrf_token.matches(presented)) => {
                     Err(Problem::new(ProblemCode::CsrfRejected))
                 }
-                _ => Ok(signed_in),
+                _ => gate.used(signed_in).await,
             }
         }
     }
 
     async fn signed_in(&self, token: &SessionToken) -> Result<SignedIn, Problem> {
         let token_hash = token.hash();
-        let stored = (self.lookup)(token_hash.clone()).await?;
+        let stored = (self.sessions.find)(token_hash.clone()).await?;
         let session = stored.filter(|session| session.is_live(self.clock.now()));
         let session = session.ok_or_else(|| Problem::new(ProblemCode::SessionExpired))?;
         Ok(SignedIn { session, token_hash, csrf_token: token.csrf_token() })
+    }
+
+    /// Notes the use of a session where it is worth a write. One that was ended meanwhile stays ended.
+    async fn used(&self, signed_in: SignedIn) -> Result<SignedIn, Problem> {
+        let now = self.clock.now();
+        if !signed_in.session.should_touch(now) {
+            return Ok(signed_in);
+        }
+        let session = signed_in.session.clone().touched(now);
+        match (self.sessions.extend)(signed_in.token_hash.clone(), session.clone()).await {
+            Ok(true) => Ok(SignedIn { session, ..signed_in }),
+            Ok(false) => Err(Problem::new(ProblemCode::SessionExpired)),
+            // The session was read and is live: that its use is not noted, which was logged where it arose, harms nobody yet.
+            Err(_) => Ok(signed_in),
+        }
     }
 }
 

@@ -4,12 +4,11 @@
 //! route that is added inside has sessions, CSRF and `Idempotency-Key` without a line of its own.
 
 use axum::Router;
-use domain::people::session::SessionHash;
 use edge::clock::Clock;
 use edge::idempotency::Keys;
 use edge::problem::Problem;
 use edge::random::Random;
-use edge::session::{require_session, require_session_without_token};
+use edge::session::{Sessions, require_session, require_session_without_token};
 use store::{Store, StoreError};
 
 /// The entrance of one function.
@@ -29,14 +28,12 @@ impl Entrance {
 
     /// Routes for signed-in people; what changes state also needs the CSRF token.
     pub fn signed_in<S: Clone + Send + Sync + 'static>(&self, routes: Router<S>) -> Router<S> {
-        let gate = require_session(self.sessions(), self.clock.clone(), self.allowed_origins.clone());
-        self.keys().honoured(routes).route_layer(gate)
+        require_session(self.keys().honoured(routes), self.sessions(), self.clock.clone(), &self.allowed_origins)
     }
 
     /// The routes by which a page that was just loaded learns its CSRF token.
     pub fn resumed<S: Clone + Send + Sync + 'static>(&self, routes: Router<S>) -> Router<S> {
-        let gate = require_session_without_token(self.sessions(), self.clock.clone(), self.allowed_origins.clone());
-        self.keys().honoured(routes).route_layer(gate)
+        require_session_without_token(self.keys().honoured(routes), self.sessions(), self.clock.clone(), &self.allowed_origins)
     }
 
     /// Routes for everybody.
@@ -44,12 +41,17 @@ impl Entrance {
         self.keys().honoured(routes)
     }
 
-    fn sessions(&self) -> impl Fn(SessionHash) -> SessionLookup + Send + Sync + 'static + use<> {
-        let store = self.store.clone();
-        move |hash| {
-            let store = store.clone();
-            Box::pin(async move { store.session(&hash).await.map_err(trouble) })
-        }
+    fn sessions(&self) -> Sessions {
+        let (reading, writing) = (self.store.clone(), self.store.clone());
+        let find = move |hash| {
+            let store = reading.clone();
+            async move { store.session(&hash).await.map_err(trouble) }
+        };
+        let extend = move |hash, session| {
+            let store = writing.clone();
+            async move { store.touch_session(&hash, &session).await.map_err(trouble) }
+        };
+        Sessions::new(find, extend)
     }
 
     fn keys(&self) -> Keys {
@@ -61,8 +63,6 @@ impl Entrance {
         Keys::new(put, self.clock.clone(), self.random.clone())
     }
 }
-
-type SessionLookup = std::pin::Pin<Box<dyn Future<Output = Result<Option<domain::people::Session>, Problem>> + Send>>;
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
 fn trouble(error: StoreError) -> Problem {

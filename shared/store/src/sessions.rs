@@ -12,8 +12,8 @@ use crate::key::Key;
 use crate::schema::BY_USER_INDEX;
 use crate::{Store, StoreError};
 
-/// More sessions than a person has; the list shows the newest.
-const SESSIONS_MAX: i32 = 100;
+/// More than a person can have: ten codes a day for the thirty days that a session lives at most. The list shows the newest.
+const SESSIONS_MAX: i32 = 400;
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct SessionItem {

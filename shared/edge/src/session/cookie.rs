@@ -47,6 +47,8 @@ pub fn read_token(headers: &HeaderMap) -> Option<SessionToken> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn headers(cookies: &[&str]) -> HeaderMap {
@@ -104,6 +106,43 @@ mod tests {
         ] {
             let cookie = form.replace("{}", &token);
             assert!(read_token(&headers(&[&cookie])).is_none(), "{form}");
+        }
+    }
+
+    /// Pieces of which cookie headers are made, sound and odd.
+    fn piece() -> impl Strategy<Value = String> {
+        let token = SessionToken::from_entropy([7; 32]).expose();
+        prop_oneof![
+            Just(format!("__Host-session={token}")),
+            Just("__Host-session=".to_owned()),
+            Just(";".to_owned()),
+            Just("; ".to_owned()),
+            Just("a=b".to_owned()),
+            "[ -~]{0,8}",
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn any_header_is_read_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+            if let Ok(value) = HeaderValue::from_bytes(&bytes) {
+                prop_assert!(read_token(&HeaderMap::from_iter([(COOKIE, value)])).is_none());
+            }
+        }
+
+        /// However the cookies are cut and joined, a token is read only where our name stands once, with that token.
+        #[test]
+        fn a_token_is_read_only_where_our_name_stands_once(pieces in proptest::collection::vec(piece(), 0..6)) {
+            let header = pieces.concat();
+            let own = SessionToken::from_entropy([7; 32]).expose();
+            let named = header.split(';').filter(|pair| pair.trim_matches([' ', '\t']).starts_with("__Host-session=")).count();
+            match read_token(&headers(&[&header])) {
+                Some(token) => prop_assert!(named == 1 && token.expose() == own),
+                None => {
+                    let sound = format!("__Host-session={own}");
+                    prop_assert!(named != 1 || !header.split(';').any(|pair| pair.trim() == sound));
+                }
+            }
         }
     }
 }

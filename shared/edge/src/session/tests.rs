@@ -1,6 +1,6 @@
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use axum::Router;
 use axum::body::Body;
 use axum::routing::get;
 use domain::id::{SessionId, UserId};
@@ -24,26 +24,35 @@ fn start() -> Timestamp {
 struct Fixture {
     router: Router,
     lookups: Arc<AtomicUsize>,
+    /// The uses that were noted.
+    extended: Arc<Mutex<Vec<Timestamp>>>,
+    /// What noting one answers.
+    answer: Arc<Mutex<Result<bool, Problem>>>,
 }
 
 fn service(later: SignedDuration) -> Fixture {
     let lookups = Arc::new(AtomicUsize::new(0));
     let counter = lookups.clone();
-    let lookup = move |hash: SessionHash| {
+    let find = move |hash: SessionHash| {
         counter.fetch_add(1, Ordering::Relaxed);
         let session = Session::open(SessionId::new(start(), [1; 10]), UserId::new(start(), [2; 10]), None, start());
         async move { Ok((hash == token().hash()).then_some(session)) }
     };
+    let extended = Arc::new(Mutex::new(Vec::new()));
+    let (noted, answer) = (extended.clone(), Arc::new(Mutex::new(Ok(true))));
+    let answers = answer.clone();
+    let extend = move |_: SessionHash, session: Session| {
+        noted.lock().unwrap().push(session.last_seen_at);
+        std::future::ready(answers.lock().unwrap().clone())
+    };
+    let sessions = Sessions::new(find, extend);
     let clock = Clock::from_fn(move || start() + later);
     let show = |signed_in: SignedIn| async move { signed_in.session.user_id.to_string() };
-    let origins = vec![FRONTEND.to_owned()];
-    let full = Router::new().route("/thing", get(show).post(show).patch(show).put(show).delete(show)).route_layer(require_session(
-        lookup.clone(),
-        clock.clone(),
-        origins.clone(),
-    ));
-    let resumed = Router::new().route("/resume", get(show).post(show)).route_layer(require_session_without_token(lookup, clock, origins));
-    Fixture { router: full.merge(resumed), lookups }
+    let origins = [FRONTEND.to_owned()];
+    let full = Router::new().route("/thing", get(show).post(show).patch(show).put(show).delete(show));
+    let full = require_session(full, sessions.clone(), clock.clone(), &origins);
+    let resumed = require_session_without_token(Router::new().route("/resume", get(show).post(show)), sessions, clock, &origins);
+    Fixture { router: full.merge(resumed), lookups, extended, answer }
 }
 
 async fn ask(service: &Fixture, method: &str, path: &str, headers: &[(&str, &str)]) -> (u16, String) {
@@ -150,10 +159,35 @@ async fn resuming_a_session_needs_no_csrf_token() {
 }
 
 #[tokio::test]
+async fn use_is_noted_every_fifth_minute_and_never_for_what_was_refused() {
+    let (cookie, csrf) = (own_cookie(), token().csrf_token());
+    let cookie = (COOKIE.as_str(), cookie.as_str());
+    let fresh = service(SignedDuration::from_secs(299));
+    assert_eq!(ask(&fresh, "GET", "/thing", &[cookie]).await.0, 200);
+    assert!(fresh.extended.lock().unwrap().is_empty());
+    let later = service(SignedDuration::from_mins(5));
+    assert_eq!(ask(&later, "POST", "/thing", &[cookie, (CSRF_HEADER, "guess")]).await.0, 403);
+    assert!(later.extended.lock().unwrap().is_empty());
+    assert_eq!(ask(&later, "POST", "/thing", &[cookie, (CSRF_HEADER, csrf.expose())]).await.0, 200);
+    assert_eq!(*later.extended.lock().unwrap(), [start() + SignedDuration::from_mins(5)]);
+}
+
+#[tokio::test]
+async fn a_session_that_ended_while_its_request_came_is_over_and_a_silent_table_ends_none() {
+    let service = service(SignedDuration::from_hours(1));
+    let cookie = own_cookie();
+    for (extended, status) in [(Ok(false), 401), (Err(Problem::unavailable(SignedDuration::from_secs(1))), 200)] {
+        *service.answer.lock().unwrap() = extended;
+        assert_eq!(ask(&service, "GET", "/thing", &[(COOKIE.as_str(), &cookie)]).await.0, status);
+    }
+}
+
+#[tokio::test]
 async fn a_failed_lookup_is_its_own_answer() {
-    let lookup = |_: SessionHash| async { Err(Problem::unavailable(SignedDuration::from_secs(1))) };
-    let router = Router::new().route("/thing", get(|| async { "ok" })).route_layer(require_session(lookup, Clock::system(), vec![]));
-    let service = Fixture { router, lookups: Arc::default() };
+    let find = |_: SessionHash| async { Err(Problem::unavailable(SignedDuration::from_secs(1))) };
+    let sessions = Sessions::new(find, |_, _| async { Ok(true) });
+    let router = require_session(Router::new().route("/thing", get(|| async { "ok" })), sessions, Clock::system(), &[]);
+    let service = Fixture { router, ..service(SignedDuration::ZERO) };
     assert_eq!(ask(&service, "GET", "/thing", &[(COOKIE.as_str(), &own_cookie())]).await, (503, "unavailable".to_owned()));
 }
 
