@@ -10,9 +10,8 @@ use domain::people::{FlowEnd, FlowError, ReturnPath};
 use domain::platform::PlatformName;
 use edge::json::{Path, Query};
 use edge::prefetch;
-use edge::problem::{Problem, ProblemCode, chain};
-use http::header::ALLOW;
-use http::{HeaderMap, HeaderValue};
+use edge::problem::{Problem, chain};
+use http::HeaderMap;
 use platforms::{AppCredentials, CodeExchange, ExchangeError, GrantedAccount};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -91,11 +90,6 @@ pub(crate) async fn callback(
         Accepted::Over(path, end) => (path, end),
     };
     Ok(redirect(&deps.web.frontend_url, path, &end))
-}
-
-/// What is not a GET consumes nothing.
-pub(crate) async fn nothing() -> Problem {
-    Problem::new(ProblemCode::MethodNotAllowed).with_header(ALLOW, HeaderValue::from_static("GET"))
 }
 
 /// Takes the flow before anything else is done with the answer: of ten callbacks at once, one exchanges the code, and the others see what

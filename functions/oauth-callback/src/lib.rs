@@ -20,7 +20,7 @@ use edge::clock::Clock;
 use edge::config::{self, ConfigError, Web, variables};
 use edge::host::Host;
 use edge::random::Random;
-use edge::routing::with_fallbacks;
+use edge::routing::with_fallbacks_get_alone;
 use platforms::{Platforms, PlatformsError};
 use store::{Store, Tables};
 use utoipa::OpenApi;
@@ -88,6 +88,5 @@ impl Deps {
 
 /// The function's routes.
 pub fn router(deps: Deps) -> Router {
-    with_fallbacks(Router::new().route("/oauth/{platform}/callback", get(finish::callback).head(finish::nothing).fallback(finish::nothing)))
-        .with_state(deps)
+    with_fallbacks_get_alone(Router::new().route("/oauth/{platform}/callback", get(finish::callback))).with_state(deps)
 }

@@ -8,9 +8,9 @@ use domain::people::{CodeVerifier, FlowState, ReturnPath};
 use domain::platform::PlatformName;
 use edge::json::{Path, Query};
 use edge::prefetch;
-use edge::problem::{Problem, ProblemCode};
+use edge::problem::Problem;
 use edge::session::SignedIn;
-use http::header::{ALLOW, CACHE_CONTROL, LOCATION};
+use http::header::{CACHE_CONTROL, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use platforms::{AppCredentials, ConsentRequest};
 use secrecy::SecretString;
@@ -80,9 +80,4 @@ async fn account_of(deps: &Deps, user: &UserId, platform: PlatformName, id: &str
     let connection = deps.store.connection(user, &id).await.map_err(|error| Problem::unavailable_because(&error))?;
     let connection = connection.filter(|connection| connection.platform == platform).ok_or_else(Problem::not_found)?;
     Ok(connection.platform_user_id)
-}
-
-/// What is not a GET begins nothing.
-pub(crate) async fn nothing() -> Problem {
-    Problem::new(ProblemCode::MethodNotAllowed).with_header(ALLOW, HeaderValue::from_static("GET"))
 }

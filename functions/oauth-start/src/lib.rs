@@ -17,7 +17,7 @@ use edge::clock::Clock;
 use edge::config::{self, ConfigError, Web, variables};
 use edge::host::Host;
 use edge::random::Random;
-use edge::routing::with_fallbacks;
+use edge::routing::with_fallbacks_get_alone;
 use entrance::Entrance;
 use platforms::{Platforms, PlatformsError};
 use store::{Store, Tables};
@@ -87,7 +87,7 @@ impl Deps {
 /// The function's routes.
 pub fn router(deps: Deps) -> Router {
     let entrance = Entrance::new(&deps.store, &deps.clock, &deps.random, &deps.web.allowed_origins);
-    // A HEAD would begin a flow that nobody follows: axum answers it with the GET's handler unless told otherwise.
-    let router = Router::new().route("/oauth/{platform}/start", get(begin::begin).head(begin::nothing).fallback(begin::nothing));
-    with_fallbacks(entrance.signed_in(router)).with_state(deps)
+    let router = Router::new().route("/oauth/{platform}/start", get(begin::begin));
+    // A HEAD would begin a flow that nobody follows.
+    with_fallbacks_get_alone(entrance.signed_in(router)).with_state(deps)
 }

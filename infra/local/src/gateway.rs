@@ -1,5 +1,6 @@
 //! What API Gateway is in the cloud: it turns requests into events, finds the function, and turns its answer into a response.
 
+mod cors;
 mod event;
 mod paths;
 
@@ -10,6 +11,7 @@ use http::header::SET_COOKIE;
 use http::{HeaderValue, Response, StatusCode};
 use serde_json::Value;
 
+pub use cors::Cors;
 pub use event::{BODY_BYTES_MAX, Caller};
 
 use event::event_of;

@@ -9,13 +9,16 @@ use std::time::Duration;
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
+use axum::middleware;
 use axum::response::Response;
 use cloud::vault::Vault;
 use domain::id::HistoryId;
 use domain::people::HashKey;
 use domain::platform::PlatformName;
 use edge::clock::Clock;
+use edge::config::{self, Web};
 use edge::host::Host;
+use edge::http_event::SECURITY_HEADERS;
 use edge::lines::Lines;
 use edge::random::Random;
 use edge::telemetry;
@@ -31,7 +34,7 @@ use url::Url;
 use crate::aws::{Aws, ensure_table, ensure_time_to_live};
 use crate::clock::ServiceClock;
 use crate::driver::Driver;
-use crate::gateway::{Caller, Gateway, NoAnswer};
+use crate::gateway::{Caller, Cors, Gateway, NoAnswer};
 use crate::routes::Local;
 use crate::variables::{self, SECRETS_PREFIX, Settings};
 use crate::{data_dir, listen, page, routes};
@@ -108,8 +111,12 @@ impl LocalService {
             driver: driver.clone(),
         };
         let dispatch = telemetry::scoped(Level::INFO, clock.clone(), options.lines);
-        let front = Front { gateway: Arc::new(gateway), clock, random: host.random, dispatch: dispatch.clone(), driver: driver.clone() };
+        let web = config::read(&host.variables, Web::read)?;
+        let cors = Cors::new(web.allowed_origins);
+        let front =
+            Front { gateway: Arc::new(gateway), cors, clock, random: host.random, dispatch: dispatch.clone(), driver: driver.clone() };
         let router = router(front, simulator.router()).merge(routes::router(local)).merge(page::router(&base_url));
+        let router = router.layer(middleware::map_response(with_security_headers));
 
         let (mut driving, mut serving) = (Running::default(), Running::default());
         driving.tasks.spawn(driver.run(driving.stopping.subscribe()).with_subscriber(dispatch));
@@ -195,10 +202,19 @@ fn gateway(host: &Host, aws: &Aws) -> anyhow::Result<Gateway<Router>> {
     ]))
 }
 
+/// What is answered beside the functions carries their headers, too, unless it has better ones of its own.
+async fn with_security_headers(mut response: Response) -> Response {
+    for (name, value) in SECURITY_HEADERS {
+        response.headers_mut().entry(name).or_insert(value);
+    }
+    response
+}
+
 /// What answers every request that is not about this machine.
 #[derive(Clone)]
 struct Front {
     gateway: Arc<Gateway<Router>>,
+    cors: Cors,
     clock: Clock,
     random: Random,
     dispatch: Dispatch,
@@ -210,10 +226,17 @@ fn router(front: Front, simulated: Router) -> Router {
 }
 
 async fn forward(State(front): State<Front>, ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request) -> Response {
+    if let Some(answer) = front.cors.preflight(request.method(), request.headers()) {
+        return answer;
+    }
+    let origin = front.cors.allowed(request.headers());
     let at = front.clock.now();
     let request_id = HistoryId::new(at, front.random.bytes()).to_string();
     let caller = Caller { source_ip: peer.ip().to_canonical().to_string(), request_id, at };
-    let response = front.gateway.answer(&caller, request, invoke).with_subscriber(front.dispatch).await;
+    let mut response = front.gateway.answer(&caller, request, invoke).with_subscriber(front.dispatch).await;
+    if let Some(origin) = origin {
+        front.cors.tell(&origin, response.headers_mut());
+    }
     front.driver.nudge();
     response
 }

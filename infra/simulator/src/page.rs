@@ -1,12 +1,19 @@
 //! The HTML that a person sees.
 
 use axum::response::{Html, IntoResponse, Response};
-use http::StatusCode;
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
+use http::{HeaderName, HeaderValue, StatusCode};
+
+/// A page that runs nothing, loads nothing, posts only to where it came from and cannot be framed; it holds a state, so it is kept nowhere.
+const HEADERS: [(HeaderName, HeaderValue); 2] = [
+    (CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")),
+    (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+];
 
 /// A refusal that does not send the browser anywhere: the address that it came with is not to be trusted.
 pub(crate) fn refusal(reason: &str) -> Response {
     let html = layout("This request cannot be shown", &format!("<p>{}</p>", escaped(reason)));
-    (StatusCode::BAD_REQUEST, Html(html)).into_response()
+    (StatusCode::BAD_REQUEST, HEADERS, Html(html)).into_response()
 }
 
 /// The consent form: what the app asked with, hidden; `choices` as they are; two buttons.
@@ -16,7 +23,7 @@ pub(crate) fn consent(platform: &str, params: &[(String, String)], choices: &str
         "<p>Postledger wants to post for you on the simulated {platform}.</p>\n<form method=\"post\">\n{hidden}{choices}\
          <p><button name=\"decision\" value=\"allow\">Allow</button> <button name=\"decision\" value=\"deny\">Deny</button></p>\n</form>"
     );
-    Html(layout(&format!("Simulated {platform}"), &body)).into_response()
+    (HEADERS, Html(layout(&format!("Simulated {platform}"), &body))).into_response()
 }
 
 fn hidden_input(name: &str, value: &str) -> String {

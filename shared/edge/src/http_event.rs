@@ -35,7 +35,7 @@ pub const BODY_BYTES_MAX: usize = 1_024 * 1_024;
 pub const RESPONSE_BYTES_MAX: usize = 4 * 1_024 * 1_024;
 
 /// What every answer carries.
-const SECURITY_HEADERS: [(HeaderName, HeaderValue); 4] = [
+pub const SECURITY_HEADERS: [(HeaderName, HeaderValue); 4] = [
     (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
     (STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000; includeSubDomains")),

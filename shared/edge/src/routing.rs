@@ -3,7 +3,8 @@
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, Method, StatusCode};
 
 use crate::problem::{Problem, ProblemCode};
 
@@ -23,6 +24,30 @@ where
         .layer(middleware::from_fn(note_route))
 }
 
+/// [`with_fallbacks`] for routes that take GET alone and do something for it: axum would answer a HEAD by carrying it out.
+pub fn with_fallbacks_get_alone<S>(router: Router<S>) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    with_fallbacks(router).layer(middleware::from_fn(get_alone))
+}
+
+/// Refuses HEAD as any other method that the address does not take, and offers it nowhere.
+async fn get_alone(request: Request, next: Next) -> Response {
+    let refusal = || Problem::method_not_allowed(HeaderValue::from_static("GET")).into_response();
+    if request.method() == Method::HEAD {
+        return refusal();
+    }
+    let response = next.run(request).await;
+    // axum names the methods that it would take, HEAD with them, where nobody has named them before.
+    if response.status() == StatusCode::METHOD_NOT_ALLOWED { with_route_of(&response, refusal()) } else { response }
+}
+
+fn with_route_of(from: &Response, mut to: Response) -> Response {
+    to.extensions_mut().extend(from.extensions().clone());
+    to
+}
+
 async fn note_route(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(|path| RouteTemplate(path.as_str().to_owned()));
     let mut response = next.run(request).await;
@@ -37,7 +62,6 @@ mod tests {
     use axum::body::Body;
     use axum::routing::get;
     use http::header::{ALLOW, CONTENT_TYPE};
-    use http::{Method, StatusCode};
     use tower::ServiceExt;
 
     use super::*;
@@ -55,6 +79,22 @@ mod tests {
         assert_eq!(response.headers()[ALLOW], "GET,HEAD,DELETE");
         assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
         assert_eq!(response.extensions().get::<RouteTemplate>().unwrap().0, "/api/things/{id}");
+    }
+
+    #[tokio::test]
+    async fn where_a_get_does_something_a_head_does_nothing() {
+        let done = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let count = done.clone();
+        let act = move || async move { count.fetch_add(1, std::sync::atomic::Ordering::Relaxed).to_string() };
+        let router = with_fallbacks_get_alone(Router::new().route("/act", get(act)));
+        for method in ["HEAD", "POST", "OPTIONS", "TRACE", "get", "BREW"] {
+            let request = Request::builder().method(method).uri("/act").body(Body::empty()).unwrap();
+            let response = router.clone().oneshot(request).await.unwrap();
+            assert_eq!((response.status().as_u16(), &response.headers()[ALLOW]), (405, &HeaderValue::from_static("GET")), "{method}");
+        }
+        assert_eq!(done.load(std::sync::atomic::Ordering::Relaxed), 0);
+        let request = Request::builder().uri("/act").body(Body::empty()).unwrap();
+        assert_eq!(router.oneshot(request).await.unwrap().status(), 200);
     }
 
     #[tokio::test]

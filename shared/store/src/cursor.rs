@@ -110,8 +110,10 @@ impl Cursor {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use jiff::Timestamp;
+    use proptest::prelude::*;
+
+    use super::*;
 
     fn user(n: u8) -> UserId {
         UserId::new(Timestamp::UNIX_EPOCH, [n; 10])
@@ -140,5 +142,35 @@ mod tests {
         }
         let foreign = format!("{}\npk\nUSER#someone\nsk\nPROFILE", user(1));
         assert!(Cursor::decode(&BASE64URL_NOPAD.encode(foreign.as_bytes()), &user(1), List::History).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn every_cursor_reads_back(seed: [u8; 10], place in "[0-9TZ:.-]{1,40}") {
+            let user = UserId::new(Timestamp::UNIX_EPOCH, seed);
+            let part = |name: &str, value: String| (name.to_owned(), AttributeValue::S(value));
+            let (pk, sk) = (part("pk", crate::key::user_pk(&user)), |prefix| part("sk", format!("{prefix}{place}")));
+            let history = Item::from([pk.clone(), sk("HISTORY#")]);
+            let posts = Item::from([pk, sk("POST#"), part("list_pk", user.to_string()), part("list_sk", place.clone())]);
+            for (list, key) in [(List::History, history), (List::Posts, posts)] {
+                let cursor = Cursor::from_key(&user, &key);
+                let read = Cursor::decode(&cursor.encode(), &user, list).unwrap();
+                prop_assert_eq!(&read, &cursor);
+                prop_assert_eq!(read.into_key(), key);
+            }
+        }
+
+        /// Whatever is decoded, it addresses nothing outside the user's own partition.
+        #[test]
+        fn any_text_is_read_without_panic_and_leads_to_nobody_else(text in "\\PC{0,80}", parts in proptest::collection::vec("pk|sk|list_pk|list_sk|USER#[a-z]{1,3}|POST#[a-z]{0,3}|HISTORY#|.{0,6}", 0..9)) {
+            let me = user(1);
+            let forged = BASE64URL_NOPAD.encode(std::iter::once(me.to_string()).chain(parts).collect::<Vec<_>>().join("\n").as_bytes());
+            for (text, list) in [(&text, List::Posts), (&forged, List::Posts), (&forged, List::History)] {
+                if let Ok(cursor) = Cursor::decode(text, &me, list) {
+                    let key = cursor.into_key();
+                    prop_assert_eq!(key["pk"].as_s().unwrap(), &crate::key::user_pk(&me));
+                }
+            }
+        }
     }
 }

@@ -91,6 +91,8 @@ fn headers_fit(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -170,5 +172,39 @@ mod tests {
             assert!(!are_plain_cookies(&[cookie.to_owned()]), "{cookie:?}");
         }
         assert!(!are_plain_cookies(&vec!["a=b".to_owned(); COOKIES_MAX + 1]));
+    }
+
+    proptest! {
+        /// What passes is one address to everybody: decoding it changes nothing that means anything.
+        #[test]
+        fn a_path_that_passes_means_the_same_decoded(path in "/[a-z0-9%./:\\\\@ A-F-]{0,24}") {
+            if check_path(&path).is_ok() {
+                let decoded = String::from_utf8_lossy(&decoded_once(&path)).into_owned();
+                prop_assert!(!decoded.contains("//") && !decoded.contains('\\') && !decoded.contains('%'));
+                prop_assert_eq!(decoded.matches('/').count(), path.matches('/').count());
+                prop_assert!(!decoded.split('/').any(|part| part == "." || part == ".." || part.starts_with("http:")));
+            }
+        }
+
+        #[test]
+        fn any_path_query_and_cookie_is_judged_without_panic(text in "\\PC{0,60}", raw in any::<String>()) {
+            for text in [&text, &raw] {
+                let _ = (check_path(text), check_path(&format!("/{text}")), is_plain_query(text), are_plain_cookies(std::slice::from_ref(text)));
+            }
+        }
+    }
+
+    fn decoded_once(path: &str) -> Vec<u8> {
+        let mut rest = path.as_bytes();
+        let mut bytes = Vec::new();
+        while let Some((&byte, after)) = rest.split_first() {
+            let (byte, after) = match (byte, decoded(after)) {
+                (b'%', Some(octet)) => (octet, &after[2..]),
+                _ => (byte, after),
+            };
+            bytes.push(byte);
+            rest = after;
+        }
+        bytes
     }
 }

@@ -1,6 +1,7 @@
 use axum::routing::{get, post};
 use http::header::{COOKIE, LOCATION};
 use http::{HeaderMap, StatusCode};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use tracing::instrument::WithSubscriber;
 
@@ -172,5 +173,43 @@ async fn the_access_log_has_the_route_and_nothing_of_the_caller() {
     assert!(line["duration_ms"].is_u64());
     for secret in ["private-id", "secret", "cookie-value", "203.0.113.9", "evil"] {
         assert!(!lines[0].contains(secret), "{secret}");
+    }
+}
+
+/// Events whose every part may be odd.
+fn any_event() -> impl Strategy<Value = Value> {
+    let method = prop_oneof![Just("GET".to_owned()), Just("POST".to_owned()), Just("get".to_owned()), Just("TRACE".to_owned()), ".{0,6}"];
+    let path = prop_oneof![
+        Just("/api/cached".to_owned()),
+        Just("/api/echo".to_owned()),
+        "/api/things/[a-z%0-9.]{0,8}",
+        "/[%a-f0-9./:\\\\-]{0,20}",
+        ".{0,20}"
+    ];
+    let headers = proptest::collection::btree_map("[a-zA-Z-]{1,12}|.{0,6}", ".{0,20}", 0..4);
+    let body = proptest::option::of(prop_oneof![Just("e30=".to_owned()), ".{0,40}"]);
+    (method, path, ".{0,20}", headers, proptest::collection::vec(".{0,20}", 0..3), body, any::<bool>()).prop_map(
+        |(method, path, query, headers, cookies, body, is_base64)| {
+            json!({
+                "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": query, "headers": headers, "cookies": cookies,
+                "requestContext": {"stage": "$default", "http": {"method": method, "path": path, "sourceIp": query}},
+                "body": body, "isBase64Encoded": is_base64,
+            })
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn any_event_is_answered_and_never_with_a_failure_or_a_redirect(event in any_event()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        // Read as Lambda reads it: from bytes.
+        let incoming = serde_json::from_slice(&serde_json::to_vec(&event).unwrap()).unwrap();
+        let response = runtime.block_on(receive(router(), incoming));
+        prop_assert!((200..300).contains(&response.status_code) || (400..500).contains(&response.status_code), "{}", response.status_code);
+        for (name, value) in SECURITY_HEADERS {
+            prop_assert_eq!(&response.headers[&name], value);
+        }
+        prop_assert_eq!(response.headers.contains_key("allow"), response.status_code == 405);
     }
 }
