@@ -52,7 +52,6 @@ impl Cors {
     }
 
     /// Tells a browser that a page of `origin` may read an answer. What the function said about it does not count.
-    #[expect(clippy::unused_self, reason = "reads with its callers")]
     pub fn tell(&self, origin: &HeaderValue, answer: &mut HeaderMap) {
         let fixed: [(HeaderName, HeaderValue); 4] = [
             (ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone()),
