@@ -9,7 +9,7 @@ pub mod clock;
 pub mod data_dir;
 mod driver;
 pub mod gateway;
-mod listen;
+pub mod listen;
 pub mod openapi;
 mod page;
 mod routes;

@@ -14,7 +14,7 @@ const TRIES_MAX: usize = 20;
 /// Binds `port` on 127.0.0.1 and, where the machine has it, on `[::1]`; 0 takes a free one. Returns the port, too.
 ///
 /// Browsers may ask for localhost over IPv6 first, so a stranger on that address would get our callers: such a port is taken.
-pub(crate) async fn bind(port: u16) -> anyhow::Result<(u16, Vec<TcpListener>)> {
+pub async fn bind(port: u16) -> anyhow::Result<(u16, Vec<TcpListener>)> {
     for _ in 0..TRIES_MAX {
         let first = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| refused(port, error))?;
         let bound = first.local_addr().context("asking for the port")?.port();
@@ -38,7 +38,7 @@ fn refused(port: u16, error: Error) -> anyhow::Error {
 }
 
 /// Serves until told to stop (or until nobody is left who could tell), then answers what it has begun.
-pub(crate) async fn serve(listener: TcpListener, router: Router, mut stopping: watch::Receiver<bool>) {
+pub async fn serve(listener: TcpListener, router: Router, mut stopping: watch::Receiver<bool>) {
     let stop = async move {
         let _told_or_alone = stopping.wait_for(|stopping| *stopping).await;
     };

@@ -1,0 +1,61 @@
+"""Starts the AWS emulator ministack (1.5.33) with three of its flaws mended, where AWS does what the product counts on:
+
+- CreateSecret calls the first version by the ClientRequestToken, and the same call again changes nothing (Secrets Manager API
+  reference, CreateSecret). The emulator makes up a name for the version.
+- A CloudFormation parameter of type Number reaches an event source mapping as a number. The emulator passes the text on, and the
+  poller of its queues stumbles over it.
+- A schedule's resource name carries its group. The emulator asks for permission on the group `default`, whatever the call says.
+"""
+
+import json
+
+from ministack.app import main
+from ministack.core import iam_actions
+from ministack.services import lambda_svc, secretsmanager
+
+create_secret = secretsmanager._create_secret
+concurrency = lambda_svc._sqs_esm_concurrency
+resource_name = iam_actions.extract_resource_arn
+
+
+def create_secret_under_its_token(data):
+    name, token = data.get("Name"), data.get("ClientRequestToken")
+    if name in secretsmanager._secrets:
+        secret = secretsmanager._secrets[name]
+        version = secret["Versions"].get(token)
+        if version and version.get("SecretString") == data.get("SecretString"):
+            return answer(200, {"ARN": secret["ARN"], "Name": name, "VersionId": token})
+    status, headers, body = create_secret(data)
+    if status != 200 or not token:
+        return status, headers, body
+    made = json.loads(body)
+    versions = secretsmanager._secrets[name]["Versions"]
+    versions[token] = versions.pop(made["VersionId"])
+    return answer(200, {**made, "VersionId": token})
+
+
+def answer(status, body):
+    return status, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(body).encode()
+
+
+def concurrency_as_a_number(esm, *rest):
+    scaling = esm.get("ScalingConfig") or {}
+    if "MaximumConcurrency" in scaling:
+        scaling["MaximumConcurrency"] = int(scaling["MaximumConcurrency"])
+    return concurrency(esm, *rest)
+
+
+def resource_name_with_its_group(service, method, path, headers, body, query_params, *rest):
+    name = resource_name(service, method, path, headers, body, query_params, *rest)
+    if service != "scheduler" or ":schedule/default/" not in name:
+        return name
+    told = json.loads(body).get("GroupName") if body else (query_params.get("groupName") or [None])[0]
+    return name.replace(":schedule/default/", f":schedule/{told or 'default'}/")
+
+
+secretsmanager._create_secret = create_secret_under_its_token
+lambda_svc._sqs_esm_concurrency = concurrency_as_a_number
+iam_actions.extract_resource_arn = resource_name_with_its_group
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+//! The product as it is deployed: the real SAM CLI builds and deploys the real template into an AWS emulator, and the main job's
+//! journey goes through the real binaries. See README.md; `tests/deployed/run` installs what this needs and starts it.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to its terminal")]
+
+mod emulator;
+mod front;
+mod inspect;
+mod journey;
+mod stack;
+mod world;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use clap::Parser;
+use local::Browser;
+use template::Template;
+use url::Url;
+
+use emulator::Emulator;
+use front::Front;
+use stack::{STAGE, Sam};
+use world::World;
+
+/// The journey may take this long in all, the build left aside.
+const JOURNEY_MAX: Duration = Duration::from_secs(15 * 60);
+
+/// Builds, deploys into an emulator, and walks the main job through what was deployed.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Cli {
+    /// The environment of Python that the SAM CLI and cargo-lambda are installed in.
+    #[arg(long, default_value = ".venv")]
+    venv: PathBuf,
+    /// The environment of Python that the emulator is installed in: it pins other versions of the AWS libraries.
+    #[arg(long, default_value = ".venv-emulator")]
+    emulator: PathBuf,
+    /// Where the logs are kept.
+    #[arg(long, default_value = "target/deployed")]
+    folder: PathBuf,
+    /// Deploy what an earlier `sam build` left.
+    #[arg(long)]
+    no_build: bool,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let ended = tokio::select! {
+        ended = run(&cli) => ended,
+        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("stopped")),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}\nThe logs are in {}", cli.folder.display());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: &Cli) -> anyhow::Result<()> {
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).canonicalize()?;
+    std::fs::create_dir_all(&cli.folder).with_context(|| format!("making {}", cli.folder.display()))?;
+    let folder = cli.folder.canonicalize()?;
+    let template = Template::transform(&cli.venv.join("bin/python"), &root.join("template.yaml"))?;
+    let emulator = Emulator::start(&cli.emulator, &folder).await?;
+    let sam = Sam::new(&root, &cli.venv, &emulator, &folder)?;
+    let front = Front::bind().await?;
+
+    if !cli.no_build {
+        let began = Instant::now();
+        println!("building the functions; the first time takes about ten minutes");
+        sam.build().await?;
+        println!("{:>6.1} s  sam build", began.elapsed().as_secs_f64());
+    }
+    let parameters = parameters(&front.base_url)?;
+    let began = Instant::now();
+    sam.deploy(&parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect::<Vec<_>>()).await?;
+    let stack = sam.stack().await?;
+    println!("{:>6.1} s  sam deploy", began.elapsed().as_secs_f64());
+
+    let browser = Browser::new(&front.base_url)?;
+    let serving = front.serve(&template, &stack, &emulator)?;
+    let mut world = World::new(root, emulator, sam, stack, parameters, browser);
+    let walked = tokio::time::timeout(JOURNEY_MAX, walk(&mut world)).await;
+    // Also of a journey that failed: it is the first place to look.
+    inspect::keep_logs(&world, &folder.join("functions.log")).await?;
+    match walked {
+        Ok(walked) => walked?,
+        Err(_) => bail!("the journey did not end within {JOURNEY_MAX:?}"),
+    }
+    drop(serving);
+    world.emulator.stop().await?;
+    println!("Every promise was kept, and nothing of the test is left running.");
+    Ok(())
+}
+
+async fn walk(world: &mut World) -> anyhow::Result<()> {
+    journey::missing_credentials(world).await?;
+    let mut person = journey::sign_up(world).await?;
+    journey::due_now(world, &mut person).await?;
+    let under_way = journey::set_off(world, &mut person).await?;
+    journey::poisoned(world, &mut person).await?;
+    journey::deployed_again(world, &under_way).await?;
+    journey::arrived(world, &under_way).await?;
+    journey::read_back(world).await?;
+    inspect::at_rest(world).await?;
+    let mut markers = journey::markers(&person);
+    markers.extend(inspect::tokens(world).await?);
+    inspect::clean_logs(world, &markers).await?;
+    journey::disconnect(world, &person).await?;
+    journey::wrong_parameter(world).await
+}
+
+/// What differs from an operator's deploy: this machine's processor, the simulator's addresses, the stage.
+fn parameters(base_url: &str) -> anyhow::Result<Vec<(String, String)>> {
+    let platforms = simulator::addresses(&Url::parse(base_url)?);
+    let parameters = [
+        ("Stage", STAGE.to_owned()),
+        ("Architecture", stack::architecture()?.to_owned()),
+        ("PublicUrl", base_url.to_owned()),
+        ("FrontendUrl", base_url.to_owned()),
+        ("AllowedOrigins", base_url.to_owned()),
+        ("XAuthorizeUrl", platforms.x_authorize_url),
+        ("XApiUrl", platforms.x_api_url),
+        ("FacebookAuthorizeUrl", platforms.facebook_authorize_url),
+        ("FacebookApiUrl", platforms.facebook_api_url),
+    ];
+    Ok(parameters.map(|(name, value)| (name.to_owned(), value)).to_vec())
+}

@@ -1,0 +1,129 @@
+//! The stack: built and deployed by the real SAM CLI, and what became of it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context, bail, ensure};
+use serde_json::Value;
+use tokio::process::Command;
+
+use crate::emulator::{ADMIN, Emulator, REGION};
+
+/// The stack's name.
+pub(crate) const NAME: &str = "postledger-test";
+/// The stage's name; part of every secret's.
+pub(crate) const STAGE: &str = "test";
+
+/// The SAM CLI, pointed at the emulator.
+pub(crate) struct Sam {
+    root: PathBuf,
+    venv: PathBuf,
+    endpoint: String,
+    log: PathBuf,
+}
+
+/// What the stack consists of.
+pub(crate) struct Stack {
+    outputs: BTreeMap<String, String>,
+    resources: BTreeMap<String, String>,
+}
+
+impl Sam {
+    pub(crate) fn new(root: &Path, venv: &Path, emulator: &Emulator, folder: &Path) -> anyhow::Result<Self> {
+        let venv = venv.canonicalize().with_context(|| format!("{} is not there: use tests/deployed/run", venv.display()))?;
+        Ok(Self { root: root.to_owned(), venv, endpoint: emulator.endpoint.clone(), log: folder.join("sam.log") })
+    }
+
+    /// `sam build`, for this machine's processor and with its own linker.
+    pub(crate) async fn build(&self) -> anyhow::Result<()> {
+        let architecture = format!("Architecture={}", architecture()?);
+        self.run(&["build", "--parameter-overrides", &architecture]).await.map(drop)
+    }
+
+    /// `sam deploy` of what was built. Only parameters differ from what an operator does.
+    pub(crate) async fn deploy(&self, parameters: &[(&str, &str)]) -> anyhow::Result<()> {
+        let mut arguments = vec!["deploy", "--stack-name", NAME, "--region", REGION, "--no-progressbar", "--no-confirm-changeset"];
+        let overrides: Vec<_> = parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        arguments.push("--parameter-overrides");
+        arguments.extend(overrides.iter().map(String::as_str));
+        self.run(&arguments).await.map(drop)
+    }
+
+    /// What the deployed stack consists of.
+    pub(crate) async fn stack(&self) -> anyhow::Result<Stack> {
+        let list = async |what: &str| -> anyhow::Result<Value> {
+            let printed = self.run(&["list", what, "--stack-name", NAME, "--region", REGION, "--output", "json"]).await?;
+            serde_json::from_str(&printed).with_context(|| format!("reading what `sam list {what}` printed"))
+        };
+        let pairs = |list: &Value, name: &str, value: &str| {
+            let text = |item: &Value, key: &str| item[key].as_str().unwrap_or_default().to_owned();
+            list.as_array().into_iter().flatten().map(|item| (text(item, name), text(item, value))).collect()
+        };
+        Ok(Stack {
+            outputs: pairs(&list("stack-outputs").await?, "OutputKey", "OutputValue"),
+            resources: pairs(&list("resources").await?, "LogicalResourceId", "PhysicalResourceId"),
+        })
+    }
+
+    async fn run(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(&self.log).context("opening the log of sam")?;
+        let path = format!("{}:{}", self.venv.join("bin").display(), self.path());
+        let run = Command::new(self.venv.join("bin/sam"))
+            .args(arguments)
+            .current_dir(&self.root)
+            .env("PATH", path)
+            .env("AWS_ENDPOINT_URL", &self.endpoint)
+            .env("AWS_ACCESS_KEY_ID", ADMIN)
+            .env("AWS_SECRET_ACCESS_KEY", ADMIN)
+            // Whoever runs this may have an AWS account: nothing of it is used.
+            .env("AWS_CONFIG_FILE", "/dev/null")
+            .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+            .env_remove("AWS_PROFILE")
+            .env("AWS_DEFAULT_REGION", REGION)
+            .env("SAM_CLI_TELEMETRY", "0")
+            .env("CARGO_LAMBDA_COMPILER", "cargo")
+            .env("CARGO_TARGET_DIR", self.root.join("target"))
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .context("running sam")?;
+        let (printed, said) = (String::from_utf8_lossy(&run.stdout).into_owned(), String::from_utf8_lossy(&run.stderr));
+        std::io::Write::write_all(&mut &log, format!("$ sam {}\n{printed}{said}\n", arguments.join(" ")).as_bytes())?;
+        ensure!(run.status.success(), "`sam {}` failed: {}", arguments[0], last_words(&said, &printed));
+        Ok(printed)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "sam finds cargo where this program would")]
+    fn path(&self) -> String {
+        std::env::var("PATH").unwrap_or_default()
+    }
+}
+
+fn last_words(said: &str, printed: &str) -> String {
+    let lines: Vec<_> = printed.lines().chain(said.lines()).filter(|line| !line.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(25)..].join("\n")
+}
+
+/// This machine's processor, as the template names it.
+pub(crate) fn architecture() -> anyhow::Result<&'static str> {
+    match std::env::consts::ARCH {
+        "x86_64" => Ok("x86_64"),
+        "aarch64" => Ok("arm64"),
+        other => bail!("Lambda does not run on {other}"),
+    }
+}
+
+impl Stack {
+    /// An output of the stack.
+    pub(crate) fn output(&self, name: &str) -> anyhow::Result<&str> {
+        self.outputs.get(name).map(String::as_str).with_context(|| format!("the stack has no output {name}"))
+    }
+
+    /// The physical name of a resource.
+    pub(crate) fn resource(&self, logical: &str) -> anyhow::Result<&str> {
+        self.resources.get(logical).map(String::as_str).with_context(|| format!("the stack has no resource {logical}"))
+    }
+}
