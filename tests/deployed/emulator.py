@@ -1,10 +1,12 @@
-"""Starts the AWS emulator ministack (1.5.33) with three of its flaws mended, where AWS does what the product counts on:
+"""Starts the AWS emulator ministack (1.5.33) with four of its flaws mended, where AWS does what the product counts on:
 
 - CreateSecret calls the first version by the ClientRequestToken, and the same call again changes nothing (Secrets Manager API
   reference, CreateSecret). The emulator makes up a name for the version.
 - A CloudFormation parameter of type Number reaches an event source mapping as a number. The emulator passes the text on, and the
   poller of its queues stumbles over it.
 - A schedule's resource name carries its group. The emulator asks for permission on the group `default`, whatever the call says.
+- SendMessageBatch is allowed by `sqs:SendMessage` (Service Authorization Reference, Amazon SQS). The emulator asks for an action that
+  IAM does not know.
 """
 
 import json
@@ -16,6 +18,7 @@ from ministack.services import lambda_svc, secretsmanager
 create_secret = secretsmanager._create_secret
 concurrency = lambda_svc._sqs_esm_concurrency
 resource_name = iam_actions.extract_resource_arn
+action = iam_actions.extract_iam_action
 
 
 def create_secret_under_its_token(data):
@@ -53,9 +56,15 @@ def resource_name_with_its_group(service, method, path, headers, body, query_par
     return name.replace(":schedule/default/", f":schedule/{told or 'default'}/")
 
 
+def action_without_its_batch(*arguments, **named):
+    asked = action(*arguments, **named)
+    return "sqs:SendMessage" if asked == "sqs:SendMessageBatch" else asked
+
+
 secretsmanager._create_secret = create_secret_under_its_token
 lambda_svc._sqs_esm_concurrency = concurrency_as_a_number
 iam_actions.extract_resource_arn = resource_name_with_its_group
+iam_actions.extract_iam_action = action_without_its_batch
 
 if __name__ == "__main__":
     main()

@@ -94,6 +94,9 @@ async fn sweep_shard(deps: &Deps, wanted: Vec<Result<Wanted, StoreError>>, swept
         }
     }
     let unsent = deps.timer.queue().send_all(&to_wake).await;
+    for unsent in &unsent {
+        tracing::error!(post_id = %unsent.wake_up.post_id, error = chain(&unsent.failure), "a wake-up was not sent; the next round sends it");
+    }
     swept.woken += to_wake.len() - unsent.len();
     swept.failed += unsent.len();
 }

@@ -19,7 +19,7 @@ pub(crate) const ADMIN: &str = "test";
 /// Every process below it inherits this variable, so that one that was left behind is found.
 const MARK: &str = "POSTLEDGER_DEPLOYED_TEST";
 /// How long it may take to answer.
-const START_MAX: Duration = Duration::from_secs(60);
+const START_MAX: Duration = Duration::from_mins(1);
 /// How long its processes may take to end.
 const STOP_MAX: Duration = Duration::from_secs(15);
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
@@ -33,7 +33,7 @@ pub(crate) struct Emulator {
 }
 
 impl Emulator {
-    /// Starts `ministack` from the Python environment `venv` (by `emulator.py`, which mends three flaws of it), with its log and its files in `folder`.
+    /// Starts `ministack` from the Python environment `venv` (by `emulator.py`, which mends four flaws of it), with its log and its files in `folder`.
     ///
     /// With `AUTH` it does what AWS does and emulators mostly do not: each function runs as its role, and what the role's policies do
     /// not allow is denied.

@@ -25,7 +25,7 @@ use stack::{STAGE, Sam};
 use world::World;
 
 /// The journey may take this long in all, the build left aside.
-const JOURNEY_MAX: Duration = Duration::from_secs(15 * 60);
+const JOURNEY_MAX: Duration = Duration::from_mins(15);
 
 /// Builds, deploys into an emulator, and walks the main job through what was deployed.
 #[derive(Debug, Parser)]

@@ -68,7 +68,7 @@ impl Sam {
 
     async fn run(&self, arguments: &[&str]) -> anyhow::Result<String> {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(&self.log).context("opening the log of sam")?;
-        let path = format!("{}:{}", self.venv.join("bin").display(), self.path());
+        let path = format!("{}:{}", self.venv.join("bin").display(), own_path());
         let run = Command::new(self.venv.join("bin/sam"))
             .args(arguments)
             .current_dir(&self.root)
@@ -95,11 +95,11 @@ impl Sam {
         ensure!(run.status.success(), "`sam {}` failed: {}", arguments[0], last_words(&said, &printed));
         Ok(printed)
     }
+}
 
-    #[expect(clippy::disallowed_methods, reason = "sam finds cargo where this program would")]
-    fn path(&self) -> String {
-        std::env::var("PATH").unwrap_or_default()
-    }
+#[expect(clippy::disallowed_methods, reason = "sam finds cargo where this program would")]
+fn own_path() -> String {
+    std::env::var("PATH").unwrap_or_default()
 }
 
 fn last_words(said: &str, printed: &str) -> String {
