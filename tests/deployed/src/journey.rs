@@ -206,12 +206,12 @@ pub(crate) async fn read_back(world: &World) -> anyhow::Result<()> {
 }
 
 /// What must be in no log: texts of posts beside what the person holds.
-pub(crate) fn markers(person: &Person) -> Vec<(&'static str, String)> {
+pub(crate) fn markers(person: &Person) -> Vec<(String, String)> {
     let mut markers = person.secrets.clone();
     markers.push(("phone number", PHONE.trim_start_matches('+').to_owned()));
     markers.push(("app secret", simulator::APP_CLIENT_SECRET.to_owned()));
     markers.extend(person.texts.iter().map(|text| ("text of a post", text.clone())));
-    markers
+    markers.into_iter().map(|(what, marker)| (what.to_owned(), marker)).collect()
 }
 
 /// A disconnect takes the secret with it.
