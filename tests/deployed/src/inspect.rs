@@ -53,8 +53,11 @@ pub(crate) async fn tokens(world: &World) -> anyhow::Result<Vec<(String, String)
         let value = world.secrets.get_secret_value().secret_id(name).send().await.with_context(|| format!("reading {name}"))?;
         let value: Value = serde_json::from_str(value.secret_string().unwrap_or_default()).context("a secret that is no JSON")?;
         let texts = value.as_object().into_iter().flatten().filter_map(|(field, value)| Some((field, value.as_str()?)));
-        // Each field of it is a token (`vault::sealed`).
-        let found: Vec<_> = texts.map(|(field, text)| (format!("{field} token"), text.to_owned())).collect();
+        // The fields that are tokens, by `vault::sealed`.
+        let found: Vec<_> = texts
+            .filter(|(field, _)| ["access", "refresh", "parent"].contains(&field.as_str()))
+            .map(|(field, text)| (format!("{field} token"), text.to_owned()))
+            .collect();
         ensure!(found.iter().any(|(what, _)| what == "access token"), "{name} holds no access token");
         tokens.extend(found);
     }
