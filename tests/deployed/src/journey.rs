@@ -226,7 +226,9 @@ pub(crate) async fn disconnect(world: &World, person: &Person) -> anyhow::Result
 
 /// A parameter that the code refuses: 503 on every path of the function, and a log that names the variable.
 pub(crate) async fn wrong_parameter(world: &World) -> anyhow::Result<()> {
-    let refused = world.sam.deploy(&[("Stage", "other")]).await.map_or_else(|error| format!("{error:#}"), |()| String::new());
+    // A stack of its own: one that is there keeps the values that it has.
+    let refused =
+        world.sam.deploy_as("postledger-other", &[("Stage", "other")]).await.map_or_else(|error| format!("{error:#}"), |()| String::new());
     ensure!(refused.contains("FrontendUrl"), "a deploy without FrontendUrl must say so: {refused:?}");
     world.deploy_with(&[("XApiUrl", "http://x.example.com")]).await?;
     let refused = world.browser.get("/oauth/facebook/start").await?.expect(503)?;

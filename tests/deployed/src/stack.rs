@@ -43,7 +43,12 @@ impl Sam {
 
     /// `sam deploy` of what was built. Only parameters differ from what an operator does.
     pub(crate) async fn deploy(&self, parameters: &[(&str, &str)]) -> anyhow::Result<()> {
-        let mut arguments = vec!["deploy", "--stack-name", NAME, "--region", REGION, "--no-progressbar", "--no-confirm-changeset"];
+        self.deploy_as(NAME, parameters).await
+    }
+
+    /// The same as a stack of another name.
+    pub(crate) async fn deploy_as(&self, stack: &str, parameters: &[(&str, &str)]) -> anyhow::Result<()> {
+        let mut arguments = vec!["deploy", "--stack-name", stack, "--region", REGION, "--no-progressbar", "--no-confirm-changeset"];
         let overrides: Vec<_> = parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
         arguments.push("--parameter-overrides");
         arguments.extend(overrides.iter().map(String::as_str));
