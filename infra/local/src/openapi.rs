@@ -1,7 +1,7 @@
 //! The HTTP contract as an OpenAPI document, put together from what the functions say of themselves.
 //!
 //! A handler's annotation tells what only it knows. What holds for all of them, or follows from the rest of the annotation, is
-//! added here ([`common`]): refusals, the session, `Idempotency-Key`. `cargo run -- openapi` writes the file.
+//! added here (`common`): refusals, the session, `Idempotency-Key`. `cargo run -- openapi` writes the file.
 
 mod common;
 mod problems;
@@ -65,7 +65,7 @@ pub fn document() -> anyhow::Result<Value> {
     Ok(document)
 }
 
-/// Writes the document to [`file`], and says how many operations it has.
+/// Writes the document to [`file()`], and says how many operations it has.
 pub fn write() -> anyhow::Result<usize> {
     let document = document()?;
     let operations = common::operations(&document).count();
