@@ -1,8 +1,13 @@
 //! The account Lambda.
 
-use account::{Deps, router};
+use account::{Deps, StartError, router};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    edge::start::http(async |host| Deps::new(host, &cloud::sdk::load().await).map(router)).await
+    edge::start::http(async |host| {
+        let deps = Deps::new(host, &cloud::sdk::load().await)?;
+        edge::start::preload(deps.vault.preload(&deps.configured, host.clock.now())).await;
+        Ok::<_, StartError>(router(deps))
+    })
+    .await
 }

@@ -165,7 +165,8 @@ pub(crate) async fn arrived(world: &World, under_way: &UnderWay) -> anyhow::Resu
     let story = world.until(post, "published", SEARCHED_SECS).await?;
     once(world, "x", text).await?;
     let late = lateness(&story)?;
-    ensure!(late >= 0.0, "the post went out {late} s before its time");
+    // From twenty seconds on it could have been the sweeper.
+    ensure!((0.0..20.0).contains(&late), "the post went out {late} s after its time: not by its schedule");
     world.saw(format_args!("the scheduled one went out {late:.1} s after its time, by its schedule"));
 
     let (post, text) = &under_way.unscheduled;

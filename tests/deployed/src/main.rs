@@ -17,6 +17,7 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use local::Browser;
 use template::Template;
+use tokio::signal::unix::{SignalKind, signal};
 use url::Url;
 
 use emulator::Emulator;
@@ -51,6 +52,7 @@ async fn main() -> ExitCode {
     let ended = tokio::select! {
         ended = run(&cli) => ended,
         _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("stopped")),
+        () = told_to_end() => Err(anyhow::anyhow!("told to end")),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -58,6 +60,14 @@ async fn main() -> ExitCode {
             eprintln!("error: {error:#}\nThe logs are in {}", cli.folder.display());
             ExitCode::FAILURE
         }
+    }
+}
+
+/// A time-out of the checks: what was started is ended as well.
+async fn told_to_end() {
+    match signal(SignalKind::terminate()) {
+        Ok(mut told) => drop(told.recv().await),
+        Err(_) => std::future::pending().await,
     }
 }
 

@@ -53,6 +53,12 @@ pub(crate) const BREAKAGES: &[Breakage] = &[
     }),
     breakage("a route takes one method", "route", |all| all["QuotaRoute"]["Properties"]["RouteKey"] = json!("GET /api/quota")),
     breakage("the API may not invoke a function", "route", |all| remove(all, "PostsPermission")),
+    breakage("the API is not deployed", "gateway waits", |all| all["HttpApiStage"]["Properties"]["AutoDeploy"] = json!(false)),
+    breakage("the API has no stage", "gateway waits", |all| remove(all, "HttpApiStage")),
+    breakage("a job has no schedule", "schedules have no name", |all| remove(all, "QuotaResetFunctionEveryHour")),
+    breakage("a maker of schedules may not pass the role", "passed on", |all| {
+        statements(all, "SweeperFunctionRole").retain(|statement| statement["Action"][0] != "iam:PassRole");
+    }),
     breakage("the gateway gives up early", "gateway waits", |all| {
         all["AccountIntegration"]["Properties"]["TimeoutInMillis"] = json!(11_000);
     }),

@@ -54,13 +54,25 @@ fn actions(statement: &Value) -> Vec<&str> {
 
 pub(super) fn pass_one_role(template: &Template, _: &Product) -> Vec<String> {
     let passing = statements(template).into_iter().filter(|(_, statement)| actions(statement).contains(&"iam:PassRole"));
-    let faulty = passing.filter(|(_, statement)| {
+    let unsafe_ones = passing.filter(|(_, statement)| {
         let roles = listed(&statement["Resource"]);
         let one_role = roles.len() == 1 && target_of(roles[0]) == Some("ScheduleRole");
         let condition = &statement["Condition"]["StringEquals"]["iam:PassedToService"];
         !one_role || condition != "scheduler.amazonaws.com" || actions(statement).len() != 1
     });
-    faulty.map(|(role, _)| format!("{role} may pass a role other than the schedules', or to others than the scheduler")).collect()
+    let mut faults: Vec<_> =
+        unsafe_ones.map(|(role, _)| format!("{role} may pass a role other than the schedules', or to others than the scheduler")).collect();
+    // Whoever makes schedules hands them the role; without the right to, every one of them is refused.
+    for (_, name, function) in template.functions() {
+        let makes_schedules = !function["Properties"]["Environment"]["Variables"]["SCHEDULE_ROLE_ARN"].is_null();
+        let own = target_of(&function["Properties"]["Role"]);
+        let may =
+            statements(template).into_iter().any(|(role, statement)| Some(role) == own && actions(statement).contains(&"iam:PassRole"));
+        if makes_schedules && !may {
+            faults.push(format!("{name} makes schedules and may not pass them their role"));
+        }
+    }
+    faults
 }
 
 pub(super) fn have_no_wildcards(template: &Template, _: &Product) -> Vec<String> {

@@ -63,6 +63,13 @@ pub(super) fn wait_for_functions(template: &Template, _: &Product) -> Vec<String
             faults.push(format!("the function of {name} may run on after the gateway has given up"));
         }
     }
+    let live = template.of_type("AWS::ApiGatewayV2::Stage").filter(|(_, stage)| {
+        let properties = &stage["Properties"];
+        properties["StageName"] == "$default" && properties["AutoDeploy"] == true && target_of(&properties["ApiId"]) == Some("HttpApi")
+    });
+    if live.count() != 1 {
+        faults.push("the API has no $default stage that deploys itself: nothing would answer".to_owned());
+    }
     let stages = template.of_type("AWS::ApiGatewayV2::Stage");
     let unthrottled = stages.filter(|(_, stage)| stage["Properties"]["DefaultRouteSettings"]["ThrottlingRateLimit"] == Value::Null);
     faults.extend(unthrottled.map(|(name, _)| format!("{name} has no limit on requests")));

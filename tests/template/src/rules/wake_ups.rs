@@ -8,6 +8,9 @@ use crate::{Product, Template};
 /// The messages of a queue stay hidden for this many time-outs of the function that reads it (AWS's own advice for Lambda).
 const TIME_OUTS_HIDDEN: u64 = 6;
 
+/// The functions that nothing starts but the clock.
+const ON_A_SCHEDULE: [&str; 2] = ["quota-reset", "sweeper"];
+
 /// The mappings, each with its function and its queue.
 fn mappings(template: &Template) -> impl Iterator<Item = (&str, &Value, Option<&Value>, Option<&Value>)> {
     template.of_type("AWS::Lambda::EventSourceMapping").map(|(name, mapping)| {
@@ -89,8 +92,14 @@ pub(super) fn schedules_are_safe(template: &Template, _: &Product) -> Vec<String
             faults.push(format!("{name} would be tried for a day"));
         }
     }
-    if template.of_type("AWS::Scheduler::Schedule").next().is_none() {
-        faults.push("there is no schedule at all".to_owned());
+    for (binary, function, _) in template.functions().filter(|(binary, _, _)| ON_A_SCHEDULE.contains(binary)) {
+        let runs = template.of_type("AWS::Scheduler::Schedule").any(|(_, schedule)| {
+            let properties = &schedule["Properties"];
+            target_of(&properties["Target"]["Arn"]) == Some(function) && properties["State"] != "DISABLED"
+        });
+        if !runs {
+            faults.push(format!("no schedule starts {binary}"));
+        }
     }
     faults
 }
