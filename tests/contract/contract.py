@@ -197,8 +197,7 @@ class Run:
         print(f"==> {self.name}, at most {self.seconds} s", flush=True)
         folder = reports.resolve() / re.sub(r"\W+", "-", self.name)
         folder.mkdir(parents=True, exist_ok=True)
-        program = pathlib.Path(sys.executable).parent / "st"
-        command = [program, "--config-file", HERE / "schemathesis.toml", "run", CONTRACT, "--url", self.person.url, *self.options]
+        command = [sys.executable, HERE / "schemathesis_cli.py", "--config-file", HERE / "schemathesis.toml", "run", CONTRACT, "--url", self.person.url, *self.options]
         command += ["--max-examples", str(examples), "--no-color", "--report", "ndjson", "--report-dir", folder]
         environment = os.environ | {"CONTRACT_SESSION": self.person.session, "CONTRACT_CSRF": self.person.csrf}
         output = folder / "output"
