@@ -16,7 +16,7 @@ use tokio::process::{Child, Command};
 pub(crate) const REGION: &str = "us-east-1";
 /// The key id and the secret of its administrator: what `sam deploy` and this test come with. Functions get those of their roles.
 pub(crate) const ADMIN: &str = "test";
-/// Every process below it inherits this variable, so that one that was left behind is found.
+/// The variable that every process of a run inherits.
 const MARK: &str = "POSTLEDGER_DEPLOYED_TEST";
 /// How long it may take to answer.
 const START_MAX: Duration = Duration::from_mins(1);
@@ -27,6 +27,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// The running emulator. Dropping it ends all of its processes.
 pub(crate) struct Emulator {
     process: Child,
+    /// What everything that this run starts has in its environment, so that one that was left behind is found.
     mark: String,
     /// Where it answers.
     pub(crate) endpoint: String,
@@ -43,7 +44,10 @@ impl Emulator {
         let mark = format!("{}-{port}", std::process::id());
         let log = std::fs::File::create(folder.join("emulator.log")).context("making the emulator's log")?;
         let python = venv.join("bin/python");
-        let process = Command::new(&python)
+        let files = folder.join("emulator");
+        drop(std::fs::remove_dir_all(&files));
+        std::fs::create_dir(&files).context("making a folder for the emulator")?;
+        let process = alone(&mut Command::new(&python))
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/emulator.py"))
             .env("GATEWAY_PORT", port.to_string())
             .env("BIND_HOST", "127.0.0.1")
@@ -52,7 +56,7 @@ impl Emulator {
             .env("AWS_ENDPOINT_URL", &endpoint)
             .env("AWS_ACCESS_KEY_ID", ADMIN)
             .env("AWS_SECRET_ACCESS_KEY", ADMIN)
-            .env("TMPDIR", folder)
+            .env("TMPDIR", &files)
             .env(MARK, &mark)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -75,6 +79,11 @@ impl Emulator {
             tokio::time::sleep(LOOK_AGAIN).await;
         }
         Ok(())
+    }
+
+    /// Marks a process as one of this run.
+    pub(crate) fn mark(&self) -> (&'static str, &str) {
+        (MARK, &self.mark)
     }
 
     /// What an administrator's SDK clients are built from.
@@ -115,6 +124,15 @@ impl Emulator {
             tokio::time::sleep(LOOK_AGAIN).await;
         }
     }
+}
+
+/// Takes everything of AWS out of a program's environment: whoever runs this may have an account, and nothing of it is used.
+pub(crate) fn alone(program: &mut Command) -> &mut Command {
+    let inherited = std::env::vars_os().map(|(name, _)| name);
+    for name in inherited.filter(|name| name.to_string_lossy().starts_with("AWS_")) {
+        program.env_remove(name);
+    }
+    program.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
 }
 
 impl Drop for Emulator {

@@ -15,8 +15,8 @@ const LOGS: [&str; 8] =
     ["AccountLogs", "OauthCallbackLogs", "OauthStartLogs", "OnboardingLogs", "PostsLogs", "PublisherLogs", "QuotaResetLogs", "SweeperLogs"];
 /// Pages of a list that are read at most.
 const PAGES_MAX: usize = 100;
-/// Errors that the journey provoked.
-const PROVOKED: [&str; 3] = ["/platform/", "a message that is no wake-up", "answered unclearly"];
+/// Warnings and errors that the journey provokes on its way: a poisoned message, a lost answer.
+const PROVOKED: [&str; 2] = ["a message that is no wake-up", "answered unclearly"];
 
 /// The names of all schedules in the stack's group.
 pub(crate) async fn schedules(world: &World) -> anyhow::Result<Vec<String>> {
@@ -100,17 +100,21 @@ pub(crate) async fn keep_logs(world: &World, file: &Path) -> anyhow::Result<()> 
 pub(crate) async fn clean_logs(world: &World, markers: &[(String, String)]) -> anyhow::Result<()> {
     let mut lines = 0;
     for group in LOGS {
-        for line in logged(world, group, "").await? {
+        let of_group = logged(world, group, "").await?;
+        ensure!(!of_group.is_empty(), "{group} is empty: its function never ran, and nothing of it is proven");
+        for line in of_group {
             lines += 1;
             for (what, marker) in markers {
                 ensure!(!holds(&line, marker), "{group} holds a {what}");
             }
-            one_line(group, &line)?;
+            if !world.provoked.contains(&line) {
+                one_line(group, &line)?;
+            }
         }
     }
     ensure!(lines > 50, "only {lines} lines were logged");
     world.saw(format_args!(
-        "{lines} log lines of {} functions: each with time and level, no error that was not provoked, no marker",
+        "{lines} log lines of {} functions: each with time and level, no warning or error that was not provoked, no marker",
         LOGS.len()
     ));
     Ok(())
@@ -125,7 +129,8 @@ fn one_line(group: &str, line: &str) -> anyhow::Result<()> {
     let timed = parsed["timestamp"].as_str().is_some_and(|at| at.parse::<jiff::Timestamp>().is_ok());
     ensure!(timed && parsed["level"].is_string(), "{group} has a line without time or level: {line}");
     let expected = PROVOKED.iter().any(|provoked| line.contains(provoked));
-    ensure!(parsed["level"] != "ERROR" || expected, "{group} has an error: {line}");
+    let fine = parsed["level"] != "ERROR" && parsed["level"] != "WARN";
+    ensure!(fine || expected, "{group} has a warning or an error: {line}");
     Ok(())
 }
 
@@ -177,7 +182,7 @@ mod tests {
             |level: &str, message: &str| format!(r#"{{"timestamp":"2026-01-01T00:00:00Z","level":"{level}","message":"{message}"}}"#);
         assert!(one_line("g", &line("INFO", "fine")).is_ok());
         assert!(one_line("g", &line("ERROR", "a message that is no wake-up")).is_ok());
-        for bad in [line("ERROR", "a bug"), "text".to_owned(), r#"{"level":"INFO"}"#.to_owned()] {
+        for bad in [line("ERROR", "a bug"), line("WARN", "odd"), "text".to_owned(), r#"{"level":"INFO"}"#.to_owned()] {
             assert!(one_line("g", &bad).is_err(), "{bad}");
         }
     }

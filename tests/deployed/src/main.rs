@@ -49,12 +49,7 @@ struct Cli {
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    let ended = tokio::select! {
-        ended = run(&cli) => ended,
-        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("stopped")),
-        () = told_to_end() => Err(anyhow::anyhow!("told to end")),
-    };
-    match ended {
+    match run(&cli).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}\nThe logs are in {}", cli.folder.display());
@@ -63,21 +58,37 @@ async fn main() -> ExitCode {
     }
 }
 
-/// A time-out of the checks: what was started is ended as well.
-async fn told_to_end() {
-    match signal(SignalKind::terminate()) {
-        Ok(mut told) => drop(told.recv().await),
-        Err(_) => std::future::pending().await,
+/// The signals of a terminal that is closed, of Ctrl-C, and of a time-out around the checks.
+async fn told_to_end() -> anyhow::Result<()> {
+    let [mut hang_up, mut interrupt, mut terminate] =
+        [signal(SignalKind::hangup())?, signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
+    tokio::select! {
+        _ = hang_up.recv() => bail!("the terminal was closed"),
+        _ = interrupt.recv() => bail!("stopped"),
+        _ = terminate.recv() => bail!("told to end"),
     }
 }
 
+/// However the journey ends, what was started is ended, and seen to be.
 async fn run(cli: &Cli) -> anyhow::Result<()> {
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).canonicalize()?;
     std::fs::create_dir_all(&cli.folder).with_context(|| format!("making {}", cli.folder.display()))?;
     let folder = cli.folder.canonicalize()?;
     let template = Template::transform(&cli.venv.join("bin/python"), &root.join("template.yaml"))?;
     let emulator = Emulator::start(&cli.emulator, &folder).await?;
-    let sam = Sam::new(&root, &cli.venv, &emulator, &folder)?;
+    let walked = tokio::select! {
+        walked = deploy_and_walk(cli, root, &folder, &template, &emulator) => walked,
+        told = told_to_end() => told,
+    };
+    let stopped = emulator.stop().await;
+    walked?;
+    stopped?;
+    println!("Every promise was kept, and nothing of the test is left running.");
+    Ok(())
+}
+
+async fn deploy_and_walk(cli: &Cli, root: PathBuf, folder: &Path, template: &Template, emulator: &Emulator) -> anyhow::Result<()> {
+    let sam = Sam::new(&root, &cli.venv, emulator, folder)?;
     let front = Front::bind().await?;
 
     if !cli.no_build {
@@ -93,35 +104,36 @@ async fn run(cli: &Cli) -> anyhow::Result<()> {
     println!("{:>6.1} s  sam deploy", began.elapsed().as_secs_f64());
 
     let browser = Browser::new(&front.base_url)?;
-    let serving = front.serve(&template, &stack, &emulator)?;
+    let _serving = front.serve(template, &stack, emulator)?;
     let mut world = World::new(root, emulator, sam, stack, parameters, browser);
     let walked = tokio::time::timeout(JOURNEY_MAX, walk(&mut world)).await;
     // Also of a journey that failed: it is the first place to look.
-    inspect::keep_logs(&world, &folder.join("functions.log")).await?;
+    let kept = inspect::keep_logs(&world, &folder.join("functions.log")).await;
     match walked {
         Ok(walked) => walked?,
         Err(_) => bail!("the journey did not end within {JOURNEY_MAX:?}"),
     }
-    drop(serving);
-    world.emulator.stop().await?;
-    println!("Every promise was kept, and nothing of the test is left running.");
-    Ok(())
+    kept
 }
 
 async fn walk(world: &mut World) -> anyhow::Result<()> {
     journey::missing_credentials(world).await?;
     let mut person = journey::sign_up(world).await?;
     journey::due_now(world, &mut person).await?;
+    journey::changed_mind(world, &mut person).await?;
+    journey::refreshed(world, &mut person).await?;
     let under_way = journey::set_off(world, &mut person).await?;
     journey::poisoned(world, &mut person).await?;
     journey::deployed_again(world, &under_way).await?;
     journey::arrived(world, &under_way).await?;
     journey::read_back(world).await?;
+    journey::hourly(world).await?;
     inspect::at_rest(world).await?;
     let mut markers = journey::markers(&person);
     markers.extend(inspect::tokens(world).await?);
     inspect::clean_logs(world, &markers).await?;
     journey::disconnect(world, &person).await?;
+    journey::log_out(world).await?;
     journey::wrong_parameter(world).await
 }
 

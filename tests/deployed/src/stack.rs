@@ -8,7 +8,7 @@ use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 use tokio::process::Command;
 
-use crate::emulator::{ADMIN, Emulator, REGION};
+use crate::emulator::{ADMIN, Emulator, REGION, alone};
 
 /// The stack's name.
 pub(crate) const NAME: &str = "postledger-test";
@@ -20,6 +20,7 @@ pub(crate) struct Sam {
     root: PathBuf,
     venv: PathBuf,
     endpoint: String,
+    mark: (&'static str, String),
     log: PathBuf,
 }
 
@@ -32,7 +33,10 @@ pub(crate) struct Stack {
 impl Sam {
     pub(crate) fn new(root: &Path, venv: &Path, emulator: &Emulator, folder: &Path) -> anyhow::Result<Self> {
         let venv = venv.canonicalize().with_context(|| format!("{} is not there: use tests/deployed/run", venv.display()))?;
-        Ok(Self { root: root.to_owned(), venv, endpoint: emulator.endpoint.clone(), log: folder.join("sam.log") })
+        let log = folder.join("sam.log");
+        std::fs::File::create(&log).context("making the log of sam")?;
+        let (name, mark) = emulator.mark();
+        Ok(Self { root: root.to_owned(), venv, endpoint: emulator.endpoint.clone(), mark: (name, mark.to_owned()), log })
     }
 
     /// `sam build`, for this machine's processor and with its own linker.
@@ -72,19 +76,16 @@ impl Sam {
     }
 
     async fn run(&self, arguments: &[&str]) -> anyhow::Result<String> {
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(&self.log).context("opening the log of sam")?;
+        let log = std::fs::OpenOptions::new().append(true).open(&self.log).context("opening the log of sam")?;
         let path = format!("{}:{}", self.venv.join("bin").display(), own_path());
-        let run = Command::new(self.venv.join("bin/sam"))
+        let run = alone(&mut Command::new(self.venv.join("bin/sam")))
             .args(arguments)
             .current_dir(&self.root)
             .env("PATH", path)
             .env("AWS_ENDPOINT_URL", &self.endpoint)
             .env("AWS_ACCESS_KEY_ID", ADMIN)
             .env("AWS_SECRET_ACCESS_KEY", ADMIN)
-            // Whoever runs this may have an AWS account: nothing of it is used.
-            .env("AWS_CONFIG_FILE", "/dev/null")
-            .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
-            .env_remove("AWS_PROFILE")
+            .env(self.mark.0, &self.mark.1)
             .env("AWS_DEFAULT_REGION", REGION)
             .env("SAM_CLI_TELEMETRY", "0")
             .env("CARGO_LAMBDA_COMPILER", "cargo")

@@ -1,5 +1,6 @@
 //! What the journey walks in: the deployed stack, and clients that look behind it.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use local::Browser;
 use serde_json::Value;
 use tokio::process::Command;
 
-use crate::emulator::{ADMIN, Emulator, REGION};
+use crate::emulator::{ADMIN, Emulator, REGION, alone};
 use crate::stack::{STAGE, Sam, Stack};
 
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -18,7 +19,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// Everything.
 pub(crate) struct World {
     pub(crate) root: PathBuf,
-    pub(crate) emulator: Emulator,
+    endpoint: String,
     pub(crate) sam: Sam,
     pub(crate) stack: Stack,
     /// The parameters that the stack was deployed with.
@@ -30,13 +31,15 @@ pub(crate) struct World {
     pub(crate) scheduler: aws_sdk_scheduler::Client,
     pub(crate) secrets: aws_sdk_secretsmanager::Client,
     pub(crate) sqs: aws_sdk_sqs::Client,
+    /// The errors in the logs that a step provoked and has looked at.
+    pub(crate) provoked: HashSet<String>,
     began: Instant,
 }
 
 impl World {
     pub(crate) fn new(
         root: PathBuf,
-        emulator: Emulator,
+        emulator: &Emulator,
         sam: Sam,
         stack: Stack,
         parameters: Vec<(String, String)>,
@@ -55,7 +58,8 @@ impl World {
             scheduler: aws_sdk_scheduler::Client::new(&sdk),
             secrets: aws_sdk_secretsmanager::Client::new(&sdk),
             sqs: aws_sdk_sqs::Client::new(&sdk),
-            emulator,
+            endpoint: emulator.endpoint.clone(),
+            provoked: HashSet::new(),
             began: Instant::now(),
         }
     }
@@ -76,11 +80,11 @@ impl World {
 
     /// Runs the operator's command line on the stack, as its README says.
     pub(crate) async fn ops(&self, arguments: &[&str]) -> anyhow::Result<String> {
-        let run = Command::new(self.root.join("target/debug/ops"))
+        let run = alone(&mut Command::new(self.root.join("target/debug/ops")))
             .args(arguments)
             .env("USERS_TABLE", self.stack.output("UsersTableName")?)
             .env("SECRETS_PREFIX", format!("postledger/{STAGE}"))
-            .env("AWS_ENDPOINT_URL", &self.emulator.endpoint)
+            .env("AWS_ENDPOINT_URL", &self.endpoint)
             .env("AWS_REGION", REGION)
             .env("AWS_ACCESS_KEY_ID", ADMIN)
             .env("AWS_SECRET_ACCESS_KEY", ADMIN)
@@ -138,7 +142,7 @@ impl World {
     /// Where a queue is, by the name of its output without `Url`. The emulator's own host name is left aside.
     pub(crate) fn queue_url(&self, queue: &str) -> anyhow::Result<String> {
         let url = url::Url::parse(self.stack.output(&format!("{queue}Url"))?)?;
-        Ok(format!("{}{}", self.emulator.endpoint, url.path()))
+        Ok(format!("{}{}", self.endpoint, url.path()))
     }
 }
 

@@ -52,6 +52,7 @@ pub(crate) const BREAKAGES: &[Breakage] = &[
         all["QuotaRoute"]["Properties"]["Target"] = json!({ "Fn::Sub": "integrations/${PostsIntegration}" });
     }),
     breakage("a route takes one method", "route", |all| all["QuotaRoute"]["Properties"]["RouteKey"] = json!("GET /api/quota")),
+    breakage("a route belongs to no API", "route", |all| remove(&mut all["QuotaRoute"]["Properties"], "ApiId")),
     breakage("the API may not invoke a function", "route", |all| remove(all, "PostsPermission")),
     breakage("the API is not deployed", "gateway waits", |all| all["HttpApiStage"]["Properties"]["AutoDeploy"] = json!(false)),
     breakage("the API has no stage", "gateway waits", |all| remove(all, "HttpApiStage")),
@@ -104,6 +105,15 @@ pub(crate) const BREAKAGES: &[Breakage] = &[
     }),
     breakage("an administrator's policy is attached", "nothing is allowed on everything", |all| {
         all["PostsFunctionRole"]["Properties"]["ManagedPolicyArns"] = json!(["arn:aws:iam::aws:policy/AdministratorAccess"]);
+    }),
+    breakage("a permission is gone", "grants.txt", |all| {
+        statements(all, "AccountFunctionRole")[0]["Action"].as_array_mut().expect("actions to break").pop();
+    }),
+    breakage("the mapping may not read its queue", "grants.txt", |all| {
+        statements(all, "PublisherFunctionRole").retain(|statement| statement["Action"][0] != "sqs:ReceiveMessage");
+    }),
+    breakage("a permission is on another table", "grants.txt", |all| {
+        statements(all, "PublisherFunctionRole")[0]["Resource"] = json!({ "Fn::GetAtt": ["UsersTable", "Arn"] });
     }),
     breakage("a permission is misspelt", "only calls", |all| {
         statements(all, "PostsFunctionRole")[0]["Action"][0] = json!("dynamodb:BatchGetItems");

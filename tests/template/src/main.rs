@@ -8,7 +8,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, bail, ensure};
 use clap::Parser;
-use template::rules::RULES;
+use template::rules::{self, RULES};
 use template::{Product, Template};
 
 use breakages::BREAKAGES;
@@ -26,6 +26,9 @@ struct Cli {
     /// Where the transformed template is written.
     #[arg(long, default_value = "target/template.json")]
     transformed: PathBuf,
+    /// Print what every role may do, for `tests/template/grants.txt`, and check nothing.
+    #[arg(long)]
+    grants: bool,
 }
 
 fn main() -> ExitCode {
@@ -42,6 +45,12 @@ fn check(cli: &Cli) -> anyhow::Result<()> {
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
     let product = Product::at(root)?;
     let template = Template::transform(&cli.venv.join("bin/python"), &cli.template)?;
+    if cli.grants {
+        for grant in rules::grants(&template) {
+            println!("{grant}");
+        }
+        return Ok(());
+    }
     std::fs::write(&cli.transformed, serde_json::to_vec_pretty(&template.0)?)
         .with_context(|| format!("writing {}", cli.transformed.display()))?;
     println!("transformed: {}", cli.transformed.display());

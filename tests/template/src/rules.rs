@@ -6,6 +6,8 @@ mod routes;
 mod storage;
 mod wake_ups;
 
+pub use permissions::grants;
+
 use crate::{Product, Template};
 
 /// One rule.
@@ -32,6 +34,7 @@ pub const RULES: &[Rule] = &[
     Rule { name: "tables have the keys and indexes that the code uses", check: storage::match_the_code },
     Rule { name: "only the schedules' role may be passed on, and only to the scheduler", check: permissions::pass_one_role },
     Rule { name: "nothing is allowed on everything, unless for a reason", check: permissions::have_no_wildcards },
+    Rule { name: "every role may do just what grants.txt says", check: permissions::are_as_written },
     Rule { name: "only calls that the product makes are allowed", check: permissions::name_known_calls },
     Rule { name: "the schedules' role belongs to the scheduler and can only send wake-ups", check: permissions::schedule_role_is_narrow },
 ];

@@ -1,5 +1,7 @@
 //! Roles: what each function may do.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::transformed::{listed, target_of};
@@ -37,6 +39,9 @@ const CALLS: &[&str] = &[
     "sqs:SendMessage",
 ];
 
+/// What every role may do, a line each, as [`grants`] writes it: a permission that a change takes away or adds shows in its own diff.
+const GRANTS: &str = include_str!("../../grants.txt");
+
 /// Every statement of every role.
 fn statements(template: &Template) -> Vec<(&str, &Value)> {
     let mut all = Vec::new();
@@ -50,6 +55,26 @@ fn statements(template: &Template) -> Vec<(&str, &Value)> {
 
 fn actions(statement: &Value) -> Vec<&str> {
     listed(&statement["Action"]).into_iter().map(|action| action.as_str().unwrap_or("?")).collect()
+}
+
+/// What every role of the template may do, one line a grant: role, action, and on what. Sorted.
+pub fn grants(template: &Template) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    for (role, statement) in statements(template).into_iter().filter(|(_, statement)| statement["Effect"] == "Allow") {
+        for resource in listed(&statement["Resource"]) {
+            let on = resource["Fn::Sub"].as_str().or(resource.as_str()).or_else(|| target_of(resource)).unwrap_or("?");
+            // A name that says where a function is as well is told by what follows the account.
+            let on = on.rsplit("${AWS::AccountId}:").next().unwrap_or(on);
+            all.extend(actions(statement).into_iter().map(|action| format!("{role} {action} {on}")));
+        }
+    }
+    all
+}
+
+pub(super) fn are_as_written(template: &Template, _: &Product) -> Vec<String> {
+    let (has, written) = (grants(template), GRANTS.lines().map(str::to_owned).collect::<BTreeSet<_>>());
+    let taken = written.difference(&has).map(|grant| format!("grants.txt has, and the template has not: {grant}"));
+    taken.chain(has.difference(&written).map(|grant| format!("the template has, and grants.txt has not: {grant}"))).collect()
 }
 
 pub(super) fn pass_one_role(template: &Template, _: &Product) -> Vec<String> {

@@ -30,6 +30,10 @@ pub(super) fn match_paths(template: &Template, product: &Product) -> Vec<String>
             faults.push(format!("the API may not invoke {logical}"));
         }
     }
+    for kind in ["AWS::ApiGatewayV2::Route", "AWS::ApiGatewayV2::Integration"] {
+        let strangers = template.of_type(kind).filter(|(_, resource)| target_of(&resource["Properties"]["ApiId"]) != Some("HttpApi"));
+        faults.extend(strangers.map(|(name, _)| format!("{name} is not of the HTTP API")));
+    }
     let there: BTreeSet<_> = routes.into_iter().collect();
     faults.extend(wanted.difference(&there).map(|route| format!("no route {} {} to {}", route.method, route.path, route.function)));
     faults.extend(there.difference(&wanted).map(|route| format!("{} has no {} {}", route.function, route.method, route.path)));
