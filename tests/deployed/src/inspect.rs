@@ -120,6 +120,12 @@ pub(crate) async fn clean_logs(world: &World, markers: &[(String, String)]) -> a
     Ok(())
 }
 
+/// Whether a line tells of a warning or an error.
+pub(crate) fn is_trouble(line: &str) -> bool {
+    let level = |parsed: Value| parsed["level"] == "ERROR" || parsed["level"] == "WARN";
+    serde_json::from_str(line).is_ok_and(level)
+}
+
 fn one_line(group: &str, line: &str) -> anyhow::Result<()> {
     let parsed: Value = serde_json::from_str(line).with_context(|| format!("{group} has a line that is no JSON: {line}"))?;
     // Metrics are lines of their own kind.
@@ -129,8 +135,7 @@ fn one_line(group: &str, line: &str) -> anyhow::Result<()> {
     let timed = parsed["timestamp"].as_str().is_some_and(|at| at.parse::<jiff::Timestamp>().is_ok());
     ensure!(timed && parsed["level"].is_string(), "{group} has a line without time or level: {line}");
     let expected = PROVOKED.iter().any(|provoked| line.contains(provoked));
-    let fine = parsed["level"] != "ERROR" && parsed["level"] != "WARN";
-    ensure!(fine || expected, "{group} has a warning or an error: {line}");
+    ensure!(!is_trouble(line) || expected, "{group} has a warning or an error: {line}");
     Ok(())
 }
 
