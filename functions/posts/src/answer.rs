@@ -164,9 +164,7 @@ pub(crate) fn told(story: Story) -> Response {
     let tag = etag(&story.post);
     let Story { post, content, attempts, events } = story;
     let running = post.attempt().map(running);
-    let mut events: Vec<EventJson> = events.into_iter().map(EventJson::from).collect();
-    events.extend(attempts.iter().flat_map(|record| [Some(began(record)), ended(record)]).flatten());
-    events.sort_by_key(|event| event.at);
+    let events = events.into_iter().map(EventJson::from).collect();
     let attempts = attempts.into_iter().chain(running).map(AttemptJson::from).collect();
     ([(ETAG, tag)], Json(StoryJson { post: (post, content).into(), attempts, events })).into_response()
 }
@@ -177,38 +175,6 @@ fn etag(post: &Post) -> HeaderValue {
 
 fn running(attempt: &Attempt) -> AttemptRecord {
     AttemptRecord { ended_at: None, ..attempt.ended(attempt.started_at, AttemptOutcome::Running, Status::Publishing) }
-}
-
-fn is_search(record: &AttemptRecord) -> bool {
-    matches!(record.outcome, AttemptOutcome::Found | AttemptOutcome::NotFound)
-        || (record.became == Status::Unknown && record.error.is_none())
-}
-
-/// A try tells two steps of the story: the publisher took the post, and what it became.
-fn began(record: &AttemptRecord) -> EventJson {
-    let (from, to, note) = if is_search(record) {
-        (Status::Unknown, Status::Unknown, "searched the platform")
-    } else {
-        (Status::Scheduled, Status::Publishing, "took the post")
-    };
-    EventJson { at: record.started_at, from: Some(from), to, actor: Actor::Publisher, note: note.to_owned() }
-}
-
-fn ended(record: &AttemptRecord) -> Option<EventJson> {
-    let from = if is_search(record) { Status::Unknown } else { Status::Publishing };
-    let note = match record.outcome {
-        AttemptOutcome::Running => "is at it",
-        AttemptOutcome::Accepted => "the platform accepted it",
-        AttemptOutcome::Rejected => "it was refused",
-        AttemptOutcome::NotSent => "nothing was sent",
-        AttemptOutcome::Deferred => "put off",
-        AttemptOutcome::NoAnswer => "the platform did not answer",
-        AttemptOutcome::Found => "found on the platform",
-        AttemptOutcome::NotFound => "not found on the platform",
-        AttemptOutcome::Abandoned => "the worker vanished",
-    };
-    let at = record.ended_at?;
-    Some(EventJson { at, from: Some(from), to: record.became, actor: Actor::Publisher, note: note.to_owned() })
 }
 
 impl From<Event> for EventJson {

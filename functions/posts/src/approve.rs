@@ -51,7 +51,7 @@ pub(crate) async fn approve(State(deps): State<Deps>, signed_in: SignedIn, Path(
         let approved = standing.clone().approve(cycle_start, near, now).map_err(trouble::refused)?;
         let ledger = ledger?;
         let event = Event { at: now, from: Some(Status::Draft), to: Status::Scheduled, actor: Actor::User, note: "approved".to_owned() };
-        let change = PostChange { event: Some(&event), ledger: &[ledger], ..PostChange::of(&approved, &writer) };
+        let change = PostChange { ledger: &[ledger], ..PostChange::of(&approved, &writer, &event) };
         match deps.store.commit(&change).await.map_err(trouble::store)? {
             Commit::Done => {
                 tracing::info!(post_id = %id, user_id = %user, version = approved.version, due_at = %approved.due_at, "approved");

@@ -1,7 +1,8 @@
 //! Seeing to it that a scheduled post is woken at its time.
 
 use cloud::timer::is_near;
-use domain::post::Post;
+use domain::ledger::Actor;
+use domain::post::{Event, Post};
 use edge::problem::chain;
 use store::PostChange;
 
@@ -16,8 +17,9 @@ pub(crate) async fn arm(deps: &Deps, post: &Post) {
     }
     // What is near was stored as armed: the queue may have handed it to the publisher already.
     let Some(armed) = post.clone().armed().filter(|_| !is_near(post.due_at, now)) else { return };
+    let event = Event::of(post.status(), &armed, Actor::User, "its wake-up is arranged", now);
     // Whether this write lands does not matter to the post: arming twice makes one schedule.
-    if let Err(error) = deps.store.commit(&PostChange::of(&armed, armed.id.as_str())).await {
+    if let Err(error) = deps.store.commit(&PostChange::of(&armed, armed.id.as_str(), &event)).await {
         tracing::warn!(post_id = %post.id, error = chain(&error), "a post was armed and not marked");
     }
 }

@@ -37,7 +37,7 @@ pub(crate) async fn cancel(State(deps): State<Deps>, signed_in: SignedIn, Path(i
         let transition = post.clone().cancel(now).map_err(trouble::refused)?;
         let event = Event { at: now, from: Some(from), to: Status::Cancelled, actor: Actor::User, note: "cancelled".to_owned() };
         let cause = reserve::cause(&deps, now, &id);
-        let settlement = Settlement { transition: &transition, writer: &writer, event: Some(&event), cause };
+        let settlement = Settlement { transition: &transition, writer: &writer, event: &event, cause };
         if matches!(deps.store.settle(&settlement).await.map_err(trouble::store)?, Commit::Done) {
             tracing::info!(post_id = %id, user_id = %user, from = from.as_str(), "cancelled");
             if from == Status::Scheduled {

@@ -86,7 +86,7 @@ pub(crate) async fn edit(
         let from = post.status();
         let edited = post.clone().edit(edit, now).map_err(trouble::refused)?;
         let event = Event { at: now, from: Some(from), to: from, actor: Actor::User, note: "edited".to_owned() };
-        let change = PostChange { content: Some(&content), event: Some(&event), ledger: &ledger, ..PostChange::of(&edited, &writer) };
+        let change = PostChange { content: Some(&content), ledger: &ledger, ..PostChange::of(&edited, &writer, &event) };
         if matches!(deps.store.commit(&change).await.map_err(trouble::store)?, Commit::Done) {
             if from == Status::Scheduled {
                 arm::arm(&deps, &edited).await;

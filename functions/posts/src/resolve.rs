@@ -77,7 +77,7 @@ pub(crate) async fn resolve(
         };
         let event = Event { at: now, from: Some(from), to: transition.post.status(), actor: Actor::User, note: note.to_owned() };
         let cause = reserve::cause(&deps, now, &id);
-        let settlement = Settlement { transition: &transition, writer: &writer, event: Some(&event), cause };
+        let settlement = Settlement { transition: &transition, writer: &writer, event: &event, cause };
         if matches!(deps.store.settle(&settlement).await.map_err(trouble::store)?, Commit::Done) {
             tracing::info!(post_id = %id, user_id = %user, from = from.as_str(), to = transition.post.status().as_str(), "resolved");
             return Ok(answer::tagged(transition.post, content));

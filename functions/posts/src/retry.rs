@@ -91,7 +91,7 @@ async fn schedule(
     let times = (due_at, latest_at);
     let retried = standing.clone().retry(times, ledger.cycle.span.start, is_near(due_at, now), now).map_err(trouble::refused)?;
     let event = Event { at: now, from: Some(from), to: Status::Scheduled, actor: Actor::User, note: "tried again".to_owned() };
-    let change = PostChange { event: Some(&event), ledger: &[ledger], ..PostChange::of(&retried, writer) };
+    let change = PostChange { ledger: &[ledger], ..PostChange::of(&retried, writer, &event) };
     let commit = deps.store.commit(&change).await.map_err(trouble::store)?;
     Ok((retried, commit))
 }

@@ -5,6 +5,7 @@
 //! *On failure:* a record that failed comes back on its own; after five times it lies in the dead-letter queue. The post is
 //! the truth: whatever gets lost here, the sweeper finds.
 
+mod limit;
 mod publish;
 mod reconcile;
 mod send;
@@ -15,6 +16,7 @@ mod tokens;
 pub use step::handle;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 use cloud::queue::WakeUps;
@@ -72,6 +74,11 @@ impl Deps {
             metrics: host.metrics("publisher"),
         })
     }
+}
+
+/// The time-out that the machine's leases and waits are counted from, whatever the function was deployed with.
+pub fn time_out() -> Duration {
+    domain::post::FUNCTION_TIMEOUT.unsigned_abs()
 }
 
 /// Why the function could not start.

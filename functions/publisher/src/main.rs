@@ -12,9 +12,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
             Ok::<_, StartError>(deps)
         },
         async |host, deps| {
-            run_sqs(deps.metrics.clone(), host.clock, |wake_up| {
+            run_sqs(deps.metrics.clone(), host.clock, publisher::time_out(), |wake_up, deadline| {
                 let deps = deps.clone();
-                async move { publisher::handle(&deps, &wake_up).await }
+                async move { publisher::handle(&deps, &wake_up, deadline).await }
             })
             .await
         },

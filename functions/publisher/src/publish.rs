@@ -6,13 +6,16 @@ use domain::connection::{Connection, TokenState};
 use domain::content::Content;
 use domain::failure::FailureCode;
 use domain::id::AttemptId;
-use domain::post::{Answer, Conclusion, Post, Transition};
+use domain::ledger::Actor;
+use domain::post::{Answer, Conclusion, Event, Post, SEND_DEADLINE, SETTLE_RESERVE, Status, Transition};
 use domain::token::TokenSet;
+use edge::deadline::Deadline;
 use edge::problem::chain;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use platforms::Account;
 use store::{Commit, PostChange};
 
+use crate::limit::{self, Limit};
 use crate::send::{Sent, send};
 use crate::step::Progress;
 use crate::tokens::{self, Usable};
@@ -20,125 +23,155 @@ use crate::{Deps, StepError, settle};
 
 /// How long a post waits for tokens that cannot be had at the moment.
 const TOKEN_WAIT: SignedDuration = SignedDuration::from_secs(30);
-/// How often a result is stored before we give up…
+/// How often a result is stored before we give up.
 const SETTLE_TRIES_MAX: u32 = 6;
-/// …and how long after the try began: the function ends at 60 s.
-const SETTLE_UNTIL: SignedDuration = SignedDuration::from_secs(45);
 
 /// Takes a due post. If its tokens are live, claim and intent are one write; else it is claimed first, and what it lacks is
 /// fetched under the claim.
-pub(crate) async fn claim(deps: &Deps, post: Post, content: Content) -> Result<Progress, StepError> {
+pub(crate) async fn claim(deps: &Deps, deadline: Deadline, post: Post, content: Content) -> Result<Progress, StepError> {
     approved(&post, &content)?;
-    let connection = deps.store.connection(&post.user_id, &post.connection_id).await?;
+    if !can_send(deadline) {
+        tracing::warn!(post_id = %post.id, "no time is left to send; another invocation does");
+        settle::wake_later(deps, &post).await;
+        return Ok(Progress::Rest);
+    }
+    let (connection, pause) = deps.store.connection_and_pause(&post.user_id, &post.connection_id, post.platform).await?;
+    if let Some(limit) = Limit::standing(connection.as_ref(), pause, deps.clock.now()) {
+        return limit::put_off(deps, post, limit).await;
+    }
     let live = match &connection {
         Some(connection) if connection.token_state(deps.clock.now()) == TokenState::Live => tokens::live(deps, connection).await?,
         _ => None,
     };
     let now = deps.clock.now();
+    let from = post.status();
     // Its last moment may have passed while the tokens were read.
     let Ok(post) = post.claim(AttemptId::new(now, deps.random.bytes()), live.is_some(), now) else { return Ok(Progress::Again) };
     let sends_with = connection.as_ref().filter(|_| live.is_some());
-    if !stored(deps, &post, sends_with).await? {
+    let note = if live.is_some() { "taken, and about to be sent" } else { "taken" };
+    if !stored(deps, (from, &post), note, sends_with).await? {
         return Ok(Progress::Again);
     }
     match (connection, live) {
-        (Some(connection), Some(tokens)) => dispatch(deps, post, &content, connection, tokens, false).await,
-        (connection, _) => prepare(deps, post, &content, connection, None).await,
+        (Some(connection), Some(tokens)) => dispatch(deps, deadline, post, &content, connection, tokens, false).await,
+        (connection, _) => prepare(deps, deadline, post, &content, connection, None).await,
     }
 }
 
 /// Goes on for a worker that vanished before its intent.
-pub(crate) async fn take_over(deps: &Deps, post: Post, content: Content) -> Result<Progress, StepError> {
+pub(crate) async fn take_over(deps: &Deps, deadline: Deadline, post: Post, content: Content) -> Result<Progress, StepError> {
     approved(&post, &content)?;
     let now = deps.clock.now();
     let transition = post.take_over(AttemptId::new(now, deps.random.bytes()), now)?;
     let writer = writer(&transition.post);
-    let change = PostChange { attempt: transition.attempt.as_ref(), ..PostChange::of(&transition.post, &writer) };
+    let event = Event::of(transition.from, &transition.post, Actor::Publisher, "taken over from a worker that vanished", now);
+    let change = PostChange { attempt: transition.attempt.as_ref(), ..PostChange::of(&transition.post, &writer, &event) };
     if !matches!(deps.store.commit(&change).await?, Commit::Done) {
         return Ok(Progress::Again);
     }
     let connection = deps.store.connection(&transition.post.user_id, &transition.post.connection_id).await?;
-    prepare(deps, transition.post, &content, connection, None).await
+    prepare(deps, deadline, transition.post, &content, connection, None).await
 }
 
 /// What a claimed post lacks before it can be sent: live tokens. `refused` names a version that the platform did not take.
 async fn prepare(
     deps: &Deps,
+    deadline: Deadline,
     post: Post,
     content: &Content,
     connection: Option<Connection>,
     refused: Option<&str>,
 ) -> Result<Progress, StepError> {
     let Some(connection) = connection else {
-        return conclude(deps, post, Conclusion::Failed(FailureCode::ConnectionGone), Answer::default()).await;
+        return conclude(deps, deadline, post, Conclusion::Failed(FailureCode::ConnectionGone), Answer::default()).await;
     };
     let usable = tokens::usable(deps, connection, refused).await?;
     let now = deps.clock.now();
     let conclusion = match usable {
+        Usable::Ready(..) if !can_send(deadline) => out_of_time(now),
         Usable::Ready(connection, tokens) => {
             // The lease, or the post's last moment, may have passed meanwhile: then the next wake-up finds what is to be done.
             let Ok(post) = post.intend(now) else { return Ok(Progress::Rest) };
-            if !stored(deps, &post, Some(&connection)).await? {
+            if !stored(deps, (Status::Publishing, &post), "about to be sent", Some(&connection)).await? {
                 return Ok(Progress::Again);
             }
-            return Box::pin(dispatch(deps, post, content, *connection, tokens, refused.is_some())).await;
+            return Box::pin(dispatch(deps, deadline, post, content, *connection, tokens, refused.is_some())).await;
         }
         Usable::Later => Conclusion::Deferred { code: FailureCode::TokenUnavailable, until: now + TOKEN_WAIT },
         Usable::Dead => Conclusion::Failed(FailureCode::ReconnectNeeded),
         Usable::Gone => Conclusion::Failed(FailureCode::ConnectionGone),
     };
-    conclude(deps, post, conclusion, Answer::default()).await
+    conclude(deps, deadline, post, conclusion, Answer::default()).await
 }
 
 /// Sends a post whose intent is stored, once, and writes down what came of it. A refused token is renewed once: with
 /// `renewed`, it was.
 async fn dispatch(
     deps: &Deps,
+    deadline: Deadline,
     post: Post,
     content: &Content,
     connection: Connection,
     tokens: TokenSet,
     renewed: bool,
 ) -> Result<Progress, StepError> {
+    // The intent may have been slow to store. A send that could outlive this invocation is not begun: it would end when nobody expects it.
+    if !can_send(deadline) {
+        return conclude(deps, deadline, post, out_of_time(deps.clock.now()), Answer::default()).await;
+    }
     let account = Account { id: &connection.platform_user_id, username: &connection.username, tokens: &tokens };
     match send(deps, &post, account, &content.text).await {
-        Sent::Concluded(conclusion, answer) => conclude(deps, post, conclusion, answer).await,
+        Sent::Concluded(conclusion, answer) => conclude(deps, deadline, post, conclusion, answer).await,
+        Sent::Limited(limit, answer) => {
+            let progress = conclude(deps, deadline, post, limit.conclusion(), answer).await?;
+            limit::tell(deps, &connection, limit).await;
+            Ok(progress)
+        }
         Sent::TokenRefused(answer) if renewed || !connection.refreshable => {
-            let progress = conclude(deps, post, Conclusion::Failed(FailureCode::ReconnectNeeded), answer).await?;
+            let progress = conclude(deps, deadline, post, Conclusion::Failed(FailureCode::ReconnectNeeded), answer).await?;
             tokens::mark_dead(deps, &connection).await?;
             Ok(progress)
         }
         Sent::TokenRefused(_) => {
             let refused = connection.secret_version.clone();
             let post = post.token_refused(deps.clock.now())?;
-            if !stored(deps, &post, None).await? {
+            if !stored(deps, (Status::Publishing, &post), "the platform refused the token, and the post with it", None).await? {
                 return Ok(Progress::Again);
             }
-            prepare(deps, post, content, Some(connection), Some(&refused)).await
+            prepare(deps, deadline, post, content, Some(connection), Some(&refused)).await
         }
     }
 }
 
 /// Writes down what came of the try. What the platform said is known only here: a table that does not answer is asked again until
 /// the function's time is nearly up. Our own write is recognised, so asking again does no harm.
-async fn conclude(deps: &Deps, post: Post, conclusion: Conclusion, answer: Answer) -> Result<Progress, StepError> {
+async fn conclude(deps: &Deps, deadline: Deadline, post: Post, conclusion: Conclusion, answer: Answer) -> Result<Progress, StepError> {
     let transition = post.clone().conclude(conclusion, answer.clone(), deps.clock.now())?;
-    let commit = keep_settling(deps, &transition).await?;
-    if matches!(commit, Commit::AlreadyBound) {
+    let commit = keep_settling(deps, deadline, &transition).await?;
+    match commit {
         // The platform's id belongs to another post of ours: only a search can tell which is which.
-        let transition = post.conclude(Conclusion::AnswerLost, answer, deps.clock.now())?;
-        settle::store(deps, &transition, None).await?;
-    } else if transition.post.next_attempt_at().is_some() {
-        settle::wake_later(deps, &transition.post).await;
+        Commit::AlreadyBound => {
+            let transition = post.conclude(Conclusion::AnswerLost, answer, deps.clock.now())?;
+            settle::store(deps, &transition, settle::note(&transition)).await?;
+        }
+        Commit::PostMoved(_) => tell_late(deps, &post, &transition).await?,
+        Commit::Done | Commit::LedgerMoved => settle::wake_later(deps, &transition.post).await,
     }
     Ok(Progress::Rest)
 }
 
-async fn keep_settling(deps: &Deps, transition: &Transition) -> Result<Commit, StepError> {
-    let began = transition.attempt.as_ref().map_or_else(|| deps.clock.now(), |record| record.started_at);
+/// Another worker has taken the post: it is its own from here on. What we know goes to the row of our try, where its search finds it.
+async fn tell_late(deps: &Deps, post: &Post, transition: &Transition) -> Result<(), StepError> {
+    let Some(record) = transition.late(post) else { return Ok(()) };
+    let told = deps.store.tell_late(post, &record).await?;
+    tracing::warn!(post_id = %post.id, attempt_id = %record.id, outcome = ?record.outcome, told, "a late result");
+    Ok(())
+}
+
+async fn keep_settling(deps: &Deps, deadline: Deadline, transition: &Transition) -> Result<Commit, StepError> {
     for round in 0..SETTLE_TRIES_MAX {
-        match settle::store(deps, transition, None).await {
-            Err(error) if round + 1 < SETTLE_TRIES_MAX && deps.clock.now() < began + SETTLE_UNTIL => {
+        match settle::store(deps, transition, settle::note(transition)).await {
+            Err(error) if round + 1 < SETTLE_TRIES_MAX && deadline.remaining() > SETTLE_RESERVE.unsigned_abs() => {
                 tracing::warn!(post_id = %transition.post.id, error = chain(&error), "a result is not stored yet");
                 let jitter = u64::from(deps.random.bytes::<1>()[0]);
                 tokio::time::sleep(Duration::from_millis(jitter << round)).await;
@@ -156,20 +189,30 @@ async fn keep_settling(deps: &Deps, transition: &Transition) -> Result<Commit, S
     Err(StepError::Store(store::StoreError::Contended { doing: "settling a post" }))
 }
 
+/// Whether a send that begins now ends, and is written down, before the invocation does.
+fn can_send(deadline: Deadline) -> bool {
+    deadline.remaining() >= (SEND_DEADLINE + SETTLE_RESERVE).unsigned_abs()
+}
+
+fn out_of_time(now: Timestamp) -> Conclusion {
+    Conclusion::Deferred { code: FailureCode::OutOfTime, until: now }
+}
+
 /// The publisher sends what was approved or nothing.
 fn approved(post: &Post, content: &Content) -> Result<(), StepError> {
     if content.hash() == post.content_hash { Ok(()) } else { Err(StepError::ContentChanged) }
 }
 
-/// Stores a claim or an intent, while the connection that it is going to send with can be used. A lost answer is asked for once more: a worker that gives up here leaves a post in doubt that it
-/// knows was not sent.
-async fn stored(deps: &Deps, post: &Post, sends_with: Option<&Connection>) -> Result<bool, StepError> {
+/// Stores a claim or an intent, while the connection that it is going to send with can be used. A lost answer is asked for once more: a
+/// worker that gives up here leaves a post in doubt that it knows was not sent.
+async fn stored(deps: &Deps, (from, post): (Status, &Post), note: &str, sends_with: Option<&Connection>) -> Result<bool, StepError> {
     #[cfg(feature = "planted")]
     if domain::planted::is(domain::planted::Bug::NoIntent) {
         return Ok(true);
     }
     let writer = writer(post);
-    let change = PostChange { usable: sends_with, ..PostChange::of(post, &writer) };
+    let event = Event::of(from, post, Actor::Publisher, note, deps.clock.now());
+    let change = PostChange { usable: sends_with, ..PostChange::of(post, &writer, &event) };
     let commit = match deps.store.commit(&change).await {
         Err(_) => deps.store.commit(&change).await?,
         Ok(commit) => commit,

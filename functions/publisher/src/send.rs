@@ -1,13 +1,12 @@
 //! The one call that makes a post visible, and what its outcome means for the post.
 
-use std::time::Duration;
-
 use domain::failure::FailureCode;
 use domain::post::{Answer, Conclusion, Post, SEND_DEADLINE, State, backoff};
 use jiff::{SignedDuration, Timestamp};
 use platforms::{Account, Outcome};
 
 use crate::Deps;
+use crate::limit::{Limit, Whom};
 
 /// The shortest wait after a limit, whatever the platform says.
 const LIMIT_WAIT_MIN: SignedDuration = SignedDuration::from_secs(30);
@@ -20,6 +19,8 @@ const LIMIT_WAIT_MAX: SignedDuration = SignedDuration::from_hours(24);
 pub(crate) enum Sent {
     /// The post can be settled.
     Concluded(Conclusion, Answer),
+    /// Surely not accepted, and neither is any other post of whom it limits.
+    Limited(Limit, Answer),
     /// The platform did not take our token; it did not look at the post.
     TokenRefused(Answer),
 }
@@ -27,9 +28,8 @@ pub(crate) enum Sent {
 /// Sends the text once. The future is awaited to its end or to the deadline, never spawned and never repeated.
 pub(crate) async fn send(deps: &Deps, post: &Post, account: Account<'_>, text: &str) -> Sent {
     let platform = deps.platforms.get(post.platform);
-    let deadline = Duration::try_from(SEND_DEADLINE).unwrap_or(Duration::from_secs(20));
     let sending = platform.publish(account, text, deps.clock.now());
-    let outcome = tokio::time::timeout(deadline, sending)
+    let outcome = tokio::time::timeout(SEND_DEADLINE.unsigned_abs(), sending)
         .await
         .unwrap_or(Outcome::Unknown { http_status: None, detail: "no answer before the deadline".to_owned() });
     meaning(deps, post, outcome)
@@ -57,8 +57,10 @@ fn meaning(deps: &Deps, post: &Post, outcome: Outcome) -> Sent {
             (Conclusion::NotSent { retry_at: now + wait }, answer(None, Some(detail)))
         }
         Outcome::Limited { until, http_status } => {
-            let conclusion = Conclusion::Deferred { code: FailureCode::RateLimited, until: limit_ends(until, now) };
-            (conclusion, answer(Some(http_status), None))
+            return Sent::Limited(Limit { of: Whom::Account, until: limit_ends(until, now) }, answer(Some(http_status), None));
+        }
+        Outcome::AppLimited { http_status, detail } => {
+            return Sent::Limited(Limit { of: Whom::App, until: now + LIMIT_WAIT_DEFAULT }, answer(Some(http_status), Some(detail)));
         }
         Outcome::TokenRefused { http_status } => return Sent::TokenRefused(answer(Some(http_status), None)),
         // After an answer that was lost, the platform's word that the text is there is evidence, not a rejection.

@@ -14,16 +14,16 @@ use crate::{Deps, StepError};
 const DELAY_MAX: SignedDuration = SignedDuration::from_secs(900);
 
 /// Stores a transition with its ledger and history. The writer is the attempt that ended, where one did.
-pub(crate) async fn store(deps: &Deps, transition: &Transition, event: Option<(Status, Actor, &str)>) -> Result<Commit, StepError> {
+pub(crate) async fn store(deps: &Deps, transition: &Transition, note: &str) -> Result<Commit, StepError> {
     let now = deps.clock.now();
     let post = &transition.post;
     let writer = match &transition.attempt {
         Some(record) => record.id.to_string(),
         None => HistoryId::new(now, deps.random.bytes()).to_string(),
     };
-    let event = event.map(|(from, actor, note)| Event { at: now, from: Some(from), to: post.status(), actor, note: note.to_owned() });
+    let event = Event::of(transition.from, post, Actor::Publisher, note, now);
     let cause = Cause { entropy: deps.random.bytes(), at: now, actor: Actor::Publisher, post_id: Some(post.id.clone()) };
-    let settlement = Settlement { transition, writer: &writer, event: event.as_ref(), cause };
+    let settlement = Settlement { transition, writer: &writer, event: &event, cause };
     let commit = deps.store.settle(&settlement).await?;
     match &commit {
         Commit::Done => tell(deps, transition),
@@ -35,6 +35,11 @@ pub(crate) async fn store(deps: &Deps, transition: &Transition, event: Option<(S
         Commit::AlreadyBound | Commit::LedgerMoved => tracing::warn!(post_id = %post.id, commit = ?commit, "a result was not stored"),
     }
     Ok(commit)
+}
+
+/// How the try that ended is told among the events.
+pub(crate) fn note(transition: &Transition) -> &'static str {
+    transition.attempt.as_ref().map_or("", |record| record.outcome.note())
 }
 
 /// A post that goes on soon is woken by a delayed message. If that is lost, the sweeper wakes it a little later.

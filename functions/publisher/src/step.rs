@@ -1,8 +1,9 @@
 //! From a wake-up to the step that the post's state calls for.
 
 use domain::ledger::Actor;
-use domain::post::{Post, Status, Step};
+use domain::post::{Event, Post, Status, Step};
 use domain::wake_up::WakeUp;
+use edge::deadline::Deadline;
 use edge::problem::chain;
 use edge::sqs::RecordOutcome;
 use store::{Commit, PostChange};
@@ -21,11 +22,12 @@ pub(crate) enum Progress {
     Rest,
 }
 
-/// Does what a wake-up calls for. It may come twice, late, early or out of order: the post decides.
-pub async fn handle(deps: &Deps, wake_up: &WakeUp) -> RecordOutcome {
+/// Does what a wake-up calls for, within an invocation that is over at `deadline`. It may come twice, late, early or out of order: the
+/// post decides.
+pub async fn handle(deps: &Deps, wake_up: &WakeUp, deadline: Deadline) -> RecordOutcome {
     for _ in 0..STEPS_MAX {
         // On the heap: ten records at once each carry the state of a whole publish.
-        match Box::pin(step(deps, wake_up)).await {
+        match Box::pin(step(deps, wake_up, deadline)).await {
             Ok(Progress::Again) => {}
             Ok(Progress::Rest) => return RecordOutcome::Done,
             Err(error) => {
@@ -38,7 +40,7 @@ pub async fn handle(deps: &Deps, wake_up: &WakeUp) -> RecordOutcome {
     RecordOutcome::Retry
 }
 
-async fn step(deps: &Deps, wake_up: &WakeUp) -> Result<Progress, StepError> {
+async fn step(deps: &Deps, wake_up: &WakeUp, deadline: Deadline) -> Result<Progress, StepError> {
     let Some((post, content)) = deps.store.post(&wake_up.user_id, &wake_up.post_id).await? else {
         tracing::info!(post_id = %wake_up.post_id, "a wake-up for a post that is gone");
         return Ok(Progress::Rest);
@@ -59,8 +61,8 @@ async fn step(deps: &Deps, wake_up: &WakeUp) -> Result<Progress, StepError> {
         }
         Step::Miss => miss(deps, post).await,
         // On the heap: the largest of the steps, and most wake-ups take another one.
-        Step::Claim => Box::pin(publish::claim(deps, post, content)).await,
-        Step::TakeOver => publish::take_over(deps, post, content).await,
+        Step::Claim => Box::pin(publish::claim(deps, deadline, post, content)).await,
+        Step::TakeOver => publish::take_over(deps, deadline, post, content).await,
         Step::Suspect => suspect(deps, post).await,
         Step::Search => reconcile::search(deps, post, content).await,
         Step::Poll => {
@@ -73,9 +75,8 @@ async fn step(deps: &Deps, wake_up: &WakeUp) -> Result<Progress, StepError> {
 
 async fn miss(deps: &Deps, post: Post) -> Result<Progress, StepError> {
     let now = deps.clock.now();
-    let from = post.status();
     let transition = post.miss(now)?;
-    settle::store(deps, &transition, Some((from, Actor::Publisher, "too late to send"))).await?;
+    settle::store(deps, &transition, "too late to send").await?;
     Ok(Progress::Again)
 }
 
@@ -83,7 +84,8 @@ async fn suspect(deps: &Deps, post: Post) -> Result<Progress, StepError> {
     let now = deps.clock.now();
     let transition = post.suspect(now)?;
     let writer = format!("suspect-{}", deps.random.bytes::<8>().map(|byte| format!("{byte:02x}")).concat());
-    let change = PostChange { attempt: transition.attempt.as_ref(), ..PostChange::of(&transition.post, &writer) };
+    let event = Event::of(transition.from, &transition.post, Actor::Publisher, "its worker vanished while it was sending", now);
+    let change = PostChange { attempt: transition.attempt.as_ref(), ..PostChange::of(&transition.post, &writer, &event) };
     if matches!(deps.store.commit(&change).await?, Commit::Done) {
         deps.metrics.count(now, "answer_lost", &[("platform", transition.post.platform.as_str())]);
         tracing::warn!(post_id = %transition.post.id, became = Status::Unknown.as_str(), "a worker vanished while it was sending");

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use cloud::vault::VaultError;
-use domain::connection::{Connection, Health, TokenState};
+use domain::connection::{Connection, Health, REFRESHES_UNANSWERED_MAX, TokenState};
 use domain::id::AttemptId;
 use domain::token::TokenSet;
 use edge::problem::chain;
@@ -61,7 +61,14 @@ pub(crate) async fn usable(deps: &Deps, connection: Connection, refused: Option<
                     None => Usable::Dead,
                 });
             }
-            TokenState::Dead => return Ok(Usable::Dead),
+            // Tokens that an earlier worker stored and did not live to announce are looked for before anything is given up.
+            TokenState::Dead if connection.is_usable() && adopted(deps, &connection).await? => {}
+            TokenState::Dead => {
+                if connection.is_usable() {
+                    mark_dead(deps, &connection).await?;
+                }
+                return Ok(Usable::Dead);
+            }
             TokenState::Refreshing => tokio::time::sleep(LOOK_AGAIN).await,
             TokenState::Expired => {
                 if let Some(usable) = refresh(deps, connection).await? {
@@ -104,6 +111,7 @@ pub(crate) async fn mark_dead(deps: &Deps, connection: &Connection) -> Result<()
 fn refused_state(deps: &Deps, connection: &Connection) -> TokenState {
     match &connection.lease {
         Some(lease) if lease.until > deps.clock.now() => TokenState::Refreshing,
+        Some(_) if connection.refreshes_unanswered >= REFRESHES_UNANSWERED_MAX => TokenState::Dead,
         _ if connection.refreshable => TokenState::Expired,
         _ => TokenState::Dead,
     }

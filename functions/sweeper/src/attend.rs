@@ -51,14 +51,12 @@ async fn try_attend(deps: &Deps, hint: &WakeUp) -> Result<Attention, StoreError>
 
 async fn miss(deps: &Deps, post: Post) -> Result<Attention, StoreError> {
     let now = deps.clock.now();
-    let from = post.status();
     let id = post.id.clone();
     let Ok(transition) = post.miss(now) else { return Ok(Attention::None) };
-    let event =
-        Event { at: now, from: Some(from), to: transition.post.status(), actor: Actor::Sweeper, note: "its last moment passed".to_owned() };
+    let event = Event::of(transition.from, &transition.post, Actor::Sweeper, "its last moment passed", now);
     let writer = HistoryId::new(now, deps.random.bytes()).to_string();
     let cause = Cause { entropy: deps.random.bytes(), at: now, actor: Actor::Sweeper, post_id: Some(id.clone()) };
-    let settlement = Settlement { transition: &transition, writer: &writer, event: Some(&event), cause };
+    let settlement = Settlement { transition: &transition, writer: &writer, event: &event, cause };
     match deps.store.settle(&settlement).await? {
         Commit::Done => {
             tracing::warn!(post_id = %id, became = "missed", "a post was missed");
@@ -74,8 +72,10 @@ pub(crate) async fn arm(deps: &Deps, post: Post) -> bool {
         tracing::warn!(post_id = %post.id, error = chain(&error), "a post could not be armed");
         return false;
     }
+    let from = post.status();
     let Some(armed) = post.armed() else { return true };
-    if let Err(error) = deps.store.commit(&PostChange::of(&armed, armed.id.as_str())).await {
+    let event = Event::of(from, &armed, Actor::Sweeper, "its wake-up is arranged", deps.clock.now());
+    if let Err(error) = deps.store.commit(&PostChange::of(&armed, armed.id.as_str(), &event)).await {
         tracing::warn!(post_id = %armed.id, error = chain(&error), "a post was armed and not marked");
         return false;
     }

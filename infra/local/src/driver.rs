@@ -9,6 +9,7 @@ use aws_lambda_events::sqs::SqsEvent;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
 use edge::clock::Clock;
+use edge::deadline::Deadline;
 use edge::problem::chain;
 use edge::sqs::each_record;
 use futures::FutureExt;
@@ -156,7 +157,8 @@ impl Driver {
     async fn invoke_publisher(&self, messages: Vec<Message>) {
         let response = match serde_json::from_value::<SqsEvent>(event_of(&messages)) {
             Ok(event) => {
-                let handle = |wake_up| async move { publisher::handle(&self.publisher, &wake_up).await };
+                let deadline = Deadline::after(PUBLISH_TIMEOUT);
+                let handle = |wake_up| async move { publisher::handle(&self.publisher, &wake_up, deadline).await };
                 let run = each_record(event, &self.publisher.metrics, &self.clock, handle);
                 match tokio::time::timeout(PUBLISH_TIMEOUT, run).await {
                     Ok(response) => response,

@@ -72,6 +72,8 @@ names! {
         Slow = "slow",
         /// The platform's limit, with its reset in `seconds`.
         RateLimited = "rate_limited",
+        /// What our app may do is used up, for everybody.
+        AppLimited = "app_limited",
         /// The platform's refusal of a post's content.
         Reject = "reject",
         /// The platform's refusal of a text that it has already.
@@ -130,6 +132,7 @@ impl Fault {
 /// How a platform says the things that faults make it say.
 pub(crate) struct Dialect {
     pub(crate) limited: fn(until: Timestamp, now: Timestamp) -> Response,
+    pub(crate) app_limited: fn() -> Response,
     pub(crate) rejected: fn() -> Response,
     pub(crate) duplicate: fn() -> Response,
     pub(crate) server_error: fn() -> Response,
@@ -173,6 +176,7 @@ pub(crate) async fn guarded(
             response
         }
         FaultKind::RateLimited => (call.dialect.limited)(now + Duration::from_secs(seconds.into()), now),
+        FaultKind::AppLimited => (call.dialect.app_limited)(),
         FaultKind::Reject => (call.dialect.rejected)(),
         FaultKind::Duplicate => (call.dialect.duplicate)(),
         // These act when they are made and are never pending.

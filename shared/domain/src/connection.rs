@@ -86,6 +86,10 @@ pub struct Connection {
     pub secret_version: String,
     /// A refresh under way.
     pub lease: Option<RefreshLease>,
+    /// How many refreshes in a row ended without a word whether they happened.
+    pub refreshes_unanswered: u32,
+    /// The platform takes no post of this account before.
+    pub limited_until: Option<Timestamp>,
     /// First connected.
     pub connected_at: Timestamp,
     /// Last changed.
@@ -107,6 +111,10 @@ pub enum TokenState {
     Dead,
 }
 
+/// After so many refreshes in a row without an answer only the user can bring tokens that surely work: leases keep the tries at least
+/// [`REFRESH_LEASE`] apart.
+pub const REFRESHES_UNANSWERED_MAX: u32 = 10;
+
 /// How long a refresh may take, with the vault's write: longer than the token call's own time-out plus clock skew.
 pub const REFRESH_LEASE: SignedDuration = SignedDuration::from_secs(40);
 
@@ -125,6 +133,7 @@ impl Connection {
         match (&self.lease, live) {
             (_, true) => TokenState::Live,
             (Some(lease), false) if lease.until > now => TokenState::Refreshing,
+            (Some(_), false) if self.refreshes_unanswered >= REFRESHES_UNANSWERED_MAX => TokenState::Dead,
             (_, false) if self.refreshable => TokenState::Expired,
             (_, false) => TokenState::Dead,
         }
@@ -133,14 +142,16 @@ impl Connection {
     /// Takes the refresh for `attempt`. The caller has seen [`TokenState::Expired`], or an access token refused.
     #[must_use]
     pub fn leased(self, attempt: AttemptId, now: Timestamp) -> Self {
-        Self { lease: Some(RefreshLease { attempt, until: now + REFRESH_LEASE }), ..self.changed(now) }
+        // A lease that is still there was neither given back nor turned into tokens.
+        let refreshes_unanswered = if self.lease.is_some() { self.refreshes_unanswered + 1 } else { 0 };
+        Self { lease: Some(RefreshLease { attempt, until: now + REFRESH_LEASE }), refreshes_unanswered, ..self.changed(now) }
     }
 
     /// The refresh succeeded: the vault's `version` is in force. A grant that another worker took for dead meanwhile lives.
     #[must_use]
     pub fn refreshed(self, version: String, expires_at: Option<Timestamp>, scopes: Vec<String>, now: Timestamp) -> Self {
         let health = if self.health == Health::NeedsReauth { Health::Ok } else { self.health };
-        Self { secret_version: version, expires_at, scopes, health, lease: None, ..self.changed(now) }
+        Self { secret_version: version, expires_at, scopes, health, lease: None, refreshes_unanswered: 0, ..self.changed(now) }
     }
 
     /// The refresh failed for the moment: the old tokens stay.
@@ -153,6 +164,12 @@ impl Connection {
     #[must_use]
     pub fn dead(self, now: Timestamp) -> Self {
         Self { health: Health::NeedsReauth, lease: None, ..self.changed(now) }
+    }
+
+    /// The platform takes no post of this account before `until`; an earlier limit does not shorten a later one.
+    #[must_use]
+    pub fn limited(self, until: Timestamp, now: Timestamp) -> Self {
+        Self { limited_until: self.limited_until.max(Some(until)), ..self.changed(now) }
     }
 
     /// The user disconnects it.

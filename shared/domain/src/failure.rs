@@ -81,6 +81,8 @@ failures! {
     PlatformDown = "platform_down", CheckPlatform, "The platform could not be reached for too long. Nothing was sent; you can retry.";
     /// A token refresh is under way or failed for the moment.
     TokenUnavailable = "token_unavailable", Wait, "The connection is being renewed. We try again in a moment.";
+    /// The function's time was nearly up: a send was not begun.
+    OutOfTime = "out_of_time", Wait, "There was not enough time left to send this safely. Nothing was sent; we try again at once.";
     /// Sent, and no answer came.
     AnswerLost = "answer_lost", Wait, "The platform did not answer. We are checking whether the post went out.";
     /// Sent, and no evidence was found.

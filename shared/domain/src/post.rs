@@ -19,7 +19,7 @@ mod reconcile;
 mod state;
 mod step;
 
-pub use attempt::{Attempt, AttemptOutcome, AttemptRecord};
+pub use attempt::{Attempt, AttemptOutcome, AttemptRecord, LateResult, Learned};
 pub use conclude::{Answer, Conclusion, ERRORS_KEPT, NOT_SENT_TRIES_MAX, backoff};
 pub use edit::{Draft, Edit, Refused};
 pub use event::Event;
@@ -37,6 +37,8 @@ pub const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(5);
 pub const LEASE: SignedDuration = SignedDuration::from_secs(65);
 /// The longest that one send may take, from the intent on.
 pub const SEND_DEADLINE: SignedDuration = SignedDuration::from_secs(25);
+/// What stays of the function's time after a send, for writing down what came of it.
+pub const SETTLE_RESERVE: SignedDuration = SignedDuration::from_secs(5);
 /// The longest that a platform takes to show what it accepted.
 pub const PLATFORM_LAG: SignedDuration = SignedDuration::from_secs(30);
 /// How long after the last intent nothing of that try can still be under way, so that a search can be believed.
@@ -57,7 +59,7 @@ const _: () = {
         SETTLE_WAIT.as_secs() > FUNCTION_TIMEOUT.as_secs() + PLATFORM_LAG.as_secs() + CLOCK_SKEW.as_secs(),
         "a search must come after every answer"
     );
-    assert!(SEND_DEADLINE.as_secs() + 5 < FUNCTION_TIMEOUT.as_secs(), "a send must leave time to settle");
+    assert!(SEND_DEADLINE.as_secs() + SETTLE_RESERVE.as_secs() < FUNCTION_TIMEOUT.as_secs(), "a send must leave time to settle");
     assert!(LATEST_DEFAULT.as_secs() > WAKE_GRACE.as_secs() + 60 + LEASE.as_secs(), "one lost wake-up must not miss a post");
 };
 
@@ -75,12 +77,31 @@ pub enum LedgerEffect {
 /// The next state of a post, with what is stored beside it in the same transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transition {
+    /// Where the post stood before.
+    pub from: Status,
     /// The post afterwards.
     pub post: Post,
     /// The row of the try that ended by it.
     pub attempt: Option<AttemptRecord>,
     /// What happens to the reservation.
     pub ledger: LedgerEffect,
+}
+
+impl Transition {
+    /// What remains to be told of it when another worker had taken the post: the row of the try, with what it learned. `None`: nothing that
+    /// decides, or nothing was sent by it.
+    pub fn late(&self, before: &Post) -> Option<AttemptRecord> {
+        let record = self.attempt.clone()?;
+        let State::Publishing { phase: Phase::Sending { .. }, .. } = &before.state else { return None };
+        let learned = match (&self.post.state, record.outcome) {
+            (State::Published { platform_post_id: Some(id), url, .. }, AttemptOutcome::Accepted) => {
+                Learned::Published { platform_post_id: id.clone(), url: url.clone() }
+            }
+            (_, AttemptOutcome::Rejected | AttemptOutcome::NotSent | AttemptOutcome::Deferred) => Learned::NotThere { code: record.error? },
+            _ => return None,
+        };
+        Some(AttemptRecord { late: Some(LateResult { version: before.version, learned }), ..record })
+    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 pub mod clock;
 pub mod config;
 pub mod contract;
+pub mod deadline;
 pub mod host;
 pub mod http_event;
 pub mod idempotency;

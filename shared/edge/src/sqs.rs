@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use data_encoding::HEXLOWER;
@@ -14,6 +15,7 @@ use sha2::{Digest, Sha256};
 use tracing::Instrument;
 
 use crate::clock::Clock;
+use crate::deadline::Deadline;
 use crate::metrics::Metrics;
 
 /// How many records of a batch are worked on at once.
@@ -47,18 +49,20 @@ impl From<NotABatch> for Diagnostic {
     }
 }
 
-/// Works on batches with `handle`, until Lambda stops the process.
-pub async fn run_sqs<F, Fut>(metrics: Metrics, clock: Clock, handle: F) -> Result<(), lambda_runtime::Error>
+/// Works on batches with `handle`, until Lambda stops the process. `handle` is told when its invocation is over: at Lambda's word, and no
+/// later than `limit` from its beginning.
+pub async fn run_sqs<F, Fut>(metrics: Metrics, clock: Clock, limit: Duration, handle: F) -> Result<(), lambda_runtime::Error>
 where
-    F: Fn(WakeUp) -> Fut,
+    F: Fn(WakeUp, Deadline) -> Fut,
     Fut: Future<Output = RecordOutcome>,
 {
     let (metrics, clock, handle) = (&metrics, &clock, &handle);
     lambda_runtime::run(service_fn(|event: LambdaEvent<Incoming>| {
         let span = tracing::error_span!("invocation", request_id = event.context.request_id);
+        let deadline = Deadline::of_invocation(event.context.deadline, limit, clock.now());
         let answered = async move {
             match event.payload {
-                Incoming::Readable(batch) => Ok(each_record(batch, metrics, clock, handle).await),
+                Incoming::Readable(batch) => Ok(each_record(batch, metrics, clock, |wake_up| handle(wake_up, deadline)).await),
                 Incoming::Unreadable(_) => {
                     tracing::error!("an event that is not a batch of messages");
                     Err(NotABatch)

@@ -19,6 +19,9 @@ use crate::outcome::{Outcome, ReadError};
 /// For the whole of a call that makes a post visible.
 pub(crate) const COMMIT_TIMEOUT: Duration = Duration::from_secs(20);
 
+// A call that makes a post visible ends by itself before the machine gives it up.
+const _: () = assert!(COMMIT_TIMEOUT.as_secs() < domain::post::SEND_DEADLINE.unsigned_abs().as_secs());
+
 /// For the whole of any other call.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -38,6 +38,13 @@ pub enum Outcome {
         /// The answer's status.
         http_status: u16,
     },
+    /// The network takes nothing from our app at present, whoever's the post is; surely not accepted.
+    AppLimited {
+        /// The answer's status.
+        http_status: u16,
+        /// Scrubbed, for operators.
+        detail: String,
+    },
     /// The access token was refused; surely not accepted. A refresh may help.
     TokenRefused {
         /// The answer's status.

@@ -16,6 +16,8 @@ pub(crate) enum Class {
     Duplicate,
     /// A limit.
     Limited,
+    /// A limit of our app's, for everybody.
+    AppLimited,
     /// It proves nothing.
     Ambiguous,
 }
@@ -38,6 +40,7 @@ impl From<Verdict> for Outcome {
             Class::TokenRefused => Self::TokenRefused { http_status },
             Class::Duplicate => Self::Duplicate { http_status },
             Class::Limited => Self::Limited { until, http_status },
+            Class::AppLimited => Self::AppLimited { http_status, detail },
             Class::Ambiguous => Self::Unknown { http_status: Some(http_status), detail },
         }
     }
@@ -47,7 +50,7 @@ impl From<Verdict> for ReadError {
     fn from(verdict: Verdict) -> Self {
         match verdict.class {
             Class::TokenRefused => Self::TokenRefused,
-            Class::Limited => Self::Limited { until: verdict.until },
+            Class::Limited | Class::AppLimited => Self::Limited { until: verdict.until },
             Class::Rejected(_) | Class::Duplicate | Class::Ambiguous => Self::Unavailable { detail: verdict.detail },
         }
     }

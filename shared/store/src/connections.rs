@@ -37,6 +37,9 @@ struct ConnectionItem {
     secret_version: String,
     lease_attempt: Option<AttemptId>,
     lease_until: Option<Timestamp>,
+    #[serde(default)]
+    refreshes_unanswered: u32,
+    limited_until: Option<Timestamp>,
     connected_at: Timestamp,
     updated_at: Timestamp,
     rev: u64,
@@ -67,6 +70,8 @@ impl ConnectionItem {
             secret_version: connection.secret_version.clone(),
             lease_attempt: connection.lease.as_ref().map(|lease| lease.attempt.clone()),
             lease_until: connection.lease.as_ref().map(|lease| lease.until),
+            refreshes_unanswered: connection.refreshes_unanswered,
+            limited_until: connection.limited_until,
             connected_at: connection.connected_at,
             updated_at: connection.updated_at,
             rev: connection.rev,
@@ -93,6 +98,8 @@ impl From<ConnectionItem> for Connection {
             secret_name: item.secret_name,
             secret_version: item.secret_version,
             lease,
+            refreshes_unanswered: item.refreshes_unanswered,
+            limited_until: item.limited_until,
             connected_at: item.connected_at,
             updated_at: item.updated_at,
             rev: item.rev,
@@ -236,6 +243,6 @@ pub(crate) fn transact_delete(delete: DeleteBuilder) -> TransactWriteItem {
     TransactWriteItem::builder().delete(delete.build().expect("table and key are set")).build()
 }
 
-fn read(item: Item) -> Result<Connection, StoreError> {
+pub(crate) fn read(item: Item) -> Result<Connection, StoreError> {
     Ok(from_item::<ConnectionItem>("connection", item)?.into())
 }

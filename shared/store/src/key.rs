@@ -59,6 +59,10 @@ impl Key {
         Self::new(user_pk(user), format!("{POST}{id}#EVENT#{rev:06}"))
     }
 
+    pub(crate) fn pause(platform: PlatformName) -> Self {
+        Self::new(format!("PLATFORM#{platform}"), "PAUSE")
+    }
+
     /// A platform's post belongs to one post of ours.
     pub(crate) fn bound(platform: PlatformName, platform_post_id: &str) -> Self {
         Self::new(format!("BOUND#{platform}#{platform_post_id}"), "BOUND")

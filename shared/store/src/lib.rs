@@ -15,6 +15,7 @@ mod key;
 mod ledger;
 mod leftovers;
 mod limits;
+mod pauses;
 mod posts;
 pub mod schema;
 mod sessions;

@@ -2,6 +2,7 @@
 
 mod commit;
 mod item;
+mod late;
 mod list;
 mod settle;
 mod wake;
@@ -34,7 +35,7 @@ pub struct Story {
     pub content: Content,
     /// The tries that ended, oldest first.
     pub attempts: Vec<AttemptRecord>,
-    /// What people and jobs did, oldest first.
+    /// Every step that it took, oldest first.
     pub events: Vec<Event>,
 }
 

@@ -47,6 +47,7 @@ pub(crate) fn check(world: &World, scenario: &Scenario) -> anyhow::Result<Vec<St
     undisturbed(world, &rows, &publications, &say);
     bound_once(&items, &rows, &say);
     attempts(&items, &say);
+    story(&items, &rows, &say);
     ledger(world, &rows, &say)?;
     connections(world, &say)?;
     if world.aws.messages(DEAD_LETTERS)? > 0 && world.injector.hits().is_empty() {
@@ -177,6 +178,31 @@ fn attempts(items: &[Value], say: &dyn Fn(String)) {
     for item in items.iter().filter(|item| field(item, "sk").contains("#TRY#")) {
         if !ids.insert(field(item, "id")) {
             say(format!("S12: attempt {} is told twice", field(item, "id")));
+        }
+    }
+}
+
+/// Every stored change of a post left its row, each leads on from the one before, and the last one is where the post stands.
+fn story(items: &[Value], rows: &[Row], say: &dyn Fn(String)) {
+    for row in rows {
+        let prefix = format!("POST#{}#EVENT#", row.id);
+        let mut events: Vec<_> = items.iter().filter(|item| field(item, "sk").starts_with(&prefix)).collect();
+        events.sort_by_key(|event| field(event, "sk"));
+        let revs: Vec<i64> = events.iter().filter_map(|event| field(event, "sk").rsplit('#').next()?.parse().ok()).collect();
+        let post = items.iter().find(|item| field(item, "sk") == format!("POST#{}", row.id));
+        let rev = post.map_or(0, |post| number(post, "rev"));
+        if revs != (1..=rev).collect::<Vec<_>>() {
+            say(format!("S7: {} is at rev {rev} and its events tell {revs:?}", row.text));
+        }
+        let mut stood = String::new();
+        for event in events {
+            if field(event, "from") != stood {
+                say(format!("S7: {} went from {} and stood at {stood}", row.text, field(event, "from")));
+            }
+            stood = field(event, "to");
+        }
+        if stood != row.status {
+            say(format!("S7: {} is {} and its events end with {stood}", row.text, row.status));
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use aws_sdk_sqs::types::Message;
+use edge::deadline::Deadline;
 use edge::sqs::each_record;
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
@@ -216,7 +217,8 @@ async fn publish(world: Rc<World>, messages: Vec<Message>) -> SqsBatchResponse {
         .collect();
     let Ok(event) = serde_json::from_value::<SqsEvent>(json!({ "Records": records })) else { return SqsBatchResponse::default() };
     let deps = &world.publisher;
-    each_record(event, &deps.metrics, &deps.clock, |wake_up| async move { publisher::handle(deps, &wake_up).await }).await
+    let deadline = Deadline::after(PUBLISH_TIMEOUT);
+    each_record(event, &deps.metrics, &deps.clock, |wake_up| async move { publisher::handle(deps, &wake_up, deadline).await }).await
 }
 
 /// A person's deed at its time.

@@ -173,6 +173,15 @@ impl Stage {
         Ok(())
     }
 
+    /// What operators can read of a post's first attempt.
+    pub fn attempt_detail(&self, post: &str) -> anyhow::Result<String> {
+        let scan = serde_json::json!({ "TableName": local::variables::tables().posts, "ConsistentRead": true });
+        let scanned = self.service().aws().tables("Scan", &scan)?;
+        let items = scanned["Items"].as_array().context("no items")?;
+        let row = items.iter().find(|item| item["sk"]["S"] == format!("POST#{post}#TRY#000001")).context("no attempt")?;
+        Ok(row["detail"]["S"].as_str().unwrap_or_default().to_owned())
+    }
+
     /// Waits until no message is visible or in flight, and says how many lie in the dead-letter queue.
     pub async fn queue_at_rest(&self) -> anyhow::Result<u64> {
         let until = Instant::now() + SOON;
@@ -236,6 +245,19 @@ impl Person {
     pub async fn written_on_x(&self, text: &str, secs: i64) -> anyhow::Result<String> {
         let due = self.browser.service_time(secs).await?;
         Ok(self.browser.write(text, &[&self.x], &due).await?.remove(0))
+    }
+
+    /// Waits until a post is scheduled for a later try because of `code`, and gives its story.
+    pub async fn is_put_off(&self, post: &str, code: &str) -> anyhow::Result<Value> {
+        let until = Instant::now() + SOON;
+        loop {
+            let story = self.browser.post_story(post).await?;
+            if story["status"] == "scheduled" && story["error"]["code"] == code && story["next_attempt_at"] != story["scheduled_for"] {
+                return Ok(story);
+            }
+            anyhow::ensure!(Instant::now() < until, "not put off: {story:#}");
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Whether quota, used, reserved and remaining are these.

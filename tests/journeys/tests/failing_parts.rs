@@ -172,6 +172,34 @@ async fn a_poisoned_message_harms_no_other_and_ends_in_the_dead_letter_queue() -
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_that_come_back_from_the_dead_letters_go_the_way_of_all_others() -> Outcome {
+    play(async |stage| {
+        let ann = stage.person("+61412345629", "starter", "ann").await?;
+        let published = ann.approved_on_x("Out already", 0).await?;
+        ann.browser.wait_for(&published, "published", SOON).await?;
+        // Its own wake-up was lost: what comes back is the first that the publisher hears of it.
+        stage.fail("sqs.SendMessage");
+        let due = ann.approved_on_x("Due, and never woken", 0).await?;
+        let missed = ann.approved_on_x("Too late by then", 0).await?;
+        stage.heal();
+        let user = ann.id().await?;
+        for post in [&published, &due] {
+            stage.wake(&ann.browser.post_story(post).await?, &user, 2).await?;
+        }
+        ann.browser.wait_for(&due, "published", SOON).await?;
+        ann.browser.advance(3 * 24 * 3_600).await?;
+        stage.wake(&ann.browser.post_story(&missed).await?, &user, 1).await?;
+        ann.browser.wait_for(&missed, "missed", SOON).await?;
+        stage.queue_at_rest().await?;
+        assert_eq!(ann.browser.platform_calls("x").await?["publish"], 2);
+        ann.has_quota([12, 2, 0, 10]).await?;
+        ann.ledger_adds_up().await?;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restart_loses_nothing() -> Outcome {
     play(async |stage| {
         let ann = stage.person("+61412345629", "starter", "ann").await?;

@@ -339,11 +339,11 @@ async fn the_success_path_of_a_text_post_takes_these_calls_and_no_more() -> Outc
         let expected = [
             ("dynamodb.BatchGetItem", 1),
             ("dynamodb.GetItem", 4),
-            ("dynamodb.PutItem", 1),
-            ("dynamodb.TransactWriteItems", 1),
+            ("dynamodb.TransactWriteItems", 2),
             ("scheduler.CreateSchedule", 1),
         ];
-        // Session, connection, user and cycle are one read each; the post and its text are one.
+        // Session, connection, user and cycle are one read each; the post and its text are one. The approval and the mark that it is
+        // armed are each written with their event.
         assert_eq!(counted(&before, &approved), expected.map(|(name, count)| (name.to_owned(), count)));
         ann.browser.advance(601).await?;
         while ann.times_on_x("Counted").await? == 0 {}
@@ -351,10 +351,10 @@ async fn the_success_path_of_a_text_post_takes_these_calls_and_no_more() -> Outc
         let published = stage.service().aws().calls();
         let spent: std::collections::BTreeMap<_, _> =
             counted(&approved, &published).into_iter().filter(|(name, _)| !name.starts_with("sqs.Get")).collect();
-        // The claim is a transaction: it holds only while the connection is not being taken away. The other one settles.
+        // The connection and the platform's pause are one read. The claim is a transaction: it holds only while the connection is not being taken away. The other one settles.
         let expected = [
-            ("dynamodb.BatchGetItem", 1),
-            ("dynamodb.GetItem", 2),
+            ("dynamodb.BatchGetItem", 2),
+            ("dynamodb.GetItem", 1),
             ("dynamodb.TransactWriteItems", 2),
             ("secretsmanager.GetSecretValue", 1),
         ];

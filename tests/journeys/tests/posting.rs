@@ -1,6 +1,6 @@
 //! A post's way, black box: on time, once, and accounted for.
 
-use journeys::{SOON, UNTIL_SEARCH_SECS, play};
+use journeys::{SOON, UNTIL_SEARCH_SECS, play, play_disturbed};
 use serde_json::json;
 
 type Outcome = anyhow::Result<()>;
@@ -143,6 +143,37 @@ async fn two_posts_of_the_same_text_are_never_taken_for_each_other() -> Outcome 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_posts_in_doubt_with_the_same_text_none_takes_the_one_that_is_shown() -> Outcome {
+    play(async |stage| {
+        let ann = stage.person("+61412345622", "starter", "ann").await?;
+        for kind in ["drop_before", "drop_after"] {
+            ann.browser.fault("x", &json!({ "kind": kind })).await?;
+        }
+        let posts = [ann.approved_on_x("Which of us?", 0).await?, ann.approved_on_x("Which of us?", 0).await?];
+        for post in &posts {
+            ann.browser.wait_for(post, "unknown", SOON).await?;
+        }
+        ann.browser.advance(UNTIL_SEARCH_SECS).await?;
+        stage.queue_at_rest().await?;
+        for post in &posts {
+            let story = ann.browser.post_story(post).await?;
+            assert_eq!((&story["status"], &story["platform_post_id"]), (&json!("unknown"), &json!(null)));
+            assert_eq!(story["attempts"][1]["outcome"], "not_found");
+        }
+        ann.has_quota([12, 0, 2, 10]).await?;
+        // Its owner knows which one it is; what is shown is then the other's.
+        let absent = json!({ "outcome": "not_published" });
+        ann.browser.post(&format!("/api/posts/{}/resolve", posts[0]), Some(&absent)).await?.expect(200)?;
+        ann.browser.advance(5 * 60 + 1).await?;
+        ann.browser.wait_for(&posts[1], "published", SOON).await?;
+        ann.has_quota([12, 1, 0, 11]).await?;
+        ann.ledger_adds_up().await?;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refused_post_fails_with_words_and_gives_its_place_back() -> Outcome {
     for platform in ["x", "facebook"] {
         play(async |stage| {
@@ -155,6 +186,13 @@ async fn a_refused_post_fails_with_words_and_gives_its_place_back() -> Outcome {
             let story = ann.browser.wait_for(&post, "failed", SOON).await?;
             assert_eq!((&story["error"]["code"], &story["error"]["action"]), (&json!("content_rejected"), &json!("edit")));
             assert!(story["error_log"][0]["message"].is_string());
+            // The platform's own words are for operators: names and numbers of its error, in the row of the attempt alone.
+            let words = stage.attempt_detail(&post)?;
+            assert!(words.starts_with("400 ") && words.len() < 300, "{words}");
+            let told = story.to_string();
+            for own in [words.as_str(), "invalid-request", "OAuthException", "parameter"] {
+                assert!(!told.contains(own), "{platform}: {own:?} in {told}");
+            }
             assert_eq!(ann.browser.on_platform(platform, "Refuse me").await?.len(), 0);
             ann.has_quota([12, 0, 0, 12]).await?;
             ann.ledger_adds_up().await?;
@@ -171,16 +209,59 @@ async fn a_limit_puts_a_post_off_and_it_goes_out_when_the_platform_allows() -> O
         let ann = stage.person("+61412345608", "starter", "ann").await?;
         ann.browser.fault("x", &json!({ "kind": "rate_limited", "seconds": 300 })).await?;
         let post = ann.approved_on_x("Not so fast", 0).await?;
-        let mut story = ann.browser.post_story(&post).await?;
-        while story["next_attempt_at"] == story["scheduled_for"] || story["status"] != "scheduled" {
-            story = ann.browser.post_story(&post).await?;
-        }
-        assert_eq!(story["error"]["code"], "rate_limited");
+        ann.is_put_off(&post, "rate_limited").await?;
         ann.has_quota([12, 0, 1, 11]).await?;
         ann.browser.advance(310).await?;
         ann.browser.wait_for(&post, "published", SOON).await?;
         assert_eq!(ann.times_on_x("Not so fast").await?, 1);
         ann.ledger_adds_up().await?;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_limit_of_an_account_is_waited_out_by_its_other_posts_without_asking() -> Outcome {
+    play(async |stage| {
+        let ann = stage.person("+61412345619", "starter", "ann").await?;
+        ann.browser.fault("x", &json!({ "kind": "rate_limited", "seconds": 300 })).await?;
+        let first = ann.approved_on_x("The one that meets it", 0).await?;
+        ann.is_put_off(&first, "rate_limited").await?;
+        let second = ann.approved_on_x("The one that is told", 0).await?;
+        let story = ann.is_put_off(&second, "rate_limited").await?;
+        assert_eq!(story["attempts"], json!([]), "nobody took it");
+        assert_eq!(ann.browser.platform_calls("x").await?["publish"], 1);
+        ann.browser.advance(310).await?;
+        for post in [&first, &second] {
+            ann.browser.wait_for(post, "published", SOON).await?;
+        }
+        ann.has_quota([12, 2, 0, 10]).await?;
+        ann.ledger_adds_up().await?;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_limit_of_our_app_stops_everybodys_posts_to_the_platform_and_no_others() -> Outcome {
+    play_disturbed(async |stage| {
+        let ann = stage.person("+61412345620", "starter", "ann").await?;
+        let bob = stage.person("+61412345621", "starter", "bob").await?;
+        ann.browser.fault("x", &json!({ "kind": "app_limited" })).await?;
+        let first = ann.approved_on_x("The one that meets it", 0).await?;
+        let story = ann.is_put_off(&first, "app_unavailable").await?;
+        assert_eq!(story["attempts"][0]["http_status"], 402);
+        let second = bob.approved_on_x("Somebody else's", 0).await?;
+        bob.is_put_off(&second, "app_unavailable").await?;
+        assert_eq!(ann.browser.platform_calls("x").await?["publish"], 1);
+        let due = bob.browser.service_time(0).await?;
+        let elsewhere = bob.browser.write("On another platform", &[&bob.facebook], &due).await?.remove(0);
+        bob.browser.approve(&elsewhere).await?;
+        bob.browser.wait_for(&elsewhere, "published", SOON).await?;
+        ann.browser.advance(15 * 60 + 5).await?;
+        ann.browser.wait_for(&first, "published", SOON).await?;
+        bob.browser.wait_for(&second, "published", SOON).await?;
+        bob.has_quota([12, 2, 0, 10]).await?;
         Ok(())
     })
     .await

@@ -12,7 +12,7 @@ use crate::consent::Params;
 use crate::faults::{Dialect, Failed};
 use crate::token::{Token, TokenKind, bearer};
 
-pub(super) const DIALECT: Dialect = Dialect { limited, rejected, duplicate, server_error };
+pub(super) const DIALECT: Dialect = Dialect { limited, app_limited, rejected, duplicate, server_error };
 
 /// Graph's error body; a subcode of 0 is left out.
 pub(super) fn graph_error(status: StatusCode, code: u32, subcode: u32, message: &str) -> Response {
@@ -21,6 +21,11 @@ pub(super) fn graph_error(status: StatusCode, code: u32, subcode: u32, message: 
         error["error_subcode"] = json!(subcode);
     }
     (status, Json(json!({ "error": error }))).into_response()
+}
+
+/// Our app's own call limit.
+fn app_limited() -> Response {
+    graph_error(StatusCode::FORBIDDEN, 4, 0, "Application request limit reached")
 }
 
 pub(super) fn bad_request(code: u32, subcode: u32, message: &str) -> Response {

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::faults::Dialect;
 use crate::storage::StoredPost;
 
-pub(super) const DIALECT: Dialect = Dialect { limited, rejected, duplicate, server_error };
+pub(super) const DIALECT: Dialect = Dialect { limited, app_limited, rejected, duplicate, server_error };
 
 /// 100 posts in 15 minutes; the simulator tells the limit and does not keep it.
 const LIMIT: i64 = 100;
@@ -52,6 +52,11 @@ fn server_error() -> Response {
 fn limited(until: Timestamp, _now: Timestamp) -> Response {
     let response = problem(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests", "", "Too Many Requests");
     with_limits(response, 0, until)
+}
+
+/// The credits that the app has paid for are used up.
+fn app_limited() -> Response {
+    problem(StatusCode::PAYMENT_REQUIRED, "CreditsDepleted", "credits", "Your enrolled account does not have any credits.")
 }
 
 /// The headers that every answer of the API carries.

@@ -100,6 +100,8 @@ impl Connection {
             secret_name,
             secret_version,
             lease: None,
+            refreshes_unanswered: 0,
+            limited_until: None,
             connected_at: now,
             updated_at: now,
             rev: 1,
@@ -124,8 +126,19 @@ impl Connection {
     pub fn reconnected(self, grant: Grant, secret_version: String, now: Timestamp) -> Self {
         let health = grant.health();
         let Grant { username, scopes, missing_scopes, grantor, expires_at, refreshable, .. } = grant;
-        let lease = None;
-        Self { username, health, scopes, missing_scopes, grantor, expires_at, refreshable, secret_version, lease, ..self.changed(now) }
+        Self {
+            username,
+            health,
+            scopes,
+            missing_scopes,
+            grantor,
+            expires_at,
+            refreshable,
+            secret_version,
+            lease: None,
+            refreshes_unanswered: 0,
+            ..self.changed(now)
+        }
     }
 }
 
@@ -180,5 +193,29 @@ mod tests {
         let whole = grant(&["read", "write"]);
         assert_eq!(leaving.may_reconnect(&whole, at(2)), Err(ReconnectRefused::Disconnecting));
         assert_eq!(leaving.may_reconnect(&whole, at(1) + SignedDuration::from_mins(5)), Ok(()));
+    }
+
+    #[test]
+    fn refreshes_without_an_answer_end_with_a_request_to_reconnect() {
+        use crate::connection::{REFRESHES_UNANSWERED_MAX, TokenState};
+        let mut tried = Connection { refreshable: true, ..connected(&["read", "write"]) };
+        let mut now = at(1_000);
+        let mut calls = 0;
+        while tried.token_state(now) == TokenState::Expired {
+            tried = tried.leased(AttemptId::new(now, [3; 10]), now);
+            assert_eq!(tried.token_state(now), TokenState::Refreshing);
+            (now, calls) = (now + crate::connection::REFRESH_LEASE, calls + 1);
+        }
+        assert_eq!((tried.token_state(now), calls), (TokenState::Dead, REFRESHES_UNANSWERED_MAX + 1));
+        // One that was answered, even with a refusal for the moment, begins anew.
+        let answered = tried.clone().released(now).leased(AttemptId::new(now, [4; 10]), now);
+        assert_eq!(answered.refreshes_unanswered, 0);
+        assert_eq!(tried.reconnected(grant(&["read", "write"]), "v2".to_owned(), now).refreshes_unanswered, 0);
+    }
+
+    #[test]
+    fn a_limit_never_ends_sooner_by_a_shorter_one() {
+        let limited = connected(&["read", "write"]).limited(at(900), at(1)).limited(at(300), at(2));
+        assert_eq!(limited.limited_until, Some(at(900)));
     }
 }

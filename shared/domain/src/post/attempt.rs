@@ -45,6 +45,7 @@ impl Attempt {
             http_status: None,
             error: None,
             detail: None,
+            late: None,
         }
     }
 }
@@ -73,6 +74,23 @@ pub enum AttemptOutcome {
     Abandoned,
 }
 
+impl AttemptOutcome {
+    /// The end of a try in a word, for its event.
+    pub fn note(self) -> &'static str {
+        match self {
+            Self::Running => "is at it",
+            Self::Accepted => "the platform accepted it",
+            Self::Rejected => "it was refused",
+            Self::NotSent => "nothing was sent",
+            Self::Deferred => "put off",
+            Self::NoAnswer => "the platform did not answer",
+            Self::Found => "found on the platform",
+            Self::NotFound => "not found on the platform",
+            Self::Abandoned => "the worker vanished",
+        }
+    }
+}
+
 /// What is kept of a try.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttemptRecord {
@@ -94,4 +112,33 @@ pub struct AttemptRecord {
     pub error: Option<FailureCode>,
     /// What the platform said, scrubbed and cut, for operators; never in an answer to a client.
     pub detail: Option<String>,
+    /// What its worker learned when the post had been taken from it. The post did not move by it; whoever clears up the doubt reads it.
+    pub late: Option<LateResult>,
+}
+
+/// What a worker learned too late to write it into the post.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LateResult {
+    /// The post's version that was sent.
+    pub version: u32,
+    /// What.
+    pub learned: Learned,
+}
+
+/// An answer that decides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Learned {
+    /// The platform has it.
+    Published {
+        /// The platform's id.
+        platform_post_id: String,
+        /// Where people see it.
+        url: Option<String>,
+    },
+    /// It is surely not there.
+    NotThere {
+        /// Why.
+        code: FailureCode,
+    },
 }

@@ -92,7 +92,7 @@ impl Post {
         let attempt = Attempt::next(&self, id, now);
         self.attempt_count = attempt.number;
         let post = self.moved(State::Publishing { attempt, phase, not_sent }, now);
-        Ok(Transition { post, attempt: Some(record), ledger: LedgerEffect::Keep })
+        Ok(Transition { from: Status::Publishing, post, attempt: Some(record), ledger: LedgerEffect::Keep })
     }
 
     /// Uploads or containers are done: the platform's handle is stored before anything is made visible, so that a takeover goes on
@@ -163,7 +163,14 @@ impl Post {
             }
         };
         let record = record(&attempt, &post, outcome, answer, now);
-        Ok(Transition { post, attempt: Some(record), ledger })
+        Ok(Transition { from: Status::Publishing, post, attempt: Some(record), ledger })
+    }
+
+    /// It is not even taken: a limit is known that lasts until then.
+    pub fn defer(self, code: FailureCode, until: Timestamp, now: Timestamp) -> Result<Transition, Refused> {
+        let State::Scheduled { not_sent, .. } = self.state else { return Err(self.refusal()) };
+        let (post, ledger) = self.put_off(code, until, not_sent, now);
+        Ok(Transition { from: Status::Scheduled, post, attempt: None, ledger })
     }
 
     /// Back to `scheduled` for a later try, or `missed` when that would be too late.

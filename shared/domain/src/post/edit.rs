@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::attempt::AttemptOutcome;
+use super::attempt::{AttemptOutcome, AttemptRecord};
 use super::state::{Phase, Post, State, Status};
 use super::{LedgerEffect, Transition};
 use crate::content::ContentHash;
@@ -126,7 +126,7 @@ impl Post {
             }
             _ => return Err(self.refusal()),
         };
-        Ok(Transition { post: self.moved(State::Cancelled, now), attempt, ledger })
+        Ok(Transition { from: self.status(), post: self.moved(State::Cancelled, now), attempt, ledger })
     }
 
     /// Its time passed: it will not be sent.
@@ -138,8 +138,9 @@ impl Post {
             }
             _ => return Err(self.refusal()),
         };
+        let from = self.status();
         let post = self.noted(FailureCode::TooLate, now).moved(State::Missed, now);
-        Ok(Transition { post, attempt, ledger: LedgerEffect::Release })
+        Ok(Transition { from, post, attempt, ledger: LedgerEffect::Release })
     }
 
     /// The owner tries a failed or missed post again, under a new version and a new reservation.
@@ -162,17 +163,17 @@ impl Post {
 
     /// The owner looked: it is on the platform.
     pub fn resolve_published(self, url: Option<String>, now: Timestamp) -> Result<Transition, Refused> {
-        self.resolvable(now)?;
+        let attempt = self.resolvable(Status::Published, now)?;
         let state = State::Published { at: now, platform_post_id: None, url };
-        Ok(Transition { post: self.moved(state, now), attempt: None, ledger: LedgerEffect::Settle })
+        Ok(Transition { from: self.status(), post: self.moved(state, now), attempt, ledger: LedgerEffect::Settle })
     }
 
     /// The owner looked: it is not on the platform.
     pub fn resolve_not_published(self, now: Timestamp) -> Result<Transition, Refused> {
-        self.resolvable(now)?;
-        let code = FailureCode::ReportedMissing;
+        let attempt = self.resolvable(Status::Failed, now)?;
+        let (from, code) = (self.status(), FailureCode::ReportedMissing);
         let post = self.noted(code, now).moved(State::Failed { code }, now);
-        Ok(Transition { post, attempt: None, ledger: LedgerEffect::Release })
+        Ok(Transition { from, post, attempt, ledger: LedgerEffect::Release })
     }
 
     /// A schedule or a delayed message will wake it: the sweeper need not arm it.
@@ -195,10 +196,12 @@ impl Post {
         }
     }
 
-    fn resolvable(&self, now: Timestamp) -> Result<(), Refused> {
+    /// Whether its owner may say what became of it, and the row of a search whose worker vanished.
+    fn resolvable(&self, becomes: Status, now: Timestamp) -> Result<Option<AttemptRecord>, Refused> {
         match &self.state {
             State::Unknown { attempt: Some(attempt), .. } if attempt.is_live(now) => Err(Refused::InFlight),
-            State::Unknown { .. } | State::NeedsReview { .. } => Ok(()),
+            State::Unknown { attempt, .. } => Ok(attempt.as_ref().map(|attempt| attempt.ended(now, AttemptOutcome::Abandoned, becomes))),
+            State::NeedsReview { .. } => Ok(None),
             _ => Err(self.refusal()),
         }
     }

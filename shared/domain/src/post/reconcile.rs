@@ -28,6 +28,8 @@ pub enum Evidence {
         /// Where people see it.
         url: Option<String>,
     },
+    /// It is surely not there, and why.
+    NotThere(FailureCode),
     /// None is.
     NotFound,
     /// Several could be: binding one would be a guess.
@@ -97,7 +99,7 @@ impl Post {
                 (self.moved(State::Processing { handle, since, poll_at, polls: polls + 1 }, now), LedgerEffect::Keep)
             }
         };
-        Ok(Transition { post, attempt: None, ledger })
+        Ok(Transition { from: Status::Processing, post, attempt: None, ledger })
     }
 
     /// The worker vanished after its intent: the post may be there. It never sends again from here.
@@ -109,18 +111,20 @@ impl Post {
         let state = State::Unknown { intent, searches: 0, search_at: first_search(intent), attempt: None };
         let post = self.noted(FailureCode::AnswerLost, now).moved(state, now);
         let record = attempt.ended(now, AttemptOutcome::Abandoned, Status::Unknown);
-        Ok(Transition { post, attempt: Some(record), ledger: LedgerEffect::Keep })
+        Ok(Transition { from: Status::Publishing, post, attempt: Some(record), ledger: LedgerEffect::Keep })
     }
 
-    /// A worker takes the search.
-    pub fn begin_search(mut self, id: AttemptId, now: Timestamp) -> Result<Self, Refused> {
-        let State::Unknown { intent, searches, search_at, attempt } = self.state.clone() else { return Err(self.refusal()) };
-        if now < search_at || attempt.is_some_and(|other| other.is_live(now)) {
+    /// A worker takes the search, and tells of one that vanished over it.
+    pub fn begin_search(mut self, id: AttemptId, now: Timestamp) -> Result<Transition, Refused> {
+        let State::Unknown { intent, searches, search_at, attempt: old } = self.state.clone() else { return Err(self.refusal()) };
+        if now < search_at || old.as_ref().is_some_and(|other| other.is_live(now)) {
             return Err(Refused::InFlight);
         }
+        let record = old.map(|old| old.ended(now, AttemptOutcome::Abandoned, Status::Unknown));
         let attempt = Attempt::next(&self, id, now);
         self.attempt_count = attempt.number;
-        Ok(self.moved(State::Unknown { intent, searches, search_at, attempt: Some(attempt) }, now))
+        let post = self.moved(State::Unknown { intent, searches, search_at, attempt: Some(attempt) }, now);
+        Ok(Transition { from: Status::Unknown, post, attempt: record, ledger: LedgerEffect::Keep })
     }
 
     /// Writes down what the search showed.
@@ -130,7 +134,7 @@ impl Post {
         if evidence == Evidence::NotFound && crate::planted::is(crate::planted::Bug::ResendWhenNothingFound) {
             let post = self.moved(State::Scheduled { armed: true, next_attempt_at: Some(now), not_sent: 0 }, now);
             let record = record(&attempt, &post, AttemptOutcome::NotFound, answer, now);
-            return Ok(Transition { post, attempt: Some(record), ledger: LedgerEffect::Keep });
+            return Ok(Transition { from: Status::Unknown, post, attempt: Some(record), ledger: LedgerEffect::Keep });
         }
         let searches = searches + u32::from(evidence == Evidence::NotFound);
         let give_up = searches >= SEARCHES_MAX || now > intent.last_at + SEARCH_BUDGET;
@@ -139,6 +143,7 @@ impl Post {
                 let state = State::Published { at: now, platform_post_id: Some(platform_post_id), url };
                 (state, AttemptOutcome::Found, LedgerEffect::Settle)
             }
+            Evidence::NotThere(code) => (State::Failed { code }, AttemptOutcome::Rejected, LedgerEffect::Release),
             Evidence::Ambiguous | Evidence::Unreachable => (State::NeedsReview { intent }, AttemptOutcome::NotFound, LedgerEffect::Keep),
             Evidence::NotFound | Evidence::Unreadable | Evidence::Limited { .. } if give_up => {
                 (State::NeedsReview { intent }, AttemptOutcome::NotFound, LedgerEffect::Keep)
@@ -158,9 +163,10 @@ impl Post {
         };
         let post = match state {
             State::NeedsReview { .. } => self.noted(FailureCode::NotConfirmed, now).moved(state, now),
+            State::Failed { code } => self.noted(code, now).moved(state, now),
             _ => self.moved(state, now),
         };
         let record = record(&attempt, &post, outcome, answer, now);
-        Ok(Transition { post, attempt: Some(record), ledger })
+        Ok(Transition { from: Status::Unknown, post, attempt: Some(record), ledger })
     }
 }

@@ -243,6 +243,16 @@ impl Post {
         }
     }
 
+    /// When it may have reached the platform, while nobody knows whether it did.
+    pub fn in_doubt(&self) -> Option<Intent> {
+        match &self.state {
+            State::Publishing { phase: Phase::Sending { intent }, .. } | State::Unknown { intent, .. } | State::NeedsReview { intent } => {
+                Some(*intent)
+            }
+            _ => None,
+        }
+    }
+
     /// The platform's id, once it is there and known.
     pub fn platform_post_id(&self) -> Option<&str> {
         match &self.state {

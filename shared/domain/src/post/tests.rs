@@ -50,7 +50,7 @@ fn unknown() -> Post {
 }
 
 fn searching() -> Post {
-    unknown().begin_search(attempt_id(2), at(800)).unwrap()
+    unknown().begin_search(attempt_id(2), at(800)).unwrap().post
 }
 
 fn needs_review() -> Post {
@@ -106,7 +106,7 @@ fn verbs() -> Vec<Verb> {
         ("claim", |p| p.claim(attempt_id(9), true, at(LATE)).ok().map(|p| (p, LedgerEffect::Keep))),
         ("take_over", |p| p.take_over(attempt_id(9), at(LATE)).ok().and_then(whole)),
         ("suspect", |p| p.suspect(at(LATE)).ok().and_then(whole)),
-        ("begin_search", |p| p.begin_search(attempt_id(9), at(LATE)).ok().map(|p| (p, LedgerEffect::Keep))),
+        ("begin_search", |p| p.begin_search(attempt_id(9), at(LATE)).ok().and_then(whole)),
     ]
 }
 
@@ -249,7 +249,7 @@ fn searches_that_find_nothing_end_with_a_person() {
     let mut post = unknown();
     let mut now = at(700);
     for n in 1..=SEARCHES_MAX {
-        let search = post.begin_search(attempt_id(u8::try_from(n).unwrap()), now).unwrap();
+        let search = post.begin_search(attempt_id(u8::try_from(n).unwrap()), now).unwrap().post;
         post = search.conclude_search(Evidence::NotFound, Answer::default(), now).unwrap().post;
         now = post.next_attempt_at().unwrap_or(now);
     }
@@ -262,7 +262,7 @@ fn reads_that_fail_do_not_count_as_searches_but_end_too() {
     let mut post = unknown();
     let mut now = at(700);
     for n in 0..200 {
-        let search = post.begin_search(attempt_id(n), now).unwrap();
+        let search = post.begin_search(attempt_id(n), now).unwrap().post;
         post = search.conclude_search(Evidence::Unreadable, Answer::default(), now).unwrap().post;
         let Some(next) = post.next_attempt_at() else { break };
         now = next;
@@ -329,4 +329,46 @@ fn a_limit_on_reading_puts_the_search_off_as_long_as_the_platform_says_within_bo
     assert_eq!(next(at(801 + 600)), at(801 + 600));
     assert_eq!(next(at(0)), at(801 + 60));
     assert_eq!(next(at(99_999)), at(801 + 1_800));
+}
+
+#[test]
+fn a_worker_that_comes_too_late_tells_what_decides_and_nothing_else() {
+    let outcome = |conclusion| sending().conclude(conclusion, Answer::default(), at(601)).unwrap().late(&sending());
+    let learned = |conclusion| outcome(conclusion).map(|record| record.late.unwrap().learned);
+    let there = Conclusion::Published { platform_post_id: "9".into(), url: None };
+    assert_eq!(learned(there), Some(Learned::Published { platform_post_id: "9".into(), url: None }));
+    let not_there = |code| Some(Learned::NotThere { code });
+    assert_eq!(learned(Conclusion::Failed(FailureCode::ContentRejected)), not_there(FailureCode::ContentRejected));
+    let deferred = Conclusion::Deferred { code: FailureCode::RateLimited, until: at(700) };
+    assert_eq!(learned(deferred), not_there(FailureCode::RateLimited));
+    assert_eq!(learned(Conclusion::AnswerLost), None);
+    // A worker that never sent knows nothing of a post that another one may have sent since.
+    let given_up = claimed().conclude(Conclusion::Failed(FailureCode::ReconnectNeeded), Answer::default(), at(601)).unwrap();
+    assert_eq!(given_up.late(&claimed()), None);
+}
+
+#[test]
+fn proof_that_it_is_not_there_fails_a_post_in_doubt_and_frees_its_place() {
+    let proof = Evidence::NotThere(FailureCode::ContentRejected);
+    let ended = searching().conclude_search(proof, Answer::default(), at(801)).unwrap();
+    assert_eq!((ended.post.status(), ended.ledger), (Status::Failed, LedgerEffect::Release));
+    assert_eq!(ended.post.error(), Some(FailureCode::ContentRejected));
+}
+
+#[test]
+fn a_known_limit_puts_a_post_off_without_a_try_and_beyond_its_last_moment_it_is_missed() {
+    let put_off = scheduled().defer(FailureCode::RateLimited, at(900), at(600)).unwrap();
+    assert_eq!((put_off.post.status(), put_off.ledger, put_off.attempt.is_none()), (Status::Scheduled, LedgerEffect::Keep, true));
+    assert_eq!((put_off.post.next_attempt_at(), put_off.post.error()), (Some(at(900)), Some(FailureCode::RateLimited)));
+    let missed = scheduled().defer(FailureCode::RateLimited, at(LATE + 900), at(600)).unwrap();
+    assert_eq!((missed.post.status(), missed.ledger), (Status::Missed, LedgerEffect::Release));
+}
+
+#[test]
+fn a_search_whose_worker_vanished_is_told() {
+    let next = searching().begin_search(attempt_id(3), at(900)).unwrap();
+    let vanished = next.attempt.unwrap();
+    assert_eq!((vanished.id, vanished.outcome), (attempt_id(2), AttemptOutcome::Abandoned));
+    let resolved = searching().resolve_published(None, at(900)).unwrap();
+    assert_eq!(resolved.attempt.unwrap().id, attempt_id(2));
 }

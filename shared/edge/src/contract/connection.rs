@@ -67,6 +67,8 @@ mod tests {
             secret_name: "secret".to_owned(),
             secret_version: "version".to_owned(),
             lease: None,
+            refreshes_unanswered: 0,
+            limited_until: None,
             connected_at: at,
             updated_at: at,
             rev: 1,

@@ -186,7 +186,9 @@ fn read<T: DeserializeOwned>(sent: Result<Answer, SendError>) -> Result<T, Excha
     let verdict = judge(&answer, jiff::Timestamp::UNIX_EPOCH);
     match verdict.class {
         Class::Rejected(_) | Class::TokenRefused => Err(ExchangeError::Refused { detail: verdict.detail }),
-        Class::Duplicate | Class::Limited | Class::Ambiguous => Err(ExchangeError::Unavailable { detail: verdict.detail }),
+        Class::Duplicate | Class::Limited | Class::AppLimited | Class::Ambiguous => {
+            Err(ExchangeError::Unavailable { detail: verdict.detail })
+        }
     }
 }
 

@@ -16,7 +16,7 @@ const TABLE: &[(u16, &str, Class)] = &[
     (400, "invalid-request", Class::Rejected(FailureCode::ContentRejected)),
     (401, "", Class::TokenRefused),
     // The app's credits are used up.
-    (402, "", Class::Rejected(FailureCode::AppUnavailable)),
+    (402, "", Class::AppLimited),
     (403, "duplicate content", Class::Duplicate),
     (403, "status is a duplicate", Class::Duplicate),
     (403, "usage-capped", Class::Limited),
@@ -123,7 +123,7 @@ mod tests {
             (400, invalid, Class::Rejected(ContentRejected)),
             (400, "<html>Bad Request</html>", Class::Ambiguous),
             (401, r#"{"title":"Unauthorized","type":"about:blank","status":401,"detail":"Unauthorized"}"#, Class::TokenRefused),
-            (402, r#"{"title":"CreditsDepleted","type":"https://api.x.com/2/problems/credits"}"#, Class::Rejected(AppUnavailable)),
+            (402, r#"{"title":"CreditsDepleted","type":"https://api.x.com/2/problems/credits"}"#, Class::AppLimited),
             (403, duplicate, Class::Duplicate),
             (403, enroll, Class::Rejected(AppUnavailable)),
             (403, action, Class::Rejected(AccountRestricted)),

@@ -1,7 +1,6 @@
 //! The one way in which a post changes.
 
 use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use domain::connection::Connection;
@@ -27,8 +26,8 @@ pub struct PostChange<'a> {
     pub content: Option<&'a Content>,
     /// The row of the try that ended.
     pub attempt: Option<&'a AttemptRecord>,
-    /// The row of what a person or job did.
-    pub event: Option<&'a Event>,
+    /// The row of the step: none is taken without.
+    pub event: &'a Event,
     /// What it does to the cycles.
     pub ledger: &'a [LedgerChange],
     /// The connection that must be usable at this moment: an intent to send and a disconnect cannot both succeed.
@@ -50,12 +49,8 @@ pub enum Commit {
 
 impl<'a> PostChange<'a> {
     /// A change of the post alone.
-    pub fn of(post: &'a Post, writer: &'a str) -> Self {
-        Self { post, writer, content: None, attempt: None, event: None, ledger: &[], usable: None }
-    }
-
-    fn is_single(&self) -> bool {
-        self.content.is_none() && self.attempt.is_none() && self.event.is_none() && self.ledger.is_empty() && self.usable.is_none()
+    pub fn of(post: &'a Post, writer: &'a str, event: &'a Event) -> Self {
+        Self { post, writer, content: None, attempt: None, event, ledger: &[], usable: None }
     }
 
     /// The condition of every change: the post is as it was when the change was derived from it.
@@ -103,7 +98,23 @@ impl Store {
 
     /// Stores a change of a post: all of it, if the post and the cycles are as they were when it was derived.
     pub async fn commit(&self, change: &PostChange<'_>) -> Result<Commit, StoreError> {
-        if change.is_single() && change.bound_key().is_none() { self.put_post(change).await } else { self.transact_post(change).await }
+        let legs = self.legs(change);
+        let ledger_legs = 1..=change.ledger.len();
+        let usable_leg = change.usable.map(|_| legs.len() - 1);
+        let bound_leg = change.bound_key().map(|_| legs.len() - 1 - usize::from(usable_leg.is_some()));
+        let sent = self.client.transact_write_items().set_transact_items(Some(legs)).send().await;
+        let Err(error) = sent else { return Ok(Commit::Done) };
+        let Some(reasons) = cancellation(&error) else { return Err(StoreError::unavailable("storing a post and its ledger")(error)) };
+        if failed(reasons.first()) {
+            return self.told(change, reasons[0].item.clone());
+        }
+        if bound_leg.is_some_and(|leg| failed(reasons.get(leg))) {
+            return Ok(Commit::AlreadyBound);
+        }
+        if ledger_legs.into_iter().chain(usable_leg).any(|leg| failed(reasons.get(leg))) || reasons.iter().any(is_conflict) {
+            return Ok(Commit::LedgerMoved);
+        }
+        Err(StoreError::unavailable("storing a post and its ledger")(error))
     }
 
     /// Removes a post with all its rows, if it is still as it was read.
@@ -137,51 +148,8 @@ impl Store {
         Ok(Commit::Done)
     }
 
-    async fn put_post(&self, change: &PostChange<'_>) -> Result<Commit, StoreError> {
-        let key = Key::post(&change.post.user_id, &change.post.id);
-        let sent = self
-            .client
-            .put_item()
-            .table_name(&self.tables.posts)
-            .set_item(Some(to_item(key, PostItem::new(change.post, change.writer))))
-            .condition_expression(change.fence())
-            .expression_attribute_values(":rev", number(change.post.rev - 1))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        match sent {
-            Ok(_) => Ok(Commit::Done),
-            Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(failed)) => self.told(change, failed.item.clone()),
-                // A transaction holds the post at this moment: whoever asks reads it again.
-                Some(PutItemError::TransactionConflictException(_)) => Ok(Commit::LedgerMoved),
-                _ => Err(StoreError::unavailable("storing a post")(error)),
-            },
-        }
-    }
-
-    async fn transact_post(&self, change: &PostChange<'_>) -> Result<Commit, StoreError> {
-        let legs = self.legs(change);
-        let ledger_legs = 1..=change.ledger.len();
-        let usable_leg = change.usable.map(|_| legs.len() - 1);
-        let bound_leg = change.bound_key().map(|_| legs.len() - 1 - usize::from(usable_leg.is_some()));
-        let sent = self.client.transact_write_items().set_transact_items(Some(legs)).send().await;
-        let Err(error) = sent else { return Ok(Commit::Done) };
-        let Some(reasons) = cancellation(&error) else { return Err(StoreError::unavailable("storing a post and its ledger")(error)) };
-        if failed(reasons.first()) {
-            return self.told(change, reasons[0].item.clone());
-        }
-        if bound_leg.is_some_and(|leg| failed(reasons.get(leg))) {
-            return Ok(Commit::AlreadyBound);
-        }
-        if ledger_legs.into_iter().chain(usable_leg).any(|leg| failed(reasons.get(leg))) || reasons.iter().any(is_conflict) {
-            return Ok(Commit::LedgerMoved);
-        }
-        Err(StoreError::unavailable("storing a post and its ledger")(error))
-    }
-
-    /// The post first, then one cycle each, then the rows; the binding and the connection's check last. `transact_post` reads the
-    /// answer by place.
+    /// The post first, then one cycle each, then the rows; the binding and the connection's check last. `commit` reads the answer
+    /// by place.
     fn legs(&self, change: &PostChange<'_>) -> Vec<TransactWriteItem> {
         let (user, id) = (&change.post.user_id, &change.post.id);
         let table = &self.tables.posts;
@@ -194,7 +162,7 @@ impl Store {
         puts.extend(change.ledger.iter().flat_map(|ledger| ledger_puts::entries(&self.tables.ledger, ledger)));
         puts.extend(change.content.map(|content| put(table, to_item(Key::content(user, id), ContentItem::from(content)))));
         puts.extend(change.attempt.map(|record| put(table, to_item(Key::attempt(user, id, record.number), AttemptItem::from(record)))));
-        puts.extend(change.event.map(|event| put(table, to_item(Key::event(user, id, change.post.rev), event))));
+        puts.push(put(table, to_item(Key::event(user, id, change.post.rev), change.event)));
         puts.extend(change.bound_key().map(|key| {
             let item = to_item(key, std::collections::BTreeMap::from([("post_id", id.as_str()), ("user_id", user.as_str())]));
             put(table, item).condition_expression("attribute_not_exists(pk)")

@@ -4,7 +4,7 @@ use domain::content::{Content, ContentHash};
 use domain::failure::FailureCode;
 use domain::id::{AttemptId, ConnectionId, GroupId, PostId, UserId};
 use domain::platform::PlatformName;
-use domain::post::{Attempt, AttemptOutcome, AttemptRecord, ErrorNote, Intent, Phase, Post, State, Status};
+use domain::post::{Attempt, AttemptOutcome, AttemptRecord, ErrorNote, Intent, LateResult, Phase, Post, State, Status};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -286,18 +286,19 @@ pub(super) struct AttemptItem {
     http_status: Option<u16>,
     error: Option<FailureCode>,
     detail: Option<String>,
+    late: Option<LateResult>,
 }
 
 impl From<&AttemptRecord> for AttemptItem {
     fn from(record: &AttemptRecord) -> Self {
-        let AttemptRecord { id, number, started_at, ended_at, outcome, became, http_status, error, detail } = record.clone();
-        Self { id, number, started_at, ended_at, outcome, became, http_status, error, detail }
+        let AttemptRecord { id, number, started_at, ended_at, outcome, became, http_status, error, detail, late } = record.clone();
+        Self { id, number, started_at, ended_at, outcome, became, http_status, error, detail, late }
     }
 }
 
 impl From<AttemptItem> for AttemptRecord {
     fn from(item: AttemptItem) -> Self {
-        let AttemptItem { id, number, started_at, ended_at, outcome, became, http_status, error, detail } = item;
-        Self { id, number, started_at, ended_at, outcome, became, http_status, error, detail }
+        let AttemptItem { id, number, started_at, ended_at, outcome, became, http_status, error, detail, late } = item;
+        Self { id, number, started_at, ended_at, outcome, became, http_status, error, detail, late }
     }
 }

@@ -116,6 +116,35 @@ impl Store {
         Ok(false)
     }
 
+    /// The user's other posts with the same text for the same account that may have reached the platform, of those due from `from` to `to`;
+    /// by the posts themselves, as far as five pages go.
+    pub async fn twins_in_doubt(&self, post: &Post, (from, to): (Timestamp, Timestamp)) -> Result<Vec<Post>, StoreError> {
+        let filter = Filter { from: Some(from), to: Some(to), ..Filter::default() };
+        let mut twins = Vec::new();
+        let mut start = None;
+        for _ in 0..READS_MAX {
+            let (items, last) = self.posts_by_due(&post.user_id, &filter, ANY_PAGE - 1, start).await?;
+            let mut keys = Vec::new();
+            for item in items {
+                let key = key_of(&item);
+                let other: Post = from_item::<PostItem>("post", item)?.try_into()?;
+                let same = other.connection_id == post.connection_id && other.content_hash == post.content_hash && other.id != post.id;
+                keys.extend(key.filter(|_| same).map(|key| (self.tables.posts.as_str(), key)));
+            }
+            if !keys.is_empty() {
+                for item in self.batch_get(keys).await? {
+                    let twin: Post = from_item::<PostItem>("post", item)?.try_into()?;
+                    twins.extend(Some(twin).filter(|twin| twin.in_doubt().is_some()));
+                }
+            }
+            if last.is_none() {
+                break;
+            }
+            start = last;
+        }
+        Ok(twins)
+    }
+
     async fn posts_by_due(
         &self,
         user: &UserId,

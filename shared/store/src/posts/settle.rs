@@ -20,8 +20,8 @@ pub struct Settlement<'a> {
     pub transition: &'a Transition,
     /// The attempt or request that writes.
     pub writer: &'a str,
-    /// What a person or job did, if it was one.
-    pub event: Option<&'a Event>,
+    /// The step, in a word.
+    pub event: &'a Event,
     /// Told in the history, if a number changes.
     pub cause: Cause,
 }
@@ -31,7 +31,7 @@ impl Store {
     ///
     /// Other posts of the same cycle may settle at the same time: the cycle is then read again, a bounded number of times.
     pub async fn settle(&self, settlement: &Settlement<'_>) -> Result<Commit, StoreError> {
-        let Transition { post, attempt, ledger } = settlement.transition;
+        let Transition { post, attempt, ledger, .. } = settlement.transition;
         for round in 0..ROUNDS_MAX {
             let change = match ledger {
                 LedgerEffect::Keep => None,

@@ -1,0 +1,42 @@
+//! What workers learned of a post that had been taken from them.
+
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use domain::post::{AttemptRecord, Post};
+
+use super::item::AttemptItem;
+use crate::items::{BATCH_MAX, from_item, text, to_item};
+use crate::key::Key;
+use crate::{Store, StoreError};
+
+impl Store {
+    /// The tries at a post that ended, the last hundred, in no order.
+    pub async fn attempts(&self, post: &Post) -> Result<Vec<AttemptRecord>, StoreError> {
+        let numbers = (1..=post.attempt_count).rev().take(BATCH_MAX);
+        let keys: Vec<_> = numbers.map(|number| (self.tables.posts.as_str(), Key::attempt(&post.user_id, &post.id, number))).collect();
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.batch_get(keys).await?.into_iter().map(|item| Ok(from_item::<AttemptItem>("attempt", item)?.into())).collect()
+    }
+
+    /// Puts what a try came to in the place of the row that says that its worker vanished. `false`: there is no such row, or it tells already.
+    /// The post stays as it is.
+    pub async fn tell_late(&self, post: &Post, record: &AttemptRecord) -> Result<bool, StoreError> {
+        let sent = self
+            .client
+            .put_item()
+            .table_name(&self.tables.posts)
+            .set_item(Some(to_item(Key::attempt(&post.user_id, &post.id, record.number), AttemptItem::from(record))))
+            .condition_expression("id = :id AND attribute_not_exists(late)")
+            .expression_attribute_values(":id", text(record.id.as_str()))
+            .send()
+            .await;
+        match sent {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                _ => Err(StoreError::unavailable("telling a late result")(error)),
+            },
+        }
+    }
+}
