@@ -24,7 +24,7 @@ pub enum Action {
 }
 
 macro_rules! failures {
-    ($($(#[$doc:meta])* $name:ident = $code:literal, $action:ident, $message:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident = $code:tt, $action:ident, $message:literal;)*) => {
         /// A stable code for each way that a post can fail or be delayed.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
         pub enum FailureCode {
