@@ -336,12 +336,8 @@ async fn the_success_path_of_a_text_post_takes_these_calls_and_no_more() -> Outc
         let before = stage.service().aws().calls();
         ann.browser.approve(&post).await?;
         let approved = stage.service().aws().calls();
-        let expected = [
-            ("dynamodb.BatchGetItem", 1),
-            ("dynamodb.GetItem", 4),
-            ("dynamodb.TransactWriteItems", 2),
-            ("scheduler.CreateSchedule", 1),
-        ];
+        let expected =
+            [("dynamodb.BatchGetItem", 1), ("dynamodb.GetItem", 4), ("dynamodb.TransactWriteItems", 2), ("scheduler.CreateSchedule", 1)];
         // Session, connection, user and cycle are one read each; the post and its text are one. The approval and the mark that it is
         // armed are each written with their event.
         assert_eq!(counted(&before, &approved), expected.map(|(name, count)| (name.to_owned(), count)));
