@@ -142,7 +142,7 @@ fn sources(folder: &Path, read: &mut String) {
         if path.is_dir() {
             sources(&path, read);
         } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests/cases.rs") {
-            read.push_str(&std::fs::read_to_string(&path).unwrap());
+            read.push_str(&std::fs::read_to_string(&path).unwrap_or_default());
         }
     }
 }
