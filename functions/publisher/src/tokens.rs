@@ -23,6 +23,8 @@ const LOOKS_MAX: usize = 60;
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// A refresh and the storing of what it brings, as far as they can be waited for; the lease must last longer.
 const CALL_AND_STORE: SignedDuration = SignedDuration::from_secs(25);
+/// How long after a change of the row the vault may be behind: a version that was just written is then not found yet, and not gone.
+const VAULT_LAG: SignedDuration = SignedDuration::from_secs(60);
 /// How often a row that others change is moved again.
 const ADOPT_ROUNDS_MAX: usize = 4;
 /// New tokens that cannot be stored are lost for good: try harder than the client does by itself.
@@ -58,7 +60,7 @@ pub(crate) async fn usable(deps: &Deps, connection: Connection, refused: Option<
             TokenState::Live => {
                 return Ok(match live(deps, &connection).await? {
                     Some(tokens) => Usable::Ready(Box::new(connection), tokens),
-                    None => Usable::Dead,
+                    None => not_found(deps, &connection),
                 });
             }
             // Tokens that an earlier worker stored and did not live to announce are looked for before anything is given up.
@@ -84,7 +86,12 @@ pub(crate) async fn usable(deps: &Deps, connection: Connection, refused: Option<
     Ok(Usable::Later)
 }
 
-/// The tokens that the row names. `None`: somebody removed them from the vault, and only the user can bring new ones.
+/// What tokens that the vault does not find mean: it may be behind, or somebody removed them.
+fn not_found(deps: &Deps, connection: &Connection) -> Usable {
+    if deps.clock.now() < connection.updated_at + VAULT_LAG { Usable::Later } else { Usable::Dead }
+}
+
+/// The tokens that the row names. `None`: the vault does not show them yet, or somebody removed them, and only the user can bring new ones.
 pub(crate) async fn live(deps: &Deps, connection: &Connection) -> Result<Option<TokenSet>, StepError> {
     match deps.vault.read(&connection.secret_name, &connection.secret_version).await {
         Ok(tokens) => Ok(Some(tokens)),
@@ -125,8 +132,11 @@ async fn refresh(deps: &Deps, connection: Connection) -> Result<Option<Usable>, 
         return Ok(None);
     }
     let Some(tokens) = live(deps, &connection).await? else {
-        mark_dead(deps, &connection).await?;
-        return Ok(Some(Usable::Dead));
+        let usable = not_found(deps, &connection);
+        if matches!(usable, Usable::Dead) {
+            mark_dead(deps, &connection).await?;
+        }
+        return Ok(Some(usable));
     };
     let (client_id, client_secret) = deps.vault.app_credentials(connection.platform, deps.clock.now()).await?;
     let app = AppCredentials { client_id, client_secret };

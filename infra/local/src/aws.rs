@@ -11,6 +11,7 @@ mod connector;
 mod dynamodb;
 mod fault;
 mod file;
+mod sandbox;
 mod scheduler;
 mod secrets;
 mod sns;
@@ -22,6 +23,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Context;
 use aws_config::{Region, SdkConfig};
@@ -31,8 +33,9 @@ use edge::clock::Clock;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-pub use fault::{CallInfo, Fault, Hook};
+pub use fault::{Afterwards, CallInfo, Fault, Hook};
 pub(crate) use file::make_private_dir;
+pub use sandbox::{Reader, Sandbox};
 pub use sns::Text;
 pub use tables::{ensure_table, ensure_time_to_live};
 
@@ -66,9 +69,17 @@ pub struct Aws(Arc<Engines>);
 struct Engines {
     clock: Clock,
     dynamodb: dynamodb::Dynamodb,
-    file: file::File,
+    file: Arc<file::File>,
     region: String,
     watch: fault::Watch,
+    /// Counts what was carried out, so that whoever watches knows when there is something new.
+    served: AtomicU64,
+}
+
+impl Engines {
+    fn new(clock: Clock, dynamodb: dynamodb::Dynamodb, file: Arc<file::File>, region: &str, watch: fault::Watch) -> Self {
+        Self { clock, dynamodb, file, region: region.to_owned(), watch, served: AtomicU64::new(0) }
+    }
 }
 
 impl fmt::Debug for Aws {
@@ -83,7 +94,7 @@ impl Aws {
         file::make_private_dir(data_dir).with_context(|| format!("making the data folder {}", data_dir.display()))?;
         let dynamodb = dynamodb::Dynamodb::open(&data_dir.join("dynamodb.sqlite")).context("opening the tables")?;
         let file = file::File::open(&data_dir.join("aws.sqlite")).context("opening queue, schedules and secrets")?;
-        Ok(Self(Arc::new(Engines { clock, dynamodb, file, region: REGION.to_owned(), watch: fault::Watch::default() })))
+        Ok(Self(Arc::new(Engines::new(clock, dynamodb, Arc::new(file), REGION, fault::Watch::default()))))
     }
 
     /// The services without a folder: all of it is gone with the last clone. The SDK keeps its budget of retries by region for
@@ -91,7 +102,7 @@ impl Aws {
     pub fn in_memory(region: &str, clock: Clock) -> anyhow::Result<Self> {
         let dynamodb = dynamodb::Dynamodb::in_memory().context("opening the tables")?;
         let file = file::File::in_memory().context("opening queue, schedules and secrets")?;
-        Ok(Self(Arc::new(Engines { clock, dynamodb, file, region: region.to_owned(), watch: fault::Watch::default() })))
+        Ok(Self(Arc::new(Engines::new(clock, dynamodb, Arc::new(file), region, fault::Watch::default()))))
     }
 
     /// What the SDK clients are built from: the cloud's limits, this machine's engines.
@@ -155,6 +166,16 @@ impl Aws {
     /// Asks `hook` about every call from now on: tests break calls with it.
     pub fn on_call(&self, hook: Hook) {
         self.0.watch.set_hook(hook);
+    }
+
+    /// Tells `afterwards` the service and the operation of every call that was carried out, from now on: tests look at the tables then.
+    pub fn after_call(&self, afterwards: Afterwards) {
+        self.0.watch.set_afterwards(afterwards);
+    }
+
+    /// Counts up with each call that was carried out, late ones too: as long as it stands still, so does everything here but time.
+    pub fn served(&self) -> u64 {
+        self.0.served.load(Ordering::Relaxed)
     }
 
     /// How often each operation was called since the start, broken calls and the SDK's own repetitions included.

@@ -24,14 +24,20 @@ use crate::actor::Actor;
 use crate::plan::{Injector, Kind, Side};
 use crate::scenario::Scenario;
 
+/// How often an account may hear that its grant is over.
+const TOLD_MAX: usize = 4;
+/// No call of an adapter takes longer: its client gives up.
+const CALL_ENDS: Duration = Duration::from_secs(20);
 /// How long an access token lives after a refresh.
 const TOKEN_LIFE: SignedDuration = SignedDuration::from_hours(2);
 
-const SEARCH: Capabilities = capabilities(Reconcile::Search);
-const PERSON: Capabilities = capabilities(Reconcile::Person);
+static SEARCH: Capabilities = capabilities(Reconcile::Search, true);
+static SEARCH_LASTING: Capabilities = capabilities(Reconcile::Search, false);
+static PERSON: Capabilities = capabilities(Reconcile::Person, true);
+static PERSON_LASTING: Capabilities = capabilities(Reconcile::Person, false);
 
-const fn capabilities(reconcile: Reconcile) -> Capabilities {
-    Capabilities { scopes: &["post"], needs: None, reconcile, read_lag: SignedDuration::from_secs(30), refresh_rotates: true }
+const fn capabilities(reconcile: Reconcile, refresh_rotates: bool) -> Capabilities {
+    Capabilities { scopes: &["post"], needs: None, reconcile, read_lag: SignedDuration::from_secs(30), refresh_rotates }
 }
 
 /// A post that the platform holds.
@@ -48,12 +54,14 @@ pub(crate) struct Publication {
 }
 
 /// A use of a refresh token.
+#[derive(Clone)]
 struct Rotation {
     successor: String,
 }
 
-#[derive(Default)]
-struct Held {
+/// What the platform holds.
+#[derive(Clone, Default)]
+pub(crate) struct Held {
     publications: Vec<Publication>,
     /// Access tokens: whose, until when.
     access: BTreeMap<String, (String, Timestamp)>,
@@ -62,8 +70,10 @@ struct Held {
     /// Refresh tokens that can be used: whose.
     fresh: BTreeMap<String, String>,
     revoked: Vec<String>,
-    /// Token calls under way: account and caller.
-    refreshing: Vec<(String, Arc<Actor>)>,
+    /// Calls under way: account, what, which post, and caller.
+    flying: Vec<(String, &'static str, String, Arc<Actor>)>,
+    /// How often an account was told that its grant is over.
+    ended: BTreeMap<String, usize>,
     /// Every call that acts for an account, with its time.
     acted: Vec<(String, &'static str, Timestamp)>,
     next: u64,
@@ -80,6 +90,10 @@ pub(crate) struct Network {
     /// How long a post takes to be listed.
     lag: SignedDuration,
     reconcile: Reconcile,
+    /// Whether a refresh token can be used once.
+    rotates: bool,
+    /// Whether posts say the same, so that a text is not one post's.
+    twins: bool,
     posts_table: String,
 }
 
@@ -101,7 +115,8 @@ impl Network {
     /// An empty platform for `scenario`.
     pub(crate) fn new(aws: Aws, injector: Injector, clock: Clock, scenario: &Scenario, posts_table: String) -> Self {
         let (reconcile, lag) = (scenario.reconcile, SignedDuration::from_secs(scenario.lag_secs));
-        Self { held: Arc::default(), injector, aws, clock, lag, reconcile, posts_table }
+        let (rotates, twins) = (scenario.rotates, scenario.posts.iter().any(|post| post.same_text));
+        Self { held: Arc::default(), injector, aws, clock, lag, reconcile, rotates, twins, posts_table }
     }
 
     /// The same platform as an adapter.
@@ -113,9 +128,24 @@ impl Network {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// All of it, to put back in a later run.
+    pub(crate) fn keep(&self) -> Held {
+        self.held().clone()
+    }
+
+    /// What an earlier run kept.
+    pub(crate) fn put_back(&self, held: Held) {
+        *self.held() = held;
+    }
+
     /// What it holds.
     pub(crate) fn publications(&self) -> Vec<Publication> {
         self.held().publications.clone()
+    }
+
+    /// Whether an account shows a text at this moment, to somebody who looks.
+    pub(crate) fn shows(&self, account: &str, text: &str) -> bool {
+        self.held().publications.iter().any(|publication| publication.account == account && publication.text == text)
     }
 
     /// The calls that acted for an account, with their times.
@@ -134,12 +164,14 @@ impl Network {
         &self,
         name: &'static str,
         account: &str,
+        about: &str,
         apply: impl FnOnce(&Self) -> Result<T, Broken> + Send + 'static,
     ) -> Result<T, Broken>
     where
         T: Send + 'static,
     {
         tokio::task::yield_now().await;
+        self.take_off(account, name, about);
         let kind = self.injector.decide(Side::Platform, name);
         if kind == Some(Kind::PauseBefore) {
             tokio::task::yield_now().await;
@@ -155,7 +187,12 @@ impl Network {
                 tokio::time::sleep(Duration::from_secs(18)).await;
                 answer
             }
-            Some(Kind::SilentAfter | Kind::CrashAfter) => {
+            Some(Kind::SilentAfter) => {
+                let _lost = apply(self);
+                tokio::time::sleep(CALL_ENDS).await;
+                Err(Broken::Lost)
+            }
+            Some(Kind::CrashAfter) => {
                 let _lost = apply(self);
                 std::future::pending().await
             }
@@ -173,6 +210,7 @@ impl Network {
             _ => apply(self),
         };
         tokio::task::yield_now().await;
+        self.land(account, name, about);
         answer
     }
 
@@ -219,28 +257,74 @@ impl Network {
             held.revoked.push(account.to_owned());
             return Err(Broken::Refused);
         }
-        if held.revoked.iter().any(|revoked| revoked == account) || held.fresh.remove(refresh).is_none() {
+        if held.revoked.iter().any(|revoked| revoked == account) || !held.fresh.contains_key(refresh) {
             return Err(Broken::Refused);
         }
+        if !self.rotates {
+            let mut tokens = held.issue(account, now + TOKEN_LIFE);
+            tokens.refresh = Some(refresh.to_owned().into());
+            return Ok(tokens);
+        }
+        held.fresh.remove(refresh);
         let tokens = held.issue(account, now + TOKEN_LIFE);
         let successor = tokens.refresh.as_ref().map(|token| token.expose_secret().to_owned()).unwrap_or_default();
         held.spent.insert(refresh.to_owned(), Rotation { successor });
         Ok(tokens)
     }
 
-    fn begin_refresh(&self, account: &str) {
-        let Some(actor) = Actor::current() else { return };
+    /// What living functions are calling for an account at this moment.
+    pub(crate) fn in_flight(&self, account: &str) -> Vec<&'static str> {
         let mut held = self.held();
-        held.refreshing.retain(|(_, other)| other.is_alive());
-        if held.refreshing.iter().any(|(of, other)| of == account && other.number != actor.number) {
-            self.injector.violation(format!("S14: two token calls for {account} at once"));
-        }
-        held.refreshing.push((account.to_owned(), actor));
+        held.flying.retain(|(.., actor)| actor.is_alive());
+        held.flying.iter().filter(|(of, ..)| of == account).map(|(_, call, ..)| *call).collect()
     }
 
-    fn end_refresh(&self, account: &str) {
+    /// Notes a call, and that another of the same kind is under way, where only one may be.
+    fn take_off(&self, account: &str, call: &'static str, about: &str) {
         let Some(actor) = Actor::current() else { return };
-        self.held().refreshing.retain(|(of, other)| of != account || other.number != actor.number);
+        let mut held = self.held();
+        held.flying.retain(|(.., other)| other.is_alive());
+        let twice = held.flying.iter().any(|(of, other, what, _)| of == account && *other == call && what == about);
+        match call {
+            // A lease is a matter of time: for a clock that is five minutes ahead, another's is over.
+            "refresh" if twice && !self.injector.clocks_jumped() => {
+                self.injector.violation(format!("S14: two token calls for {account} at once"))
+            }
+            "publish" if twice && !self.twins => self.injector.violation(format!("S12: {about:?} is sent twice at once")),
+            _ => {}
+        }
+        held.flying.push((account.to_owned(), call, about.to_owned(), actor));
+    }
+
+    fn land(&self, account: &str, call: &'static str, about: &str) {
+        let Some(actor) = Actor::current() else { return };
+        let mut held = self.held();
+        let place = held
+            .flying
+            .iter()
+            .position(|(of, other, what, by)| of == account && *other == call && what == about && by.number == actor.number);
+        if let Some(place) = place {
+            held.flying.remove(place);
+        }
+    }
+
+    /// A grant that is over is told once or twice; whoever keeps asking runs in a circle. A fault may make somebody forget it.
+    fn told_over(&self, account: &str) {
+        let most = TOLD_MAX + self.injector.hits().len();
+        let mut held = self.held();
+        let times = held.ended.entry(account.to_owned()).or_default();
+        *times += 1;
+        if *times > most {
+            self.injector.violation(format!("L6: {account} is asked for tokens again and again, and its grant is over"));
+        }
+    }
+
+    /// Whose token this is: another account's must never be used.
+    fn demand_own(&self, account: &str, access: &str) {
+        let other = self.held().access.get(access).filter(|(of, _)| of != account).map(|(of, _)| of.clone());
+        if let Some(other) = other {
+            self.injector.violation(format!("S15: a token of {other} is used for {account}"));
+        }
     }
 }
 
@@ -278,9 +362,11 @@ impl Platform for Adapter {
     }
 
     fn capabilities(&self) -> &'static Capabilities {
-        match self.network.reconcile {
-            Reconcile::Person => &PERSON,
-            _ => &SEARCH,
+        match (self.network.reconcile, self.network.rotates) {
+            (Reconcile::Person, true) => &PERSON,
+            (Reconcile::Person, false) => &PERSON_LASTING,
+            (_, true) => &SEARCH,
+            (_, false) => &SEARCH_LASTING,
         }
     }
 
@@ -299,10 +385,11 @@ impl Platform for Adapter {
     async fn refresh(&self, _: &AppCredentials, tokens: &TokenSet, _: Timestamp) -> Result<TokenSet, RefreshError> {
         let refresh = tokens.refresh.as_ref().map(|token| token.expose_secret().to_owned()).unwrap_or_default();
         let account = refresh.split('-').nth(1).unwrap_or_default().to_owned();
-        self.network.begin_refresh(&account);
         let of = account.clone();
-        let renewed = self.network.call("refresh", &account, move |network| network.rotate(&of, &refresh)).await;
-        self.network.end_refresh(&account);
+        let renewed = self.network.call("refresh", &account, "", move |network| network.rotate(&of, &refresh)).await;
+        if matches!(renewed, Err(Broken::Refused)) {
+            self.network.told_over(&account);
+        }
         let detail = || "simulated".to_owned();
         renewed.map_err(|broken| match broken {
             Broken::NotSent | Broken::Limited | Broken::Token => RefreshError::Unavailable { detail: detail() },
@@ -314,7 +401,8 @@ impl Platform for Adapter {
     async fn publish(&self, account: Account<'_>, text: &str, _: Timestamp) -> Outcome {
         self.network.demand_intent(text);
         let (of, access, sent) = (account.id.to_owned(), account.tokens.access.expose_secret().to_owned(), text.to_owned());
-        let published = self.network.call("publish", account.id, move |network| network.publish(&of, &access, &sent)).await;
+        self.network.demand_own(account.id, &access);
+        let published = self.network.call("publish", account.id, text, move |network| network.publish(&of, &access, &sent)).await;
         let until = Some(self.network.clock.now() + SignedDuration::from_mins(2));
         match published {
             Ok((post_id, url)) => Outcome::Accepted { post_id, url, http_status: 201 },
@@ -330,7 +418,8 @@ impl Platform for Adapter {
 
     async fn own_posts(&self, account: Account<'_>, since: Timestamp) -> Result<Vec<OwnPost>, ReadError> {
         let (of, access) = (account.id.to_owned(), account.tokens.access.expose_secret().to_owned());
-        let listed = self.network.call("own_posts", account.id, move |network| {
+        self.network.demand_own(account.id, &access);
+        let listed = self.network.call("own_posts", account.id, "", move |network| {
             let now = network.clock.now();
             let held = network.held();
             if !held.is_live(&of, &access, now) {
@@ -358,7 +447,7 @@ impl Platform for Adapter {
     async fn revoke(&self, _: &AppCredentials, tokens: &TokenSet) -> Result<(), RevokeError> {
         let account = tokens.access.expose_secret().split('-').nth(1).unwrap_or_default().to_owned();
         let of = account.clone();
-        let revoked = self.network.call("revoke", &account, move |network| {
+        let revoked = self.network.call("revoke", &account, "", move |network| {
             network.held().revoked.push(of);
             Ok(())
         });

@@ -25,6 +25,8 @@ pub enum Kind {
     StalledAfter,
     LandsLate,
     EmptyIndex,
+    StaleIndex,
+    StaleSecret,
     CrashBefore,
     CrashAfter,
     PauseBefore,
@@ -52,7 +54,7 @@ pub enum Side {
 }
 
 const COMMON: [Kind; 6] = [Kind::CrashBefore, Kind::CrashAfter, Kind::PauseBefore, Kind::PauseAfter, Kind::ClockAhead, Kind::ClockBehind];
-const AWS: [Kind; 10] = [
+const AWS: [Kind; 12] = [
     Kind::NotApplied,
     Kind::NotAppliedThrice,
     Kind::AnswerLost,
@@ -63,6 +65,8 @@ const AWS: [Kind; 10] = [
     Kind::StalledAfter,
     Kind::LandsLate,
     Kind::EmptyIndex,
+    Kind::StaleIndex,
+    Kind::StaleSecret,
 ];
 const PLATFORM: [Kind; 9] = [
     Kind::Unreachable,
@@ -86,6 +90,23 @@ impl Kind {
         own.iter().chain(&COMMON).copied().collect()
     }
 
+    /// Every one.
+    pub fn all() -> Vec<Self> {
+        AWS.into_iter().chain(PLATFORM).chain(COMMON).collect()
+    }
+
+    /// Whether it means something for an operation.
+    pub fn fits(self, side: Side, name: &str) -> bool {
+        let of_side = COMMON.contains(&self) || if side == Side::Aws { AWS.contains(&self) } else { PLATFORM.contains(&self) };
+        of_side
+            && match self {
+                Self::Conflict => ["PutItem", "TransactWriteItems", "UpdateItem", "DeleteItem"].iter().any(|write| name.ends_with(write)),
+                Self::EmptyIndex | Self::StaleIndex => name.ends_with(".Query"),
+                Self::StaleSecret => name.ends_with(".GetSecretValue"),
+                _ => true,
+            }
+    }
+
     /// What happens, in words.
     pub fn words(self) -> &'static str {
         match self {
@@ -98,7 +119,9 @@ impl Kind {
             Self::Stalled => "never arrived, and no answer came",
             Self::StalledAfter => "done, and no answer came",
             Self::LandsLate => "the connection broke, and it was done 20 s later",
-            Self::EmptyIndex => "the index was behind",
+            Self::EmptyIndex => "the index was behind and empty",
+            Self::StaleIndex => "the index was behind and answered as it did before",
+            Self::StaleSecret => "the vault was behind by 10 s",
             Self::CrashBefore => "the function was killed before",
             Self::CrashAfter => "done, and the function was killed",
             Self::PauseBefore => "the function stood still for 40 s before",
@@ -109,7 +132,7 @@ impl Kind {
             Self::LostBefore => "not done, and no readable answer came",
             Self::LostAfter => "done, and no readable answer came",
             Self::SlowAfter => "done, and answered 18 s later",
-            Self::SilentAfter => "done, and never answered",
+            Self::SilentAfter => "done, and given up on without an answer",
             Self::ArrivesLater => "no readable answer came, and it was done 25 s later",
             Self::Limited => "refused by a limit for 2 min",
             Self::Refused => "refused",
@@ -161,13 +184,20 @@ pub enum Plan {
     },
 }
 
+impl Plan {
+    /// Whether every fault is told by its place.
+    pub fn is_exact(&self) -> bool {
+        matches!(self, Self::Exactly(_))
+    }
+}
+
 /// A call as it was made.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Call {
     /// Since the run began.
     pub at: Duration,
     /// Who made it.
-    pub actor: String,
+    pub actor: Arc<Actor>,
     /// `service.Operation`.
     pub name: String,
     /// The other end.
@@ -188,6 +218,7 @@ struct State {
     hits: Vec<Hit>,
     notes: Vec<(usize, String)>,
     violations: Vec<String>,
+    healed: bool,
 }
 
 impl Injector {
@@ -201,6 +232,7 @@ impl Injector {
             hits: Vec::new(),
             notes: Vec::new(),
             violations: Vec::new(),
+            healed: false,
         };
         Self(Arc::new(Mutex::new(state)))
     }
@@ -213,9 +245,12 @@ impl Injector {
     pub fn decide(&self, side: Side, name: &str) -> Option<Kind> {
         let actor = Actor::current()?;
         let mut state = self.state();
+        if state.healed {
+            return None;
+        }
         let (number, at) = (state.calls.len(), state.began.elapsed());
         let kind = state.choose(side, name, number, at, &actor);
-        state.calls.push(Call { at, actor: format!("{}#{}", actor.name, actor.number), name: name.to_owned(), side, kind });
+        state.calls.push(Call { at, actor: actor.clone(), name: name.to_owned(), side, kind });
         match kind {
             Some(Kind::CrashBefore | Kind::CrashAfter) => actor.crash(),
             Some(Kind::PauseBefore | Kind::PauseAfter) => actor.freeze(PAUSE),
@@ -224,6 +259,11 @@ impl Injector {
             _ => {}
         }
         kind
+    }
+
+    /// From now on nothing breaks and no call is counted.
+    pub fn heal(&self) {
+        self.state().healed = true;
     }
 
     /// A line for the trace.
@@ -243,11 +283,6 @@ impl Injector {
         self.state().violations.clone()
     }
 
-    /// Every call so far.
-    pub fn calls(&self) -> Vec<Call> {
-        self.state().calls.clone()
-    }
-
     /// The faults so far.
     pub fn hits(&self) -> Vec<Hit> {
         self.state().hits.clone()
@@ -258,17 +293,39 @@ impl Injector {
         self.state().hits.iter().any(|hit| hit.kind.touches_clock())
     }
 
+    /// All that was seen, taken out: the run is over.
+    pub fn take(&self) -> Seen {
+        let mut state = self.state();
+        let (calls, notes) = (std::mem::take(&mut state.calls), std::mem::take(&mut state.notes));
+        Seen { violations: std::mem::take(&mut state.violations), hits: std::mem::take(&mut state.hits), calls, notes }
+    }
+}
+
+/// What an injector saw of a run.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    /// What must never be and was.
+    pub violations: Vec<String>,
+    /// The faults that fell.
+    pub hits: Vec<Hit>,
+    /// Every call.
+    pub calls: Vec<Call>,
+    /// What else is worth telling, each before the call of its number.
+    pub notes: Vec<(usize, String)>,
+}
+
+impl Seen {
     /// The run in words, one line a call.
     pub fn trace(&self) -> String {
-        let state = self.state();
         let mut lines = String::new();
-        let mut notes = state.notes.iter().peekable();
-        for (number, call) in state.calls.iter().enumerate() {
+        let mut notes = self.notes.iter().peekable();
+        for (number, call) in self.calls.iter().enumerate() {
             while let Some((_, note)) = notes.next_if(|(place, _)| *place <= number) {
                 let _infallible = writeln!(lines, "{note}");
             }
             let broke = call.kind.map_or_else(String::new, |kind| format!("   <-- {}", kind.words()));
-            let _infallible = writeln!(lines, "{:>8.1} s  {number:>4}  {:<28} {}{broke}", call.at.as_secs_f64(), call.actor, call.name);
+            let actor = format!("{}#{}", call.actor.name, call.actor.number);
+            let _infallible = writeln!(lines, "{:>8.1} s  {number:>4}  {actor:<28} {}{broke}", call.at.as_secs_f64(), call.name);
         }
         for (_, note) in notes {
             let _infallible = writeln!(lines, "{note}");
@@ -277,6 +334,10 @@ impl Injector {
     }
 }
 
+/// How much more often the platform's calls break in a run by chance…
+const PLATFORM_TIMES: u64 = 5;
+/// …and how often one kind hits a call at most, of a thousand.
+const RATE_MAX: u64 = 500;
 /// How long a function stands still: less than it may live.
 const PAUSE: Duration = Duration::from_secs(40);
 /// How far a clock jumps.
@@ -293,10 +354,17 @@ impl State {
             Plan::Exactly(hits) => hits.iter().find(|hit| hit.call == number).map(|hit| hit.kind),
             Plan::Swarm { until, .. } if at >= *until => None,
             Plan::Swarm { rates, dice, .. } => {
-                let fitting = Kind::of(side);
-                // Every rate is asked, so that the same chance falls on the same call whatever the kinds are.
-                let struck: Vec<Kind> = rates.iter().filter(|(_, rate)| dice.chance(*rate)).map(|(kind, _)| *kind).collect();
-                struck.into_iter().find(|kind| fitting.contains(kind))
+                // Every rate is asked, so that the same chance falls on the same call whatever the kinds are. Of a run's calls only a
+                // few go to the platform: what can happen there happens there more often.
+                let often = if side == Side::Platform { PLATFORM_TIMES } else { 1 };
+                let mut struck = None;
+                for (kind, rate) in rates.iter() {
+                    let falls = dice.chance((*rate * often).min(RATE_MAX));
+                    if falls && struck.is_none() && kind.fits(side, name) {
+                        struck = Some(*kind);
+                    }
+                }
+                struck
             }
         }?;
         self.hits.push(Hit { call: number, kind });
@@ -318,6 +386,8 @@ pub fn aws_fault(kind: Kind) -> Option<Fault> {
         Kind::StalledAfter | Kind::CrashAfter => Fault::StallAfterApply,
         Kind::LandsLate => Fault::LandLate(Duration::from_secs(20)),
         Kind::EmptyIndex => Fault::EmptyIndex,
+        Kind::StaleIndex => Fault::StaleIndex,
+        Kind::StaleSecret => Fault::StaleSecret(Duration::from_secs(10)),
         Kind::PauseBefore => Fault::GiveWay,
         _ => return None,
     })

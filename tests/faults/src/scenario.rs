@@ -19,8 +19,12 @@ pub enum Deed {
     Retry(usize),
     /// The person of this number takes their account away.
     Disconnect(usize),
+    /// Looks for it at the platform and says what there is to see, if it is in doubt.
+    Resolve(usize),
     /// Nobody's deed: a wake-up comes once more.
     Wake(usize),
+    /// Nobody's deed: something that is no wake-up comes.
+    Poison,
 }
 
 /// A post that somebody writes.
@@ -30,6 +34,8 @@ pub struct Written {
     pub person: usize,
     /// Due so many seconds after the run began.
     pub due_secs: i64,
+    /// How late it may go out, in seconds; as the product says, if 0.
+    pub late_secs: i64,
     /// Says the same as the post before.
     pub same_text: bool,
 }
@@ -49,20 +55,34 @@ pub struct Scenario {
     pub posts: Vec<Written>,
     /// What is done, and how many seconds after the run began.
     pub deeds: Vec<(u64, Deed)>,
-    /// Posts from this number on are about another's accounts: how many people there are.
+    /// How many people there are.
     pub people: usize,
+    /// Whether a refresh token can be used once.
+    pub rotates: bool,
+    /// Whether the queue hands out in another order than it took in, each message alone and some of them later.
+    pub disorder: bool,
 }
 
 impl Scenario {
     fn new(name: &str, posts: &[(usize, i64)], deeds: &[(u64, Deed)]) -> Self {
-        let posts: Vec<_> = posts.iter().map(|&(person, due_secs)| Written { person, due_secs, same_text: false }).collect();
+        let posts: Vec<_> = posts.iter().map(|&(person, due_secs)| Written { person, due_secs, late_secs: 0, same_text: false }).collect();
         let people = posts.iter().map(|post| post.person + 1).max().unwrap_or(1);
-        Self { name: name.to_owned(), reconcile: Reconcile::Search, lag_secs: 20, token_secs: 7_200, posts, deeds: deeds.to_vec(), people }
+        Self {
+            name: name.to_owned(),
+            reconcile: Reconcile::Search,
+            lag_secs: 20,
+            token_secs: 7_200,
+            posts,
+            deeds: deeds.to_vec(),
+            people,
+            rotates: true,
+            disorder: false,
+        }
     }
 
     /// The stories that every call of is broken in every way.
     pub fn core() -> Vec<Self> {
-        use Deed::{Approve, Cancel, Disconnect, Edit, EditAgain, Retry, Wake};
+        use Deed::{Approve, Cancel, Disconnect, Edit, EditAgain, Poison, Resolve, Retry, Wake};
         let twins = |scenario: Self| {
             let posts = scenario.posts.iter().enumerate().map(|(n, post)| Written { same_text: n > 0, ..*post }).collect();
             Self { posts, ..scenario }
@@ -87,6 +107,19 @@ impl Scenario {
             Self::new("two of one tenant", &[(0, 5), (0, 300)], &[(1, Approve(0)), (1, Approve(1))]),
             Self::new("two tenants", &[(0, 5), (1, 5)], &[(1, Approve(0)), (1, Approve(1))]),
             twins(Self::new("twins", &[(0, 5), (0, 30)], &[(1, Approve(0)), (1, Approve(1))])),
+            Self::new("disconnected while sending", &[(0, 5)], &[(1, Approve(0)), (12, Disconnect(0))]),
+            Self {
+                disorder: true,
+                ..Self::new(
+                    "wake-ups in disorder",
+                    &[(0, 30), (0, 31)],
+                    &[(1, Approve(0)), (1, Approve(1)), (5, Edit(0)), (30, Wake(0)), (31, Wake(1)), (32, Poison)],
+                )
+            },
+            Self {
+                reconcile: Reconcile::Person,
+                ..Self::new("looked at by a person", &[(0, 5)], &[(1, Approve(0)), (15_000, Resolve(0)), (15_010, Retry(0))])
+            },
             Self { lag_secs: 400, ..Self::new("listed late", &[(0, 5)], &[(1, Approve(0))]) },
             Self { reconcile: Reconcile::Person, ..Self::new("nothing to read", &[(0, 5)], &[(1, Approve(0))]) },
         ]
@@ -100,6 +133,7 @@ impl Scenario {
             .map(|n| Written {
                 person: usize::try_from(dice.below(people as u64)).unwrap_or_default(),
                 due_secs: *dice.pick(&[0, 5, 60, 60, 120, 300, 1_190, 1_800]),
+                late_secs: *dice.pick(&[0, 0, 0, 60, 300]),
                 same_text: n > 0 && dice.chance(150),
             })
             .collect();
@@ -121,16 +155,24 @@ impl Scenario {
                     deeds.push((at, deed));
                 }
             }
+            if dice.chance(300) {
+                let at = near + 200 + dice.below(14_000);
+                deeds.extend([(at, Deed::Resolve(n)), (at + dice.below(60), Deed::Retry(n))]);
+            }
         }
         for person in 0..people {
             if dice.chance(150) {
                 deeds.push((dice.below(400), Deed::Disconnect(person)));
             }
         }
+        if dice.chance(100) {
+            deeds.push((dice.below(300), Deed::Poison));
+        }
         deeds.sort_by_key(|(at, _)| *at);
         let reconcile = if dice.chance(250) { Reconcile::Person } else { Reconcile::Search };
         let token_secs = *dice.pick(&[100, 150, 300, 7_200]);
         let lag_secs = *dice.pick(&[0, 20, 30, 400]);
-        Self { name: "by chance".to_owned(), reconcile, lag_secs, token_secs, posts, deeds, people }
+        let (rotates, disorder) = (dice.chance(700), dice.chance(300));
+        Self { name: "by chance".to_owned(), reconcile, lag_secs, token_secs, posts, deeds, people, rotates, disorder }
     }
 }

@@ -2,7 +2,9 @@
 //! clock that nobody waits for.
 
 use std::cell::{Cell, RefCell};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -26,7 +28,7 @@ use edge::random::Random;
 use http::header::{CONTENT_TYPE, COOKIE, IF_MATCH, ORIGIN, SET_COOKIE};
 use http::{Method, Request};
 use jiff::{SignedDuration, Timestamp};
-use local::aws::{Aws, ensure_table};
+use local::aws::{Aws, Reader, Sandbox, ensure_table};
 use local::gateway::{Caller, Gateway, NoAnswer};
 use local::variables::{SECRETS_PREFIX, source, tables};
 use platforms::Platforms;
@@ -39,10 +41,13 @@ use url::Url;
 
 use crate::actor::{Actor, End, Invocation, Morgue};
 use crate::dice::Dice;
-use crate::network::Network;
+use crate::network::{Held, Network};
 use crate::plan::{Injector, Plan as FaultPlan, Side, aws_fault};
 use crate::scenario::Scenario;
+use crate::watch::Watch;
 
+/// The operations that change a table.
+pub(crate) const WRITES: [&str; 5] = ["PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"];
 /// The port that addresses name; nothing listens on it.
 const PORT: u16 = 3000;
 /// What the API's functions may take, as in the template.
@@ -62,12 +67,31 @@ pub(crate) struct Person {
     csrf_token: String,
 }
 
-/// What stands in the tables when a run begins, made once by the product itself.
+/// What stands in the tables when a run begins, made once a thread by the product itself.
 struct Template {
+    sandbox: Sandbox,
     began: Timestamp,
     people: Vec<Person>,
-    items: Vec<(String, Vec<Value>)>,
 }
+
+/// A story's beginning: accounts connected, posts written. What breaks comes later, so runs of one story begin alike.
+struct Beginning {
+    /// The story and the seed.
+    of: String,
+    connections: Vec<Connection>,
+    posts: Vec<Value>,
+    held: Held,
+    dice: Dice,
+}
+
+thread_local! {
+    static TEMPLATE: RefCell<Option<Rc<Template>>> = const { RefCell::new(None) };
+    static BEGINNING: RefCell<Option<Beginning>> = const { RefCell::new(None) };
+}
+
+/// The names under which the tables are kept.
+const SIGNED_UP: &str = "signed up";
+const BEGUN: &str = "begun";
 
 /// One run's product and what is around it.
 pub(crate) struct World {
@@ -77,6 +101,8 @@ pub(crate) struct World {
     pub(crate) clock: Clock,
     pub(crate) network: Network,
     pub(crate) injector: Injector,
+    pub(crate) watch: Arc<Mutex<Watch>>,
+    pub(crate) reader: Reader,
     pub(crate) publisher: publisher::Deps,
     pub(crate) sweeper: sweeper::Deps,
     pub(crate) quota_reset: quota_reset::Deps,
@@ -89,6 +115,8 @@ pub(crate) struct World {
     pub(crate) disconnected: RefCell<Vec<(usize, Timestamp)>>,
     pub(crate) changed: Notify,
     pub(crate) live: Cell<usize>,
+    /// In which order the queue hands out, where that is left to chance.
+    pub(crate) order: RefCell<Option<Dice>>,
     gateway: Gateway<Router>,
     actors: Cell<usize>,
     morgue: Morgue,
@@ -107,18 +135,16 @@ impl World {
         let template = template().await?;
         let began = template.began;
         let (true_clock, clock) = clocks(began);
-        let aws = Aws::in_memory(&format!("us-run-{seed}"), true_clock.clone())?;
-        create_tables(&aws).await?;
-        put_secrets(&aws)?;
-        for (table, items) in &template.items {
-            for item in items {
-                aws.tables("PutItem", &json!({ "TableName": table, "Item": item }))?;
-            }
-        }
+        let of = plan.is_exact().then(|| format!("{seed} {scenario:?}"));
+        let begun = of.is_some() && BEGINNING.with_borrow(|beginning| beginning.as_ref().map(|begun| &begun.of) == of.as_ref());
+        template.sandbox.rewind(if begun { BEGUN } else { SIGNED_UP })?;
+        let aws = template.sandbox.open(&region(), true_clock.clone())?;
+        let watch = Arc::new(Mutex::new(Watch::new(plan.is_exact())));
         let injector = Injector::new(plan);
         let network = Network::new(aws.clone(), injector.clone(), true_clock.clone(), scenario, tables().posts);
         let hook = injector.clone();
-        let random = random(seed);
+        let dice = Arc::new(Mutex::new(Dice::new(seed, 1)));
+        let random = random(dice.clone());
         let functions = Functions::new(&aws, &clock, &random, &network)?;
         let mut world = Self {
             queue: aws_sdk_sqs::Client::new(&aws.sdk_config()),
@@ -127,6 +153,8 @@ impl World {
             clock: true_clock,
             network,
             injector,
+            watch,
+            reader: template.sandbox.reader(),
             publisher: functions.publisher,
             sweeper: functions.sweeper,
             quota_reset: functions.quota_reset,
@@ -137,22 +165,72 @@ impl World {
             disconnected: RefCell::default(),
             changed: Notify::new(),
             live: Cell::new(0),
+            order: RefCell::new(scenario.disorder.then(|| Dice::new(seed, 4))),
             gateway: functions.gateway,
             actors: Cell::new(0),
             morgue: Arc::default(),
         };
-        for person in 0..scenario.people {
-            let connection = world.connect(person, SignedDuration::from_secs(scenario.token_secs)).await?;
-            world.connections.push(connection);
+        if begun {
+            world.begin_again(&dice);
+        } else {
+            world.begin(scenario).await?;
+            if let Some(of) = of {
+                template.sandbox.keep(BEGUN)?;
+                let (connections, posts) = (world.connections.clone(), world.posts.borrow().clone());
+                let dice = dice.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                BEGINNING.set(Some(Beginning { of, connections, posts, held: world.network.keep(), dice }));
+            }
         }
-        for n in 0..scenario.posts.len() {
-            world.write(scenario, n).await?;
-        }
+        // What comes now is the same whether the beginning was made or put back; and it is another chance than the beginning's, from
+        // which tokens of transactions came that must not come again.
+        fastrand::seed(!seed);
+        world.watch_posts();
         world.aws.on_call(Box::new(move |call| {
             let kind = hook.decide(Side::Aws, &format!("{}.{}", call.service, call.operation))?;
             aws_fault(kind)
         }));
         Ok(world)
+    }
+
+    async fn begin(&mut self, scenario: &Scenario) -> anyhow::Result<()> {
+        for person in 0..scenario.people {
+            let connection = self.connect(person, SignedDuration::from_secs(scenario.token_secs)).await?;
+            self.connections.push(connection);
+        }
+        for n in 0..scenario.posts.len() {
+            self.write(scenario, n).await?;
+        }
+        Ok(())
+    }
+
+    /// The tables are put back already.
+    fn begin_again(&mut self, dice: &Mutex<Dice>) {
+        BEGINNING.with_borrow(|beginning| {
+            let Some(begun) = beginning else { return };
+            self.connections.clone_from(&begun.connections);
+            self.posts.borrow_mut().clone_from(&begun.posts);
+            self.network.put_back(begun.held.clone());
+            *dice.lock().unwrap_or_else(PoisonError::into_inner) = begun.dice.clone();
+        });
+    }
+
+    /// From now on each write is looked at.
+    fn watch_posts(&self) {
+        let reader = self.reader.clone();
+        let (watch, injector, clock, posts) = (self.watch.clone(), self.injector.clone(), self.clock.clone(), tables().posts);
+        let look = move || match reader.items(&posts, "POST#*", "POST#*#*") {
+            Ok(rows) => {
+                let wrong = watch.lock().unwrap_or_else(PoisonError::into_inner).look(&rows, clock.now());
+                wrong.into_iter().for_each(|what| injector.violation(what));
+            }
+            Err(error) => injector.violation(format!("the posts cannot be read: {error:#}")),
+        };
+        look();
+        self.aws.after_call(Box::new(move |service, operation| {
+            if service == "dynamodb" && WRITES.contains(&operation) {
+                look();
+            }
+        }));
     }
 
     async fn connect(&self, person: usize, life: SignedDuration) -> anyhow::Result<Connection> {
@@ -175,11 +253,14 @@ impl World {
         let written = scenario.posts[n];
         let due = self.began + SignedDuration::from_secs(written.due_secs);
         let twin_of = if written.same_text { n - 1 } else { n };
-        let body = json!({
+        let mut body = json!({
             "content": text(twin_of, 1),
             "targets": [{ "connection_id": self.connections[written.person].id.as_str() }],
             "scheduled_for": due.to_string(),
         });
+        if written.late_secs > 0 {
+            body["latest_at"] = json!((due + SignedDuration::from_secs(written.late_secs)).to_string());
+        }
         let reply = self.request(written.person, Method::POST, "/api/posts", Some(&body), None).await;
         anyhow::ensure!(reply.status == 201, "{reply:?}");
         self.posts.borrow_mut().push(reply.json["items"][0].clone());
@@ -236,8 +317,7 @@ fn clocks(began: Timestamp) -> (Clock, Clock) {
     (true_clock, seen)
 }
 
-fn random(seed: u64) -> Random {
-    let dice = Mutex::new(Dice::new(seed, 1));
+fn random(dice: Arc<Mutex<Dice>>) -> Random {
     Random::from_fn(move |bytes| dice.lock().unwrap_or_else(PoisonError::into_inner).fill(bytes))
 }
 
@@ -345,14 +425,20 @@ async fn enter(function: &Router, event: Value) -> Result<ApiGatewayV2httpRespon
     Ok(edge::http_event::answer(function.clone(), event).await)
 }
 
-/// Made by the first run of the process. A run that begins meanwhile makes its own: they are the same.
-async fn template() -> anyhow::Result<&'static Template> {
-    static TEMPLATE: OnceLock<Template> = OnceLock::new();
-    if let Some(template) = TEMPLATE.get() {
+/// A region of its own for each run: the SDK keeps its budget of retries by region for the whole process, and a run that finds
+/// the budget of an earlier one is not the same run.
+fn region() -> String {
+    static RUNS: AtomicU64 = AtomicU64::new(0);
+    format!("us-run-{}", RUNS.fetch_add(1, Ordering::Relaxed))
+}
+
+async fn template() -> anyhow::Result<Rc<Template>> {
+    if let Some(template) = TEMPLATE.with_borrow(Clone::clone) {
         return Ok(template);
     }
-    let made = make_template().await.context("signing people up")?;
-    Ok(TEMPLATE.get_or_init(|| made))
+    let made = Rc::new(make_template().await.context("signing people up")?);
+    TEMPLATE.set(Some(made.clone()));
+    Ok(made)
 }
 
 /// People sign up and redeem a certificate; nearly a cycle later they sign in again.
@@ -360,10 +446,11 @@ async fn make_template() -> anyhow::Result<Template> {
     let ahead = Arc::new(Mutex::new(Timestamp::from_second(SIGN_UP)?));
     let read = ahead.clone();
     let clock = Clock::from_fn(move || *read.lock().unwrap_or_else(PoisonError::into_inner));
-    let aws = Aws::in_memory("us-template-1", clock.clone())?;
+    let sandbox = Sandbox::new()?;
+    let aws = sandbox.open(&region(), clock.clone())?;
     create_tables(&aws).await?;
     put_secrets(&aws)?;
-    let random = random(7);
+    let random = random(Arc::new(Mutex::new(Dice::new(7, 1))));
     let (host, sdk) = (host(&clock, &random)?, aws.sdk_config());
     let gateway = Gateway::new(vec![(onboarding::PATHS, onboarding::router(onboarding::Deps::new(&host, &sdk)?))]);
     let mut people = Vec::new();
@@ -376,13 +463,8 @@ async fn make_template() -> anyhow::Result<Template> {
     for person in 0..PEOPLE {
         people.push(sign_in(&aws, &gateway, &clock, person).await?);
     }
-    let tables = tables();
-    let mut items = Vec::new();
-    for table in [tables.users, tables.posts, tables.ledger, tables.sessions] {
-        let scanned = aws.tables("Scan", &json!({ "TableName": table }))?;
-        items.push((table, scanned["Items"].as_array().cloned().unwrap_or_default()));
-    }
-    Ok(Template { began, people, items })
+    sandbox.keep(SIGNED_UP)?;
+    Ok(Template { sandbox, began, people })
 }
 
 async fn sign_in(aws: &Aws, gateway: &Gateway<Router>, clock: &Clock, person: usize) -> anyhow::Result<Person> {

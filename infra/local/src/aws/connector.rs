@@ -1,5 +1,8 @@
 //! The seam: an HTTP client for the SDK that reaches the engines of this process.
 
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
 use aws_smithy_runtime_api::client::http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
@@ -111,7 +114,11 @@ impl Aws {
             Some(Fault::EmptyIndex) if is_index_query(&call) => {
                 to_http(call.service.protocol().answer(Ok(r#"{"Items":[],"Count":0,"ScannedCount":0}"#.to_owned())))
             }
-            Some(Fault::EmptyIndex | Fault::GiveWay) => {
+            Some(Fault::StaleIndex) => to_http(self.stale_index(&call).unwrap_or_else(|| self.serve(&call))),
+            Some(Fault::StaleSecret(behind)) if call.service == Service::Secrets && self.is_young(&call, behind) => {
+                to_http(call.service.protocol().answer(Err(secrets::unknown())))
+            }
+            Some(Fault::EmptyIndex | Fault::StaleSecret(_) | Fault::GiveWay) => {
                 tokio::task::yield_now().await;
                 to_http(self.serve(&call))
             }
@@ -119,6 +126,33 @@ impl Aws {
     }
 
     fn serve(&self, call: &Call<'_>) -> Answer {
+        self.0.served.fetch_add(1, Ordering::Relaxed);
+        let answer = self.carry_out(call);
+        self.remember_index(call, &answer);
+        self.0.watch.served(call.service.name(), &call.operation);
+        answer
+    }
+
+    /// What a query on an index was answered last, for the same key of the index.
+    fn stale_index(&self, call: &Call<'_>) -> Option<Answer> {
+        self.0.watch.index_answer(&index_key(call)?).map(|body| call.service.protocol().answer(Ok(body)))
+    }
+
+    fn remember_index(&self, call: &Call<'_>, answer: &Answer) {
+        if answer.status == 200
+            && self.0.watch.has_hook()
+            && let Some(key) = index_key(call)
+        {
+            self.0.watch.remember_index(key, answer.body.clone());
+        }
+    }
+
+    fn is_young(&self, call: &Call<'_>, behind: Duration) -> bool {
+        let since = self.0.clock.now() - behind;
+        call.operation == "GetSecretValue" && self.0.file.transaction(|tx| secrets::is_younger(tx, call.body, since)).unwrap_or(false)
+    }
+
+    fn carry_out(&self, call: &Call<'_>) -> Answer {
         let now = self.0.clock.now();
         let file = &self.0.file;
         let outcome = match call.service {
@@ -173,8 +207,17 @@ fn conflict(call: &Call<'_>) -> Answer {
 }
 
 fn is_index_query(call: &Call<'_>) -> bool {
-    let body = || serde_json::from_slice::<serde_json::Value>(call.body).unwrap_or_default();
-    call.service == Service::Dynamodb && call.operation == "Query" && body()["IndexName"].is_string()
+    index_key(call).is_some()
+}
+
+/// An index with the key that is asked for, where a query is on one.
+fn index_key(call: &Call<'_>) -> Option<String> {
+    if call.service != Service::Dynamodb || call.operation != "Query" {
+        return None;
+    }
+    let body = serde_json::from_slice::<serde_json::Value>(call.body).ok()?;
+    let index = body["IndexName"].as_str()?;
+    Some(format!("{index} {}", body["ExpressionAttributeValues"][":pk"]))
 }
 
 fn to_http(answer: Answer) -> Result<HttpResponse, ConnectorError> {

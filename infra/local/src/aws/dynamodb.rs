@@ -29,6 +29,11 @@ impl Dynamodb {
         Ok(Self { database: Database::memory()? })
     }
 
+    /// Tables that stand behind an address of SQLite's, as long as any connection to it does.
+    pub(crate) fn shared(address: &str) -> anyhow::Result<Self> {
+        Ok(Self { database: Database::new(address)? })
+    }
+
     pub(crate) fn serve(&self, operation: &str, body: &[u8]) -> Answer {
         match self.run(operation, body) {
             Ok(body) => Answer { status: 200, content_type: CONTENT_TYPE, error_type: None, body },

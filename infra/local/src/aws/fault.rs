@@ -32,6 +32,10 @@ pub enum Fault {
     LandLate(Duration),
     /// An index that is behind: a query on one finds nothing. Elsewhere nothing happens.
     EmptyIndex,
+    /// An index that is behind: a query on one is answered as it was the last time, if it was. Elsewhere nothing happens.
+    StaleIndex,
+    /// A vault that is behind: a version of a secret that is younger than this is not found yet. Elsewhere nothing happens.
+    StaleSecret(Duration),
     /// The caller gives way once more before the service sees the call: whoever drives it may let it wait there.
     GiveWay,
     /// The service refuses the call with this code, and does nothing.
@@ -41,9 +45,15 @@ pub enum Fault {
 /// Decides for each call whether, and how, it breaks.
 pub type Hook = Box<dyn Fn(&CallInfo) -> Option<Fault> + Send + Sync>;
 
+/// Is told of each call that was carried out, right after it was.
+pub type Afterwards = Box<dyn Fn(&str, &str) + Send + Sync>;
+
 #[derive(Default)]
 pub(crate) struct Watch {
     hook: RwLock<Option<Hook>>,
+    afterwards: RwLock<Option<Afterwards>>,
+    /// What indexes answered last.
+    indexes: Mutex<BTreeMap<String, String>>,
     calls: Mutex<BTreeMap<String, u64>>,
 }
 
@@ -57,6 +67,29 @@ impl Watch {
         let name = format!("{}.{}", call.service, call.operation);
         *self.calls.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default() += 1;
         self.hook.read().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(|hook| hook(call))
+    }
+
+    pub(crate) fn has_hook(&self) -> bool {
+        self.hook.read().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    pub(crate) fn remember_index(&self, key: String, answer: String) {
+        self.indexes.lock().unwrap_or_else(PoisonError::into_inner).insert(key, answer);
+    }
+
+    pub(crate) fn index_answer(&self, key: &str) -> Option<String> {
+        self.indexes.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    pub(crate) fn set_afterwards(&self, afterwards: Afterwards) {
+        *self.afterwards.write().unwrap_or_else(PoisonError::into_inner) = Some(afterwards);
+    }
+
+    /// A call was carried out.
+    pub(crate) fn served(&self, service: &str, operation: &str) {
+        if let Some(afterwards) = self.afterwards.read().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            afterwards(service, operation);
+        }
     }
 
     pub(crate) fn calls(&self) -> BTreeMap<String, u64> {

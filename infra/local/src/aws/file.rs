@@ -1,7 +1,7 @@
 //! The one SQLite file of queue, schedules, secrets and texts.
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -74,10 +74,14 @@ impl File {
         Ok(Self(Mutex::new(connection)))
     }
 
+    pub(crate) fn connection(&self) -> MutexGuard<'_, Connection> {
+        // A panic in the middle of a transaction drops it, which rolls it back: the connection behind the lock is whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Runs `work` as one transaction: a refusal takes all of it back.
     pub(crate) fn transaction<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T, Refusal>) -> Result<T, Refusal> {
-        // A panic inside `work` drops the transaction, which rolls it back: the connection behind the lock is whole.
-        let mut connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut connection = self.connection();
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let done = work(&tx)?;
         tx.commit()?;

@@ -74,6 +74,14 @@ pub(crate) fn set_current(tx: &Transaction<'_>, name: &str, value: &SecretString
     add_version(tx, name, &version, value.expose_secret(), now)
 }
 
+/// Whether the version that a read names was written after `since`.
+pub(crate) fn is_younger(tx: &Transaction<'_>, read: &[u8], since: Timestamp) -> Result<bool, Refusal> {
+    let read: Read = from_json(read)?;
+    let sql = "SELECT created_ms FROM secret_versions WHERE name = ?1 AND version = ?2";
+    let created: Option<i64> = tx.query_row(sql, params![name_of(&read.secret_id), read.version_id], |row| row.get(0)).optional()?;
+    Ok(created.is_some_and(|created| created > since.as_millisecond()))
+}
+
 /// Every name there is.
 pub(crate) fn names(tx: &Transaction<'_>) -> Result<Vec<String>, Refusal> {
     let mut statement = tx.prepare_cached("SELECT DISTINCT name FROM secret_versions ORDER BY name")?;
@@ -214,7 +222,7 @@ fn taken(message: &str) -> Refusal {
     Refusal::new("ResourceExistsException", message)
 }
 
-fn unknown() -> Refusal {
+pub(crate) fn unknown() -> Refusal {
     Refusal::new("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
 }
 

@@ -165,7 +165,7 @@ impl Store {
         puts.push(put(table, to_item(Key::event(user, id, change.post.rev), change.event)));
         puts.extend(change.bound_key().map(|key| {
             let item = to_item(key, std::collections::BTreeMap::from([("post_id", id.as_str()), ("user_id", user.as_str())]));
-            put(table, item).condition_expression("attribute_not_exists(pk)")
+            put(table, item).condition_expression(unbound())
         }));
         let check = change.usable.map(|connection| self.usable_check(connection));
         puts.into_iter().map(transact_put).chain(check).collect()
@@ -183,6 +183,15 @@ impl Store {
         }
         moved(standing)
     }
+}
+
+/// The condition under which a platform's post becomes one of ours.
+fn unbound() -> &'static str {
+    #[cfg(feature = "planted")]
+    if domain::planted::is(domain::planted::Bug::SettleWithoutCondition) {
+        return "attribute_not_exists(pk) OR attribute_exists(pk)";
+    }
+    "attribute_not_exists(pk)"
 }
 
 fn moved(standing: Option<Item>) -> Result<Commit, StoreError> {
