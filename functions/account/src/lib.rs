@@ -1,7 +1,7 @@
 //! What a signed-in person sees and manages beside their posts: session, account, quota, platforms and connections.
 //!
 //! *Trigger:* HTTP, the addresses of [`PATHS`], and every address that no other function has.
-//! *Reads:* users, cycles and their history, connections, sessions, posts, choices. *Writes:* sessions, connections, choices, the vault;
+//! *Reads:* users, cycles, their history and what they came to, connections, sessions, posts, choices. *Writes:* sessions, connections, choices, the vault;
 //! a grant is taken back at its platform.
 //! *On failure:* 503, and the caller repeats; every call can be repeated.
 
@@ -11,6 +11,7 @@ mod list_connections;
 mod list_platforms;
 mod manage_sessions;
 mod read_account;
+mod read_cycles;
 mod read_quota;
 mod trouble;
 
@@ -43,6 +44,7 @@ pub const PATHS: &[&str] = &[
     "/api/user/status",
     "/api/quota",
     "/api/quota/history",
+    "/api/analytics/cycles",
     "/api/platforms",
     "/api/connections",
     "/api/connections/{id}",
@@ -62,6 +64,7 @@ pub const PATHS: &[&str] = &[
     read_account::status,
     read_quota::quota,
     read_quota::history,
+    read_cycles::list,
     list_platforms::list,
     list_connections::list,
     disconnect::disconnect,
@@ -151,6 +154,7 @@ pub fn router(deps: Deps) -> Router {
         .route("/api/user/status", get(read_account::status))
         .route("/api/quota", get(read_quota::quota))
         .route("/api/quota/history", get(read_quota::history))
+        .route("/api/analytics/cycles", get(read_cycles::list))
         .route("/api/platforms", get(list_platforms::list))
         .route("/api/connections", get(list_connections::list))
         .route("/api/connections/{id}", delete(disconnect::disconnect))

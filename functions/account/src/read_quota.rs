@@ -27,12 +27,16 @@ pub(crate) struct HistoryJson {
     new_total: u32,
     previous_remaining: u32,
     new_remaining: u32,
+    /// An operator's words; only where an operator changed something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    note: Option<String>,
 }
 
 impl From<HistoryEntry> for HistoryJson {
     fn from(entry: HistoryEntry) -> Self {
-        let HistoryEntry { id, at, reason, post_id, actor, previous_total, new_total, previous_remaining, new_remaining } = entry;
-        Self { id, at, change_reason: reason, post_id, actor, previous_total, new_total, previous_remaining, new_remaining }
+        let HistoryEntry { id, at, reason, post_id, actor, previous_total, new_total, previous_remaining, new_remaining, note } = entry;
+        Self { id, at, change_reason: reason, post_id, actor, previous_total, new_total, previous_remaining, new_remaining, note }
     }
 }
 

@@ -15,6 +15,7 @@ use domain::people::gift::{self, GUESSES_BY_ADDRESS, GUESSES_BY_USER, GiftHash, 
 use domain::people::limit::{AddressHash, Subject};
 use domain::people::{GiftCertificate, GiftCode};
 use domain::plan::Plan;
+use domain::plan_change::cycles_needed_from;
 use domain::user::User;
 use edge::contract::QuotaJson;
 use edge::http_event::ClientAddress;
@@ -140,8 +141,8 @@ async fn redeem(deps: &Deps, user: &UserId, hash: &GiftHash) -> Result<(Plan, Cy
             Redeemed::Now(gift) => gift,
             Redeemed::AlreadyYours(gift) => return repeated(deps, &user, &gift, now).await,
         };
-        let cycles = match user.subscription.filter(|plan| plan.active) {
-            Some(plan) => deps.store.cycles_from(&user.id, plan.cycle_at(now).start).await?,
+        let cycles = match user.subscription {
+            Some(_) => deps.store.cycles_from(&user.id, cycles_needed_from(now)).await?,
             None => Vec::new(),
         };
         let Grant { user, changes } = gift::grant(gift.plan, user, &cycles, now, || deps.random.bytes())?;

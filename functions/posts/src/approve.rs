@@ -18,7 +18,7 @@ use crate::{Deps, answer, arm, reserve, trouble};
 /// Other posts of the cycle may be approved or settled at the same time.
 const ROUNDS_MAX: usize = 12;
 
-/// Approves a draft: the post, its place in the cycle and the history in one transaction, then the wake-up. Approving
+/// Approves a draft, or a post that is held because its cycle had lost its place: the post, its place in the cycle and the history in one transaction, then the wake-up. Approving
 /// twice is approving once.
 #[utoipa::path(post, path = "/api/posts/{id}/approve", operation_id = "approve_post", tag = "posts",
     params(("id" = PostId, Path)), request_body = Option<NoFields>, security(("session" = [], "csrf" = [])),
@@ -38,9 +38,9 @@ pub(crate) async fn approve(State(deps): State<Deps>, signed_in: SignedIn, Path(
     if !connection.is_some_and(|connection| connection.is_usable()) {
         return Err(Problem::new(ProblemCode::ConnectionUnusable));
     }
-    let plan = reserve::plan(&deps, user).await?;
     let mut standing = post;
     for _ in 0..ROUNDS_MAX {
+        let plan = reserve::plan(&deps, user).await?;
         let now = deps.clock.now();
         if now > standing.latest_at {
             return Err(Problem::new(ProblemCode::ValidationFailed).with_error("/scheduled_for", "due_in_past", "Choose a time to come."));
@@ -50,7 +50,8 @@ pub(crate) async fn approve(State(deps): State<Deps>, signed_in: SignedIn, Path(
         let cycle_start = ledger.as_ref().map_or(now, |change| change.cycle.span.start);
         let approved = standing.clone().approve(cycle_start, near, now).map_err(trouble::refused)?;
         let ledger = ledger?;
-        let event = Event { at: now, from: Some(Status::Draft), to: Status::Scheduled, actor: Actor::User, note: "approved".to_owned() };
+        let event =
+            Event { at: now, from: Some(standing.status()), to: Status::Scheduled, actor: Actor::User, note: "approved".to_owned() };
         let change = PostChange { ledger: &[ledger], ..PostChange::of(&approved, &writer, &event) };
         match deps.store.commit(&change).await.map_err(trouble::store)? {
             Commit::Done => {
@@ -70,5 +71,5 @@ pub(crate) async fn approve(State(deps): State<Deps>, signed_in: SignedIn, Path(
 }
 
 fn is_approved(post: &Post) -> bool {
-    matches!(post.status(), Status::Scheduled | Status::Publishing | Status::Processing | Status::Published)
+    matches!(post.status(), Status::Scheduled | Status::Publishing | Status::Processing | Status::Published) && !post.is_held()
 }

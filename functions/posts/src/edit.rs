@@ -49,7 +49,8 @@ pub(crate) struct EditPost {
     media: Vec<String>,
 }
 
-/// Changes a draft or a scheduled post under a new version. A scheduled one stays scheduled; if its new time lies in
+/// Changes a draft or a scheduled post under a new version. A scheduled one stays scheduled, and one that waits for a place goes
+/// on waiting until it is approved again; if its new time lies in
 /// another cycle, its place moves there in the same transaction.
 #[utoipa::path(patch, path = "/api/posts/{id}", operation_id = "edit_post", tag = "posts",
     params(("id" = PostId, Path), ("If-Match" = String, Header, pattern = "^\"[0-9]+\"$", description = "The `ETag` that was read.", example = "\"1\"")),
@@ -88,7 +89,7 @@ pub(crate) async fn edit(
         let event = Event { at: now, from: Some(from), to: from, actor: Actor::User, note: "edited".to_owned() };
         let change = PostChange { content: Some(&content), ledger: &ledger, ..PostChange::of(&edited, &writer, &event) };
         if matches!(deps.store.commit(&change).await.map_err(trouble::store)?, Commit::Done) {
-            if from == Status::Scheduled {
+            if from == Status::Scheduled && !edited.is_held() {
                 arm::arm(&deps, &edited).await;
                 arm::disarm(&deps, &post).await;
             }
@@ -152,7 +153,7 @@ async fn moved_place(deps: &Deps, post: &Post, edit: Edit) -> Result<Option<(Edi
         return Ok(Some((edit, Vec::new())));
     }
     let plan = reserve::plan(deps, &post.user_id).await?;
-    let wanted = plan.cycle_at(due_at).start;
+    let wanted = plan.cycle_start(due_at);
     if wanted == held {
         return Ok(Some((edit, Vec::new())));
     }

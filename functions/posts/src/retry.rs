@@ -5,7 +5,6 @@ use axum::response::Response;
 use cloud::timer::is_near;
 use domain::id::{HistoryId, PostId};
 use domain::ledger::Actor;
-use domain::plan::Subscription;
 use domain::post::{Event, Post, Refused, Status};
 use edge::json::{Json, Path};
 use edge::problem::{Problem, ProblemCode};
@@ -58,9 +57,8 @@ pub(crate) async fn retry(
     if !connection.is_some_and(|connection| connection.is_usable()) {
         return Err(Problem::new(ProblemCode::ConnectionUnusable));
     }
-    let plan = reserve::plan(&deps, user).await?;
     for _ in 0..ROUNDS_MAX {
-        match schedule(&deps, &standing, times, &plan, &writer).await? {
+        match schedule(&deps, &standing, times, &writer).await? {
             (retried, Commit::Done) => {
                 tracing::info!(post_id = %id, user_id = %user, version = retried.version, due_at = %retried.due_at, "retried");
                 arm::arm(&deps, &retried).await;
@@ -79,15 +77,15 @@ async fn schedule(
     deps: &Deps,
     standing: &Post,
     (due_at, latest_at): (Timestamp, Timestamp),
-    plan: &Subscription,
     writer: &str,
 ) -> Result<(Post, Commit), Problem> {
     let from = standing.status();
     if !is_over(standing) {
         return Err(trouble::refused(Refused::WrongState(from)));
     }
+    let plan = reserve::plan(deps, &standing.user_id).await?;
     let now = deps.clock.now();
-    let ledger = reserve::reserve(deps, (&standing.user_id, &standing.id), plan, due_at.max(now)).await?;
+    let ledger = reserve::reserve(deps, (&standing.user_id, &standing.id), &plan, due_at.max(now)).await?;
     let times = (due_at, latest_at);
     let retried = standing.clone().retry(times, ledger.cycle.span.start, is_near(due_at, now), now).map_err(trouble::refused)?;
     let event = Event { at: now, from: Some(from), to: Status::Scheduled, actor: Actor::User, note: "tried again".to_owned() };

@@ -1,50 +1,88 @@
-//! Closing one cycle and opening the next.
+//! What one cycle of the index wants done.
 
+use domain::id::UserId;
 use domain::ledger::{Actor, Cause, ChangeReason, Cycle, LedgerChange};
 use jiff::Timestamp;
-use store::{Closing, StoreError};
+use store::{AtItsEnd, Closing, StoreError};
 
 use crate::Deps;
 
 /// Posts may settle in the cycle at the same time.
 const ROUNDS_MAX: usize = 10;
+/// Cycles of one user that are closed one after the other: more than two years of a job that did not run.
+const CYCLES_MAX: usize = 30;
 
-/// What became of one cycle of the index.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Followed {
-    /// It is closed by this call.
-    Closed,
-    /// It was closed before, or is not there: the index was behind.
-    Before,
+/// What became of a cycle of the index, and of those after it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Followed {
+    /// Cycles closed.
+    pub(crate) closed: usize,
+    /// Cycles opened.
+    pub(crate) opened: usize,
+    /// Posts held.
+    pub(crate) held: usize,
+    /// Closed cycles told anew.
+    pub(crate) told: usize,
 }
 
-/// Closes a cycle that has ended and, while the plan runs, opens the one that follows: in one transaction.
-pub(crate) async fn follow(deps: &Deps, ended: &Closing) -> Result<Followed, StoreError> {
+/// Closes a cycle that has ended and, while the plan runs, opens the one that follows, in one transaction; then the same for that
+/// one, if it has ended too. A cycle that was closed before, or is not there, is left alone: the index was behind.
+pub(crate) async fn follow(deps: &Deps, hint: &Closing) -> Result<Followed, StoreError> {
+    let (mut followed, mut start) = (Followed::default(), hint.start);
+    for _ in 0..CYCLES_MAX {
+        match close(deps, &hint.user_id, start, &mut followed).await? {
+            Some(next) if next.span.end <= deps.clock.now() => start = next.span.start,
+            _ => break,
+        }
+    }
+    Ok(followed)
+}
+
+/// Holds the posts that a cycle has promised too many, closes it, if it has ended, and returns the one that was opened by it.
+async fn close(deps: &Deps, user: &UserId, start: Timestamp, followed: &mut Followed) -> Result<Option<Cycle>, StoreError> {
+    let mut has_held = false;
     for _ in 0..ROUNDS_MAX {
         let now = deps.clock.now();
-        let cycle = deps.store.cycle(&ended.user_id, ended.start).await?;
-        let Some(cycle) = cycle.filter(|cycle| cycle.closed_at.is_none() && cycle.span.end <= now) else { return Ok(Followed::Before) };
+        let read = deps.store.at_its_end(user, start).await?;
+        // Once: posts that are under way keep their place, and the next run looks again.
+        if !has_held && read.cycle.as_ref().is_some_and(|cycle| cycle.to_hold() > 0) {
+            has_held = true;
+            followed.held += deps.store.hold_beyond_quota(user, start, || cause(deps, deps.clock.now())).await?;
+            continue;
+        }
+        let Some(cycle) = read.cycle.as_ref().filter(|cycle| cycle.span.end <= now && !cycle.told) else { return Ok(None) };
+        if cycle.closed_at.is_some() {
+            if deps.store.commit_ledger(&[cycle.retell(now)]).await? {
+                tracing::info!(user_id = %user, cycle_start = %start, "a closed cycle was told anew");
+                followed.told += 1;
+                return Ok(None);
+            }
+            continue;
+        }
         let mut changes = vec![cycle.close(cause(deps, now))];
-        changes.extend(next(deps, &cycle, now).await?);
+        changes.extend(next(deps, cycle, &read, now));
         if deps.store.commit_ledger(&changes).await? {
-            tracing::info!(user_id = %ended.user_id, cycle_start = %ended.start, opened = changes.len() > 1, "a cycle ended");
-            return Ok(Followed::Closed);
+            let opened = changes.into_iter().nth(1).map(|change| change.cycle);
+            tracing::info!(user_id = %user, cycle_start = %start, opened = opened.is_some(), "a cycle ended");
+            followed.closed += 1;
+            followed.opened += usize::from(opened.is_some());
+            return Ok(opened);
         }
     }
     Err(StoreError::Contended { doing: "closing a cycle" })
 }
 
 /// The change that opens the following cycle; none if the plan has ended or an approval has opened it already.
-async fn next(deps: &Deps, ended: &Cycle, now: Timestamp) -> Result<Option<LedgerChange>, StoreError> {
-    let user = deps.store.user(&ended.user_id).await?;
-    let Some(plan) = user.and_then(|user| user.subscription).filter(|plan| plan.active) else { return Ok(None) };
-    // A plan that began anew has cycles of its own.
+fn next(deps: &Deps, ended: &Cycle, read: &AtItsEnd, now: Timestamp) -> Option<LedgerChange> {
+    let user = read.user.as_ref()?;
+    let plan = user.subscription.filter(|plan| plan.active)?;
+    // A plan that began anew has cycles of its own, and the one that was cut short by it is followed already.
     let span = plan.cycle_at(ended.span.end);
-    if span.start != ended.span.end || deps.store.cycle(&ended.user_id, span.start).await?.is_some() {
-        return Ok(None);
+    if ended.is_cut_short() || span.start != ended.span.end || read.next.as_ref().is_some_and(|next| next.span.start == span.start) {
+        return None;
     }
-    let fresh = Cycle::open(ended.user_id.clone(), span, plan.plan, now);
-    Ok(Some(fresh.opening(ChangeReason::CycleOpened, cause(deps, now))))
+    let fresh = Cycle::open(user.id.clone(), span, plan.plan, now);
+    Some(fresh.opening(ChangeReason::CycleOpened, cause(deps, now)).under(user.rev))
 }
 
 fn cause(deps: &Deps, at: Timestamp) -> Cause {

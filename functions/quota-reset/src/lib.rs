@@ -1,13 +1,16 @@
-//! Closes the cycles that have ended and opens the ones that follow.
+//! Closes the cycles that have ended, tells what they came to, and opens the ones that follow.
 //!
-//! *Trigger:* a schedule, every hour. *Reads:* the index of cycles by their end, cycles, users.
-//! *Writes:* cycles and their history.
-//! *On failure:* run again; a cycle is closed and followed in one transaction, once. No post waits for this: approval opens a
+//! *Trigger:* a schedule, every hour; another every night, for the audit, which reads alone. *Reads:* the index of cycles that want
+//! something done, cycles, users, posts.
+//! *Writes:* cycles, their history and their analytics; posts that are held, because their cycle no longer has their place.
+//! *On failure:* run again; a cycle is closed, told and followed in one transaction, once. No post waits for this: approval opens a
 //! cycle that it needs, and a post settles in the cycle that it was approved in.
 
+mod audit;
 mod follow;
 mod run;
 
+pub use audit::{Audited, audit};
 pub use run::{Closed, run};
 
 use aws_config::SdkConfig;
@@ -16,12 +19,13 @@ use edge::config::{self, ConfigError, variables};
 use edge::host::Host;
 use edge::metrics::Metrics;
 use edge::random::Random;
+use serde::Deserialize;
 use store::{Store, Tables};
 
 /// All that this function works with.
 #[derive(Debug, Clone)]
 pub struct Deps {
-    /// Cycles and users.
+    /// Cycles, users and posts.
     pub store: Store,
     /// Time.
     pub clock: Clock,
@@ -31,11 +35,31 @@ pub struct Deps {
     pub metrics: Metrics,
 }
 
+/// What a schedule asks for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Job {
+    /// Cycles are closed and opened.
+    #[default]
+    Cycles,
+    /// The ledger is audited.
+    Audit,
+}
+
+/// A schedule's input. What EventBridge sends when there is none of ours asks for the cycles.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+pub struct Asked {
+    /// Which job.
+    #[serde(default)]
+    pub job: Job,
+}
+
 impl Deps {
     /// Reads the configuration and builds the client; no call is made.
     pub fn new(host: &Host, sdk: &SdkConfig) -> Result<Self, ConfigError> {
         let tables = config::read(&host.variables, |variables| Tables {
             users: variables.text(variables::USERS_TABLE),
+            posts: variables.text(variables::POSTS_TABLE),
             ledger: variables.text(variables::LEDGER_TABLE),
             ..Tables::default()
         })?;
@@ -45,5 +69,19 @@ impl Deps {
             random: host.random.clone(),
             metrics: host.metrics("quota-reset"),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_schedule_asks_for_its_job() {
+        let asked = |input: &str| serde_json::from_str::<Asked>(input).map(|asked| asked.job);
+        assert_eq!(asked(r#"{"job":"audit"}"#).ok(), Some(Job::Audit));
+        assert_eq!(asked(r#"{"job":"cycles"}"#).ok(), Some(Job::Cycles));
+        assert_eq!(asked(r#"{"version":"0","detail-type":"Scheduled Event","detail":"{}"}"#).ok(), Some(Job::Cycles));
+        assert!(asked(r#"{"job":"something"}"#).is_err(), "a job that is mistyped is not another one");
     }
 }

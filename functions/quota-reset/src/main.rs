@@ -1,13 +1,19 @@
 //! The cycle job's Lambda.
 
-use edge::schedule::run_scheduled;
-use quota_reset::Deps;
+use edge::schedule::run_scheduled_as;
+use quota_reset::{Asked, Deps, Job};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     edge::start::worker(
         async |host| Deps::new(host, &cloud::sdk::load().await),
-        async |_, deps| run_scheduled(|| async { quota_reset::run(&deps).await.map(|_| ()) }).await,
+        async |_, deps| {
+            let job = async |asked: Asked| match asked.job {
+                Job::Cycles => quota_reset::run(&deps).await.map(drop),
+                Job::Audit => quota_reset::audit(&deps).await.map(drop),
+            };
+            run_scheduled_as(|asked: Option<Asked>| job(asked.unwrap_or_default())).await
+        },
     )
     .await
 }

@@ -3,7 +3,8 @@
 use edge::metrics::Unit;
 use edge::problem::chain;
 use futures::stream::{self, StreamExt};
-use store::{Store, StoreError};
+use jiff::{SignedDuration, Timestamp};
+use store::{Closing, Store, StoreError};
 
 use crate::Deps;
 use crate::follow::{Followed, follow};
@@ -12,57 +13,91 @@ use crate::follow::{Followed, follow};
 const PAGE_MAX: i32 = 100;
 /// Cycles worked on at once.
 const CYCLES_AT_ONCE: usize = 10;
-/// Pages of one shard in one run; the next run goes on where this one stopped.
-const PAGES_MAX: usize = 1_000;
+/// A run begins no page after so long: the function's time-out in the template is five minutes.
+const RUN_MAX: SignedDuration = SignedDuration::from_mins(4);
 
 /// What a run did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Closed {
     /// Cycles closed.
     pub closed: usize,
-    /// Cycles that could not be closed this time.
+    /// Cycles opened.
+    pub opened: usize,
+    /// Posts held.
+    pub held: usize,
+    /// Closed cycles told anew.
+    pub told: usize,
+    /// Cycles that could not be looked after this time.
     pub failed: usize,
+    /// Whether time ran out before everything was looked at; the next run goes on.
+    pub unfinished: bool,
 }
 
-/// Closes every cycle that has ended. A cycle that a late run opens and that has ended too is closed in the same run.
+/// Looks after every cycle that wants it. One cycle, row or shard that fails harms no other, and a run that stops leaves what it has
+/// not done at the head of the next.
 pub async fn run(deps: &Deps) -> Result<Closed, StoreError> {
+    let until = deps.clock.now() + RUN_MAX;
     let mut total = Closed::default();
     for shard in Store::closing_shards() {
-        for _ in 0..PAGES_MAX {
-            let page = match page(deps, shard).await {
-                Ok(page) => page,
-                Err(error) => {
-                    tracing::error!(shard, error = chain(&error), "a shard could not be read");
-                    Closed { closed: 0, failed: 1 }
-                }
-            };
-            total.closed += page.closed;
-            total.failed += page.failed;
-            // An index that still shows what is closed, or failures alone: the next run goes on.
-            if page.closed == 0 {
-                break;
-            }
+        if let Err(error) = run_shard(deps, shard, until, &mut total).await {
+            tracing::error!(shard, error = chain(&error), "a shard could not be read");
+            total.failed += 1;
         }
     }
-    tracing::info!(closed = total.closed, failed = total.failed, "cycles closed");
-    let count = |value: usize| f64::from(u32::try_from(value).unwrap_or(u32::MAX));
-    let values = [("cycles_closed", count(total.closed), Unit::Count), ("cycle_failures", count(total.failed), Unit::Count)];
-    deps.metrics.emit(deps.clock.now(), &[], &values, &[]);
+    tell(deps, total);
     Ok(total)
 }
 
-async fn page(deps: &Deps, shard: u8) -> Result<Closed, StoreError> {
-    let ended = deps.store.ended_cycles(shard, deps.clock.now(), PAGE_MAX).await?;
-    let outcomes = stream::iter(ended).map(|cycle| async move {
-        let outcome = follow(deps, &cycle).await;
-        if let Err(error) = &outcome {
-            tracing::error!(user_id = %cycle.user_id, cycle_start = %cycle.start, error = chain(error), "a cycle could not be closed");
+async fn run_shard(deps: &Deps, shard: u8, until: Timestamp, total: &mut Closed) -> Result<(), StoreError> {
+    let mut place = None;
+    loop {
+        let now = deps.clock.now();
+        if now >= until {
+            total.unfinished = true;
+            return Ok(());
         }
-        outcome
-    });
-    let outcomes: Vec<Result<Followed, StoreError>> = outcomes.buffer_unordered(CYCLES_AT_ONCE).collect().await;
-    Ok(Closed {
-        closed: outcomes.iter().filter(|outcome| matches!(outcome, Ok(Followed::Closed))).count(),
-        failed: outcomes.iter().filter(|outcome| outcome.is_err()).count(),
+        let page = deps.store.ended_cycles(shard, now, PAGE_MAX, place).await?;
+        let mut outcomes = stream::iter(page.cycles).map(|cycle| attend(deps, cycle)).buffer_unordered(CYCLES_AT_ONCE);
+        while let Some(outcome) = outcomes.next().await {
+            match outcome {
+                Ok(Followed { closed, opened, held, told }) => {
+                    total.closed += closed;
+                    total.opened += opened;
+                    total.held += held;
+                    total.told += told;
+                }
+                Err(()) => total.failed += 1,
+            }
+        }
+        place = page.next;
+        if place.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+async fn attend(deps: &Deps, hint: Result<Closing, StoreError>) -> Result<Followed, ()> {
+    let hint = hint.map_err(|error| tracing::error!(error = chain(&error), "a row of the index could not be read"))?;
+    follow(deps, &hint).await.map_err(|error| {
+        let (user_id, cycle_start) = (&hint.user_id, hint.start);
+        tracing::error!(%user_id, %cycle_start, error = chain(&error), "a cycle could not be closed");
     })
+}
+
+fn tell(deps: &Deps, total: Closed) {
+    let Closed { closed, opened, held, told, failed, unfinished } = total;
+    if unfinished {
+        tracing::warn!("time ran out; the next run goes on");
+    }
+    tracing::info!(closed, opened, held, told, failed, unfinished, "cycles closed");
+    let count = |name, value: usize| (name, f64::from(u32::try_from(value).unwrap_or(u32::MAX)), Unit::Count);
+    let values = [
+        count("cycles_closed", closed),
+        count("cycles_opened", opened),
+        count("posts_held", held),
+        count("cycles_told_anew", told),
+        count("cycle_failures", failed),
+        count("cycles_unfinished", usize::from(unfinished)),
+    ];
+    deps.metrics.emit(deps.clock.now(), &[], &values, &[]);
 }

@@ -41,7 +41,7 @@ async fn try_attend(deps: &Deps, hint: &WakeUp) -> Result<Attention, StoreError>
     let now = deps.clock.now();
     let step = post.next_step(hint.version, now);
     Ok(match (step, &post.state) {
-        (Step::Miss, State::Scheduled { .. }) => miss(deps, post).await?,
+        (Step::Miss, State::Scheduled { .. } | State::Held { .. }) => miss(deps, post).await?,
         (Step::WaitUntil(at), State::Scheduled { armed: false, .. }) if !is_near(at, now) => Attention::Arm(Box::new(post)),
         (Step::WaitUntil(at), _) if !is_near(at, now) => Attention::None,
         (Step::Nothing, _) => Attention::None,

@@ -33,6 +33,8 @@ const BATCHES_PER_ROUND_MAX: usize = 100;
 const SWEEP_EVERY: SignedDuration = SignedDuration::from_secs(60);
 /// The cycle job's schedule in the template.
 const RESET_EVERY: SignedDuration = SignedDuration::from_hours(1);
+/// The nightly audit's.
+const AUDIT_EVERY: SignedDuration = SignedDuration::from_hours(24);
 /// The functions' time-outs in the template.
 const PUBLISH_TIMEOUT: Duration = Duration::from_mins(1);
 const SWEEP_TIMEOUT: Duration = Duration::from_secs(55);
@@ -43,6 +45,7 @@ const RESET_TIMEOUT: Duration = Duration::from_mins(5);
 struct LastRuns {
     swept: Option<Timestamp>,
     reset: Option<Timestamp>,
+    audited: Option<Timestamp>,
 }
 
 /// Everything that runs without being asked.
@@ -140,6 +143,10 @@ impl Driver {
         if is_due(last.reset, RESET_EVERY) {
             last.reset = Some(now);
             run_job("quota-reset", RESET_TIMEOUT, Box::pin(async { quota_reset::run(&self.quota_reset).await.map(|_| ()) })).await;
+        }
+        if is_due(last.audited, AUDIT_EVERY) {
+            last.audited = Some(now);
+            run_job("audit", RESET_TIMEOUT, Box::pin(async { quota_reset::audit(&self.quota_reset).await.map(|_| ()) })).await;
         }
         if is_due(last.swept, SWEEP_EVERY) {
             last.swept = Some(now);

@@ -7,14 +7,15 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use bytes::Bytes;
 use domain::people::{GiftCertificate, GiftCode, HashKey};
 use domain::plan::Plan;
 use edge::clock::Clock;
 use edge::json::Json;
 use edge::problem::{Problem, ProblemCode};
 use edge::random::Random;
-use http::StatusCode;
-use http::header::HOST;
+use http::header::{CONTENT_TYPE, HOST};
+use http::{HeaderMap, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -43,6 +44,9 @@ pub(crate) fn router(local: Local) -> Router {
         .route("/_local/gift-certificates/revoke", post(revoke_gift))
         .route("/_local/clock", post(advance_clock))
         .route("/_local/inbox", get(inbox))
+        // The SDK puts a slash behind the address that it is given.
+        .route("/_local/aws", post(operator))
+        .route("/_local/aws/", post(operator))
         .method_not_allowed_fallback(|| async { Problem::new(ProblemCode::MethodNotAllowed) })
         .route_layer(middleware::from_fn(loopback_only))
         .with_state(local)
@@ -60,6 +64,14 @@ async fn loopback_only(ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Requ
     } else {
         Problem::not_found().into_response()
     }
+}
+
+/// The tables for the operator's command line, as AWS would answer it.
+async fn operator(State(local): State<Local>, headers: HeaderMap, body: Bytes) -> Result<Response, Problem> {
+    let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
+    let answer = local.aws.serve_operator(target, &body).ok_or_else(Problem::not_found)?;
+    let status = StatusCode::from_u16(answer.status).map_err(|error| Problem::internal(&error))?;
+    Ok((status, [(CONTENT_TYPE, answer.content_type)], answer.body).into_response())
 }
 
 #[derive(Deserialize)]

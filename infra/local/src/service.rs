@@ -183,7 +183,10 @@ async fn create_tables(store: &Store) -> anyhow::Result<()> {
     for definition in schema::definitions(&tables) {
         ensure_table(store.client(), definition).await?;
     }
-    ensure_time_to_live(store.client(), &tables.sessions, schema::TTL_ATTRIBUTE).await
+    for table in [&tables.sessions, &tables.ledger] {
+        ensure_time_to_live(store.client(), table, schema::TTL_ATTRIBUTE).await?;
+    }
+    Ok(())
 }
 
 /// Every path that a function answers, as the gateway writes them.

@@ -1,35 +1,59 @@
-//! `ops`: what an operator does to a deployed stack. See README.md.
+//! `ops`: what an operator looks at and does. See README.md.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to its terminal")]
 
+mod adjust;
+mod audit;
 mod gift_certificates;
+mod plans;
+mod posts;
+mod table;
+mod users;
 
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::{Args, Parser, Subcommand};
 use cloud::vault::Vault;
+use domain::id::UserId;
 use domain::people::HashKey;
 use edge::clock::Clock;
 use edge::random::Random;
 use secrecy::ExposeSecret;
 use store::{Store, Tables};
 
-/// Works on a deployed stack with the AWS credentials and the Region of the environment.
+use table::Shown;
+
+/// What `audit` ends with when numbers differ; 1 is a command that failed, 2 one that was not understood.
+const DIFFERENCES: u8 = 3;
+
+/// Looks at a stack and changes what only an operator may, with the AWS credentials and the Region of the environment.
+///
+/// Works on a deployed stack, and on `cargo run` of this machine with
+/// AWS_ENDPOINT_URL=http://localhost:3000/_local/aws (see README.md).
 #[derive(Debug, Parser)]
 #[command(name = "ops", version)]
 struct Cli {
     #[command(flatten)]
     stack: Stack,
+    /// Print JSON instead of tables.
+    #[arg(long, global = true)]
+    json: bool,
     #[command(subcommand)]
     command: Command,
 }
 
-/// Where the stack keeps things.
+/// Where the stack keeps things. A command names what it lacks.
 #[derive(Debug, Args)]
 struct Stack {
     /// The stack's output `UsersTableName`.
     #[arg(long, env = "USERS_TABLE", global = true, default_value = "")]
     users_table: String,
+    /// The stack's output `PostsTableName`.
+    #[arg(long, env = "POSTS_TABLE", global = true, default_value = "")]
+    posts_table: String,
+    /// The stack's output `LedgerTableName`.
+    #[arg(long, env = "LEDGER_TABLE", global = true, default_value = "")]
+    ledger_table: String,
     /// What the names of the stack's secrets begin with, such as `postledger/dev`.
     #[arg(long, env = "SECRETS_PREFIX", global = true, default_value = "")]
     secrets_prefix: String,
@@ -40,32 +64,75 @@ enum Command {
     /// Certificates that are worth a plan.
     #[command(subcommand)]
     GiftCertificates(gift_certificates::Command),
+    /// Accounts: plan, cycles, connections.
+    #[command(subcommand)]
+    Users(users::Command),
+    /// One post with its whole story.
+    #[command(subcommand)]
+    Posts(posts::Command),
+    /// Changes a plan by hand, as a payment or its absence would.
+    #[command(subcommand)]
+    Plans(plans::Command),
+    /// Computes every number of the ledger anew, from the history and from the posts, and prints what differs.
+    ///
+    /// It changes nothing. Ends with 0 if nothing differs, with 3 if something does.
+    Audit(audit::Options),
+    /// Gives posts to a cycle or takes them from it, with a history row that says why.
+    Adjust(adjust::Options),
 }
 
 /// What the commands work with.
 struct Ops {
     store: Store,
-    hash_key: HashKey,
+    vault: Option<Vault>,
     clock: Clock,
     random: Random,
 }
 
 impl Ops {
-    async fn open(stack: Stack) -> anyhow::Result<Self> {
-        anyhow::ensure!(!stack.users_table.is_empty(), "say which table holds the users: --users-table or USERS_TABLE");
-        anyhow::ensure!(!stack.secrets_prefix.is_empty(), "say what the secrets' names begin with: --secrets-prefix or SECRETS_PREFIX");
+    async fn open(stack: &Stack, command: &Command) -> anyhow::Result<Self> {
+        let needs_key = matches!(command, Command::GiftCertificates(command) if command.needs_key());
+        let needs_books = !matches!(command, Command::GiftCertificates(_));
+        ensure!(!stack.users_table.is_empty(), "say which table holds the users: --users-table or USERS_TABLE");
+        ensure!(!needs_books || !stack.posts_table.is_empty(), "say which table holds the posts: --posts-table or POSTS_TABLE");
+        ensure!(!needs_books || !stack.ledger_table.is_empty(), "say which table holds the ledger: --ledger-table or LEDGER_TABLE");
+        ensure!(
+            !needs_key || !stack.secrets_prefix.is_empty(),
+            "say what the secrets' names begin with: --secrets-prefix or SECRETS_PREFIX"
+        );
         let sdk = cloud::sdk::load().await;
-        let key = Vault::open(&sdk, stack.secrets_prefix).hash_key().await.context("reading the stack's hash key")?;
-        let hash_key = HashKey::new(key.expose_secret().as_bytes().to_vec()).context("taking the stack's hash key")?;
-        let store = Store::new(&sdk, Tables { users: stack.users_table, ..Tables::default() });
-        Ok(Self { store, hash_key, clock: Clock::system(), random: Random::system() })
+        let tables = Tables {
+            users: stack.users_table.clone(),
+            posts: stack.posts_table.clone(),
+            ledger: stack.ledger_table.clone(),
+            ..Tables::default()
+        };
+        let vault = needs_key.then(|| Vault::open(&sdk, stack.secrets_prefix.clone()));
+        Ok(Self { store: Store::new(&sdk, tables), vault, clock: Clock::system(), random: Random::system() })
     }
+
+    /// The key under which codes are stored.
+    async fn hash_key(&self) -> anyhow::Result<HashKey> {
+        let vault = self.vault.as_ref().context("this command was opened without the vault")?;
+        let key = vault.hash_key().await.context("reading the stack's hash key")?;
+        HashKey::new(key.expose_secret().as_bytes().to_vec()).context("taking the stack's hash key")
+    }
+}
+
+/// For clap.
+fn user_id(text: &str) -> Result<UserId, String> {
+    UserId::parse(text).map_err(|_| "not a user's id: 26 capital letters and digits".to_owned())
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match run(Cli::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
+    let cli = Cli::parse();
+    let json = cli.json;
+    match run(cli).await {
+        Ok((shown, code)) => {
+            shown.print(json);
+            code
+        }
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -73,9 +140,18 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(cli: Cli) -> anyhow::Result<()> {
-    let ops = Ops::open(cli.stack).await?;
-    match cli.command {
-        Command::GiftCertificates(command) => gift_certificates::run(&ops, command).await,
-    }
+async fn run(cli: Cli) -> anyhow::Result<(Shown, ExitCode)> {
+    let ops = Ops::open(&cli.stack, &cli.command).await?;
+    let shown = match cli.command {
+        Command::GiftCertificates(command) => gift_certificates::run(&ops, command, cli.json).await?,
+        Command::Users(command) => users::run(&ops, command).await?,
+        Command::Posts(command) => posts::run(&ops, command).await?,
+        Command::Plans(command) => plans::run(&ops, command).await?,
+        Command::Adjust(options) => adjust::run(&ops, options).await?,
+        Command::Audit(options) => {
+            let (shown, differ) = audit::run(&ops, options).await?;
+            return Ok((shown, if differ { ExitCode::from(DIFFERENCES) } else { ExitCode::SUCCESS }));
+        }
+    };
+    Ok((shown, ExitCode::SUCCESS))
 }

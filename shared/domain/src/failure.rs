@@ -89,6 +89,8 @@ failures! {
     NotConfirmed = "not_confirmed", CheckPlatform, "We sent this post but could not confirm it. Look at the account before you post it again.";
     /// The last moment passed.
     TooLate = "too_late", Edit, "This post could not go out in time and was not sent. Choose a new time.";
+    /// The plan was lowered or has lapsed, and the cycle no longer has the place.
+    QuotaLost = "quota_lost", UpgradePlan, "Your plan no longer has a place for this post, so it waits. Once there is one, approve it again.";
     /// A person said that it is not on the platform.
     ReportedMissing = "reported_missing", Edit, "You told us that this post is not on the platform. You can retry it.";
 }

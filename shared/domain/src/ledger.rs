@@ -3,12 +3,13 @@
 //! For every cycle `quota = used + reserved + remaining`, always. A change returns the new cycle and the history
 //! entry that explains it; both are stored in one transaction, so that no number exists without its reason.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::id::{HistoryId, IdEntropy, PostId, UserId};
-use crate::plan::{CycleSpan, Plan};
+use crate::plan::{CYCLE, CycleSpan, Plan};
 
 /// The most posts that a cycle may hold, however many certificates are redeemed onto it.
 pub const QUOTA_MAX: u32 = 1_000_000;
@@ -30,10 +31,15 @@ pub struct Cycle {
     pub reserved: u32,
     /// Free.
     pub remaining: u32,
+    /// How much `quota` is above what the plan still grants: posts were published or approved before it was lowered. A place that
+    /// comes free is then taken away instead of given back.
+    pub overdrawn: u32,
     /// The last time that a post of this cycle was published.
     pub last_posted: Option<Timestamp>,
     /// When its end was noted; posts that are still under way settle in it all the same.
     pub closed_at: Option<Timestamp>,
+    /// Whether the analytics of the closed cycle say what stands here.
+    pub told: bool,
     /// The last change.
     pub updated_at: Timestamp,
     /// Raised with each stored change; the condition of every write.
@@ -93,6 +99,8 @@ pub struct HistoryEntry {
     pub previous_remaining: u32,
     /// Free after.
     pub new_remaining: u32,
+    /// An operator's own words.
+    pub note: Option<String>,
 }
 
 /// A change of a cycle that waits to be stored.
@@ -104,6 +112,25 @@ pub struct LedgerChange {
     pub cycle: Cycle,
     /// The rows that explain it, oldest first.
     pub entries: Vec<HistoryEntry>,
+    /// The user's `rev` that must still stand: a cycle is opened under the plan that was read, not under one that has ended meanwhile.
+    pub under: Option<u64>,
+}
+
+impl LedgerChange {
+    /// Stored only while the user is as it was read.
+    #[must_use]
+    pub fn under(self, user_rev: u64) -> Self {
+        Self { under: Some(user_rev), ..self }
+    }
+
+    /// With an operator's words in every row.
+    #[must_use]
+    pub fn noted(mut self, note: &str) -> Self {
+        for entry in &mut self.entries {
+            entry.note = Some(note.to_owned());
+        }
+        self
+    }
 }
 
 /// The circumstances that a history entry records.
@@ -142,8 +169,10 @@ impl Cycle {
             used: 0,
             reserved: 0,
             remaining: quota,
+            overdrawn: 0,
             last_posted: None,
             closed_at: None,
+            told: false,
             updated_at: now,
             rev: 0,
         }
@@ -152,6 +181,31 @@ impl Cycle {
     /// Whether the one law holds.
     pub fn adds_up(&self) -> bool {
         u64::from(self.quota) == u64::from(self.used) + u64::from(self.reserved) + u64::from(self.remaining)
+            && self.overdrawn <= self.quota
+            && (self.overdrawn == 0 || self.remaining == 0)
+    }
+
+    /// What plan, certificates and adjustments grant; less than `quota` while the cycle is overdrawn.
+    pub fn granted(&self) -> u32 {
+        self.quota - self.overdrawn
+    }
+
+    /// How many approved posts have lost their place.
+    pub fn to_hold(&self) -> u32 {
+        self.overdrawn.min(self.reserved)
+    }
+
+    /// When the cycle job has something to do here; `None`: never again.
+    pub fn look_at(&self) -> Option<Timestamp> {
+        if self.to_hold() > 0 {
+            return Some(self.updated_at);
+        }
+        match self.closed_at {
+            None => Some(self.span.end),
+            Some(_) if self.told => None,
+            // A post was settled after the end.
+            Some(_) => Some(self.updated_at),
+        }
     }
 
     /// Sets one post aside: it will be used or given back.
@@ -174,24 +228,66 @@ impl Cycle {
         Ok(self.changed(after, ChangeReason::PostPublished, cause))
     }
 
-    /// A reserved post did not go out: its place is free again.
+    /// A reserved post did not go out: its place is free again, or gone if the plan no longer grants it.
     pub fn release(&self, cause: Cause) -> Result<LedgerChange, LedgerError> {
         let reserved = self.reserved.checked_sub(1).ok_or(LedgerError::NothingReserved)?;
-        let after = Self { reserved, remaining: self.remaining + 1, ..self.clone() };
+        let after = match self.overdrawn.checked_sub(1) {
+            None => Self { reserved, remaining: self.remaining + 1, ..self.clone() },
+            Some(overdrawn) => Self { reserved, overdrawn, quota: self.quota - 1, ..self.clone() },
+        };
         Ok(self.changed(after, ChangeReason::PostReleased, cause))
     }
 
-    /// Adds `posts` to what the cycle holds, under `plan`; `None`: it would hold more than [`QUOTA_MAX`].
+    /// Grants `posts` more, under `plan`; `None`: the cycle would hold more than [`QUOTA_MAX`]. What is overdrawn is made good first.
     pub fn grow(&self, posts: u32, plan: Plan, reason: ChangeReason, cause: Cause) -> Option<LedgerChange> {
-        let quota = self.quota.checked_add(posts).filter(|quota| *quota <= QUOTA_MAX)?;
-        let after = Self { plan, quota, remaining: self.remaining + posts, ..self.clone() };
+        let made_good = posts.min(self.overdrawn);
+        let more = posts - made_good;
+        let quota = self.quota.checked_add(more).filter(|quota| *quota <= QUOTA_MAX)?;
+        let after = Self { plan, quota, remaining: self.remaining + more, overdrawn: self.overdrawn - made_good, ..self.clone() };
         Some(self.changed(after, reason, cause))
+    }
+
+    /// Grants `posts` less, but not less than nothing, under `plan`. What is free goes; what is used or reserved beyond that stays
+    /// counted and the cycle is overdrawn by it.
+    pub fn shrink(&self, posts: u32, plan: Plan, reason: ChangeReason, cause: Cause) -> LedgerChange {
+        let posts = posts.min(self.granted());
+        let free = posts.min(self.remaining);
+        let after = Self {
+            plan,
+            quota: self.quota - free,
+            remaining: self.remaining - free,
+            overdrawn: self.overdrawn + (posts - free),
+            ..self.clone()
+        };
+        self.changed(after, reason, cause)
+    }
+
+    /// Writes down what happened to the plan where no number of this cycle changes.
+    pub fn remark(&self, reason: ChangeReason, cause: Cause) -> LedgerChange {
+        self.changed(self.clone(), reason, cause)
+    }
+
+    /// Ends the cycle early, because another one begins: two never run at once. No number changes.
+    pub fn cut(&self, reason: ChangeReason, cause: Cause) -> LedgerChange {
+        let span = CycleSpan { end: cause.at, ..self.span };
+        self.changed(Self { span, ..self.clone() }, reason, cause)
+    }
+
+    /// Whether another cycle ended it early.
+    pub fn is_cut_short(&self) -> bool {
+        self.span.end < self.span.start + CYCLE
     }
 
     /// Notes that the cycle has ended. No number changes.
     pub fn close(&self, cause: Cause) -> LedgerChange {
-        let after = Self { closed_at: Some(cause.at), ..self.clone() };
+        let after = Self { closed_at: Some(cause.at), told: true, ..self.clone() };
         self.changed(after, ChangeReason::CycleClosed, cause)
+    }
+
+    /// The change that tells the analytics of a closed cycle anew. It explains nothing: no number changes.
+    pub fn retell(&self, now: Timestamp) -> LedgerChange {
+        let after = Self { told: true, updated_at: now.max(self.updated_at), rev: self.rev + 1, ..self.clone() };
+        LedgerChange { expected_rev: Some(self.rev), cycle: after, entries: Vec::new(), under: None }
     }
 
     /// The change that creates this cycle, told as `reason`.
@@ -206,8 +302,9 @@ impl Cycle {
             new_total: self.quota,
             previous_remaining: 0,
             new_remaining: self.remaining,
+            note: None,
         };
-        LedgerChange { expected_rev: None, cycle: Self { rev: 1, ..self.clone() }, entries: vec![entry] }
+        LedgerChange { expected_rev: None, cycle: Self { rev: 1, ..self.clone() }, entries: vec![entry], under: None }
     }
 
     fn changed(&self, mut after: Self, reason: ChangeReason, cause: Cause) -> LedgerChange {
@@ -215,6 +312,7 @@ impl Cycle {
         // rows tell the order in which the numbers changed.
         let at = cause.at.max(self.updated_at + SignedDuration::from_millis(1));
         after.updated_at = at;
+        after.told &= (after.quota, after.used) == (self.quota, self.used);
         after.rev = self.rev + 1;
         // Held in release too: a ledger that does not add up must never be stored.
         assert!(after.adds_up(), "quota = used + reserved + remaining");
@@ -228,8 +326,47 @@ impl Cycle {
             new_total: after.quota,
             previous_remaining: self.remaining,
             new_remaining: after.remaining,
+            note: None,
         };
-        LedgerChange { expected_rev: (self.rev > 0).then_some(self.rev), cycle: after, entries: vec![entry] }
+        LedgerChange { expected_rev: (self.rev > 0).then_some(self.rev), cycle: after, entries: vec![entry], under: None }
+    }
+}
+
+/// How long the analytics of a cycle are kept after its end.
+const RETENTION_MONTHS: i64 = 24;
+
+/// What a closed cycle came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CycleAnalytics {
+    /// When.
+    pub span: CycleSpan,
+    /// How many posts it held.
+    pub quota: u32,
+    /// How many places were used.
+    pub posts_used: u32,
+    /// How many posts were published. Only publishing uses a place, so it is the same number.
+    pub successful_posts: u32,
+    /// How many people saw the posts; `None`: no platform has told.
+    pub total_reach: Option<u64>,
+    /// How often people did something with them; `None`: no platform has told.
+    pub engagement: Option<u64>,
+    /// From then on it is gone.
+    pub retention_expiry: Timestamp,
+}
+
+impl CycleAnalytics {
+    /// What the ledger says of a cycle.
+    pub fn of(cycle: &Cycle) -> Self {
+        let kept_until = cycle.span.end.to_zoned(TimeZone::UTC).checked_add(RETENTION_MONTHS.months());
+        Self {
+            span: cycle.span,
+            quota: cycle.quota,
+            posts_used: cycle.used,
+            successful_posts: cycle.used,
+            total_reach: None,
+            engagement: None,
+            retention_expiry: kept_until.map_or(Timestamp::MAX, |at| at.timestamp()),
+        }
     }
 }
 
@@ -257,9 +394,30 @@ mod tests {
         assert_eq!(grown(u32::MAX), None);
     }
 
+    #[test]
+    fn a_closed_cycle_is_told_anew_when_a_late_post_changes_it_and_not_otherwise() {
+        let reserved = fresh().reserve(cause(1)).unwrap().cycle;
+        let closed = reserved.close(cause(2)).cycle;
+        assert_eq!(closed.look_at(), None);
+        assert_eq!(closed.release(cause(3)).unwrap().cycle.look_at(), None, "what is told stays true");
+        let late = closed.settle(cause(3)).unwrap().cycle;
+        assert_eq!(late.look_at(), Some(late.updated_at));
+        let told = late.retell(late.updated_at);
+        assert_eq!((told.cycle.look_at(), told.entries.len(), told.cycle.rev), (None, 0, late.rev + 1));
+    }
+
+    #[test]
+    fn the_analytics_of_a_cycle_are_kept_for_two_years_by_the_calendar() {
+        let end: Timestamp = "2028-02-29T10:00:00Z".parse().unwrap();
+        let cycle = Cycle { span: CycleSpan { end, ..fresh().span }, ..fresh() };
+        let analytics = CycleAnalytics::of(&cycle);
+        assert_eq!(analytics.retention_expiry, "2030-02-28T10:00:00Z".parse().unwrap());
+        assert_eq!((analytics.total_reach, analytics.engagement), (None, None), "not told is not nothing");
+    }
+
     proptest! {
         #[test]
-        fn any_sequence_adds_up_and_its_history_replays_to_the_ledger(steps in proptest::collection::vec(0_u8..4, 0..200)) {
+        fn any_sequence_adds_up_and_its_history_replays_to_the_ledger(steps in proptest::collection::vec(0_u8..6, 0..200)) {
             let mut cycle = fresh();
             let (mut remaining, mut last) = (cycle.remaining, None);
             for (n, step) in steps.into_iter().enumerate() {
@@ -268,11 +426,19 @@ mod tests {
                     0 => cycle.reserve(cause),
                     1 => cycle.settle(cause),
                     2 => cycle.release(cause),
-                    _ => Ok(cycle.grow(3, Plan::Professional, ChangeReason::GiftRedeemed, cause).unwrap()),
+                    3 => Ok(cycle.grow(3, Plan::Professional, ChangeReason::GiftRedeemed, cause).unwrap()),
+                    4 => Ok(cycle.shrink(5, Plan::Starter, ChangeReason::PlanChanged, cause)),
+                    _ => Ok(cycle.remark(ChangeReason::PlanChanged, cause)),
                 };
                 match change {
                     Ok(change) => {
                         prop_assert!(change.cycle.adds_up());
+                        let granted = match step {
+                            3 => cycle.granted() + 3,
+                            4 => cycle.granted().saturating_sub(5),
+                            _ => cycle.granted(),
+                        };
+                        prop_assert_eq!(change.cycle.granted(), granted, "only a plan, a certificate or an operator changes what is granted");
                         prop_assert_eq!(change.entries[0].previous_remaining, remaining);
                         prop_assert_eq!(change.entries[0].previous_total, cycle.quota);
                         prop_assert_eq!(change.entries[0].new_total, change.cycle.quota);

@@ -3,6 +3,7 @@
 //! Everything here is a value or a pure function of values: time, ids and randomness are handed in.
 //! What is persisted, sent or shown elsewhere is decided here, so that one place can be read, and tested, for each rule.
 
+pub mod audit;
 pub mod choice;
 pub mod connection;
 pub mod content;
@@ -12,6 +13,7 @@ pub mod idempotency;
 pub mod ledger;
 pub mod people;
 pub mod plan;
+pub mod plan_change;
 #[cfg(feature = "planted")]
 pub mod planted;
 pub mod platform;

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use tracing::Instrument;
 
 use crate::problem::chain;
@@ -29,9 +29,20 @@ where
     Fut: Future<Output = Result<(), E>>,
     E: Error + 'static,
 {
-    lambda_runtime::run(service_fn(|event: LambdaEvent<IgnoredAny>| {
+    run_scheduled_as(|_: IgnoredAny| job()).await
+}
+
+/// The same for a function that several schedules start, each with an input of its own.
+pub async fn run_scheduled_as<T, F, Fut, E>(job: F) -> Result<(), lambda_runtime::Error>
+where
+    T: DeserializeOwned,
+    F: Fn(T) -> Fut,
+    Fut: Future<Output = Result<(), E>>,
+    E: Error + 'static,
+{
+    lambda_runtime::run(service_fn(|event: LambdaEvent<T>| {
         let span = tracing::error_span!("invocation", request_id = event.context.request_id);
-        run_once(job()).instrument(span)
+        run_once(job(event.payload)).instrument(span)
     }))
     .await
 }

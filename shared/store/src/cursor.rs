@@ -22,6 +22,8 @@ pub enum List {
     Posts,
     /// A user's quota history.
     History,
+    /// What a user's closed cycles came to.
+    Cycles,
 }
 
 impl List {
@@ -29,6 +31,7 @@ impl List {
         match self {
             Self::Posts => crate::key::POST,
             Self::History => crate::key::HISTORY,
+            Self::Cycles => crate::key::ANALYTICS,
         }
     }
 
@@ -36,7 +39,7 @@ impl List {
     fn keys(self) -> usize {
         match self {
             Self::Posts => 4,
-            Self::History => 2,
+            Self::History | Self::Cycles => 2,
         }
     }
 }

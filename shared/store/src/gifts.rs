@@ -11,10 +11,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::items::{from_item, number, to_item, written_by};
-use crate::key::Key;
+use crate::key::{GIFT, Key};
 use crate::ledger::ledger_puts;
 use crate::posts::{cancellation, failed, is_conflict, put, transact_put};
-use crate::users::UserItem;
+use crate::users::{TablePlace, UserItem};
 use crate::{Store, StoreError};
 
 /// How often a revocation looks again when the certificate changed meanwhile: it changes at most twice in its life.
@@ -101,6 +101,17 @@ impl Store {
             }
         }
         Err(StoreError::unavailable("issuing a gift certificate")(error))
+    }
+
+    /// A page of all certificates by their stored hash, in no order, and where the next starts. It reads the whole table over all its
+    /// pages: for operators alone.
+    pub async fn gifts(&self, place: Option<TablePlace>) -> Result<(Vec<(String, GiftCertificate)>, Option<TablePlace>), StoreError> {
+        let (items, next) = self.scan_users("listing gift certificates", GIFT, place).await?;
+        let named = items.into_iter().map(|item| {
+            let hash = item.get("pk").and_then(|pk| pk.as_s().ok()?.strip_prefix("GIFT#")).unwrap_or_default().to_owned();
+            Ok((hash, from_item::<GiftItem>("gift certificate", item)?.into()))
+        });
+        Ok((named.collect::<Result<_, StoreError>>()?, next))
     }
 
     /// A gift certificate, strongly consistent.

@@ -22,7 +22,7 @@ impl Key {
     }
 
     pub(crate) fn profile(user: &UserId) -> Self {
-        Self::new(user_pk(user), "PROFILE")
+        Self::new(user_pk(user), PROFILE)
     }
 
     pub(crate) fn connection(user: &UserId, id: &ConnectionId) -> Self {
@@ -39,7 +39,7 @@ impl Key {
     }
 
     pub(crate) fn gift(hash: &str) -> Self {
-        Self::new(format!("GIFT#{hash}"), "GIFT")
+        Self::new(format!("GIFT#{hash}"), GIFT)
     }
 
     pub(crate) fn post(user: &UserId, id: &PostId) -> Self {
@@ -74,6 +74,11 @@ impl Key {
 
     pub(crate) fn history(user: &UserId, id: &HistoryId) -> Self {
         Self::new(user_pk(user), format!("{HISTORY}{id}"))
+    }
+
+    /// What a closed cycle came to.
+    pub(crate) fn cycle_analytics(user: &UserId, start: Timestamp) -> Self {
+        Self::new(user_pk(user), format!("{ANALYTICS}{}", sortable(start)))
     }
 
     pub(crate) fn session(hash: &str) -> Self {
@@ -120,10 +125,13 @@ impl Key {
     }
 }
 
+pub(crate) const GIFT: &str = "GIFT";
+pub(crate) const PROFILE: &str = "PROFILE";
 pub(crate) const CONNECTION: &str = "CONNECTION#";
 pub(crate) const POST: &str = "POST#";
 pub(crate) const CYCLE: &str = "CYCLE#";
 pub(crate) const HISTORY: &str = "HISTORY#";
+pub(crate) const ANALYTICS: &str = "ANALYTICS#";
 
 pub(crate) const LEFTOVERS: &str = "LEFTOVERS";
 

@@ -1,5 +1,6 @@
 //! Cycles and their history.
 
+use aws_sdk_dynamodb::types::{ConditionCheck, TransactWriteItem};
 use domain::id::{HistoryId, PostId, UserId};
 use domain::ledger::{Actor, ChangeReason, Cycle, HistoryEntry, LedgerChange};
 use domain::plan::{CycleSpan, Plan};
@@ -8,17 +9,16 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::cursor::{Cursor, Page};
-use crate::items::{from_item, text};
-use crate::key::{CYCLE, HISTORY, Key, SHARDS, sortable, user_pk};
+use crate::items::{from_item, number, text};
+use crate::key::{CYCLE, HISTORY, Key, sortable, user_pk};
 use crate::posts::{cancellation, failed, is_conflict, transact_put};
-use crate::schema::CLOSING_INDEX;
 use crate::{Store, StoreError};
 
-/// More cycles than can be open ahead: posts are written a year ahead, and a plan that began anew may have left some.
-const CYCLES_AHEAD_MAX: i32 = 40;
+/// More cycles than there can be: posts are written a year ahead, and plans that lapsed and began anew may have left some.
+const CYCLES_AHEAD_MAX: i32 = 100;
 
 #[derive(Serialize, Deserialize)]
-struct CycleItem {
+pub(crate) struct CycleItem {
     user_id: UserId,
     start: Timestamp,
     end: Timestamp,
@@ -27,18 +27,22 @@ struct CycleItem {
     used: u32,
     reserved: u32,
     remaining: u32,
+    #[serde(default)]
+    overdrawn: u32,
     last_posted: Option<Timestamp>,
     closed_at: Option<Timestamp>,
+    #[serde(default)]
+    told: bool,
     updated_at: Timestamp,
     rev: u64,
-    /// The index of cycles by their end; absent once closed.
+    /// The index of cycles by when the cycle job has something to do; absent when it has nothing more.
     close_pk: Option<String>,
     cycle_end: Option<String>,
 }
 
 impl From<&Cycle> for CycleItem {
     fn from(cycle: &Cycle) -> Self {
-        let open = cycle.closed_at.is_none();
+        let look_at = cycle.look_at();
         Self {
             user_id: cycle.user_id.clone(),
             start: cycle.span.start,
@@ -48,12 +52,14 @@ impl From<&Cycle> for CycleItem {
             used: cycle.used,
             reserved: cycle.reserved,
             remaining: cycle.remaining,
+            overdrawn: cycle.overdrawn,
             last_posted: cycle.last_posted,
             closed_at: cycle.closed_at,
+            told: cycle.told,
             updated_at: cycle.updated_at,
             rev: cycle.rev,
-            close_pk: open.then(|| close_pk(crate::key::shard(cycle.user_id.as_str()))),
-            cycle_end: open.then(|| sortable(cycle.span.end)),
+            close_pk: look_at.map(|_| close_pk(crate::key::shard(cycle.user_id.as_str()))),
+            cycle_end: look_at.map(sortable),
         }
     }
 }
@@ -68,8 +74,10 @@ impl From<CycleItem> for Cycle {
             used: item.used,
             reserved: item.reserved,
             remaining: item.remaining,
+            overdrawn: item.overdrawn,
             last_posted: item.last_posted,
             closed_at: item.closed_at,
+            told: item.told,
             updated_at: item.updated_at,
             rev: item.rev,
         }
@@ -77,7 +85,7 @@ impl From<CycleItem> for Cycle {
 }
 
 #[derive(Serialize, Deserialize)]
-struct HistoryItem {
+pub(crate) struct HistoryItem {
     id: HistoryId,
     at: Timestamp,
     reason: ChangeReason,
@@ -87,26 +95,27 @@ struct HistoryItem {
     new_total: u32,
     previous_remaining: u32,
     new_remaining: u32,
+    note: Option<String>,
     /// The cycle that it explains.
-    cycle_start: Timestamp,
+    pub(crate) cycle_start: Timestamp,
 }
 
 impl HistoryItem {
     fn new(entry: &HistoryEntry, cycle_start: Timestamp) -> Self {
-        let HistoryEntry { id, at, reason, post_id, actor, previous_total, new_total, previous_remaining, new_remaining } = entry.clone();
-        Self { id, at, reason, post_id, actor, previous_total, new_total, previous_remaining, new_remaining, cycle_start }
+        let HistoryEntry { id, at, reason, post_id, actor, previous_total, new_total, previous_remaining, new_remaining, note } =
+            entry.clone();
+        Self { id, at, reason, post_id, actor, previous_total, new_total, previous_remaining, new_remaining, note, cycle_start }
     }
 }
 
 impl From<HistoryItem> for HistoryEntry {
     fn from(item: HistoryItem) -> Self {
-        let HistoryItem { id, at, reason, post_id, actor, previous_total, new_total, previous_remaining, new_remaining, cycle_start: _ } =
-            item;
-        Self { id, at, reason, post_id, actor, previous_total, new_total, previous_remaining, new_remaining }
+        let HistoryItem { id, at, reason, post_id, actor, previous_total, new_total, previous_remaining, new_remaining, note, .. } = item;
+        Self { id, at, reason, post_id, actor, previous_total, new_total, previous_remaining, new_remaining, note }
     }
 }
 
-fn close_pk(shard: u8) -> String {
+pub(crate) fn close_pk(shard: u8) -> String {
     format!("CLOSE#{shard}")
 }
 
@@ -140,15 +149,6 @@ pub(crate) mod ledger_puts {
     }
 }
 
-/// A cycle whose end has come.
-#[derive(Debug, Clone)]
-pub struct Closing {
-    /// Whose.
-    pub user_id: UserId,
-    /// Which.
-    pub start: Timestamp,
-}
-
 impl Store {
     /// A cycle, strongly consistent.
     pub async fn cycle(&self, user: &UserId, start: Timestamp) -> Result<Option<Cycle>, StoreError> {
@@ -164,7 +164,7 @@ impl Store {
         Ok(Some(stored.unwrap_or_else(|| Cycle::open(user.id.clone(), span, subscription.plan, span.start))))
     }
 
-    /// A user's stored cycles that begin at `start` or later, in order, strongly consistent; no more than 40, which is more than
+    /// A user's stored cycles that begin at `start` or later, in order, strongly consistent; no more than 100, which is more than
     /// there can be.
     pub async fn cycles_from(&self, user: &UserId, start: Timestamp) -> Result<Vec<Cycle>, StoreError> {
         let answer = self
@@ -185,11 +185,13 @@ impl Store {
         rows.map(|item| Ok(from_item::<CycleItem>("cycle", item)?.into())).collect()
     }
 
-    /// Stores changes of the ledger alone, all or none; `false`: a cycle changed meanwhile, read it again and repeat.
+    /// Stores changes of the ledger alone, all or none, with the analytics of the cycles that they close; `false`: a cycle changed
+    /// meanwhile, read it again and repeat.
     pub async fn commit_ledger(&self, changes: &[LedgerChange]) -> Result<bool, StoreError> {
-        let mut legs: Vec<_> = changes.iter().map(|change| ledger_puts::cycle(&self.tables.ledger, change)).collect();
-        legs.extend(changes.iter().flat_map(|change| ledger_puts::entries(&self.tables.ledger, change)));
-        let legs = legs.into_iter().map(transact_put).collect();
+        let mut puts: Vec<_> = changes.iter().map(|change| ledger_puts::cycle(&self.tables.ledger, change)).collect();
+        puts.extend(changes.iter().flat_map(|change| ledger_puts::entries(&self.tables.ledger, change)));
+        let legs = puts.into_iter().map(transact_put).chain(self.plan_check(changes));
+        let legs = legs.chain(changes.iter().filter_map(|change| self.analytics_leg(&change.cycle))).collect();
         match self.client.transact_write_items().set_transact_items(Some(legs)).send().await {
             Ok(_) => Ok(true),
             Err(error) => match cancellation(&error) {
@@ -197,6 +199,19 @@ impl Store {
                 _ => Err(StoreError::unavailable("storing a ledger change")(error)),
             },
         }
+    }
+
+    /// That the user is as it was read, for changes that open a cycle under their plan.
+    pub(crate) fn plan_check(&self, changes: &[LedgerChange]) -> Option<TransactWriteItem> {
+        let (user, rev) = changes.iter().find_map(|change| Some((&change.cycle.user_id, change.under?)))?;
+        let check = ConditionCheck::builder()
+            .table_name(&self.tables.users)
+            .set_key(Some(Key::profile(user).into_item()))
+            .condition_expression("rev = :rev")
+            .expression_attribute_values(":rev", number(rev))
+            .build()
+            .expect("table, key and condition are set");
+        Some(TransactWriteItem::builder().condition_check(check).build())
     }
 
     /// A page of a user's history, newest first.
@@ -220,40 +235,4 @@ impl Store {
         let items = rows.map(|item| Ok(from_item::<HistoryItem>("history row", item)?.into())).collect::<Result<_, StoreError>>()?;
         Ok(Page { items, next })
     }
-
-    /// The shards of the index of cycles by their end.
-    pub fn closing_shards() -> impl Iterator<Item = u8> {
-        0..SHARDS
-    }
-
-    /// At most `limit` cycles of one shard that ended by `until` and were not closed, earliest first. The index may be a
-    /// moment behind.
-    pub async fn ended_cycles(&self, shard: u8, until: Timestamp, limit: i32) -> Result<Vec<Closing>, StoreError> {
-        let answer = self
-            .client
-            .query()
-            .table_name(&self.tables.ledger)
-            .index_name(CLOSING_INDEX)
-            .key_condition_expression("close_pk = :pk AND cycle_end <= :until")
-            .expression_attribute_values(":pk", text(close_pk(shard)))
-            .expression_attribute_values(":until", text(sortable(until)))
-            .limit(limit)
-            .send()
-            .await
-            .map_err(StoreError::unavailable("looking for cycles that ended"))?;
-        answer.items.unwrap_or_default().iter().map(closing).collect()
-    }
-}
-
-/// The index holds only keys: the user and the start are read from them.
-fn closing(item: &crate::key::Item) -> Result<Closing, StoreError> {
-    #[derive(Debug, thiserror::Error)]
-    #[error("the key is not a cycle's")]
-    struct NotACycle;
-
-    let odd = || StoreError::corrupt("cycle key")(NotACycle);
-    let part = |name: &str, prefix: &str| item.get(name)?.as_s().ok()?.strip_prefix(prefix).map(str::to_owned);
-    let user = part("pk", "USER#").ok_or_else(odd)?;
-    let start = part("sk", "CYCLE#").ok_or_else(odd)?;
-    Ok(Closing { user_id: UserId::parse(&user).map_err(|_| odd())?, start: start.parse().map_err(|_| odd())? })
 }

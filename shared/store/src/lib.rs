@@ -3,12 +3,16 @@
 //! Every write is conditional on the `rev` that it was derived from, and asks for the item that stood in its way: if that
 //! is our own write (the SDK re-sends what may already have landed), it counts as done.
 
+mod audit;
 mod choices;
+mod closing;
 mod connections;
 mod cursor;
+mod cycle_analytics;
 mod error;
 mod flows;
 mod gifts;
+mod holds;
 mod idempotency;
 mod items;
 mod key;
@@ -16,21 +20,24 @@ mod ledger;
 mod leftovers;
 mod limits;
 mod pauses;
+mod plans;
 mod posts;
 pub mod schema;
 mod sessions;
 mod users;
 mod verification;
 
+pub use closing::{AtItsEnd, Closing, ClosingPage, Place};
 pub use connections::ConnectionWrite;
 pub use cursor::{Cursor, InvalidCursor, List, Page};
 pub use error::StoreError;
 pub use flows::FlowTaken;
 pub use gifts::{Redeemed, Redemption, Revoked};
-pub use ledger::Closing;
 pub use leftovers::Leftover;
+pub use plans::PlanStored;
 pub use posts::{Commit, Filter, PostChange, Settlement, Story, Wanted};
 pub use sessions::StoredSession;
+pub use users::TablePlace;
 pub use verification::SignIn;
 
 use aws_config::SdkConfig;

@@ -15,7 +15,7 @@ pub const BY_DUE_INDEX: &str = "by_due";
 pub const CLOSING_INDEX: &str = "closing";
 /// A user's sessions.
 pub const BY_USER_INDEX: &str = "by_user";
-/// The attribute by which the sessions table forgets.
+/// The attribute by which the sessions and the ledger table forget.
 pub const TTL_ATTRIBUTE: &str = "expires_epoch";
 
 /// The four tables, as `template.yaml` declares them.

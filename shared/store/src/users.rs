@@ -8,8 +8,8 @@ use domain::user::User;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::items::to_item;
-use crate::key::Key;
+use crate::items::{from_item, text, to_item};
+use crate::key::{Item, Key, PROFILE};
 use crate::posts::put;
 use crate::{Store, StoreError};
 
@@ -66,7 +66,39 @@ pub(crate) fn new_user_puts(table: &str, user: &User, phone: &PhoneHash, writer:
     [put(table, phone_item), put(table, profile)].map(|leg| leg.condition_expression("attribute_not_exists(pk)"))
 }
 
+/// Where a page of a whole table stopped.
+#[derive(Debug, Clone)]
+pub struct TablePlace(Item);
+
 impl Store {
+    /// A page of all users, in no order, and where the next starts. It reads the whole table over all its pages: for operators and the
+    /// nightly audit alone.
+    pub async fn users(&self, place: Option<TablePlace>) -> Result<(Vec<UserId>, Option<TablePlace>), StoreError> {
+        let (items, next) = self.scan_users("listing users", PROFILE, place).await?;
+        let ids = items.into_iter().map(|item| Ok(from_item::<UserItem>("user", item)?.id));
+        Ok((ids.collect::<Result<_, StoreError>>()?, next))
+    }
+
+    /// The items of one sort key in one page of the whole table.
+    pub(crate) async fn scan_users(
+        &self,
+        doing: &'static str,
+        sk: &str,
+        place: Option<TablePlace>,
+    ) -> Result<(Vec<Item>, Option<TablePlace>), StoreError> {
+        let answer = self
+            .client
+            .scan()
+            .table_name(&self.tables.users)
+            .filter_expression("sk = :sk")
+            .expression_attribute_values(":sk", text(sk))
+            .set_exclusive_start_key(place.map(|place| place.0))
+            .send()
+            .await
+            .map_err(StoreError::unavailable(doing))?;
+        Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key.map(TablePlace)))
+    }
+
     /// A user's profile, strongly consistent.
     pub async fn user(&self, id: &UserId) -> Result<Option<User>, StoreError> {
         let item: Option<UserItem> = self.get(&self.tables.users, "user", Key::profile(id)).await?;

@@ -1,11 +1,13 @@
-//! Figures of the local service under 20 clients at once. It judges nothing: what is slow on one machine is not on another.
+//! Figures of the local service under 20 clients at once, and of the cycle job over many users. It judges nothing: what is slow on one
+//! machine is not on another.
 //!
-//! `cargo run --release -p bench`; without `--release` the figures are those of a debug build, several times as slow.
+//! `cargo run --release -p bench` for the first, `cargo run --release -p bench -- quota-reset [users]` for the other; without `--release` the figures are those of a debug build, several times as slow.
 #![expect(clippy::print_stdout, reason = "a command line talks to its terminal")]
 
 mod measure;
+mod quota_reset_run;
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use edge::lines::Captured;
 use local::{Browser, LocalService, Options};
 use serde_json::json;
@@ -21,11 +23,18 @@ const PAGE: usize = 100;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
+    let build = if cfg!(debug_assertions) { "debug" } else { "release" };
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => {}
+        ["quota-reset"] => return quota_reset_run::run(build, quota_reset_run::USERS).await,
+        ["quota-reset", users] => return quota_reset_run::run(build, users.parse().context("how many users")?).await,
+        _ => anyhow::bail!("say nothing, or: quota-reset [users]"),
+    }
     let folder = tempfile::tempdir()?;
     let lines = Captured::default();
     let options = Options { port: 0, data_dir: folder.path().to_owned(), fresh: false, lines: lines.lines() };
     let service = LocalService::start(options).await?;
-    let build = if cfg!(debug_assertions) { "debug" } else { "release" };
     println!("The local service, {build} build, {} processors", std::thread::available_parallelism()?);
     let measured = run(&service).await;
     service.stop().await;

@@ -1,4 +1,4 @@
-//! What people do to a post: write, edit, approve, cancel, retry, resolve.
+//! What people do to a post: write, edit, approve, cancel, retry, resolve; and what a lost place does.
 
 use jiff::Timestamp;
 
@@ -87,21 +87,34 @@ impl Post {
 
     /// The owner approves: from here on it will go out. The caller reserves in the cycle that starts at `cycle_start`.
     /// With `armed`, it sends the wake-up itself right after; if that fails, the sweeper wakes the post soon after its time.
+    /// One that is held goes on in a new version: the wake-up of the old one may still come.
     pub fn approve(mut self, cycle_start: Timestamp, armed: bool, now: Timestamp) -> Result<Self, Refused> {
         match self.state {
-            State::Draft => {
-                self.approved_at = Some(now);
-                self.cycle_start = Some(cycle_start);
-                Ok(self.moved(fresh_schedule(armed), now))
-            }
-            _ => Err(self.refusal()),
+            State::Draft => {}
+            State::Held { .. } => self.version += 1,
+            _ => return Err(self.refusal()),
         }
+        self.approved_at = Some(now);
+        self.cycle_start = Some(cycle_start);
+        Ok(self.moved(fresh_schedule(armed), now))
     }
 
-    /// The owner changes a draft or a scheduled post; a scheduled one stays scheduled, under a new version.
+    /// Its cycle has lost the place that it had: it waits, and goes out if its owner approves it again in time.
+    pub fn hold(mut self, now: Timestamp) -> Result<Transition, Refused> {
+        if !matches!(self.state, State::Scheduled { .. }) {
+            return Err(self.refusal());
+        }
+        self.cycle_start = None;
+        let (from, code) = (self.status(), FailureCode::QuotaLost);
+        let post = self.noted(code, now).moved(State::Held { code }, now);
+        Ok(Transition { from, post, attempt: None, ledger: LedgerEffect::Release })
+    }
+
+    /// The owner changes a draft or a scheduled post; a scheduled one stays scheduled, and a held one held, under a new version.
     pub fn edit(mut self, edit: Edit, now: Timestamp) -> Result<Self, Refused> {
         let state = match self.state {
             State::Draft => State::Draft,
+            State::Held { code } => State::Held { code },
             State::Scheduled { .. } => fresh_schedule(edit.armed),
             _ => return Err(self.refusal()),
         };
@@ -117,7 +130,7 @@ impl Post {
     /// The owner calls it off. Possible until the intent to send is stored; a worker before that point loses the post.
     pub fn cancel(self, now: Timestamp) -> Result<Transition, Refused> {
         let (ledger, attempt) = match &self.state {
-            State::Draft => (LedgerEffect::Keep, None),
+            State::Draft | State::Held { .. } => (LedgerEffect::Keep, None),
             #[cfg(feature = "planted")]
             State::Scheduled { .. } if crate::planted::is(crate::planted::Bug::ReservationNotReturned) => (LedgerEffect::Keep, None),
             State::Scheduled { .. } => (LedgerEffect::Release, None),
@@ -131,8 +144,9 @@ impl Post {
 
     /// Its time passed: it will not be sent.
     pub fn miss(self, now: Timestamp) -> Result<Transition, Refused> {
+        let ledger = if self.is_held() { LedgerEffect::Keep } else { LedgerEffect::Release };
         let attempt = match &self.state {
-            State::Scheduled { .. } => None,
+            State::Scheduled { .. } | State::Held { .. } => None,
             State::Publishing { attempt, phase: Phase::Claimed | Phase::Prepared { .. }, .. } if !attempt.is_live(now) => {
                 Some(attempt.ended(now, AttemptOutcome::Abandoned, Status::Missed))
             }
@@ -140,7 +154,7 @@ impl Post {
         };
         let from = self.status();
         let post = self.noted(FailureCode::TooLate, now).moved(State::Missed, now);
-        Ok(Transition { from, post, attempt, ledger: LedgerEffect::Release })
+        Ok(Transition { from, post, attempt, ledger })
     }
 
     /// The owner tries a failed or missed post again, under a new version and a new reservation.

@@ -75,6 +75,11 @@ pub enum State {
         /// How often in a row it was surely not sent.
         not_sent: u32,
     },
+    /// Approved, and its cycle has lost the place since: it waits for its owner. Its status is `scheduled`, with an error that says why.
+    Held {
+        /// Why.
+        code: FailureCode,
+    },
     /// A worker has it.
     Publishing {
         /// Which one, until when.
@@ -217,7 +222,7 @@ impl Post {
     pub fn status(&self) -> Status {
         match self.state {
             State::Draft => Status::Draft,
-            State::Scheduled { .. } => Status::Scheduled,
+            State::Scheduled { .. } | State::Held { .. } => Status::Scheduled,
             State::Publishing { .. } => Status::Publishing,
             State::Processing { .. } => Status::Processing,
             State::Published { .. } => Status::Published,
@@ -264,7 +269,7 @@ impl Post {
     /// What is wrong with it now, for its owner.
     pub fn error(&self) -> Option<FailureCode> {
         match &self.state {
-            State::Failed { code } => Some(*code),
+            State::Failed { code } | State::Held { code } => Some(*code),
             State::Unknown { .. } => Some(FailureCode::AnswerLost),
             State::NeedsReview { .. } => Some(FailureCode::NotConfirmed),
             State::Missed => Some(FailureCode::TooLate),
@@ -278,6 +283,7 @@ impl Post {
         match &self.state {
             State::Scheduled { armed: false, .. } => Some(self.updated_at + super::ARM_GRACE),
             State::Scheduled { armed: true, next_attempt_at, .. } => Some(next_attempt_at.unwrap_or(self.due_at) + super::WAKE_GRACE),
+            State::Held { .. } => Some(self.latest_at + super::WAKE_GRACE),
             State::Publishing { attempt, .. } => Some(attempt.lease_until),
             State::Processing { poll_at, .. } => Some(*poll_at),
             State::Unknown { search_at, attempt, .. } => {
@@ -305,6 +311,12 @@ impl Post {
     /// Whether a place in a cycle is set aside for it.
     pub fn holds_reservation(&self) -> bool {
         matches!(self.status(), Status::Scheduled | Status::Publishing | Status::Processing | Status::Unknown | Status::NeedsReview)
+            && !self.is_held()
+    }
+
+    /// Whether it waits for its owner because its cycle has lost the place.
+    pub fn is_held(&self) -> bool {
+        matches!(self.state, State::Held { .. })
     }
 
     pub(super) fn moved(self, state: State, now: Timestamp) -> Self {

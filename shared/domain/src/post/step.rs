@@ -33,7 +33,7 @@ impl Post {
             return Step::Nothing;
         }
         match &self.state {
-            State::Scheduled { .. } if now > self.latest_at => Step::Miss,
+            State::Scheduled { .. } | State::Held { .. } if now > self.latest_at => Step::Miss,
             State::Scheduled { next_attempt_at, .. } => {
                 let due = next_attempt_at.unwrap_or(self.due_at).max(self.due_at);
                 if now + EARLY_TOLERANCE < due { Step::WaitUntil(due) } else { Step::Claim }
@@ -52,6 +52,7 @@ impl Post {
             State::Unknown { search_at, .. } if now < *search_at => Step::WaitUntil(*search_at),
             State::Unknown { .. } => Step::Search,
             State::Draft
+            | State::Held { .. }
             | State::Published { .. }
             | State::Failed { .. }
             | State::NeedsReview { .. }

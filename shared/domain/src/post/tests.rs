@@ -372,3 +372,35 @@ fn a_search_whose_worker_vanished_is_told() {
     let resolved = searching().resolve_published(None, at(900)).unwrap();
     assert_eq!(resolved.attempt.unwrap().id, attempt_id(2));
 }
+
+#[test]
+fn a_held_post_waits_without_a_place_and_goes_on_under_a_new_version() {
+    let Transition { post: held, ledger, .. } = scheduled().hold(at(10)).unwrap();
+    assert_eq!((held.status(), ledger, held.cycle_start), (Status::Scheduled, LedgerEffect::Release, None));
+    assert_eq!((held.error(), held.holds_reservation()), (Some(FailureCode::QuotaLost), false));
+    assert_eq!(held.next_step(held.version, at(700)), Step::Nothing, "no wake-up sends it");
+    assert!(held.clone().claim(attempt_id(1), true, at(700)).is_err());
+    let again = held.clone().approve(at(5), true, at(20)).unwrap();
+    assert_eq!((again.version, again.cycle_start, again.error()), (held.version + 1, Some(at(5)), None));
+    assert_eq!(again.next_step(held.version, at(700)), Step::Nothing, "the old wake-up is stale");
+    assert_eq!(again.next_step(again.version, at(700)), Step::Claim);
+}
+
+#[test]
+fn a_held_post_has_no_place_to_give_back() {
+    let held = || scheduled().hold(at(10)).unwrap().post;
+    assert_eq!(held().cancel(at(20)).unwrap().ledger, LedgerEffect::Keep);
+    let late = held().latest_at + SignedDuration::from_secs(1);
+    assert_eq!(held().next_step(1, late), Step::Miss);
+    let missed = held().miss(late).unwrap();
+    assert_eq!((missed.post.status(), missed.ledger), (Status::Missed, LedgerEffect::Keep));
+    assert!(held().edit(Edit { armed: true, ..Edit::default() }, at(20)).unwrap().is_held());
+}
+
+#[test]
+fn only_what_is_scheduled_can_be_held() {
+    for post in every_state() {
+        let scheduled = matches!(post.state, State::Scheduled { .. });
+        assert_eq!(post.hold(at(700)).is_ok(), scheduled);
+    }
+}

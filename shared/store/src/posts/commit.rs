@@ -41,7 +41,7 @@ pub enum Commit {
     Done,
     /// Somebody else's change came first; this is what stands now.
     PostMoved(Option<Box<Post>>),
-    /// A cycle or the connection changed meanwhile, or the items were being written: read again and repeat.
+    /// A cycle, the plan that opens it or the connection changed meanwhile, or the items were being written: read again and repeat.
     LedgerMoved,
     /// The platform's post belongs to another post of ours.
     AlreadyBound,
@@ -100,8 +100,10 @@ impl Store {
     pub async fn commit(&self, change: &PostChange<'_>) -> Result<Commit, StoreError> {
         let legs = self.legs(change);
         let ledger_legs = 1..=change.ledger.len();
-        let usable_leg = change.usable.map(|_| legs.len() - 1);
-        let bound_leg = change.bound_key().map(|_| legs.len() - 1 - usize::from(usable_leg.is_some()));
+        // The checks stand at the end; whichever failed, the answer is the same.
+        let checks = usize::from(change.usable.is_some()) + usize::from(change.ledger.iter().any(|ledger| ledger.under.is_some()));
+        let check_legs = legs.len() - checks..legs.len();
+        let bound_leg = change.bound_key().map(|_| check_legs.start - 1);
         let sent = self.client.transact_write_items().set_transact_items(Some(legs)).send().await;
         let Err(error) = sent else { return Ok(Commit::Done) };
         let Some(reasons) = cancellation(&error) else { return Err(StoreError::unavailable("storing a post and its ledger")(error)) };
@@ -111,7 +113,7 @@ impl Store {
         if bound_leg.is_some_and(|leg| failed(reasons.get(leg))) {
             return Ok(Commit::AlreadyBound);
         }
-        if ledger_legs.into_iter().chain(usable_leg).any(|leg| failed(reasons.get(leg))) || reasons.iter().any(is_conflict) {
+        if ledger_legs.into_iter().chain(check_legs).any(|leg| failed(reasons.get(leg))) || reasons.iter().any(is_conflict) {
             return Ok(Commit::LedgerMoved);
         }
         Err(StoreError::unavailable("storing a post and its ledger")(error))
@@ -148,8 +150,8 @@ impl Store {
         Ok(Commit::Done)
     }
 
-    /// The post first, then one cycle each, then the rows; the binding and the connection's check last. `commit` reads the answer
-    /// by place.
+    /// The post first, then one cycle each, then the rows; the binding, and the checks of connection and user last. `commit` reads the
+    /// answer by place.
     fn legs(&self, change: &PostChange<'_>) -> Vec<TransactWriteItem> {
         let (user, id) = (&change.post.user_id, &change.post.id);
         let table = &self.tables.posts;
@@ -168,7 +170,7 @@ impl Store {
             put(table, item).condition_expression(unbound())
         }));
         let check = change.usable.map(|connection| self.usable_check(connection));
-        puts.into_iter().map(transact_put).chain(check).collect()
+        puts.into_iter().map(transact_put).chain(check).chain(self.plan_check(change.ledger)).collect()
     }
 
     /// What a refused condition tells: our own earlier write, or somebody else's.

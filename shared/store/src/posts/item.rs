@@ -52,6 +52,9 @@ struct StateFields {
     next_attempt_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     not_sent: Option<u32>,
+    /// A scheduled post that waits for its owner, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<FailureCode>,
     #[serde(skip_serializing_if = "Option::is_none")]
     attempt: Option<LiveAttempt>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -174,6 +177,7 @@ impl StateFields {
             State::Scheduled { armed, next_attempt_at, not_sent } => {
                 Self { armed: Some(armed), next_attempt_at, not_sent: Some(not_sent), ..none }
             }
+            State::Held { code } => Self { held: Some(code), ..none },
             State::Publishing { attempt, phase, not_sent } => {
                 let fields = Self { attempt: Some(attempt.into()), not_sent: Some(not_sent), ..none };
                 match phase {
@@ -208,10 +212,13 @@ impl StateFields {
             Status::Draft => State::Draft,
             Status::Missed => State::Missed,
             Status::Cancelled => State::Cancelled,
-            Status::Scheduled => State::Scheduled {
-                armed: self.armed.ok_or(lacks("armed"))?,
-                next_attempt_at: self.next_attempt_at,
-                not_sent: self.not_sent.ok_or(lacks("not_sent"))?,
+            Status::Scheduled => match self.held {
+                Some(code) => State::Held { code },
+                None => State::Scheduled {
+                    armed: self.armed.ok_or(lacks("armed"))?,
+                    next_attempt_at: self.next_attempt_at,
+                    not_sent: self.not_sent.ok_or(lacks("not_sent"))?,
+                },
             },
             Status::Publishing => State::Publishing {
                 phase: match self.phase.ok_or(lacks("phase"))? {

@@ -18,6 +18,9 @@ use crate::{Store, StoreError};
 const READS_MAX: usize = 5;
 /// How many posts a search reads at once.
 const ANY_PAGE: usize = 100;
+/// Posts in one page, and pages, when all are read.
+const ALL_PAGE: usize = 499;
+const ALL_PAGES_MAX: usize = 100;
 
 /// Which posts; `None` = any.
 #[derive(Debug, Clone, Default)]
@@ -143,6 +146,35 @@ impl Store {
             start = last;
         }
         Ok(twins)
+    }
+
+    /// All posts of `filter` that `wanted` names, by due time, without content; the index may be a moment behind. An error, not a part
+    /// of them, if there are more than 50,000.
+    pub async fn posts_where(
+        &self,
+        user: &UserId,
+        filter: &Filter,
+        wanted: impl Fn(&Post) -> bool + Send,
+    ) -> Result<Vec<Post>, StoreError> {
+        #[derive(Debug, thiserror::Error)]
+        #[error("there are more posts than one read may take")]
+        struct TooMany;
+
+        let (mut found, mut start) = (Vec::new(), None);
+        for _ in 0..ALL_PAGES_MAX {
+            let (items, last) = self.posts_by_due(user, filter, ALL_PAGE, start).await?;
+            for item in items {
+                let post: Post = from_item::<PostItem>("post", item)?.try_into()?;
+                if filter.matches(&post) && wanted(&post) {
+                    found.push(post);
+                }
+            }
+            if last.is_none() {
+                return Ok(found);
+            }
+            start = last;
+        }
+        Err(StoreError::Unavailable { doing: "reading all posts of a user", source: Box::new(TooMany) })
     }
 
     async fn posts_by_due(

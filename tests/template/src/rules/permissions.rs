@@ -20,6 +20,8 @@ const CALLS: &[&str] = &[
     "dynamodb:GetItem",
     "dynamodb:PutItem",
     "dynamodb:Query",
+    // The nightly audit alone, over the users.
+    "dynamodb:Scan",
     "dynamodb:UpdateItem",
     "iam:PassRole",
     "lambda:InvokeFunction",

@@ -54,9 +54,11 @@ pub(super) fn match_the_code(template: &Template, _: &Product) -> Vec<String> {
         faults.extend(wanted.difference(&there).map(|part| format!("{name} lacks {part}")));
         faults.extend(there.difference(&wanted).map(|part| format!("{name} has {part}, which the code does not know")));
     }
-    let forgets = template.resource("AWS::DynamoDB::Table", &names.sessions).map(|table| &table["Properties"]["TimeToLiveSpecification"]);
-    if forgets.is_none_or(|forgets| forgets["AttributeName"] != schema::TTL_ATTRIBUTE || forgets["Enabled"] != true) {
-        faults.push(format!("{} does not forget by {}", names.sessions, schema::TTL_ATTRIBUTE));
+    for name in [&names.sessions, &names.ledger] {
+        let forgets = template.resource("AWS::DynamoDB::Table", name).map(|table| &table["Properties"]["TimeToLiveSpecification"]);
+        if forgets.is_none_or(|forgets| forgets["AttributeName"] != schema::TTL_ATTRIBUTE || forgets["Enabled"] != true) {
+            faults.push(format!("{name} does not forget by {}", schema::TTL_ATTRIBUTE));
+        }
     }
     faults
 }

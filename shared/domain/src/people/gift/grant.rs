@@ -2,7 +2,7 @@
 //!
 //! | the plan that runs | what happens | history row |
 //! |---|---|---|
-//! | none, or one that has ended | the certificate's plan begins now, with a full first cycle | `gift_redeemed`, from 0 |
+//! | none, or one that has ended | the certificate's plan begins now, with a full first cycle; a cycle of the old plan that still runs ends | `gift_redeemed`, from 0; `plan_changed` on the one that ends |
 //! | the same | the running cycle grows by what the plan holds; the next one is as ever | `gift_redeemed` |
 //! | a lower one | upgrade now: the running cycle, and each that posts have opened ahead, grows by what the higher plan holds more; so do those to come | `plan_changed`, one a cycle |
 //! | a higher one | nothing: refused, and the certificate stays valid | – |
@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use crate::id::IdEntropy;
 use crate::ledger::{Actor, Cause, ChangeReason, Cycle, LedgerChange};
 use crate::plan::{Plan, Source, Subscription};
+use crate::plan_change::{CycleFull, ahead, cut_short, running_cycle};
 use crate::user::User;
 
 /// What has to be stored, together with the certificate.
@@ -37,8 +38,8 @@ pub enum NotGranted {
     CycleFull,
 }
 
-/// What a certificate for `plan` brings to `user` at `now`. `cycles`: the stored ones from the running cycle on, in order; those of an
-/// earlier plan among them are left alone.
+/// What a certificate for `plan` brings to `user` at `now`. `cycles`: the stored ones from
+/// [`cycles_needed_from`](crate::plan_change::cycles_needed_from) on, in order.
 pub fn grant(
     plan: Plan,
     user: User,
@@ -52,19 +53,20 @@ pub fn grant(
         None => {
             let subscription = Subscription { plan, anchor: now, active: true, source: Source::Gift };
             let cycle = Cycle::open(user.id.clone(), subscription.cycle_at(now), plan, now);
-            (subscription, vec![cycle.opening(ChangeReason::GiftRedeemed, cause())])
+            let opening = cycle.opening(ChangeReason::GiftRedeemed, cause());
+            (subscription, std::iter::once(opening).chain(cut_short(cycles, now, cause)).collect())
         }
         Some(running) if running.plan > plan => return Err(NotGranted::HigherPlanRuns),
         Some(running) if running.plan == plan => {
-            let change = running_cycle(&user, &running, cycles, now).grown(plan.quota(), plan, ChangeReason::GiftRedeemed, cause)?;
+            let change = running_cycle(&user, &running, cycles, now);
+            let change = change.grown(plan.quota(), plan, ChangeReason::GiftRedeemed, cause).map_err(full)?;
             (running, vec![change])
         }
         Some(running) => {
             let more = plan.quota() - running.plan.quota();
-            let first = running_cycle(&user, &running, cycles, now).grown(more, plan, ChangeReason::PlanChanged, &mut cause)?;
-            let ahead = cycles.iter().filter(|cycle| cycle.span.start > now && running.cycle_at(cycle.span.start) == cycle.span);
-            let ahead = ahead.map(|cycle| Standing::Stored(cycle.clone()).grown(more, plan, ChangeReason::PlanChanged, &mut cause));
-            let changes = std::iter::once(Ok(first)).chain(ahead).collect::<Result<_, _>>()?;
+            let all = std::iter::once(running_cycle(&user, &running, cycles, now)).chain(ahead(&running, cycles, now));
+            let changes = all.map(|standing| standing.grown(more, plan, ChangeReason::PlanChanged, &mut cause).map_err(full));
+            let changes = changes.collect::<Result<_, _>>()?;
             (Subscription { plan, source: Source::Gift, ..running }, changes)
         }
     };
@@ -72,33 +74,8 @@ pub fn grant(
     Ok(Grant { user: User { subscription: Some(subscription), rev, ..user }, changes })
 }
 
-/// A cycle, and whether it has to be opened first.
-enum Standing {
-    Stored(Cycle),
-    Untouched(Cycle),
-}
-
-fn running_cycle(user: &User, plan: &Subscription, cycles: &[Cycle], now: Timestamp) -> Standing {
-    let span = plan.cycle_at(now);
-    match cycles.iter().find(|cycle| cycle.span == span) {
-        Some(cycle) => Standing::Stored(cycle.clone()),
-        None => Standing::Untouched(Cycle::open(user.id.clone(), span, plan.plan, now)),
-    }
-}
-
-impl Standing {
-    fn grown(self, posts: u32, plan: Plan, reason: ChangeReason, mut cause: impl FnMut() -> Cause) -> Result<LedgerChange, NotGranted> {
-        let (cycle, opening) = match self {
-            Self::Stored(cycle) => (cycle, Vec::new()),
-            Self::Untouched(cycle) => {
-                let opening = cycle.opening(ChangeReason::CycleOpened, cause()).entries;
-                (cycle, opening)
-            }
-        };
-        let mut change = cycle.grow(posts, plan, reason, cause()).ok_or(NotGranted::CycleFull)?;
-        change.entries.splice(0..0, opening);
-        Ok(change)
-    }
+fn full(_: CycleFull) -> NotGranted {
+    NotGranted::CycleFull
 }
 
 #[cfg(test)]

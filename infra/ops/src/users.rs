@@ -1,0 +1,100 @@
+//! `ops users`.
+
+use anyhow::Context;
+use clap::Subcommand;
+use domain::id::UserId;
+use domain::ledger::Cycle;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::table::{Shown, or_dash};
+use crate::{Ops, user_id};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// One account: its plan, its cycles with their numbers, the newest history rows, its connections. Never a phone number.
+    Show {
+        /// The user's id.
+        #[arg(value_parser = user_id)]
+        user: UserId,
+        /// How many history rows.
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u8).range(0..=100))]
+        history: u8,
+    },
+}
+
+pub(crate) async fn run(ops: &Ops, command: Command) -> anyhow::Result<Shown> {
+    let Command::Show { user: id, history } = command;
+    let user = ops.store.user(&id).await.context("reading the user")?.context("there is no such user")?;
+    let cycles = ops.store.cycles_from(&id, Timestamp::UNIX_EPOCH).await.context("reading the cycles")?;
+    let connections = ops.store.connections(&id).await.context("reading the connections")?;
+    let history = match usize::from(history) {
+        0 => Vec::new(),
+        limit => ops.store.history(&id, limit, None).await.context("reading the history")?.items,
+    };
+    let plan =
+        user.subscription.map(|plan| json!({ "plan": plan.plan, "active": plan.active, "source": plan.source, "anchor": plan.anchor }));
+    let json = json!({
+        "id": user.id, "created_at": user.created_at, "plan": plan,
+        "cycles": cycles.iter().map(cycle_json).collect::<Value>(),
+        "history": history.iter().map(|row| json!({
+            "at": row.at, "change_reason": row.reason, "actor": row.actor, "post_id": row.post_id, "note": row.note,
+            "previous_total": row.previous_total, "new_total": row.new_total,
+            "previous_remaining": row.previous_remaining, "new_remaining": row.new_remaining,
+        })).collect::<Value>(),
+        "connections": connections.iter().map(|connection| json!({
+            "id": connection.id, "platform": connection.platform, "username": connection.username, "health": connection.health.as_str(),
+        })).collect::<Value>(),
+    });
+    let plan = user.subscription.map(|plan| {
+        let runs = if plan.active { "runs" } else { "has lapsed" };
+        format!("{} from a {}, since {}, {runs}", plan.plan.as_str(), plan.source.as_str(), plan.anchor)
+    });
+    let rows = history.iter().map(|row| {
+        let numbers = |before, after| format!("{before} -> {after}");
+        let reason = json!(row.reason).as_str().unwrap_or_default().to_owned();
+        let about = row.note.clone().or_else(|| row.post_id.as_ref().map(ToString::to_string));
+        [
+            row.at.to_string(),
+            reason,
+            numbers(row.previous_total, row.new_total),
+            numbers(row.previous_remaining, row.new_remaining),
+            or_dash(about),
+        ]
+    });
+    let connected = connections.iter().map(|connection| {
+        let (platform, health) = (connection.platform.to_string(), connection.health.as_str().to_owned());
+        [connection.id.to_string(), platform, connection.username.clone(), health]
+    });
+    Ok(Shown::new(json)
+        .line(format!("user {}, since {}", user.id, user.created_at))
+        .line(format!("plan: {}", or_dash(plan)))
+        .with(
+            "cycles",
+            ["start", "end", "plan", "quota", "used", "reserved", "remaining", "overdrawn", "closed"],
+            cycles.iter().map(cycle_row),
+        )
+        .with("history, newest first", ["at", "reason", "quota", "remaining", "about"], rows)
+        .with("connections", ["id", "platform", "name", "health"], connected))
+}
+
+pub(crate) fn cycle_json(cycle: &Cycle) -> Value {
+    json!({
+        "start": cycle.span.start, "end": cycle.span.end, "plan": cycle.plan, "quota": cycle.quota, "used": cycle.used,
+        "reserved": cycle.reserved, "remaining": cycle.remaining, "overdrawn": cycle.overdrawn, "closed_at": cycle.closed_at,
+    })
+}
+
+fn cycle_row(cycle: &Cycle) -> [String; 9] {
+    [
+        cycle.span.start.to_string(),
+        cycle.span.end.to_string(),
+        cycle.plan.as_str().to_owned(),
+        cycle.quota.to_string(),
+        cycle.used.to_string(),
+        cycle.reserved.to_string(),
+        cycle.remaining.to_string(),
+        cycle.overdrawn.to_string(),
+        or_dash(cycle.closed_at),
+    ]
+}

@@ -1,0 +1,226 @@
+//! The command line against a running service, as an operator uses it: another process, through the address that `cargo run` offers.
+
+use std::process::Output;
+
+use edge::lines::Captured;
+use local::aws::REGION;
+use local::variables::tables;
+use local::{Browser, LocalService, Options};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+type Outcome = anyhow::Result<()>;
+
+struct Stage {
+    service: LocalService,
+    _folder: TempDir,
+}
+
+impl Stage {
+    async fn open() -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let options = Options { port: 0, data_dir: folder.path().to_owned(), fresh: false, lines: Captured::default().lines() };
+        Ok(Self { service: LocalService::start(options).await?, _folder: folder })
+    }
+
+    async fn person(&self) -> anyhow::Result<(Browser, String)> {
+        let mut browser = Browser::new(self.service.base_url())?;
+        browser.sign_in("+61412345900").await?;
+        browser.redeem("starter").await?;
+        let id = browser.get("/api/user").await?.expect(200)?.str("/id")?;
+        Ok((browser, id))
+    }
+
+    async fn ops(&self, words: &[&str]) -> anyhow::Result<Output> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ops"));
+        command.env_clear().args(words);
+        let names = tables();
+        for (name, value) in [
+            ("AWS_ENDPOINT_URL", format!("{}/_local/aws", self.service.base_url())),
+            ("AWS_REGION", REGION.to_owned()),
+            ("AWS_ACCESS_KEY_ID", "local".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
+            ("USERS_TABLE", names.users),
+            ("POSTS_TABLE", names.posts),
+            ("LEDGER_TABLE", names.ledger),
+            ("SECRETS_PREFIX", "postledger/local".to_owned()),
+        ] {
+            command.env(name, value);
+        }
+        Ok(command.output().await?)
+    }
+
+    /// What a command that succeeds prints as JSON.
+    async fn json(&self, words: &[&str]) -> anyhow::Result<Value> {
+        let words: Vec<_> = words.iter().copied().chain(["--json"]).collect();
+        let output = self.ops(&words).await?;
+        anyhow::ensure!(output.status.success(), "{output:?}");
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+
+    /// What a command that is refused says.
+    async fn refused(&self, words: &[&str]) -> anyhow::Result<String> {
+        let output = self.ops(words).await?;
+        anyhow::ensure!(!output.status.success() && output.stdout.is_empty(), "{output:?}");
+        Ok(String::from_utf8(output.stderr)?)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_is_issued_listed_redeemed_and_revoked() -> Outcome {
+    let stage = Stage::open().await?;
+    let (browser, user) = stage.person().await?;
+    let issued = stage.json(&["gift-certificates", "issue", "--plan", "professional"]).await?;
+    let code = issued["code"].as_str().unwrap_or_default().to_owned();
+    browser.post("/api/redeem-gift", Some(&json!({ "code": code }))).await?.expect(200)?;
+    let other = stage.json(&["gift-certificates", "issue", "--plan", "starter", "--expires-in", "30"]).await?;
+
+    let listed = stage.json(&["gift-certificates", "list"]).await?;
+    let standings: Vec<_> = listed.as_array().unwrap().iter().map(|gift| gift["standing"].as_str().unwrap()).collect();
+    assert_eq!((standings.len(), standings.iter().filter(|standing| **standing == "open").count()), (3, 1));
+    assert!(listed.as_array().unwrap().iter().any(|gift| gift["redeemed_by"] == user.as_str() && gift["plan"] == "professional"));
+    assert!(!listed.to_string().contains(&code), "a code is shown once");
+
+    let open = stage.json(&["gift-certificates", "list", "--open"]).await?;
+    let id = open[0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(stage.json(&["gift-certificates", "revoke", "--id", &id]).await?["revoked"], true);
+    let revoked = json!({ "code": other["code"] });
+    assert_eq!(browser.post("/api/redeem-gift", Some(&revoked)).await?.expect(400)?.json["code"], "invalid_code");
+    assert!(stage.refused(&["gift-certificates", "revoke", "--code", &code]).await?.contains("redeemed"));
+    assert!(stage.refused(&["gift-certificates", "revoke", "--id", "nothing"]).await?.contains("no such certificate"));
+    assert_eq!(stage.json(&["gift-certificates", "list", "--open"]).await?, json!([]));
+    stage.service.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_adjustment_has_a_reason_a_row_and_a_limit() -> Outcome {
+    let stage = Stage::open().await?;
+    let (browser, user) = stage.person().await?;
+    let adjust = |posts: &'static str| {
+        let (stage, user) = (&stage, user.as_str());
+        async move { stage.json(&["adjust", "--user", user, "--posts", posts, "--reason", "Two were lost on our side"]).await }
+    };
+    assert_eq!(adjust("2").await?["cycle"]["quota"], 14);
+    assert_eq!(browser.quota().await?, [14, 0, 0, 14]);
+    assert_eq!(adjust("-1").await?["cycle"]["remaining"], 13);
+    let rows = browser.history().await?;
+    assert_eq!((&rows[0]["change_reason"], &rows[0]["actor"]), (&json!("adjustment"), &json!("operator")));
+    assert_eq!(rows[0]["note"], "Two were lost on our side");
+
+    for (words, why) in [
+        (&["--posts", "1"][..], "--reason"),
+        (&["--posts", "1", "--reason", "  "], "a reason has"),
+        (&["--posts", "0", "--reason", "No change"], "nothing to adjust"),
+        (&["--posts", "-14", "--reason", "More than is free"], "only 13 posts"),
+        (&["--posts", "1", "--reason", "Long ago", "--cycle", "2001-01-01T00:00:00Z"], "no such cycle"),
+    ] {
+        let words: Vec<_> = ["adjust", "--user", &user].into_iter().chain(words.iter().copied()).collect();
+        let said = stage.refused(&words).await?;
+        assert!(said.contains(why), "{words:?}: {said}");
+    }
+    assert_eq!((browser.quota().await?, browser.history().await?.len()), ([13, 0, 0, 13], rows.len()));
+    stage.service.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_audit_ends_well_on_right_books_and_names_what_is_wrong_without_mending_it() -> Outcome {
+    let stage = Stage::open().await?;
+    let (browser, user) = stage.person().await?;
+    let connection = browser.connect("x", &[("account", "ann")], &[]).await?.remove(0);
+    let due = browser.service_time(3_600).await?;
+    let post = browser.write("Fresh bread", &[&connection], &due).await?.remove(0);
+    browser.approve(&post).await?;
+    assert_eq!(stage.json(&["audit", "--all"]).await?, json!({ "users": 1, "differences": [] }));
+    assert_eq!(stage.json(&["audit", "--user", &user]).await?["differences"], json!([]));
+
+    // Somebody writes into the table by hand.
+    let aws = stage.service.aws();
+    let query = json!({ "TableName": tables().ledger, "KeyConditionExpression": "pk = :pk AND begins_with(sk, :sk)",
+        "ExpressionAttributeValues": { ":pk": { "S": format!("USER#{user}") }, ":sk": { "S": "CYCLE#" } } });
+    let mut cycle = aws.tables("Query", &query)?["Items"][0].clone();
+    (cycle["used"], cycle["remaining"]) = (json!({ "N": "1" }), json!({ "N": "10" }));
+    aws.tables("PutItem", &json!({ "TableName": tables().ledger, "Item": cycle }))?;
+
+    let output = stage.ops(&["audit", "--all", "--json"]).await?;
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    let found: Value = serde_json::from_slice(&output.stdout)?;
+    let differences = found["differences"].as_array().unwrap();
+    let used = differences.iter().find(|difference| difference["what"].as_str().unwrap().starts_with("used, and the posts"));
+    assert_eq!((&used.unwrap()["ledger"], &used.unwrap()["computed"]), (&json!(1), &json!(0)));
+    assert!(differences.iter().all(|difference| difference["user_id"] == user.as_str()));
+    let table = String::from_utf8(stage.ops(&["audit", "--all"]).await?.stdout)?;
+    assert!(table.contains("1 users, 3 differences") && table.contains("COMPUTED"), "{table}");
+    assert_eq!(browser.quota().await?, [12, 1, 1, 10], "nothing is mended");
+    assert!(stage.refused(&["audit"]).await?.contains("--all"));
+    stage.service.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn users_and_posts_are_shown_without_what_they_say() -> Outcome {
+    let stage = Stage::open().await?;
+    let (browser, user) = stage.person().await?;
+    let connection = browser.connect("x", &[("account", "ann")], &[]).await?.remove(0);
+    let due = browser.service_time(3_600).await?;
+    let post = browser.write("Nobody else's business", &[&connection], &due).await?.remove(0);
+    browser.approve(&post).await?;
+
+    let shown = stage.json(&["users", "show", &user]).await?;
+    assert_eq!(
+        (&shown["plan"]["plan"], &shown["cycles"][0]["reserved"], &shown["connections"][0]["id"]),
+        (&json!("starter"), &json!(1), &json!(connection))
+    );
+    assert_eq!(shown["history"][0]["change_reason"], "post_reserved");
+    let story = stage.json(&["posts", "show", &user, &post]).await?;
+    assert_eq!((&story["status"], &story["events"][1]["note"]), (&json!("scheduled"), &json!("approved")));
+    for words in [&["users", "show", &user][..], &["posts", "show", &user, &post]] {
+        let table = String::from_utf8(stage.ops(words).await?.stdout)?;
+        assert!(table.contains("scheduled") || table.contains("REMAINING"), "{table}");
+        assert!(!table.contains("business") && !table.contains("412345900"), "{table}");
+    }
+    assert!(stage.refused(&["users", "show", "01ARZ3NDEKTSV4RRFFQ69G5FAV"]).await?.contains("no such user"));
+    assert!(stage.refused(&["posts", "show", &user, "nonsense"]).await?.contains("not a post's id"));
+    stage.service.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_is_lowered_and_lapses_by_hand() -> Outcome {
+    let stage = Stage::open().await?;
+    let (browser, user) = stage.person().await?;
+    assert_eq!(stage.json(&["plans", "set", &user, "professional"]).await?["cycles"][0]["quota"], 52);
+    assert_eq!(stage.json(&["plans", "set", &user, "starter"]).await?["cycles"][0]["quota"], 12);
+    assert!(stage.refused(&["plans", "set", &user, "starter"]).await?.contains("so already"));
+    stage.json(&["plans", "lapse", &user]).await?;
+    assert_eq!(browser.get("/api/quota").await?.expect(409)?.json["code"], "no_active_plan");
+    stage.json(&["plans", "return", &user]).await?;
+    assert_eq!(browser.quota().await?, [12, 0, 0, 12]);
+    assert_eq!(stage.json(&["audit", "--all"]).await?["differences"], json!([]));
+    stage.service.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_address_for_operators_gives_no_secret_but_the_key_of_codes() -> Outcome {
+    let stage = Stage::open().await?;
+    let (browser, _) = stage.person().await?;
+    let ask = async |target: &str, body: Value| {
+        let headers = [("x-amz-target", target)];
+        anyhow::Ok(browser.request(reqwest::Method::POST, "/_local/aws", &headers, Some(&body)).await?.status.as_u16())
+    };
+    assert_eq!(ask("secretsmanager.GetSecretValue", json!({ "SecretId": "postledger/local/hash-key" })).await?, 200);
+    for (target, body) in [
+        ("secretsmanager.GetSecretValue", json!({ "SecretId": "postledger/local/platform/x" })),
+        ("secretsmanager.ListSecrets", json!({})),
+        ("secretsmanager.DeleteSecret", json!({ "SecretId": "postledger/local/hash-key" })),
+        ("AmazonSQS.ReceiveMessage", json!({})),
+        ("", json!({})),
+    ] {
+        assert_eq!(ask(target, body).await?, 404, "{target}");
+    }
+    stage.service.stop().await;
+    Ok(())
+}

@@ -1,0 +1,252 @@
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+use proptest::prelude::*;
+
+use super::*;
+use crate::id::UserId;
+use crate::ledger::HistoryEntry;
+use crate::people::phone::PhoneNumber;
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+fn start() -> Timestamp {
+    Timestamp::from_second(1_800_000_000).unwrap()
+}
+
+/// Somebody with cycles, as they would be stored, and a clock.
+struct World {
+    user: User,
+    now: Timestamp,
+    cycles: BTreeMap<Timestamp, Cycle>,
+    history: Vec<(Timestamp, HistoryEntry)>,
+    count: u64,
+}
+
+impl World {
+    fn new() -> Self {
+        let phone = PhoneNumber::parse("+61412345678").unwrap();
+        let user = User { id: UserId::new(start(), [1; 10]), phone, created_at: start(), subscription: None, rev: 1 };
+        Self { user, now: start(), cycles: BTreeMap::new(), history: Vec::new(), count: 0 }
+    }
+
+    fn with(plan: Plan) -> Self {
+        let mut world = Self::new();
+        world.wish(Wish::Have(plan, Source::Subscription)).unwrap();
+        world
+    }
+
+    fn wish(&mut self, wish: Wish) -> Result<(), NotChanged> {
+        let from = cycles_needed_from(self.now);
+        let cycles: Vec<Cycle> = self.cycles.range(from..).map(|(_, cycle)| cycle.clone()).collect();
+        let count = &mut self.count;
+        let entropy = || {
+            *count += 1;
+            let mut entropy = [0; 10];
+            entropy[2..].copy_from_slice(&count.to_be_bytes());
+            entropy
+        };
+        let PlanChange { user, changes } = change_plan(wish, self.user.clone(), &cycles, (self.now, Actor::Operator), entropy)?;
+        assert_eq!(user.rev, self.user.rev + 1);
+        assert!(changes.iter().all(|change| !change.entries.is_empty()), "each change has its row");
+        self.user = user;
+        changes.into_iter().for_each(|change| self.store(change));
+        Ok(())
+    }
+
+    fn cause(&mut self) -> Cause {
+        self.count += 1;
+        let mut entropy = [0; 10];
+        entropy[2..].copy_from_slice(&self.count.to_be_bytes());
+        Cause { entropy, at: self.now, actor: Actor::User, post_id: None }
+    }
+
+    fn store(&mut self, change: LedgerChange) {
+        let key = change.cycle.span.start;
+        assert_eq!(change.expected_rev, self.cycles.get(&key).map(|cycle| cycle.rev));
+        self.history.extend(change.entries.into_iter().map(|entry| (key, entry)));
+        self.cycles.insert(key, change.cycle);
+    }
+
+    /// As an approval does it.
+    fn approve(&mut self, after: SignedDuration) -> bool {
+        let Some(plan) = self.user.subscription.filter(|plan| plan.active) else { return false };
+        let span = plan.cycle_at(self.now + after);
+        let cycle = match self.cycles.get(&span.start) {
+            Some(cycle) => cycle.clone(),
+            None => {
+                let fresh = Cycle::open(self.user.id.clone(), span, plan.plan, self.now);
+                let opening = fresh.opening(ChangeReason::CycleOpened, self.cause());
+                self.store(opening);
+                self.cycles[&span.start].clone()
+            }
+        };
+        let reserved = cycle.reserve(self.cause());
+        reserved.is_ok_and(|change| {
+            self.store(change);
+            true
+        })
+    }
+
+    /// One reserved post of the `n`th cycle ends.
+    fn end_one(&mut self, n: usize, published: bool) {
+        let Some(cycle) = self.cycles.values().nth(n % self.cycles.len().max(1)).cloned() else { return };
+        let cause = self.cause();
+        if let Ok(change) = if published { cycle.settle(cause) } else { cycle.release(cause) } {
+            self.store(change);
+        }
+    }
+
+    fn running(&self) -> &Cycle {
+        let plan = self.user.subscription.unwrap();
+        &self.cycles[&plan.cycle_at(self.now).start]
+    }
+
+    fn numbers(&self) -> [u32; 5] {
+        let cycle = self.running();
+        [cycle.quota, cycle.used, cycle.reserved, cycle.remaining, cycle.overdrawn]
+    }
+
+    fn last_row(&self) -> (ChangeReason, [u32; 4]) {
+        let (_, entry) = self.history.last().unwrap();
+        (entry.reason, [entry.previous_total, entry.new_total, entry.previous_remaining, entry.new_remaining])
+    }
+
+    /// What must hold at any moment.
+    fn check(&self) {
+        for (key, cycle) in &self.cycles {
+            assert!(cycle.adds_up(), "{cycle:?}");
+            let rows: Vec<_> = self.history.iter().filter(|(of, _)| of == key).map(|(_, entry)| entry).collect();
+            let replayed = rows.iter().fold((0, 0), |so_far, entry| {
+                assert_eq!(so_far, (entry.previous_total, entry.previous_remaining), "no gap in the history");
+                (entry.new_total, entry.new_remaining)
+            });
+            assert_eq!(replayed, (cycle.quota, cycle.remaining));
+            assert!(rows.is_sorted_by(|one, next| one.id < next.id));
+        }
+        // Two that run at once would grant their posts twice.
+        let granting: Vec<_> = self.cycles.values().filter(|cycle| cycle.granted() > 0).collect();
+        assert!(granting.windows(2).all(|pair| pair[0].span.end <= pair[1].span.start), "{granting:?}");
+    }
+}
+
+#[test]
+fn a_plan_begins_with_a_full_cycle_and_one_row() {
+    let world = World::with(Plan::Starter);
+    assert_eq!((world.numbers(), world.last_row()), ([12, 0, 0, 12, 0], (ChangeReason::PlanStarted, [0, 12, 0, 12])));
+}
+
+#[test]
+fn a_downgrade_below_what_is_used_leaves_nothing_and_owes_nothing_to_the_next_upgrade() {
+    let mut world = World::with(Plan::Professional);
+    for _ in 0..20 {
+        assert!(world.approve(DAY));
+        world.end_one(0, true);
+    }
+    for _ in 0..3 {
+        world.wish(Wish::Have(Plan::Starter, Source::Subscription)).unwrap();
+        assert_eq!(world.numbers(), [20, 20, 0, 0, 8]);
+        assert_eq!(world.running().to_hold(), 0, "what is published cannot be held");
+        assert!(!world.approve(DAY));
+        world.wish(Wish::Have(Plan::Professional, Source::Subscription)).unwrap();
+        assert_eq!(world.numbers(), [52, 20, 0, 32, 0], "to and fro gives no post away");
+    }
+    world.check();
+}
+
+#[test]
+fn a_downgrade_below_what_is_reserved_names_how_many_posts_to_hold_and_each_gives_its_place_up() {
+    let mut world = World::with(Plan::Professional);
+    for _ in 0..15 {
+        assert!(world.approve(DAY));
+    }
+    world.wish(Wish::Have(Plan::Starter, Source::Subscription)).unwrap();
+    assert_eq!((world.numbers(), world.running().to_hold()), ([15, 0, 15, 0, 3], 3));
+    assert_eq!(world.running().look_at(), Some(world.running().updated_at), "the cycle job finds it at once");
+    for left in [2, 1, 0] {
+        world.end_one(0, false);
+        assert_eq!(world.running().to_hold(), left);
+    }
+    assert_eq!((world.numbers(), world.last_row()), ([12, 0, 12, 0, 0], (ChangeReason::PostReleased, [13, 12, 0, 0])));
+    world.end_one(0, false);
+    assert_eq!(world.numbers(), [12, 0, 11, 1, 0], "and now a place that comes free is free");
+}
+
+#[test]
+fn a_plan_that_lapses_keeps_what_runs_and_takes_what_was_opened_ahead_and_its_return_gives_it_back() {
+    let mut world = World::with(Plan::Starter);
+    assert!(world.approve(DAY) && world.approve(DAY * 40) && world.approve(DAY * 40));
+    world.wish(Wish::Lapse).unwrap();
+    assert_eq!(world.numbers(), [12, 0, 1, 11, 0], "the running cycle was paid for");
+    let ahead = world.cycles.values().next_back().unwrap();
+    assert_eq!((ahead.quota, ahead.reserved, ahead.remaining, ahead.to_hold()), (2, 2, 0, 2));
+    assert_eq!(world.last_row(), (ChangeReason::PlanChanged, [12, 2, 10, 0]));
+    assert!(!world.approve(DAY), "no plan runs");
+    assert_eq!(world.wish(Wish::Lapse), Err(NotChanged::AsItWas));
+    world.end_one(1, false);
+    world.wish(Wish::Return).unwrap();
+    let ahead = world.cycles.values().next_back().unwrap();
+    assert_eq!((ahead.quota, ahead.reserved, ahead.remaining, ahead.overdrawn), (12, 1, 11, 0));
+    world.check();
+}
+
+#[test]
+fn a_return_after_the_end_opens_the_running_cycle_so_that_the_job_has_one_to_follow() {
+    let mut world = World::with(Plan::Starter);
+    world.wish(Wish::Lapse).unwrap();
+    world.now += DAY * 100;
+    world.wish(Wish::Return).unwrap();
+    assert_eq!((world.cycles.len(), world.numbers()), (2, [12, 0, 0, 12, 0]));
+    assert_eq!(world.running().span.start, start() + DAY * 90, "the anchor is the old one");
+    world.check();
+}
+
+#[test]
+fn a_plan_that_begins_anew_ends_the_cycle_that_still_ran() {
+    let mut world = World::with(Plan::Starter);
+    assert!(world.approve(DAY * 20));
+    world.wish(Wish::Lapse).unwrap();
+    world.now += DAY * 10;
+    world.wish(Wish::Have(Plan::Professional, Source::Subscription)).unwrap();
+    assert_eq!(world.numbers(), [52, 0, 0, 52, 0]);
+    let old = &world.cycles[&start()];
+    assert_eq!((old.span.end, old.reserved), (world.now, 1), "what was approved in it is still paid for by it");
+    world.check();
+}
+
+#[test]
+fn nothing_changes_where_nothing_is_to_change() {
+    let mut world = World::new();
+    assert_eq!((world.wish(Wish::Lapse), world.wish(Wish::Return)), (Err(NotChanged::NoPlan), Err(NotChanged::NoPlan)));
+    let mut world = World::with(Plan::Starter);
+    let same = Wish::Have(Plan::Starter, Source::Subscription);
+    assert_eq!((world.wish(same), world.wish(Wish::Return)), (Err(NotChanged::AsItWas), Err(NotChanged::AsItWas)));
+}
+
+proptest! {
+    #[test]
+    fn plans_in_any_order_among_posts_add_up_and_explain_themselves(steps in proptest::collection::vec((0_u8..9, 0_u8..60), 0..120)) {
+        let mut world = World::new();
+        for (step, by) in steps {
+            // A cycle's key is when it began.
+            world.now += SignedDuration::from_secs(1);
+            let plan = if by % 2 == 0 { Plan::Starter } else { Plan::Professional };
+            match step {
+                0 => drop(world.wish(Wish::Have(plan, Source::Subscription))),
+                1 => drop(world.wish(Wish::Have(plan, Source::Gift))),
+                2 => drop(world.wish(Wish::Lapse)),
+                3 => drop(world.wish(Wish::Return)),
+                4 | 5 => drop(world.approve(DAY * i32::from(by) + SignedDuration::from_hours(1))),
+                6 => world.end_one(by.into(), true),
+                7 => world.end_one(by.into(), false),
+                _ => world.now += DAY * i32::from(by % 7),
+            }
+            world.check();
+            if let Some(plan) = world.user.subscription.filter(|plan| plan.active)
+                && let Some(cycle) = world.cycles.get(&plan.cycle_at(world.now).start)
+            {
+                prop_assert!(cycle.granted() >= plan.plan.quota(), "who has a plan has its posts: {:?}", cycle);
+            }
+        }
+    }
+}

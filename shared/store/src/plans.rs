@@ -1,0 +1,45 @@
+//! A user's plan together with what it does to the cycles.
+
+use domain::ledger::LedgerChange;
+use domain::user::User;
+
+use crate::items::{number, to_item, written_by};
+use crate::key::Key;
+use crate::ledger::ledger_puts;
+use crate::posts::{cancellation, failed, is_conflict, put, transact_put};
+use crate::users::UserItem;
+use crate::{Store, StoreError};
+
+/// What came of a change of plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlanStored {
+    /// It stands.
+    Done,
+    /// The user or a cycle changed meanwhile: read again and repeat.
+    Moved,
+}
+
+impl Store {
+    /// Stores `user`, whose `rev` is one more than the one that must still stand, and what the change of plan does to the cycles, or
+    /// nothing of it. Posts that lose their place by it are held by [`Self::hold_beyond_quota`] afterwards; whoever stops before
+    /// leaves that to the cycle job.
+    pub async fn change_plan(&self, user: &User, ledger: &[LedgerChange], writer: &str) -> Result<PlanStored, StoreError> {
+        let mut legs = vec![
+            put(&self.tables.users, to_item(Key::profile(&user.id), UserItem::new(user, writer)))
+                .condition_expression("rev = :rev")
+                .expression_attribute_values(":rev", number(user.rev - 1)),
+        ];
+        legs.extend(ledger.iter().map(|change| ledger_puts::cycle(&self.tables.ledger, change)));
+        legs.extend(ledger.iter().flat_map(|change| ledger_puts::entries(&self.tables.ledger, change)));
+        let legs = legs.into_iter().map(transact_put).collect();
+        let sent = self.client.transact_write_items().set_transact_items(Some(legs)).send().await;
+        let Err(error) = sent else { return Ok(PlanStored::Done) };
+        match cancellation(&error) {
+            Some(reasons) if written_by(reasons.first().and_then(|reason| reason.item.as_ref()), user.rev) == Some(writer) => {
+                Ok(PlanStored::Done)
+            }
+            Some(reasons) if reasons.iter().any(|reason| failed(Some(reason)) || is_conflict(reason)) => Ok(PlanStored::Moved),
+            _ => Err(StoreError::unavailable("changing a plan")(error)),
+        }
+    }
+}

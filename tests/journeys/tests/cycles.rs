@@ -1,0 +1,260 @@
+//! Cycles over years and changes of plan: every number explained, no post lost.
+
+use std::time::Instant;
+
+use domain::id::UserId;
+use domain::ledger::Actor;
+use domain::plan::{Plan, Source};
+use domain::plan_change::{Wish, change_plan, cycles_needed_from};
+use edge::random::Random;
+use journeys::{Person, SOON, Stage, play};
+use local::variables::tables;
+use serde_json::{Value, json};
+use store::{PlanStored, Store};
+
+type Outcome = anyhow::Result<()>;
+
+const DAY: i64 = 24 * 3_600;
+const PHONE: &str = "+61412345800";
+
+fn store(stage: &Stage) -> Store {
+    Store::new(&stage.service().aws().sdk_config(), tables())
+}
+
+async fn user_id(person: &Person) -> anyhow::Result<UserId> {
+    Ok(UserId::parse(&person.id().await?)?)
+}
+
+/// What a payment, or its absence, does; and the posts that lose their place by it.
+async fn wish(stage: &Stage, person: &Person, wish: Wish) -> anyhow::Result<usize> {
+    let (store, random) = (store(stage), Random::system());
+    let now: jiff::Timestamp = person.browser.advance(1).await?.parse()?;
+    let user = store.user(&user_id(person).await?).await?.expect("they are there");
+    let cycles = store.cycles_from(&user.id, cycles_needed_from(now)).await?;
+    let change = change_plan(wish, user, &cycles, (now, Actor::Operator), || random.bytes())?;
+    anyhow::ensure!(store.change_plan(&change.user, &change.changes, "a test").await? == PlanStored::Done);
+    // Sent again by a client that did not hear the answer, it stands once.
+    anyhow::ensure!(store.change_plan(&change.user, &change.changes, "a test").await? == PlanStored::Done);
+    let mut held = 0;
+    for cycle in change.changes.iter().map(|change| &change.cycle) {
+        let cause = || domain::ledger::Cause { entropy: random.bytes(), at: now, actor: Actor::Operator, post_id: None };
+        held += store.hold_beyond_quota(&cycle.user_id, cycle.span.start, cause).await?;
+    }
+    Ok(held)
+}
+
+async fn books_are_right(stage: &Stage, person: &Person) -> Outcome {
+    let found = store(stage).audit(&user_id(person).await?).await?;
+    anyhow::ensure!(found.is_empty(), "{found:#?}");
+    Ok(())
+}
+
+async fn cycles(person: &Person) -> anyhow::Result<Vec<Value>> {
+    let page = person.browser.get("/api/analytics/cycles?limit=100").await?.expect(200)?;
+    Ok(page.json["items"].as_array().cloned().unwrap_or_default())
+}
+
+/// A worker may be searching for the post at this moment: then its owner asks again.
+async fn resolve_as_published(person: &Person, post: &str) -> Outcome {
+    let until = Instant::now() + SOON;
+    loop {
+        let reply = person.browser.post(&format!("/api/posts/{post}/resolve"), Some(&json!({ "outcome": "published" }))).await?;
+        if reply.status == 200 {
+            return Ok(());
+        }
+        anyhow::ensure!(reply.json["code"] == "post_in_flight" && Instant::now() < until, "{}", reply.text);
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Later, signed in anew: sessions end on the way.
+async fn later(person: &mut Person, secs: i64) -> Outcome {
+    person.browser.advance(secs).await?;
+    person.browser.sign_in(PHONE).await.map(drop)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_cycles_late_the_job_closes_three_and_tells_what_each_came_to() -> Outcome {
+    play(async |stage| {
+        let mut ann = stage.person(PHONE, "starter", "ann").await?;
+        let post = ann.approved_on_x("In the first cycle", 0).await?;
+        ann.browser.wait_for(&post, "published", SOON).await?;
+        let ahead = ann.approved_on_x("Two cycles ahead", 70 * DAY).await?;
+        assert_eq!(cycles(&ann).await?, Vec::<Value>::new(), "the running cycle has not come to anything yet");
+        later(&mut ann, 95 * DAY).await?;
+        assert_eq!(ann.browser.wait_for(&ahead, "missed", SOON).await?["subscription_cycle"], cycles(&ann).await?[0]["cycle_start"]);
+        let told = cycles(&ann).await?;
+        let used: Vec<_> = told.iter().map(|cycle| (cycle["posts_used"].as_u64(), cycle["successful_posts"].as_u64())).collect();
+        assert_eq!(used, [(Some(0), Some(0)), (Some(0), Some(0)), (Some(1), Some(1))], "newest first");
+        for pair in told.windows(2) {
+            assert_eq!(pair[0]["cycle_start"], pair[1]["cycle_end"], "no gap, no overlap");
+        }
+        let (end, kept): (jiff::Timestamp, jiff::Timestamp) =
+            (serde_json::from_value(told[0]["cycle_end"].clone())?, serde_json::from_value(told[0]["retention_expiry"].clone())?);
+        assert!((729 * DAY..=731 * DAY).contains(&kept.duration_since(end).as_secs()));
+        assert_eq!((&told[0]["quota"], &told[0]["total_reach"], &told[0]["engagement"]), (&json!(12), &Value::Null, &Value::Null));
+        books_are_right(stage, &ann).await?;
+
+        let page = ann.browser.get("/api/analytics/cycles?limit=2").await?.expect(200)?;
+        let rest = ann.browser.get(&format!("/api/analytics/cycles?cursor={}", page.str("/next_cursor")?)).await?.expect(200)?;
+        assert_eq!((&rest.json["items"][0], &rest.json["next_cursor"]), (&told[2], &Value::Null));
+        let foreign = page.str("/next_cursor")?;
+        assert_eq!(ann.browser.get(&format!("/api/quota/history?cursor={foreign}")).await?.expect(400)?.json["code"], "invalid_cursor");
+        // Two years and a month after the first cycle's end its row is gone; the job has told the others.
+        later(&mut ann, 730 * DAY).await?;
+        assert!(!cycles(&ann).await?.contains(&told[2]));
+        books_are_right(stage, &ann).await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_post_that_is_settled_after_the_end_of_its_cycle_is_told_within_the_hour() -> Outcome {
+    play(async |stage| {
+        let mut ann = stage.person(PHONE, "starter", "ann").await?;
+        ann.browser.fault("x", &json!({ "kind": "drop_before", "times": 1 })).await?;
+        let post = ann.approved_on_x("Somebody has to look", 0).await?;
+        ann.browser.wait_for(&post, "unknown", SOON).await?;
+        later(&mut ann, 31 * DAY).await?;
+        assert_eq!(cycles(&ann).await?[0]["posts_used"], 0);
+        resolve_as_published(&ann, &post).await?;
+        ann.browser.advance(3_601).await?;
+        assert_eq!((&cycles(&ann).await?[0]["posts_used"], cycles(&ann).await?.len()), (&json!(1), 1));
+        books_are_right(stage, &ann).await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lower_plan_holds_the_posts_due_last_and_a_higher_one_lets_them_go_out() -> Outcome {
+    play(async |stage| {
+        let ann = stage.person(PHONE, "professional", "ann").await?;
+        let mut posts = Vec::new();
+        for n in 0..14 {
+            posts.push(ann.approved_on_x(&format!("Day {n}"), (n + 1) * DAY).await?);
+        }
+        assert_eq!(wish(stage, &ann, Wish::Have(Plan::Starter, Source::Subscription)).await?, 2);
+        ann.has_quota([12, 0, 12, 0]).await?;
+        for (n, post) in posts.iter().enumerate() {
+            let story = ann.browser.post_story(post).await?;
+            let held = story["error"]["code"] == "quota_lost";
+            assert_eq!((&story["status"], held), (&json!("scheduled"), n >= 12));
+            if held {
+                assert_eq!((&story["error"]["action"], &story["subscription_cycle"]), (&json!("upgrade_plan"), &Value::Null));
+            }
+        }
+        let approve = format!("/api/posts/{}/approve", posts[13]);
+        assert_eq!(ann.browser.post(&approve, None).await?.expect(409)?.json["code"], "quota_exhausted");
+        // A held post has no place to give back, and one that is cancelled gives its own back.
+        ann.browser.post(&format!("/api/posts/{}/cancel", posts[12]), None).await?.expect(200)?;
+        ann.has_quota([12, 0, 12, 0]).await?;
+        ann.browser.post(&format!("/api/posts/{}/cancel", posts[0]), None).await?.expect(200)?;
+        ann.has_quota([12, 0, 11, 1]).await?;
+        wish(stage, &ann, Wish::Have(Plan::Professional, Source::Subscription)).await?;
+        ann.has_quota([52, 0, 11, 41]).await?;
+        assert_eq!(ann.browser.post_story(&posts[13]).await?["error"]["code"], "quota_lost", "nothing goes out unasked");
+        assert_eq!(ann.browser.approve(&posts[13]).await?["error"], Value::Null);
+        ann.has_quota([52, 0, 12, 40]).await?;
+        books_are_right(stage, &ann).await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lapse_pays_to_the_end_holds_what_is_ahead_and_its_return_takes_it_back() -> Outcome {
+    play(async |stage| {
+        let mut ann = stage.person(PHONE, "starter", "ann").await?;
+        let paid = ann.approved_on_x("Paid for", 2 * DAY).await?;
+        let ahead = ann.approved_on_x("In the next cycle", 40 * DAY).await?;
+        let late = ann.approved_on_x("In the next cycle, too", 41 * DAY).await?;
+        assert_eq!(wish(stage, &ann, Wish::Lapse).await?, 2);
+        assert_eq!(ann.browser.get("/api/quota").await?.expect(409)?.json["code"], "no_active_plan");
+        let approve = format!("/api/posts/{ahead}/approve");
+        assert_eq!(ann.browser.post(&approve, None).await?.expect(409)?.json["code"], "no_active_plan");
+        later(&mut ann, 2 * DAY).await?;
+        ann.browser.wait_for(&paid, "published", SOON).await?;
+        // The cycle ends, and none follows: there is no plan.
+        later(&mut ann, 33 * DAY).await?;
+        assert_eq!((cycles(&ann).await?.len(), &cycles(&ann).await?[0]["posts_used"]), (1, &json!(1)));
+        books_are_right(stage, &ann).await?;
+        wish(stage, &ann, Wish::Return).await?;
+        ann.has_quota([12, 0, 0, 12]).await?;
+        ann.browser.approve(&ahead).await?;
+        ann.has_quota([12, 0, 1, 11]).await?;
+        later(&mut ann, 5 * DAY).await?;
+        ann.browser.wait_for(&ahead, "published", SOON).await?;
+        // Nobody approved the other one again: it is told as missed, and costs nothing.
+        later(&mut ann, 2 * DAY).await?;
+        ann.browser.wait_for(&late, "missed", SOON).await?;
+        ann.has_quota([12, 1, 0, 11]).await?;
+        later(&mut ann, 30 * DAY).await?;
+        assert_eq!(cycles(&ann).await?.len(), 2, "the chain goes on");
+        books_are_right(stage, &ann).await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gift_after_a_lapse_begins_a_cycle_and_the_old_one_ends_there() -> Outcome {
+    play(async |stage| {
+        let ann = stage.person(PHONE, "starter", "ann").await?;
+        let paid = ann.approved_on_x("Paid for by the old one", 60).await?;
+        wish(stage, &ann, Wish::Lapse).await?;
+        ann.browser.redeem("professional").await?;
+        ann.has_quota([52, 0, 0, 52]).await?;
+        ann.browser.advance(3_601).await?;
+        ann.browser.wait_for(&paid, "published", SOON).await?;
+        ann.browser.advance(3_601).await?;
+        let told = cycles(&ann).await?;
+        assert_eq!((told.len(), &told[0]["posts_used"], &told[0]["quota"]), (1, &json!(1), &json!(12)));
+        ann.has_quota([52, 0, 0, 52]).await?;
+        books_are_right(stage, &ann).await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_edit_across_a_border_moves_the_place_and_holds_nothing_twice() -> Outcome {
+    play(async |stage| {
+        let ann = stage.person(PHONE, "starter", "ann").await?;
+        let post = ann.approved_on_x("First here, then there", DAY).await?;
+        ann.has_quota([12, 0, 1, 11]).await?;
+        for (days, expected) in [(45, [12, 0, 0, 12]), (2, [12, 0, 1, 11]), (3, [12, 0, 1, 11])] {
+            let story = ann.browser.post_story(&post).await?;
+            let due = ann.browser.service_time(days * DAY).await?;
+            let version = format!("\"{}\"", story["version"]);
+            ann.browser.patch(&format!("/api/posts/{post}"), &version, &json!({ "scheduled_for": due })).await?.expect(200)?;
+            ann.has_quota(expected).await?;
+            books_are_right(stage, &ann).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_job_stopped_at_any_call_and_run_again_comes_to_the_same() -> Outcome {
+    for fatal in 1..=4 {
+        play_job_that_dies_at(fatal).await?;
+    }
+    Ok(())
+}
+
+/// The first `fatal` transactions of the job: their answers are lost, or they never arrive; then it runs again.
+async fn play_job_that_dies_at(fatal: usize) -> Outcome {
+    journeys::play_disturbed(async |stage| {
+        let mut ann = stage.person(PHONE, "starter", "ann").await?;
+        ann.approved_on_x("Ahead", 40 * DAY).await?;
+        stage.lose_answers("dynamodb.TransactWriteItems", fatal);
+        ann.browser.advance(65 * DAY).await?;
+        stage.heal();
+        later(&mut ann, 2 * 3_601).await?;
+        let told = cycles(&ann).await?;
+        assert_eq!(told.len(), 2, "{told:#?}");
+        let reasons: Vec<_> = ann.browser.history().await?.iter().map(|row| row["change_reason"].clone()).collect();
+        assert_eq!(reasons.iter().filter(|reason| *reason == "cycle_closed").count(), 2, "{reasons:?}");
+        ann.has_quota([12, 0, 0, 12]).await?;
+        books_are_right(stage, &ann).await
+    })
+    .await
+}

@@ -1,0 +1,322 @@
+//! A year of fifty people, in virtual time: posts, changes of plan, lapses, gifts, adjustments, a cycle job that is late, stops and
+//! comes again. At the end, and on the way, every number explains itself.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::task::Poll;
+
+use domain::content::Content;
+use domain::id::{AttemptId, ConnectionId, GroupId, HistoryId, PostId, UserId};
+use domain::ledger::{Actor, Cause, ChangeReason, Cycle};
+use domain::plan::{Plan, Source};
+use domain::plan_change::{Wish, change_plan, cycles_needed_from};
+use domain::platform::PlatformName;
+use domain::post::{Answer, Conclusion, Draft, Event, Post, Status};
+use edge::clock::Clock;
+use edge::host::Host;
+use edge::lines::Lines;
+use edge::random::Random;
+use jiff::{SignedDuration, Timestamp};
+use local::aws::{Aws, CallInfo, Fault, ensure_table};
+use local::variables::{source, tables};
+use serde_json::{Value, json};
+use store::{Commit, Filter, PlanStored, PostChange, Settlement, Store, schema};
+
+const PEOPLE: u64 = 50;
+const DAYS: i64 = 365;
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// Chance that is the same each time.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % sides
+    }
+}
+
+struct World {
+    aws: Aws,
+    store: Store,
+    job: quota_reset::Deps,
+    secs: Arc<AtomicI64>,
+    clock: Clock,
+    random: Random,
+    dice: Dice,
+    people: Vec<UserId>,
+    posts: u64,
+}
+
+impl World {
+    async fn open() -> anyhow::Result<Self> {
+        let secs = Arc::new(AtomicI64::new(1_800_000_000));
+        let read = secs.clone();
+        let clock = Clock::from_fn(move || Timestamp::from_second(read.load(Ordering::Relaxed)).expect("a time of this century"));
+        let aws = Aws::in_memory("us-year-1", clock.clone())?;
+        let store = Store::new(&aws.sdk_config(), tables());
+        for definition in schema::definitions(&tables()) {
+            ensure_table(store.client(), definition).await?;
+        }
+        let random = Random::system();
+        let addresses = simulator::addresses(&url::Url::parse("http://localhost:3000")?);
+        let variables = source(3_000, addresses, &[]);
+        let host = Host { variables, clock: clock.clone(), random: random.clone(), lines: Lines::silent() };
+        let job = quota_reset::Deps::new(&host, &aws.sdk_config())?;
+        let mut world = Self { aws, store, job, secs, clock, random, dice: Dice(0x1234_5678_9abc_def1), people: Vec::new(), posts: 0 };
+        for _ in 0..PEOPLE {
+            let id = UserId::new(world.now(), world.random.bytes());
+            world.aws.tables("PutItem", &json!({ "TableName": tables().users, "Item": profile(&id, world.now()) }))?;
+            world.people.push(id);
+        }
+        Ok(world)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn pass(&self, secs: u64) -> anyhow::Result<()> {
+        self.secs.fetch_add(i64::try_from(secs)?, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn somebody(&mut self) -> anyhow::Result<UserId> {
+        let nth = usize::try_from(self.dice.roll(PEOPLE))?;
+        Ok(self.people[nth].clone())
+    }
+
+    fn step(&self, from: Option<Status>, to: Status) -> Event {
+        Event { at: self.now(), from, to, actor: Actor::User, note: "as a year brings it".to_owned() }
+    }
+
+    fn cause(&self, post: Option<&PostId>) -> Cause {
+        Cause { entropy: self.random.bytes(), at: self.now(), actor: Actor::Operator, post_id: post.cloned() }
+    }
+
+    async fn change_plan(&mut self) -> anyhow::Result<()> {
+        let id = self.somebody()?;
+        let wish = match self.dice.roll(8) {
+            0 | 1 => Wish::Lapse,
+            2 | 3 => Wish::Return,
+            4 => Wish::Have(Plan::Starter, Source::Gift),
+            5 | 6 => Wish::Have(Plan::Starter, Source::Subscription),
+            _ => Wish::Have(Plan::Professional, Source::Subscription),
+        };
+        let now = self.now();
+        let user = self.store.user(&id).await?.expect("they are there");
+        let cycles = self.store.cycles_from(&id, cycles_needed_from(now)).await?;
+        let Ok(change) = change_plan(wish, user, &cycles, (now, Actor::Operator), || self.random.bytes()) else { return Ok(()) };
+        let stored = self.store.change_plan(&change.user, &change.changes, "year").await?;
+        anyhow::ensure!(stored == PlanStored::Done);
+        // Who loses a place by it is held by the job, some time.
+        Ok(())
+    }
+
+    /// A post is written and approved for some time in the next hundred days, if there is a place.
+    async fn approve(&mut self) -> anyhow::Result<()> {
+        let id = self.somebody()?;
+        let now = self.now();
+        let user = self.store.user(&id).await?.expect("they are there");
+        let Some(plan) = user.subscription.filter(|plan| plan.active) else { return Ok(()) };
+        let due_at = now + SignedDuration::from_secs(60 + i64::try_from(self.dice.roll(100 * 86_400))?);
+        let content = Content { text: format!("Post {}", self.posts), ai_recommendation: None };
+        self.posts += 1;
+        let draft = Draft {
+            id: PostId::new(now, self.random.bytes()),
+            user_id: id.clone(),
+            group_id: GroupId::new(now, self.random.bytes()),
+            connection_id: ConnectionId::new(now, self.random.bytes()),
+            platform: PlatformName::X,
+            content_hash: content.hash(),
+            due_at,
+            latest_at: due_at + SignedDuration::from_hours(3),
+            time_zone: None,
+        };
+        let post = Post::draft(draft, now);
+        let event = self.step(None, Status::Draft);
+        self.store.create_posts(&[(post.clone(), content, event)], "year").await?;
+        let span = plan.cycle_at(due_at);
+        let (cycle, opening) = if let Some(cycle) = self.store.cycle(&id, span.start).await? {
+            (cycle, Vec::new())
+        } else {
+            let fresh = Cycle::open(id, span, plan.plan, now);
+            let opening = fresh.opening(ChangeReason::CycleOpened, self.cause(None)).entries;
+            (fresh, opening)
+        };
+        let Ok(mut reserved) = cycle.reserve(self.cause(Some(&post.id))) else { return Ok(()) };
+        if !opening.is_empty() {
+            reserved.entries.splice(0..0, opening);
+            reserved = reserved.under(user.rev);
+        }
+        let approved = post.approve(span.start, true, now)?;
+        let event = self.step(Some(Status::Draft), approved.status());
+        let change = PostChange { ledger: &[reserved], ..PostChange::of(&approved, "year", &event) };
+        anyhow::ensure!(matches!(self.store.commit(&change).await?, Commit::Done));
+        Ok(())
+    }
+
+    /// Somebody's posts whose time has come end one way or another; some only days later.
+    async fn publish(&mut self) -> anyhow::Result<()> {
+        let id = self.somebody()?;
+        let now = self.now();
+        let filter = Filter { to: Some(now), status: Some(Status::Scheduled), ..Filter::default() };
+        for post in self.store.posts_where(&id, &filter, |_| true).await? {
+            let transition = match self.dice.roll(10) {
+                _ if now > post.latest_at => post.miss(now)?,
+                _ if post.is_held() => continue,
+                0 => post.cancel(now)?,
+                1 => continue,
+                fate => {
+                    let sending = post.claim(AttemptId::new(now, self.random.bytes()), true, now)?;
+                    let event = self.step(Some(Status::Scheduled), sending.status());
+                    anyhow::ensure!(matches!(self.store.commit(&PostChange::of(&sending, "year", &event)).await?, Commit::Done));
+                    let platform_post_id = format!("{id}-{}", sending.id);
+                    let conclusion = match fate {
+                        2 => Conclusion::Failed(domain::failure::FailureCode::ContentRejected),
+                        3 => Conclusion::AnswerLost,
+                        _ => Conclusion::Published { platform_post_id, url: None },
+                    };
+                    sending.conclude(conclusion, Answer::default(), now)?
+                }
+            };
+            self.settle(&transition).await?;
+        }
+        // Their owner has looked for what was in doubt, some of it after its cycle.
+        let filter = Filter { status: Some(Status::Unknown), ..Filter::default() };
+        for post in self.store.posts_where(&id, &filter, |_| true).await? {
+            let transition = match self.dice.roll(3) {
+                0 => post.resolve_published(None, now)?,
+                1 => post.resolve_not_published(now)?,
+                _ => continue,
+            };
+            self.settle(&transition).await?;
+        }
+        Ok(())
+    }
+
+    async fn settle(&self, transition: &domain::post::Transition) -> anyhow::Result<()> {
+        let writer = HistoryId::new(self.now(), self.random.bytes()).to_string();
+        let cause = self.cause(Some(&transition.post.id));
+        let event = self.step(Some(transition.from), transition.post.status());
+        let settlement = Settlement { transition, writer: &writer, event: &event, cause };
+        anyhow::ensure!(matches!(self.store.settle(&settlement).await?, Commit::Done), "{transition:?}");
+        Ok(())
+    }
+
+    async fn adjust(&mut self) -> anyhow::Result<()> {
+        let (id, now) = (self.somebody()?, self.now());
+        let cycles = self.store.cycles_from(&id, cycles_needed_from(now)).await?;
+        let Some(cycle) = cycles.first() else { return Ok(()) };
+        let cause = self.cause(None);
+        let change = match self.dice.roll(2) {
+            0 => cycle.grow(3, cycle.plan, ChangeReason::Adjustment, cause).expect("far from the most"),
+            _ if cycle.remaining >= 2 => cycle.shrink(2, cycle.plan, ChangeReason::Adjustment, cause),
+            _ => return Ok(()),
+        };
+        anyhow::ensure!(self.store.commit_ledger(&[change.noted("as a year brings it")]).await?);
+        Ok(())
+    }
+
+    /// The job, stopped at some call by a fault, or whole.
+    async fn close(&mut self) -> anyhow::Result<()> {
+        let until = usize::try_from(self.dice.roll(40))?;
+        let seen = AtomicUsize::new(0);
+        let hook = move |_: &CallInfo| (seen.fetch_add(1, Ordering::Relaxed) == until).then_some(Fault::LoseAnswerAfterApply);
+        if self.dice.roll(2) == 0 {
+            self.aws.on_call(Box::new(hook));
+        }
+        // Some runs are killed where they stand.
+        let (mut run, mut polls) = (std::pin::pin!(quota_reset::run(&self.job)), self.dice.roll(400));
+        let killed = self.dice.roll(3) == 0;
+        let ended = std::future::poll_fn(|context| {
+            polls = polls.saturating_sub(1);
+            if killed && polls == 0 { Poll::Ready(None) } else { run.as_mut().poll(context).map(Some) }
+        });
+        let _killed_or_told = ended.await;
+        self.aws.on_call(Box::new(|_: &CallInfo| None));
+        Ok(())
+    }
+
+    async fn books_are_right(&self) -> anyhow::Result<()> {
+        for id in &self.people {
+            let found = domain::audit::audit(&self.store.books(id).await?);
+            anyhow::ensure!(found.is_empty(), "{id}: {found:#?}");
+        }
+        Ok(())
+    }
+
+    /// Every cycle that ended is closed and told as it stands, each cycle of a plan that runs follows the one before, and none has
+    /// promised more than it grants beyond what is under way.
+    async fn nothing_is_left(&self) -> anyhow::Result<()> {
+        let (mut closed, mut used) = (0, 0);
+        for id in &self.people {
+            let books = self.store.books(id).await?;
+            let told = self.store.cycle_analytics(id, self.now(), 100, None).await?.items;
+            for cycle in &books.cycles {
+                let row = told.iter().find(|row| row.span.start == cycle.span.start);
+                if cycle.span.end <= self.now() {
+                    closed += 1;
+                    used += cycle.used;
+                    anyhow::ensure!(cycle.told, "not told: {cycle:?}");
+                    anyhow::ensure!(row.is_none_or(|row| (row.posts_used, row.quota) == (cycle.used, cycle.quota)), "{row:?} {cycle:?}");
+                    anyhow::ensure!(row.is_some() || cycle.quota == 0, "no row for {cycle:?}");
+                } else {
+                    anyhow::ensure!(row.is_none() && cycle.closed_at.is_none(), "{cycle:?}");
+                }
+            }
+            let owner = self.store.user(id).await?.expect("they are there");
+            if let Some(plan) = owner.subscription.filter(|plan| plan.active) {
+                let running = books.cycles.iter().find(|cycle| cycle.span == plan.cycle_at(self.now()));
+                anyhow::ensure!(running.is_some(), "{id} has a plan and no cycle");
+            }
+        }
+        anyhow::ensure!(closed > 300 && used > 300, "a year without a life: {closed} cycles, {used} posts");
+        Ok(())
+    }
+}
+
+fn profile(id: &UserId, now: Timestamp) -> Value {
+    let text = |text: &str| json!({ "S": text });
+    json!({
+        "pk": text(&format!("USER#{id}")), "sk": text("PROFILE"), "id": text(id.as_str()), "phone": text("+61412345678"),
+        "created_at": text(&now.to_string()), "rev": { "N": "1" }, "writer": text("year"),
+    })
+}
+
+#[tokio::test]
+async fn a_year_of_fifty_people_ends_with_books_that_are_right() -> anyhow::Result<()> {
+    let mut world = World::open().await?;
+    let end = world.now() + DAY * i32::try_from(DAYS)?;
+    let mut until_job = 1;
+    while world.now() < end {
+        match world.dice.roll(12) {
+            0 | 1 => world.change_plan().await?,
+            2 => world.adjust().await?,
+            3..=7 => world.approve().await?,
+            _ => world.publish().await?,
+        }
+        let step = world.dice.roll(14_400);
+        world.pass(1 + step)?;
+        until_job -= 1;
+        if until_job == 0 {
+            world.close().await?;
+            // Mostly some hours later, sometimes weeks.
+            until_job = if world.dice.roll(20) == 0 { 200 } else { 1 + world.dice.roll(30) };
+            if world.dice.roll(25) == 0 {
+                world.books_are_right().await?;
+            }
+        }
+    }
+    for _ in 0..2 {
+        let run = quota_reset::run(&world.job).await?;
+        anyhow::ensure!(run.failed == 0 && !run.unfinished, "{run:?}");
+    }
+    world.books_are_right().await?;
+    world.nothing_is_left().await?;
+    let again = quota_reset::run(&world.job).await?;
+    anyhow::ensure!((again.closed, again.opened, again.told) == (0, 0, 0), "a second run has nothing to do: {again:?}");
+    Ok(())
+}
