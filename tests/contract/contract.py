@@ -44,7 +44,7 @@ def main():
     try:
         reports = options.reports or folder / "reports"
         main_person, leaving = Person(service.url, "+61412345678").settled(), Person(service.url, "+61412345679")
-        examples = 300 if options.long else 40
+        examples = 1500 if options.long else 40
         # The stateful phase comes last, as it disconnects accounts and deletes posts.
         excluded = [option for name in ENDS_SESSIONS for option in ("--exclude-operation-id", name)]
         runs = [Run("everything that keeps the session", main_person, excluded, int(seconds * SHARE_MAIN))]

@@ -50,7 +50,9 @@ pub(crate) struct Chosen {
 /// What there is to choose from.
 #[utoipa::path(get, path = "/api/connections/choices/{id}", operation_id = "read_choice", tag = "connections",
     params(("id" = ChoiceId, Path)), security(("session" = [])),
-    responses((status = 200, description = "The accounts on offer.", body = ChoiceJson)))]
+    responses((status = 200, description = "The accounts on offer.", body = ChoiceJson, links(
+        ("choose" = (operation_id = "choose_accounts", parameters(("id" = "$request.path.id")))),
+    ))))]
 pub(crate) async fn offered(State(deps): State<Deps>, signed_in: SignedIn, Path(id): Path<ChoiceId>) -> Result<Json<ChoiceJson>, Problem> {
     let Choice { platform, accounts, missing_scopes, expires_at, .. } = open_choice(&deps, &signed_in.session.user_id, &id).await?;
     Ok(Json(ChoiceJson { platform, accounts, missing_scopes, expires_at }))
@@ -61,7 +63,9 @@ pub(crate) async fn offered(State(deps): State<Deps>, signed_in: SignedIn, Path(
 #[utoipa::path(post, path = "/api/connections/choices/{id}", operation_id = "choose_accounts", tag = "connections",
     params(("id" = ChoiceId, Path)), request_body = Chosen, security(("session" = [], "csrf" = [])),
     responses(
-        (status = 201, description = "Connected.", body = ListJson<ConnectionJson>),
+        (status = 201, description = "Connected.", body = ListJson<ConnectionJson>, links(
+            ("disconnect" = (operation_id = "disconnect", parameters(("id" = "$response.body#/items/0/id")))),
+        )),
         (status = 409, description = "state_conflict"),
     ))]
 pub(crate) async fn choose(
@@ -172,5 +176,7 @@ async fn connect(deps: &Deps, choice: &Choice, pick: &Pick, account: &ChoiceToke
         fresh_id: pick.connection_id.clone(),
         attempt: pick.attempt.clone(),
     };
-    connecting::connect(&deps.store, &deps.vault, &connecting, deps.clock.now()).await.map_err(trouble::connect)
+    // Several accounts come where a person's grants are one: there is nothing older to end by itself.
+    let connected = connecting::connect(&deps.store, &deps.vault, &connecting, deps.clock.now()).await;
+    connected.map(|connected| connected.connection).map_err(trouble::connect)
 }

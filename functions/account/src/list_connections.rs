@@ -10,7 +10,13 @@ use crate::{Deps, trouble};
 
 /// The accounts that the user let us post to.
 #[utoipa::path(get, path = "/api/connections", operation_id = "list_connections", tag = "connections", security(("session" = [])),
-    responses((status = 200, description = "All of them.", body = ListJson<ConnectionJson>)))]
+    responses((status = 200, description = "All of them.", body = ListJson<ConnectionJson>, links(
+        ("disconnect" = (operation_id = "disconnect", parameters(("id" = "$response.body#/items/0/id")))),
+        ("reconnect" = (operation_id = "begin_consent", parameters(
+            ("platform" = "$response.body#/items/0/platform"),
+            ("reconnect" = "$response.body#/items/0/id"),
+        ))),
+    ))))]
 pub(crate) async fn list(State(deps): State<Deps>, signed_in: SignedIn) -> Result<Json<ListJson<ConnectionJson>>, Problem> {
     let connections = deps.store.connections(&signed_in.session.user_id).await.map_err(trouble::store)?;
     Ok(Json(ListJson::whole(connections.iter().map(ConnectionJson::from).collect())))

@@ -9,7 +9,6 @@ use edge::json::Json;
 use edge::problem::{Problem, ProblemCode};
 use edge::session::SignedIn;
 use serde::Serialize;
-use store::Filter;
 use utoipa::ToSchema;
 
 use crate::{Deps, trouble};
@@ -47,14 +46,15 @@ pub(crate) async fn user(State(deps): State<Deps>, signed_in: SignedIn) -> Resul
     responses((status = 200, description = "The account, and how far its owner has come.", body = StatusJson)))]
 pub(crate) async fn status(State(deps): State<Deps>, signed_in: SignedIn) -> Result<Json<StatusJson>, Problem> {
     let id = &signed_in.session.user_id;
-    let (user, running) = account(&deps, id).await?;
-    let connections = deps.store.connections(id).await.map_err(trouble::store)?;
-    let post_scheduled = deps.store.any_post(id, &Filter::default(), |post| post.approved_at.is_some()).await.map_err(trouble::store)?;
+    let (profile, cycles) = tokio::try_join!(deps.store.user_with_connections(id), deps.store.latest_cycles(id)).map_err(trouble::store)?;
+    let (user, connections) = profile.ok_or_else(gone)?;
+    let running = user.running_cycle(&cycles, deps.clock.now());
     let onboarding = OnboardingJson {
         phone_verified: true,
         plan_active: user.subscription.is_some_and(|plan| plan.active),
         platform_connected: connections.iter().any(domain::connection::Connection::is_usable),
-        post_scheduled,
+        // Whatever became of it: who has once approved a post knows how.
+        post_scheduled: cycles.iter().any(|cycle| cycle.reservations > 0),
     };
     Ok(Json(StatusJson {
         user: UserJson::new(&user, running.as_ref()),
@@ -66,7 +66,12 @@ pub(crate) async fn status(State(deps): State<Deps>, signed_in: SignedIn) -> Res
 
 /// The user and the cycle that holds the present time.
 pub(crate) async fn account(deps: &Deps, id: &UserId) -> Result<(User, Option<Cycle>), Problem> {
-    let user = deps.store.user(id).await.map_err(trouble::store)?.ok_or_else(|| Problem::new(ProblemCode::SessionExpired))?;
+    let user = deps.store.user(id).await.map_err(trouble::store)?.ok_or_else(gone)?;
     let running = deps.store.running_cycle(&user, deps.clock.now()).await.map_err(trouble::store)?;
     Ok((user, running))
+}
+
+/// The session outlived its user.
+fn gone() -> Problem {
+    Problem::new(ProblemCode::SessionExpired)
 }

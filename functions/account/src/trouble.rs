@@ -1,7 +1,7 @@
 //! What goes wrong here, as the problems of the contract.
 
 use cloud::vault::VaultError;
-use connecting::ConnectError;
+use connecting::{ConnectError, EndError};
 use domain::connection::ReconnectRefused;
 use edge::problem::{Problem, ProblemCode};
 use store::StoreError;
@@ -34,5 +34,13 @@ pub(crate) fn connect(error: ConnectError) -> Problem {
         ConnectError::Refused(ReconnectRefused::Disconnecting) => {
             Problem::new(ProblemCode::StateConflict).with_detail("The account is being disconnected. Try again in a minute.")
         }
+    }
+}
+
+/// For `map_err` on taking a connection down.
+pub(crate) fn end(error: EndError) -> Problem {
+    match error {
+        EndError::Store(error) => store(error),
+        EndError::Vault(error) => vault(error),
     }
 }

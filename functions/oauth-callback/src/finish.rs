@@ -67,8 +67,8 @@ impl FinishError {
 #[utoipa::path(get, path = "/oauth/{platform}/callback", operation_id = "finish_consent", tag = "oauth",
     params(("platform" = PlatformName, Path), Callback),
     responses(
-        (status = 303, description = "To the frontend, with `connected=<connection id>`, `choose=<choice id>` or `error=` and one of \
-            `denied`, `state_invalid`, `session_mismatch`, `scope_missing`, `account_mismatch`, `exchange_failed`.",
+        (status = 303, description = "To the frontend, with `connected=<connection id>` (and `missing=`, the scopes that posting needs and \
+            that were not granted, separated by spaces), `choose=<choice id>` or `error=` and one of `denied`, `state_invalid`, `session_mismatch`, `scope_missing`, `account_mismatch`, `exchange_failed`.",
             headers(("Location" = String, description = "A page of the frontend."))),
         (status = 503, description = "unavailable"),
     ))]

@@ -1,7 +1,7 @@
 //! What a consent granted is kept: one account as a connection, several as a choice.
 
 use cloud::vault::{ChoiceTokens, VaultError};
-use connecting::{ConnectError, Connecting};
+use connecting::{ConnectError, Connected, Connecting};
 use domain::choice::{self, Choice, ChoiceAccount};
 use domain::connection::{Grant, ReconnectRefused};
 use domain::id::{AttemptId, ChoiceId, ConnectionId};
@@ -10,7 +10,7 @@ use domain::people::{FlowEnd, FlowError};
 use platforms::GrantedAccount;
 use store::{Leftover, StoreError};
 
-use crate::Deps;
+use crate::{Deps, retire};
 
 /// Why nothing was kept. A connection in force is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +65,10 @@ async fn connect(deps: &Deps, flow: &OAuthFlow, account: GrantedAccount, attempt
         fresh_id: ConnectionId::new(now, deps.random.bytes()),
         attempt: attempt.clone(),
     };
-    let connection = connecting::connect(&deps.store, &deps.vault, &connecting, now).await?;
+    let Connected { connection, replaced } = connecting::connect(&deps.store, &deps.vault, &connecting, now).await?;
+    if let Some(version) = replaced {
+        retire::retire(deps, &connection, &version).await;
+    }
     Ok(FlowEnd::Connected { connection_id: connection.id, missing_scopes: connection.missing_scopes })
 }
 

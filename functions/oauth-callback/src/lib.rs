@@ -1,13 +1,15 @@
 //! Finishes a consent: from the platform's redirect to a connection, or to a choice of accounts.
 //!
 //! *Trigger:* HTTP, `GET /oauth/{platform}/callback`; the platform sends the browser here.
-//! *Reads:* flows, sessions, our apps' credentials. *Writes:* flows, connections, choices, the vault.
+//! *Reads:* flows, sessions, our apps' credentials, tokens that are replaced. *Writes:* flows, connections, choices, the vault; what was
+//! replaced is ended at its platform.
 //! *On failure:* the browser goes back to the frontend with a code that says what to do; a connection that works is not touched.
 
 mod accept;
 mod finish;
 mod keep;
 mod redirect;
+mod retire;
 
 use std::sync::Arc;
 

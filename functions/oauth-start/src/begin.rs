@@ -3,7 +3,8 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use domain::id::{ConnectionId, UserId};
-use domain::people::oauth_flow::OAuthFlow;
+use domain::people::limit::Subject;
+use domain::people::oauth_flow::{BEGUN_BY_USER, OAuthFlow};
 use domain::people::{CodeVerifier, FlowState, ReturnPath};
 use domain::platform::PlatformName;
 use edge::json::{Path, Query};
@@ -12,6 +13,7 @@ use edge::problem::Problem;
 use edge::session::SignedIn;
 use http::header::{CACHE_CONTROL, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
+use jiff::Timestamp;
 use platforms::{AppCredentials, ConsentRequest};
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -37,6 +39,7 @@ pub(crate) struct Wanted {
     params(("platform" = PlatformName, Path), Wanted), security(("session" = [])),
     responses(
         (status = 303, description = "To the platform's consent page.", headers(("Location" = String, description = "On the platform."))),
+        (status = 429, description = "too_many_requests"),
     ))]
 pub(crate) async fn begin(
     State(deps): State<Deps>,
@@ -59,6 +62,7 @@ pub(crate) async fn begin(
     if let Some(id) = wanted.reconnect {
         flow = flow.only_for(account_of(&deps, &user_id, platform, &id).await?);
     }
+    count(&deps, &user_id, now).await?;
 
     let credentials = deps.vault.app_credentials(platform, now).await;
     let (client_id, client_secret) = credentials.map_err(|error| Problem::unavailable_because(&error))?;
@@ -72,6 +76,16 @@ pub(crate) async fn begin(
     let mut location = HeaderValue::from_str(address.as_str()).map_err(|error| Problem::internal(&error))?;
     location.set_sensitive(true);
     Ok((StatusCode::SEE_OTHER, [(LOCATION, location), (CACHE_CONTROL, HeaderValue::from_static("no-store"))]).into_response())
+}
+
+/// Or 429: the table would fill with flows, and the platform with questions in our app's name.
+async fn count(deps: &Deps, user_id: &UserId, now: Timestamp) -> Result<(), Problem> {
+    let bucket = BEGUN_BY_USER.bucket(Subject::User(user_id), now);
+    if deps.store.count(&bucket).await.map_err(|error| Problem::unavailable_because(&error))? {
+        return Ok(());
+    }
+    tracing::warn!(%user_id, limit = BEGUN_BY_USER.name, max = BEGUN_BY_USER.max, "a limit was reached");
+    Err(Problem::too_many_requests(bucket.ends_at.duration_since(now)))
 }
 
 /// The account behind a connection of the user on this platform; everything else is the same 404.

@@ -1,7 +1,7 @@
 //! Sends a browser to a platform for consent.
 //!
 //! *Trigger:* HTTP, `GET /oauth/{platform}/start`, signed in.
-//! *Reads:* sessions, the connection that is to be made anew, our apps' credentials. *Writes:* the flow.
+//! *Reads:* sessions, the connection that is to be made anew, our apps' credentials. *Writes:* the flow, and how many one account begins.
 //! *On failure:* nothing was begun; the person clicks again.
 
 mod begin;

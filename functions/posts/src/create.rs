@@ -83,6 +83,8 @@ pub(crate) struct Created {
         ("edit" = (operation_id = "edit_post", parameters(("id" = "$response.body#/items/0/id")))),
         ("approve" = (operation_id = "approve_post", parameters(("id" = "$response.body#/items/0/id")))),
         ("cancel" = (operation_id = "cancel_post", parameters(("id" = "$response.body#/items/0/id")))),
+        ("retry" = (operation_id = "retry_post", parameters(("id" = "$response.body#/items/0/id")))),
+        ("resolve" = (operation_id = "resolve_post", parameters(("id" = "$response.body#/items/0/id")))),
         ("delete" = (operation_id = "delete_post", parameters(("id" = "$response.body#/items/0/id")))),
     ))))]
 pub(crate) async fn create(
@@ -99,7 +101,9 @@ pub(crate) async fn create(
         }
     }
     let now = deps.clock.now();
-    let connections = deps.store.connections(user).await.map_err(trouble::store)?;
+    let named: Vec<_> =
+        request.targets.iter().take(TARGETS_MAX).filter_map(|Object(target)| ConnectionId::parse(&target.connection_id).ok()).collect();
+    let connections = deps.store.connections_named(user, &named).await.map_err(trouble::store)?;
     let mut errors = Vec::new();
     let asked = AskedTime {
         scheduled_for: request.scheduled_for.as_deref(),

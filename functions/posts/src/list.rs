@@ -39,7 +39,10 @@ pub(crate) struct ListPosts {
 /// The user's posts, by the time that they are due.
 #[utoipa::path(get, path = "/api/posts", operation_id = "list_posts", tag = "posts", params(ListPosts), security(("session" = [])),
     responses(
-        (status = 200, description = "One page.", body = ListJson<PostJson>),
+        (status = 200, description = "One page.", body = ListJson<PostJson>, links(
+            ("read" = (operation_id = "read_post", parameters(("id" = "$response.body#/items/0/id")))),
+            ("next" = (operation_id = "list_posts", parameters(("cursor" = "$response.body#/next_cursor")))),
+        )),
         (status = 400, description = "invalid_cursor"),
     ))]
 pub(crate) async fn list(

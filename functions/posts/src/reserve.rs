@@ -28,7 +28,8 @@ pub(crate) async fn plan(deps: &Deps, user: &UserId) -> Result<RunningPlan, Prob
     running.filter(|running| running.plan.active).ok_or_else(|| Problem::new(ProblemCode::NoActivePlan))
 }
 
-/// Reserves in the cycle that holds `due_at`; a cycle that nobody has touched is opened by it.
+/// Reserves in the cycle that holds `due_at`; a cycle that nobody has touched is opened by it, which holds only with the user as
+/// they were read ([`LedgerChange::under`]).
 pub(crate) async fn reserve(
     deps: &Deps,
     (user, post): (&UserId, &PostId),

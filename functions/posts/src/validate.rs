@@ -60,6 +60,10 @@ pub(crate) fn extras(media: &[String], ai_recommendation: Option<&str>, errors: 
     if ai_recommendation.is_some_and(|text| text.len() > AI_RECOMMENDATION_BYTES_MAX) {
         errors.push(fault("/ai_recommendation", "text_too_long", "At most 8,000 bytes."));
     }
+    if ai_recommendation.is_some_and(text::has_forbidden) {
+        let error = text::TextError::ForbiddenCharacter;
+        errors.push(fault("/ai_recommendation", error.code(), error.to_string()));
+    }
 }
 
 pub(crate) fn fault(

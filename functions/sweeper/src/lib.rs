@@ -1,9 +1,9 @@
-//! Looks after posts that stand still: arms, wakes, and closes what was missed; and removes secrets that nothing needs. It never speaks to a
-//! platform.
+//! Looks after posts that stand still: arms, wakes, and closes what was missed; removes secrets that nothing needs, and finishes
+//! disconnects. It never speaks to a platform about a post.
 //!
 //! *Trigger:* a schedule, every minute.
-//! *Reads:* the index of posts that need attention, posts, cycles; notes of secrets, connections. *Writes:* posts, the ledger; schedules and
-//! wake-ups; the vault, where it only deletes.
+//! *Reads:* the index of posts that need attention, posts, cycles; notes of secrets, connections, tokens, our apps' credentials. *Writes:*
+//! posts, the ledger; schedules and wake-ups; connections and the vault, where it only deletes; a grant is taken back at its platform.
 //! *On failure:* the next minute does it again: nothing here depends on having been done before.
 
 mod attend;
@@ -11,6 +11,8 @@ mod sweep;
 mod tidy;
 
 pub use sweep::{Swept, sweep};
+
+use std::sync::Arc;
 
 use aws_config::SdkConfig;
 use cloud::timer::Timer;
@@ -20,15 +22,18 @@ use edge::config::{self, ConfigError, Queue, variables};
 use edge::host::Host;
 use edge::metrics::Metrics;
 use edge::random::Random;
+use platforms::{Platforms, PlatformsError};
 use store::{Store, Tables};
 
 /// All that the sweeper works with.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Deps {
     /// Posts and the ledger; notes and connections.
     pub store: Store,
     /// For deleting what nothing needs.
     pub vault: Vault,
+    /// For taking grants back.
+    pub platforms: Arc<Platforms>,
     /// For arming and waking.
     pub timer: Timer,
     /// Time.
@@ -39,21 +44,34 @@ pub struct Deps {
     pub metrics: Metrics,
 }
 
+/// Why the function could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Variables are missing or wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The adapters could not be made.
+    #[error(transparent)]
+    Platforms(#[from] PlatformsError),
+}
+
 impl Deps {
     /// Reads the configuration and builds the clients; no call is made.
-    pub fn new(host: &Host, sdk: &SdkConfig) -> Result<Self, ConfigError> {
-        let (tables, prefix, queue, schedules) = config::read(&host.variables, |variables| {
+    pub fn new(host: &Host, sdk: &SdkConfig) -> Result<Self, StartError> {
+        let (tables, prefix, networks, queue, schedules) = config::read(&host.variables, |variables| {
             let tables = Tables {
                 users: variables.text(variables::USERS_TABLE),
                 posts: variables.text(variables::POSTS_TABLE),
                 ledger: variables.text(variables::LEDGER_TABLE),
                 sessions: variables.text(variables::SESSIONS_TABLE),
             };
-            (tables, variables.secrets_prefix(), Queue::read(variables), config::Schedules::read(variables))
+            let networks = config::Platforms::read(variables);
+            (tables, variables.secrets_prefix(), networks, Queue::read(variables), config::Schedules::read(variables))
         })?;
         Ok(Self {
             store: Store::new(sdk, tables),
             vault: Vault::open(sdk, prefix),
+            platforms: Arc::new(Platforms::new(networks.addresses)?),
             timer: Timer::new(sdk, queue.url.into(), queue.arn, schedules.group, schedules.role_arn, schedules.dead_letter_arn),
             clock: host.clock.clone(),
             random: host.random.clone(),

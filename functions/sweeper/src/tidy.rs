@@ -1,12 +1,20 @@
-//! Secrets that nothing needs: of a consent that stopped between vault and row, and of a choice whose time is over.
+//! Secrets that nothing needs: of a consent that stopped between vault and row, of a choice whose time is over, and of a connection that
+//! its owner gave up while it was still needed.
 //!
-//! Whoever makes such a secret notes it first. An hour later nobody can still be at work on it, and the row says whether it is needed.
+//! Whoever makes such a secret, or gives up a connection, notes it first. An hour later nobody can still be at work on it, and the row says
+//! whether it is needed.
 
 use cloud::vault::VaultError;
+use connecting::{EndError, Ended, Ending};
+use domain::connection::Health;
+use domain::id::{AttemptId, ConnectionId, UserId};
 use edge::problem::chain;
 use store::{Leftover, StoreError};
 
 use crate::Deps;
+
+/// Disconnects in one round: each may wait for a platform, and the round's time is for posts.
+const DISCONNECTS_MAX: usize = 2;
 
 /// Why a note could not be judged this time; the next round tries again.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +23,8 @@ enum TidyError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Vault(#[from] VaultError),
+    #[error(transparent)]
+    End(#[from] EndError),
 }
 
 /// Judges the oldest notes. Returns how many secrets were removed, and how many notes could not be judged.
@@ -26,8 +36,12 @@ pub(crate) async fn tidy(deps: &Deps) -> (usize, usize) {
             return (0, 1);
         }
     };
-    let (mut removed, mut failed) = (0, 0);
+    let (mut removed, mut failed, mut disconnects) = (0, 0, 0);
     for note in notes {
+        disconnects += usize::from(matches!(note, Leftover::Disconnect { .. }));
+        if disconnects > DISCONNECTS_MAX {
+            break;
+        }
         match judge(deps, &note).await {
             Ok(true) => removed += 1,
             Ok(false) => {}
@@ -51,6 +65,7 @@ async fn judge(deps: &Deps, note: &Leftover) -> Result<bool, TidyError> {
             }
             !needed
         }
+        Leftover::Disconnect { user_id, connection_id, .. } => finish(deps, user_id, connection_id).await?,
         Leftover::Choice { choice_id, .. } => {
             deps.vault.delete_choice(choice_id).await?;
             true
@@ -58,4 +73,21 @@ async fn judge(deps: &Deps, note: &Leftover) -> Result<bool, TidyError> {
     };
     deps.store.forget_leftover(note).await?;
     Ok(removed)
+}
+
+/// Takes down a connection that its owner gave up, and that nobody has taken down since. What is still needed is noted anew, behind the
+/// notes that wait.
+async fn finish(deps: &Deps, user_id: &UserId, connection_id: &ConnectionId) -> Result<bool, TidyError> {
+    let connection = deps.store.connection(user_id, connection_id).await?;
+    let Some(connection) = connection.filter(|connection| connection.health == Health::Disconnecting) else { return Ok(false) };
+    let now = deps.clock.now();
+    let attempt = AttemptId::new(now, deps.random.bytes());
+    let ending = Ending { store: &deps.store, vault: &deps.vault, platforms: &deps.platforms, attempt };
+    // On the heap: it is rare, and every round would be as large as it.
+    let ended = Box::pin(connecting::end(&ending, connection, now)).await?;
+    if ended == Ended::NotYet {
+        let later = Leftover::Disconnect { user_id: user_id.clone(), connection_id: connection_id.clone(), at: now };
+        deps.store.note_leftover(&later).await?;
+    }
+    Ok(ended == Ended::Gone)
 }

@@ -74,11 +74,13 @@ struct Engines {
     watch: fault::Watch,
     /// Counts what was carried out, so that whoever watches knows when there is something new.
     served: AtomicU64,
+    /// How many calls put something into a queue or set a schedule.
+    work_brought: AtomicU64,
 }
 
 impl Engines {
     fn new(clock: Clock, dynamodb: dynamodb::Dynamodb, file: Arc<file::File>, region: &str, watch: fault::Watch) -> Self {
-        Self { clock, dynamodb, file, region: region.to_owned(), watch, served: AtomicU64::new(0) }
+        Self { clock, dynamodb, file, region: region.to_owned(), watch, served: AtomicU64::new(0), work_brought: AtomicU64::new(0) }
     }
 }
 
@@ -132,6 +134,11 @@ impl Aws {
     /// The secrets that are kept: name, version and value, unsealed, for checks.
     pub fn secrets(&self) -> anyhow::Result<Vec<(String, String, String)>> {
         Ok(self.0.file.transaction(secrets::all)?)
+    }
+
+    /// Rises with every call that puts something into a queue or sets a schedule: whoever drives them need not look before.
+    pub(crate) fn work_brought(&self) -> u64 {
+        self.0.work_brought.load(Ordering::Relaxed)
     }
 
     /// How many messages a queue holds, hidden ones too.

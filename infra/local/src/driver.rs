@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsEvent;
@@ -57,6 +58,8 @@ pub(crate) struct Driver {
     pub(crate) sweeper: sweeper::Deps,
     pub(crate) quota_reset: quota_reset::Deps,
     nudged: Notify,
+    /// How much [`Aws::work_brought`] had come to when the last nudge was given.
+    known_work: AtomicU64,
     rounds: watch::Sender<u64>,
 }
 
@@ -70,7 +73,7 @@ impl Driver {
     ) -> Arc<Self> {
         let queue = Client::new(&aws.sdk_config());
         let (nudged, rounds) = (Notify::new(), watch::Sender::new(0));
-        Arc::new(Self { aws, queue, clock, publisher, sweeper, quota_reset, nudged, rounds })
+        Arc::new(Self { aws, queue, clock, publisher, sweeper, quota_reset, nudged, known_work: AtomicU64::new(0), rounds })
     }
 
     /// Runs until it is told to stop, and then until the publisher is done with what it has; dropped, it ends at once. A round that
@@ -91,8 +94,15 @@ impl Driver {
         self.rounds.send_replace(u64::MAX);
     }
 
-    /// A request may have put something into the queue: look at once.
-    pub(crate) fn nudge(&self) {
+    /// Looks at once, if anything was put into the queue since the last nudge.
+    pub(crate) fn nudge_if_work_came(&self) {
+        let brought = self.aws.work_brought();
+        if self.known_work.swap(brought, Ordering::Relaxed) != brought {
+            self.nudge();
+        }
+    }
+
+    fn nudge(&self) {
         self.nudged.notify_one();
     }
 

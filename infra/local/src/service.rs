@@ -240,7 +240,7 @@ async fn forward(State(front): State<Front>, ConnectInfo(peer): ConnectInfo<Sock
     if let Some(origin) = origin {
         front.cors.tell(&origin, response.headers_mut());
     }
-    front.driver.nudge();
+    front.driver.nudge_if_work_came();
     response
 }
 

@@ -1,9 +1,13 @@
-//! Makes a connection of a granted account: a note, then the tokens into the vault, then the row.
+//! Makes a connection of a granted account: a note, then the tokens into the vault, then the row. And takes it down again ([`end`]).
 //!
 //! A crash in between leaves tokens that no row names, never a row without tokens; the note says where to look for them.
 
+mod ending;
+
+pub use ending::{EndError, Ended, Ending, end};
+
 use cloud::vault::{Vault, VaultError, version_of};
-use domain::connection::{Connection, Grant, ReconnectRefused};
+use domain::connection::{Connection, Grant, Health, ReconnectRefused};
 use domain::id::{AttemptId, ConnectionId, UserId};
 use domain::token::TokenSet;
 use jiff::Timestamp;
@@ -50,23 +54,39 @@ pub enum ConnectError {
     Contended,
 }
 
+/// What stands now, and what it took the place of.
+#[derive(Debug)]
+pub struct Connected {
+    /// The connection.
+    pub connection: Connection,
+    /// The version of the tokens that nobody needs any more and that the platform can end by themselves.
+    pub replaced: Option<String>,
+}
+
+impl Connected {
+    fn new(connection: Connection) -> Self {
+        Self { connection, replaced: None }
+    }
+}
+
 /// Connects the account, or reconnects it under the id that it has. Repeating it with the same attempt changes nothing more.
-pub async fn connect(store: &Store, vault: &Vault, connecting: &Connecting<'_>, now: Timestamp) -> Result<Connection, ConnectError> {
+pub async fn connect(store: &Store, vault: &Vault, connecting: &Connecting<'_>, now: Timestamp) -> Result<Connected, ConnectError> {
     let Connecting { user, grant, .. } = connecting;
     for _ in 0..ROUNDS_MAX {
         let existing = store.connection_of_account(user, grant.platform, &grant.platform_user_id).await?;
         let stored = match existing {
-            None => create(store, vault, connecting, now).await?,
+            None => create(store, vault, connecting, now).await?.map(Connected::new),
             // An earlier try of the same attempt came this far.
             Some(existing) if existing.id == connecting.fresh_id || existing.secret_version == version_of(&connecting.attempt) => {
-                Some(existing)
+                Some(Connected::new(existing))
             }
             Some(existing) => replace(store, vault, connecting, existing, now).await?,
         };
-        if let Some(connection) = stored {
-            let (user_id, connection_id, platform) = (&connection.user_id, &connection.id, connection.platform.as_str());
-            tracing::info!(%user_id, %connection_id, platform, health = connection.health.as_str(), "an account was connected");
-            return Ok(connection);
+        if let Some(connected) = stored {
+            let Connection { user_id, id: connection_id, platform, health, .. } = &connected.connection;
+            let (platform, health) = (platform.as_str(), health.as_str());
+            tracing::info!(%user_id, %connection_id, platform, health, "an account was connected");
+            return Ok(connected);
         }
     }
     Err(ConnectError::Contended)
@@ -109,7 +129,7 @@ async fn replace(
     connecting: &Connecting<'_>,
     existing: Connection,
     now: Timestamp,
-) -> Result<Option<Connection>, ConnectError> {
+) -> Result<Option<Connected>, ConnectError> {
     let Connecting { grant, tokens, attempt, .. } = connecting;
     existing.may_reconnect(grant, now)?;
     let version = match vault.put(&existing.secret_name, tokens, attempt).await {
@@ -118,8 +138,10 @@ async fn replace(
         stored => stored?,
     };
     let next = existing.clone().reconnected((*grant).clone(), version, now);
+    // Where a person's grants are one, taking the old one back would end the new one, and dead tokens need no end.
+    let ends_alone = existing.grantor.is_none() && next.grantor.is_none() && existing.health != Health::NeedsReauth;
     match store.replace_connection(&existing, &next, attempt.as_str()).await? {
-        ConnectionWrite::Done => Ok(Some(next)),
+        ConnectionWrite::Done => Ok(Some(Connected { connection: next, replaced: ends_alone.then_some(existing.secret_version) })),
         ConnectionWrite::Moved(_) => Ok(None),
     }
 }

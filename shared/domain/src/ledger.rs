@@ -34,6 +34,8 @@ pub struct Cycle {
     /// How much `quota` is above what the plan still grants: posts were published or approved before it was lowered. A place that
     /// comes free is then taken away instead of given back.
     pub overdrawn: u32,
+    /// How many places were ever set aside in it; never falls.
+    pub reservations: u32,
     /// The last time that a post of this cycle was published.
     pub last_posted: Option<Timestamp>,
     /// When its end was noted; posts that are still under way settle in it all the same.
@@ -170,6 +172,7 @@ impl Cycle {
             reserved: 0,
             remaining: quota,
             overdrawn: 0,
+            reservations: 0,
             last_posted: None,
             closed_at: None,
             told: false,
@@ -211,7 +214,7 @@ impl Cycle {
     /// Sets one post aside: it will be used or given back.
     pub fn reserve(&self, cause: Cause) -> Result<LedgerChange, LedgerError> {
         let remaining = self.remaining.checked_sub(1).ok_or(LedgerError::QuotaExhausted)?;
-        let after = Self { remaining, reserved: self.reserved + 1, ..self.clone() };
+        let after = Self { remaining, reserved: self.reserved + 1, reservations: self.reservations + 1, ..self.clone() };
         Ok(self.changed(after, ChangeReason::PostReserved, cause))
     }
 
@@ -420,6 +423,7 @@ mod tests {
         fn any_sequence_adds_up_and_its_history_replays_to_the_ledger(steps in proptest::collection::vec(0_u8..6, 0..200)) {
             let mut cycle = fresh();
             let (mut remaining, mut last) = (cycle.remaining, None);
+            let mut reservations = 0;
             for (n, step) in steps.into_iter().enumerate() {
                 let cause = cause(u8::try_from(n % 250).unwrap());
                 let change = match step {
@@ -446,6 +450,8 @@ mod tests {
                         last = Some(change.entries[0].id.clone());
                         remaining = change.entries[0].new_remaining;
                         prop_assert_eq!(change.cycle.rev, cycle.rev + 1);
+                        reservations += u32::from(change.entries[0].reason == ChangeReason::PostReserved);
+                        prop_assert_eq!(change.cycle.reservations, reservations);
                         cycle = change.cycle;
                     }
                     Err(LedgerError::QuotaExhausted) => prop_assert_eq!(cycle.remaining, 0),

@@ -96,12 +96,17 @@ pub fn check(platform: PlatformName, text: &str) -> Result<(), TextError> {
     if text.chars().all(is_blank) {
         return Err(TextError::Empty);
     }
-    if text.chars().any(is_forbidden) {
+    if has_forbidden(text) {
         return Err(TextError::ForbiddenCharacter);
     }
     let TextLimit { max, unit } = TextLimit::for_platform(platform);
     let length = unit.measure(text);
     if length > max { Err(TextError::TooLong { length, max }) } else { Ok(()) }
+}
+
+/// Whether `text` holds what no text of ours may hold, wherever it is kept.
+pub fn has_forbidden(text: &str) -> bool {
+    text.chars().any(is_forbidden)
 }
 
 /// The number of UTF-16 code units.

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::id::UserId;
+use crate::ledger::Cycle;
 use crate::people::phone::PhoneNumber;
 use crate::plan::Subscription;
 
@@ -19,4 +20,15 @@ pub struct User {
     pub subscription: Option<Subscription>,
     /// Raised with each stored change; the condition of every write.
     pub rev: u64,
+}
+
+impl User {
+    /// The cycle of the active plan that holds `now`, out of those that are `stored`; one that nobody has touched is not stored yet.
+    /// `None`: no plan.
+    pub fn running_cycle(&self, stored: &[Cycle], now: Timestamp) -> Option<Cycle> {
+        let plan = self.subscription.filter(|plan| plan.active)?;
+        let span = plan.cycle_at(now);
+        let stands = stored.iter().find(|cycle| cycle.span == span).cloned();
+        Some(stands.unwrap_or_else(|| Cycle::open(self.id.clone(), span, plan.plan, span.start)))
+    }
 }

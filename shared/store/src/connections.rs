@@ -2,6 +2,8 @@
 
 mod grants;
 
+use std::collections::BTreeSet;
+
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::builders::DeleteBuilder;
 use aws_sdk_dynamodb::types::{ConditionCheck, Delete, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
@@ -11,13 +13,13 @@ use domain::platform::PlatformName;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::items::{from_item, number, text, to_item, written_by};
+use crate::items::{BATCH_MAX, from_item, number, text, to_item, written_by};
 use crate::key::{CONNECTION, Item, Key, user_pk};
 use crate::posts::{cancellation, failed, is_conflict, put, transact_put};
 use crate::{Store, StoreError};
 
 /// More accounts than anybody connects; the list stops there.
-const CONNECTIONS_MAX: i32 = 200;
+pub(crate) const CONNECTIONS_MAX: i32 = 200;
 
 #[derive(Serialize, Deserialize)]
 struct ConnectionItem {
@@ -121,6 +123,16 @@ impl Store {
     pub async fn connection(&self, user: &UserId, id: &ConnectionId) -> Result<Option<Connection>, StoreError> {
         let item: Option<ConnectionItem> = self.get(&self.tables.users, "connection", Key::connection(user, id)).await?;
         Ok(item.map(Into::into))
+    }
+
+    /// Those of a user's connections that have one of these ids, at most [`BATCH_MAX`], in no order; strongly consistent.
+    pub async fn connections_named(&self, user: &UserId, ids: &[ConnectionId]) -> Result<Vec<Connection>, StoreError> {
+        let distinct: BTreeSet<&ConnectionId> = ids.iter().take(BATCH_MAX).collect();
+        if distinct.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys = distinct.into_iter().map(|id| (self.tables.users.as_str(), Key::connection(user, id))).collect();
+        self.batch_get(keys).await?.into_iter().map(read).collect()
     }
 
     /// All of a user's connections, in the order in which they were made.

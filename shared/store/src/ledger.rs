@@ -1,6 +1,6 @@
 //! Cycles and their history.
 
-use aws_sdk_dynamodb::types::{ConditionCheck, TransactWriteItem};
+use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use domain::id::{HistoryId, PostId, UserId};
 use domain::ledger::{Actor, ChangeReason, Cycle, HistoryEntry, LedgerChange};
 use domain::plan::{CycleSpan, Plan};
@@ -16,6 +16,8 @@ use crate::{Store, StoreError};
 
 /// More cycles than there can be: posts are written a year ahead, and plans that lapsed and began anew may have left some.
 const CYCLES_AHEAD_MAX: i32 = 100;
+/// Those ahead, the running one and two years of those that ended.
+const CYCLES_LATEST_MAX: i32 = 40;
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct CycleItem {
@@ -29,6 +31,8 @@ pub(crate) struct CycleItem {
     remaining: u32,
     #[serde(default)]
     overdrawn: u32,
+    /// Absent in what earlier versions wrote: at least those that still count.
+    reservations: Option<u32>,
     last_posted: Option<Timestamp>,
     closed_at: Option<Timestamp>,
     #[serde(default)]
@@ -53,6 +57,7 @@ impl From<&Cycle> for CycleItem {
             reserved: cycle.reserved,
             remaining: cycle.remaining,
             overdrawn: cycle.overdrawn,
+            reservations: Some(cycle.reservations),
             last_posted: cycle.last_posted,
             closed_at: cycle.closed_at,
             told: cycle.told,
@@ -75,6 +80,7 @@ impl From<CycleItem> for Cycle {
             reserved: item.reserved,
             remaining: item.remaining,
             overdrawn: item.overdrawn,
+            reservations: item.reservations.unwrap_or(item.used + item.reserved),
             last_posted: item.last_posted,
             closed_at: item.closed_at,
             told: item.told,
@@ -158,10 +164,29 @@ impl Store {
 
     /// The cycle of the user's active plan that holds `now`; one that nobody has touched is not stored yet. `None`: no plan.
     pub async fn running_cycle(&self, user: &User, now: Timestamp) -> Result<Option<Cycle>, StoreError> {
-        let Some(subscription) = user.subscription.filter(|subscription| subscription.active) else { return Ok(None) };
-        let span = subscription.cycle_at(now);
-        let stored = self.cycle(&user.id, span.start).await?;
-        Ok(Some(stored.unwrap_or_else(|| Cycle::open(user.id.clone(), span, subscription.plan, span.start))))
+        let Some(plan) = user.subscription.filter(|plan| plan.active) else { return Ok(None) };
+        let stored = self.cycle(&user.id, plan.cycle_at(now).start).await?;
+        Ok(user.running_cycle(stored.as_slice(), now))
+    }
+
+    /// The last 40 of a user's stored cycles, the latest first, strongly consistent: those ahead, the running one and two years of
+    /// those that ended.
+    pub async fn latest_cycles(&self, user: &UserId) -> Result<Vec<Cycle>, StoreError> {
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.tables.ledger)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
+            .expression_attribute_values(":pk", text(user_pk(user)))
+            .expression_attribute_values(":sk", text(CYCLE))
+            .scan_index_forward(false)
+            .limit(CYCLES_LATEST_MAX)
+            .send()
+            .await
+            .map_err(StoreError::unavailable("reading the latest cycles"))?;
+        let rows = answer.items.unwrap_or_default().into_iter();
+        rows.map(|item| Ok(from_item::<CycleItem>("cycle", item)?.into())).collect()
     }
 
     /// A user's stored cycles that begin at `start` or later, in order, strongly consistent; no more than 100, which is more than
@@ -190,7 +215,7 @@ impl Store {
     pub async fn commit_ledger(&self, changes: &[LedgerChange]) -> Result<bool, StoreError> {
         let mut puts: Vec<_> = changes.iter().map(|change| ledger_puts::cycle(&self.tables.ledger, change)).collect();
         puts.extend(changes.iter().flat_map(|change| ledger_puts::entries(&self.tables.ledger, change)));
-        let legs = puts.into_iter().map(transact_put).chain(self.plan_check(changes));
+        let legs = puts.into_iter().map(transact_put).chain(self.opening_leg(changes));
         let legs = legs.chain(changes.iter().filter_map(|change| self.analytics_leg(&change.cycle))).collect();
         match self.client.transact_write_items().set_transact_items(Some(legs)).send().await {
             Ok(_) => Ok(true),
@@ -201,17 +226,22 @@ impl Store {
         }
     }
 
-    /// That the user is as it was read, for changes that open a cycle under their plan.
-    pub(crate) fn plan_check(&self, changes: &[LedgerChange]) -> Option<TransactWriteItem> {
-        let (user, rev) = changes.iter().find_map(|change| Some((&change.cycle.user_id, change.under?)))?;
-        let check = ConditionCheck::builder()
+    /// The leg by which a cycle is opened: the plan that opens it must run at this moment, and a change of plan that has not seen the
+    /// new cycle must look again. So it takes the next `rev` of the user, whose profile stays as it is.
+    pub(crate) fn opening_leg(&self, changes: &[LedgerChange]) -> Option<TransactWriteItem> {
+        let (change, rev) = changes.iter().find_map(|change| Some((change, change.under?)))?;
+        let writer = change.entries.first().map_or_else(String::new, |entry| entry.id.to_string());
+        let update = Update::builder()
             .table_name(&self.tables.users)
-            .set_key(Some(Key::profile(user).into_item()))
+            .set_key(Some(Key::profile(&change.cycle.user_id).into_item()))
+            .update_expression("SET rev = :next, writer = :writer")
             .condition_expression("rev = :rev")
             .expression_attribute_values(":rev", number(rev))
+            .expression_attribute_values(":next", number(rev + 1))
+            .expression_attribute_values(":writer", text(writer))
             .build()
-            .expect("table, key and condition are set");
-        Some(TransactWriteItem::builder().condition_check(check).build())
+            .expect("table, key and expression are set");
+        Some(TransactWriteItem::builder().update(update).build())
     }
 
     /// A page of a user's history, newest first.

@@ -27,6 +27,15 @@ pub enum Leftover {
         /// When it was noted.
         at: Timestamp,
     },
+    /// A connection that its owner gave up, and its tokens, unless it is gone or connected anew.
+    Disconnect {
+        /// Whose.
+        user_id: UserId,
+        /// Which.
+        connection_id: ConnectionId,
+        /// When it was noted.
+        at: Timestamp,
+    },
     /// The accounts of a choice, which nobody needs after its time.
     Choice {
         /// Which.
@@ -45,7 +54,9 @@ impl Leftover {
     /// Sorts by the time from which on it may be judged.
     fn key(&self) -> Key {
         match self {
-            Self::Connection { connection_id, at, .. } => Key::leftover(*at + JUDGED_AFTER, connection_id.as_str()),
+            Self::Connection { connection_id, at, .. } | Self::Disconnect { connection_id, at, .. } => {
+                Key::leftover(*at + JUDGED_AFTER, connection_id.as_str())
+            }
             Self::Choice { choice_id, at } => Key::leftover(*at + JUDGED_AFTER, choice_id.as_str()),
         }
     }

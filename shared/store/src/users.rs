@@ -1,6 +1,7 @@
 //! Profiles and the uniqueness of phone numbers.
 
 use aws_sdk_dynamodb::types::builders::PutBuilder;
+use domain::connection::Connection;
 use domain::id::UserId;
 use domain::people::phone::{PhoneHash, PhoneNumber};
 use domain::plan::{Plan, Source, Subscription};
@@ -8,8 +9,9 @@ use domain::user::User;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::connections::{self, CONNECTIONS_MAX};
 use crate::items::{from_item, text, to_item};
-use crate::key::{Item, Key, PROFILE};
+use crate::key::{CONNECTION, Item, Key, PROFILE, user_pk};
 use crate::posts::put;
 use crate::{Store, StoreError};
 
@@ -103,6 +105,33 @@ impl Store {
     pub async fn user(&self, id: &UserId) -> Result<Option<User>, StoreError> {
         let item: Option<UserItem> = self.get(&self.tables.users, "user", Key::profile(id)).await?;
         Ok(item.map(Into::into))
+    }
+
+    /// A user's profile and all of their connections, in the order in which they were made: one strongly consistent query, because
+    /// they stand side by side.
+    pub async fn user_with_connections(&self, id: &UserId) -> Result<Option<(User, Vec<Connection>)>, StoreError> {
+        let (first, last) = (CONNECTION.to_owned(), Key::profile(id).sk);
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.tables.users)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk AND sk BETWEEN :first AND :last")
+            .expression_attribute_values(":pk", text(user_pk(id)))
+            .expression_attribute_values(":first", text(first))
+            .expression_attribute_values(":last", text(&last))
+            // The profile comes first, whatever else there is.
+            .scan_index_forward(false)
+            .limit(1 + CONNECTIONS_MAX)
+            .send()
+            .await
+            .map_err(StoreError::unavailable("reading a user with their connections"))?;
+        let mut items = answer.items.unwrap_or_default().into_iter().peekable();
+        let is_profile = |item: &Item| item.get("sk").and_then(|sk| sk.as_s().ok()).is_some_and(|sk| *sk == last);
+        let Some(profile) = items.next_if(is_profile) else { return Ok(None) };
+        let mut connections = items.map(connections::read).collect::<Result<Vec<_>, _>>()?;
+        connections.reverse();
+        Ok(Some((from_item::<UserItem>("user", profile)?.into(), connections)))
     }
 
     /// The user that a verified phone number belongs to.

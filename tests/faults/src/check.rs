@@ -269,7 +269,7 @@ fn ledger(items: &[Value], rows: &[Row], say: &dyn Fn(String)) {
         if usize::try_from(reserved).ok() != Some(holding) {
             say(format!("S5: {reserved} are reserved and {holding} posts hold a place"));
         }
-        history(items, &owner, &start, (total, remaining, used), say);
+        history(items, &owner, &start, (total, remaining, used, number(cycle, "reservations")), say);
     }
     for row in rows.iter().filter(|row| row.cycle.is_some()) {
         let paid = items.iter().any(|item| {
@@ -281,24 +281,26 @@ fn ledger(items: &[Value], rows: &[Row], say: &dyn Fn(String)) {
     }
 }
 
-fn history(items: &[Value], owner: &str, start: &str, held: (i64, i64, i64), say: &dyn Fn(String)) {
+fn history(items: &[Value], owner: &str, start: &str, held: (i64, i64, i64, i64), say: &dyn Fn(String)) {
     let of_cycle = |item: &&Value| {
         let sk = field(item, "sk");
         sk.starts_with("HISTORY#") && field(item, "pk") == format!("USER#{owner}") && field(item, "cycle_start") == start
     };
     let mut rows: Vec<_> = items.iter().filter(of_cycle).collect();
     rows.sort_by_key(|item| field(item, "id"));
-    let (mut total, mut free, mut published, mut opened) = (0, 0, 0, 0);
+    let (mut total, mut free, mut published, mut reserved, mut opened) = (0, 0, 0, 0, 0);
     for row in rows {
         if number(row, "previous_total") != total || number(row, "previous_remaining") != free {
             say(format!("S7: history row {} does not follow the one before", field(row, "id")));
         }
         (total, free) = (number(row, "new_total"), number(row, "new_remaining"));
         published += i64::from(field(row, "reason") == "post_published");
+        reserved += i64::from(field(row, "reason") == "post_reserved");
         opened += i64::from(number(row, "previous_total") == 0);
     }
-    if (total, free, published) != held {
-        say(format!("S7: the history comes to {:?} and the cycle holds {held:?}", (total, free, published)));
+    let told = (total, free, published, reserved);
+    if told != held {
+        say(format!("S7: the history comes to {told:?} and the cycle holds {held:?}"));
     }
     if opened != 1 {
         say(format!("S6: a cycle was opened {opened} times"));

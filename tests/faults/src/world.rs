@@ -246,7 +246,7 @@ impl World {
             fresh_id: ConnectionId::new(now, entropy),
             attempt: AttemptId::new(now, entropy),
         };
-        Ok(connecting::connect(&self.publisher.store, &self.publisher.vault, &connecting, now).await?)
+        Ok(connecting::connect(&self.publisher.store, &self.publisher.vault, &connecting, now).await?.connection)
     }
 
     async fn write(&self, scenario: &Scenario, n: usize) -> anyhow::Result<()> {

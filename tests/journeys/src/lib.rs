@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -14,6 +14,7 @@ use local::aws::{self, CallInfo, Fault};
 use local::{Browser, LocalService, Options, Settings};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::sync::Notify;
 
 /// How long anything that is due may take. The promise is two seconds; a machine that builds meanwhile needs room.
 pub const SOON: Duration = Duration::from_secs(20);
@@ -143,6 +144,21 @@ impl Stage {
         self.service().aws().on_call(Box::new(hook));
     }
 
+    /// From now on the first call of `operation` waits until it is let go: what it was derived from may change meanwhile.
+    pub fn hold(&self, operation: &'static str) -> Arc<Held> {
+        let held = Arc::new(Held::default());
+        let (own, first) = (held.clone(), AtomicUsize::new(1));
+        let hook = move |call: &CallInfo| {
+            let meant = format!("{}.{}", call.service, call.operation) == operation;
+            if meant && first.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
+                own.wait();
+            }
+            None
+        };
+        self.service().aws().on_call(Box::new(hook));
+        held
+    }
+
     /// All calls go through again.
     pub fn heal(&self) {
         self.service().aws().on_call(Box::new(|_: &CallInfo| None));
@@ -221,6 +237,34 @@ impl Stage {
         if let Some(service) = self.service.take() {
             service.stop().await;
         }
+    }
+}
+
+/// A call that waits for its test.
+#[derive(Debug, Default)]
+pub struct Held {
+    reached: Notify,
+    free: Mutex<bool>,
+    freed: Condvar,
+}
+
+impl Held {
+    /// Waits until the call is there.
+    pub async fn reached(&self) -> anyhow::Result<()> {
+        tokio::time::timeout(SOON, self.reached.notified()).await.context("nothing was called")
+    }
+
+    /// Lets the call go through.
+    pub fn let_go(&self) {
+        *self.free.lock().expect("no call panics here") = true;
+        self.freed.notify_all();
+    }
+
+    fn wait(&self) {
+        self.reached.notify_one();
+        let free = self.free.lock().expect("no call panics here");
+        // Whatever else this thread had to do goes on elsewhere.
+        tokio::task::block_in_place(|| drop(self.freed.wait_timeout_while(free, SOON, |free| !*free)));
     }
 }
 

@@ -184,6 +184,72 @@ async fn a_running_plan_grows_is_raised_now_or_refuses_what_is_lower() -> Outcom
     .await
 }
 
+/// Approves a post whose cycle nobody has opened, while the plan is raised: each once first and once last.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cycle_that_is_opened_beside_an_upgrade_holds_what_the_new_plan_holds() -> Outcome {
+    play(async |stage| {
+        for (n, approval_waits) in [true, false].into_iter().enumerate() {
+            let phone = format!("+6141234702{n}");
+            let mut ann = stage.person(&phone, "starter", &format!("ann{n}")).await?;
+            // The next cycle, early: what becomes of it can be seen once it runs.
+            let post = ann.written_on_x("Fresh bread", 31 * 86_400).await?;
+            let code = issue(&ann.browser, "professional").await?;
+            let held = stage.hold("dynamodb.TransactWriteItems");
+            let (approve, upgrade) = (ann.browser.approve(&post), redeem(&ann.browser, &code));
+            if approval_waits {
+                let overtaking = async {
+                    held.reached().await?;
+                    let upgraded = upgrade.await;
+                    held.let_go();
+                    upgraded?.expect(200)
+                };
+                tokio::try_join!(approve, overtaking)?;
+            } else {
+                let overtaking = async {
+                    held.reached().await?;
+                    let approved = approve.await;
+                    held.let_go();
+                    approved
+                };
+                let (upgraded, _) = tokio::try_join!(upgrade, overtaking)?;
+                upgraded.expect(200)?;
+            }
+            stage.heal();
+            ann.has_quota([52, 0, 0, 52]).await?;
+            ann.browser.advance(30 * 86_400 + 60).await?;
+            ann.browser.sign_in(&phone).await?;
+            ann.has_quota([52, 0, 1, 51]).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// The same with the job that opens the next cycle when one has ended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cycle_that_the_job_opens_beside_an_upgrade_holds_what_the_new_plan_holds() -> Outcome {
+    play(async |stage| {
+        let mut ann = person(stage, 7030).await?;
+        redeem(&ann, &issue(&ann, "starter").await?).await?.expect(200)?;
+        let code = issue(&ann, "professional").await?;
+        ann.advance(30 * 86_400 - 60).await?;
+        ann.sign_in("+61412347030").await?;
+        // The job's transaction waits, with a cycle of the old plan in its hands.
+        let held = stage.hold("dynamodb.TransactWriteItems");
+        let overtaking = async {
+            held.reached().await?;
+            let upgraded = redeem(&ann, &code).await;
+            held.let_go();
+            upgraded?.expect(200)
+        };
+        tokio::try_join!(ann.advance(120), overtaking)?;
+        stage.heal();
+        assert_eq!(ann.quota().await?, [52, 0, 0, 52]);
+        Ok(())
+    })
+    .await
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_code_that_gives_nothing_gets_one_refusal() -> Outcome {
     play(async |stage| {

@@ -456,3 +456,40 @@ async fn no_code_and_no_number_reaches_a_log_or_an_answer() -> Outcome {
     })
     .await
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_page_tells_how_far_somebody_has_come_and_what_is_done_stays_done() -> Outcome {
+    play(async |stage| {
+        let mut ann = stage.browser();
+        ann.sign_in("+61412346020").await?;
+        let steps = async |ann: &Browser| {
+            let status = ann.get("/api/user/status").await?.expect(200)?.json;
+            let user = ann.get("/api/user").await?.expect(200)?.json;
+            anyhow::ensure!(status["user"] == user, "{} is not {user}", status["user"]);
+            anyhow::ensure!(status["connections"] == ann.get("/api/connections").await?.json["items"]);
+            let quota = ann.get("/api/quota").await?;
+            anyhow::ensure!(quota.status != 200 || status["quota"] == quota.json, "{} is not {}", status["quota"], quota.json);
+            let names = ["phone_verified", "plan_active", "platform_connected", "post_scheduled"];
+            anyhow::Ok(names.map(|name| status["onboarding"][name] == true))
+        };
+        assert_eq!(steps(&ann).await?, [true, false, false, false]);
+        ann.redeem("starter").await?;
+        assert_eq!(steps(&ann).await?, [true, true, false, false]);
+        let x = ann.connect("x", &[("account", "ann")], &[]).await?.remove(0);
+        ann.connect("facebook", &[], &["Demo Bakery"]).await?;
+        let post = ann.write("Fresh bread", &[&x], &ann.service_time(3 * 86_400).await?).await?.remove(0);
+        assert_eq!(steps(&ann).await?, [true, true, true, false], "a draft is not scheduled");
+        ann.approve(&post).await?;
+        assert_eq!(steps(&ann).await?, [true, true, true, true]);
+        ann.post(&format!("/api/posts/{post}/cancel"), None).await?.expect(200)?;
+        ann.delete(&format!("/api/posts/{post}")).await?.expect(204)?;
+        assert_eq!(steps(&ann).await?, [true, true, true, true], "who has done it once knows how");
+        for _ in 0..2 {
+            ann.advance(31 * 86_400).await?;
+            ann.sign_in("+61412346020").await?;
+            assert_eq!(steps(&ann).await?, [true, true, true, true], "also in a later cycle");
+        }
+        Ok(())
+    })
+    .await
+}

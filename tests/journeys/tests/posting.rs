@@ -470,3 +470,36 @@ async fn an_owner_ends_the_doubt_about_a_post_and_may_try_again() -> Outcome {
     })
     .await
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_of_long_texts_ends_early_and_the_next_one_goes_on() -> Outcome {
+    play(async |stage| {
+        let ann = stage.person("+61412345690", "starter", "ann").await?;
+        // The longest text there is, three bytes a letter: ten of them are more than a function may answer in one go.
+        let text = "\u{6f22}".repeat(63_206);
+        let mut written = Vec::new();
+        for n in 0..20 {
+            let due = ann.browser.service_time(86_400 + n).await?;
+            written.push(ann.browser.write(&text, &[&ann.facebook], &due).await?.remove(0));
+        }
+        let (mut listed, mut pages, mut cursor) = (Vec::new(), 0, String::new());
+        for _ in 0..written.len() {
+            let page = ann.browser.get(&format!("/api/posts?limit=100{cursor}")).await?.expect(200)?.json;
+            pages += 1;
+            listed.extend(page["items"].as_array().into_iter().flatten().map(|post| post["id"].as_str().unwrap_or_default().to_owned()));
+            let Some(next) = page["next_cursor"].as_str() else { break };
+            cursor = format!("&cursor={next}");
+        }
+        assert_eq!(listed, written);
+        assert!((3..=10).contains(&pages), "{pages} pages");
+        // What would be doubled in JSON is no note.
+        let body = json!({
+            "content": "Hi", "targets": [{ "connection_id": ann.x }], "scheduled_for": ann.browser.service_time(86_400).await?,
+            "ai_recommendation": "\u{1}".repeat(8_000),
+        });
+        let refused = ann.browser.post("/api/posts", Some(&body)).await?.expect(422)?;
+        assert_eq!(refused.json["errors"][0]["code"], "text_forbidden_character");
+        Ok(())
+    })
+    .await
+}

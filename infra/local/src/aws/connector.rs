@@ -178,6 +178,9 @@ impl Aws {
             Service::Scheduler => file.transaction(|tx| scheduler::serve(tx, &call.operation, &call.url, call.body, now)),
             Service::Sns => file.transaction(|tx| sns::serve(tx, &call.operation, call.body, now)),
         };
+        if call.operation.starts_with("SendMessage") || call.operation == "CreateSchedule" {
+            self.0.work_brought.fetch_add(1, Ordering::Relaxed);
+        }
         call.service.protocol().answer(outcome)
     }
 }

@@ -9,6 +9,9 @@ use super::problems::Refusals;
 /// The methods that an operation may have here.
 const METHODS: [&str; 4] = ["get", "post", "patch", "delete"];
 
+/// Refusals that stand for a key as answers do.
+const KEPT_REFUSALS: [&str; 4] = ["400", "404", "409", "422"];
+
 /// Adds to `document` what its operations share.
 pub(super) fn complete(document: &mut Value) -> anyhow::Result<()> {
     document["components"]["securitySchemes"] = json!({
@@ -74,9 +77,16 @@ fn take_null_out_of_the_body(operation: &mut Value) {
 /// Headers that are the same everywhere are described once.
 fn describe_headers(responses: &mut Map<String, Value>, method: &str) {
     for (status, response) in responses {
-        if method == "post" && status.as_str() < "400" {
+        // What sets a cookie is never given again.
+        let kept = status.as_str() < "400" || KEPT_REFUSALS.contains(&status.as_str());
+        if method == "post" && kept && response.pointer("/headers/Set-Cookie").is_none() {
             response["headers"]["Idempotency-Replayed"] =
                 json!({ "description": "There if the answer was given before.", "schema": { "const": "true" } });
+        }
+        if method == "post" && status == "409" {
+            response["headers"]["Retry-After"] = json!({
+                "description": "There with `idempotency_in_flight`: in so many seconds.", "schema": { "type": "integer", "minimum": 1 },
+            });
         }
         if let Some(tag) = response.pointer_mut("/headers/ETag") {
             *tag = json!({
@@ -115,13 +125,14 @@ impl Shape {
             SessionExpired, SessionRequired, Unavailable, UnsupportedMediaType, ValidationFailed,
         };
         let groups: [(bool, &[ProblemCode]); 6] = [
-            (true, &[MalformedRequest, Internal]),
+            // A function that lacks what it needs says so whatever it is asked.
+            (true, &[MalformedRequest, Internal, Unavailable]),
             // What is no id cannot exist; another user's does not, for this one.
             (self.has_path_parameter, &[NotFound]),
-            (self.is_signed_in, &[SessionRequired, SessionExpired, Unavailable]),
+            (self.is_signed_in, &[SessionRequired, SessionExpired]),
             (self.changes_state, &[CsrfRejected]),
             (self.takes_body, &[MalformedJson, PayloadTooLarge, UnsupportedMediaType, ValidationFailed]),
-            (self.is_post, &[IdempotencyInFlight, IdempotencyKeyReused, Unavailable]),
+            (self.is_post, &[IdempotencyInFlight, IdempotencyKeyReused]),
         ];
         groups.iter().filter(|(applies, _)| *applies).flat_map(|(_, codes)| codes.iter().copied()).collect()
     }

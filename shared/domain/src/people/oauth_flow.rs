@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::flow_end::FlowError;
 use super::hash::{sha256_hex, stored_hash};
+use super::limit::Limit;
 use super::return_path::ReturnPath;
 use super::session::SessionHash;
 use crate::id::UserId;
@@ -17,6 +18,8 @@ use crate::platform::PlatformName;
 
 /// How long a person may take at the platform's consent page.
 pub const LIFETIME: SignedDuration = SignedDuration::from_mins(10);
+/// Flows that one account begins: more than somebody needs who connects a hundred accounts and is refused now and then.
+pub const BEGUN_BY_USER: Limit = Limit { name: "consents-begun", max: 120, span: SignedDuration::from_hours(1) };
 /// The length of 32 bytes in base64url.
 const STATE_LETTERS: usize = 43;
 

@@ -1,11 +1,13 @@
 //! The check of a raw event, before anything interprets it.
 //!
-//! API Gateway hands over paths that it decoded once; a library that normalises them again turns one address into
-//! another. So a path may hold only what needs no interpretation, and everything else is refused, not repaired.
+//! API Gateway hands over paths that it decoded once, or did not: its documents say both. A library that normalises them again turns
+//! one address into another. So a path may hold only what needs no interpretation, must be of the shape of the route that the gateway
+//! chose, and everything else is refused, not repaired.
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use http::HeaderMap;
 
+use super::translate::without_stage;
 use crate::problem::{Problem, ProblemCode};
 
 /// The longest path that is looked at.
@@ -25,7 +27,9 @@ fn is_refused_when_encoded(octet: u8) -> bool {
 
 /// Accepts an event whose path, query, headers and cookies mean the same to everyone who reads them.
 pub(super) fn check(event: &ApiGatewayV2httpRequest) -> Result<(), Problem> {
-    check_path(event.raw_path.as_deref().unwrap_or_default())?;
+    let path = event.raw_path.as_deref().unwrap_or_default();
+    check_path(path)?;
+    check_route(event.route_key.as_deref().unwrap_or_default(), without_stage(path, event.request_context.stage.as_deref()))?;
     let query = event.raw_query_string.as_deref().unwrap_or_default();
     let cookies = event.cookies.as_deref().unwrap_or_default();
     if is_plain_query(query) && are_plain_cookies(cookies) && headers_fit(&event.headers) { Ok(()) } else { Err(malformed()) }
@@ -47,6 +51,16 @@ fn check_path(path: &str) -> Result<(), Problem> {
         }
     }
     Ok(())
+}
+
+/// Whether the path that is handed over is the one by which the gateway chose the route. Where the one is decoded and the other is
+/// not, `/api/posts/{id}%2fapprove` would come as another route than it was, and `/api/%75ser` as one of ours though it is nobody's.
+fn check_route(route_key: &str, path: &str) -> Result<(), Problem> {
+    // `$default`: the gateway found no route of ours.
+    let Some((_, route)) = route_key.split_once(' ') else { return Err(Problem::not_found()) };
+    let mut parts = path.split('/');
+    let fits = |wanted: &str| parts.next().is_some_and(|part| if wanted.starts_with('{') { !part.is_empty() } else { part == wanted });
+    if route.split('/').all(fits) && parts.next().is_none() { Ok(()) } else { Err(malformed()) }
 }
 
 /// Only the characters of RFC 3986's `pchar` and `/`, each escape complete and harmless.

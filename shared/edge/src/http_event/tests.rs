@@ -26,9 +26,11 @@ async fn panics() -> &'static str {
     std::hint::black_box(None).expect("a secret: hunter2")
 }
 
+/// The event for a path by which the gateway also chose the route.
 fn event(method: &str, path: &str) -> Value {
+    let route = if path.starts_with("/api/things/") { "/api/things/{id}" } else { path };
     json!({
-        "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": "", "headers": {"host": "evil.example"},
+        "version": "2.0", "routeKey": format!("ANY {route}"), "rawPath": path, "rawQueryString": "", "headers": {"host": "evil.example"},
         "requestContext": {
             "stage": "$default", "requestId": "req-1", "timeEpoch": 0,
             "http": {"method": method, "path": path, "sourceIp": "203.0.113.9"},
@@ -82,6 +84,36 @@ async fn odd_raw_events_are_refused_with_a_problem_that_repeats_nothing() {
         assert!(!serde_json::to_string(&response).unwrap().contains("marker"), "{event}");
         assert!(!response.headers.contains_key(LOCATION));
     }
+}
+
+/// What was sent, the route that a gateway chooses by the undecoded path, and the path decoded.
+const DRESSED_UP: [(&str, &str, &str); 8] = [
+    ("/api/%63ached", "$default", "/api/cached"),
+    ("/%61pi/cached", "$default", "/api/cached"),
+    ("/api%2Fcached", "$default", "/api/cached"),
+    ("/api/things%2f1", "$default", "/api/things/1"),
+    ("/api/things/1%2F", "ANY /api/things/{id}", "/api/things/1/"),
+    ("/api/things/..%2fcached", "ANY /api/things/{id}", "/api/things/../cached"),
+    ("/api/things/1%2f2", "ANY /api/things/{id}", "/api/things/1/2"),
+    ("/api/things/%252e%252e", "ANY /api/things/{id}", "/api/things/%2e%2e"),
+];
+
+#[tokio::test]
+async fn a_path_that_is_dressed_up_is_refused_whether_or_not_the_gateway_decodes_it() {
+    for (sent, route_key, decoded) in DRESSED_UP {
+        for path in [sent, decoded] {
+            let mut event = event("GET", path);
+            event["routeKey"] = json!(route_key);
+            let response = send(event).await;
+            assert!(matches!(response.status_code, 400 | 404), "{sent} as {path}: {}", response.status_code);
+        }
+    }
+    // As it is written, it is served; below a stage, too.
+    assert_eq!(send(event("GET", "/api/things/1")).await.status_code, 200);
+    let mut staged = event("GET", "/api/things/1");
+    staged["rawPath"] = json!("/dev/api/things/1");
+    staged["requestContext"]["stage"] = json!("dev");
+    assert_eq!(send(staged).await.status_code, 200);
 }
 
 #[tokio::test]
@@ -188,10 +220,13 @@ fn any_event() -> impl Strategy<Value = Value> {
     ];
     let headers = proptest::collection::btree_map("[a-zA-Z-]{1,12}|.{0,6}", ".{0,20}", 0..4);
     let body = proptest::option::of(prop_oneof![Just("e30=".to_owned()), ".{0,40}"]);
-    (method, path, ".{0,20}", headers, proptest::collection::vec(".{0,20}", 0..3), body, any::<bool>()).prop_map(
-        |(method, path, query, headers, cookies, body, is_base64)| {
+    let route =
+        prop_oneof![Just(None), Just(Some("$default".to_owned())), Just(Some("ANY /api/things/{id}".to_owned())), ".{0,9}".prop_map(Some)];
+    (route, method, path, ".{0,20}", headers, proptest::collection::vec(".{0,20}", 0..3), body, any::<bool>()).prop_map(
+        |(route, method, path, query, headers, cookies, body, is_base64)| {
+            let route_key = route.unwrap_or_else(|| format!("ANY {path}"));
             json!({
-                "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": query, "headers": headers, "cookies": cookies,
+                "version": "2.0", "routeKey": route_key, "rawPath": path, "rawQueryString": query, "headers": headers, "cookies": cookies,
                 "requestContext": {"stage": "$default", "http": {"method": method, "path": path, "sourceIp": query}},
                 "body": body, "isBase64Encoded": is_base64,
             })

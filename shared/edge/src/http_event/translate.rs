@@ -44,7 +44,7 @@ fn uri(event: &ApiGatewayV2httpRequest) -> Result<Uri, Problem> {
     if uri.path() == path && uri.query().unwrap_or_default() == query { Ok(uri) } else { Err(malformed()) }
 }
 
-fn without_stage<'a>(path: &'a str, stage: Option<&str>) -> &'a str {
+pub(super) fn without_stage<'a>(path: &'a str, stage: Option<&str>) -> &'a str {
     let Some(stage) = stage.filter(|stage| !stage.is_empty() && *stage != DEFAULT_STAGE) else { return path };
     match path.strip_prefix('/').and_then(|path| path.strip_prefix(stage)) {
         Some("") => "/",

@@ -16,6 +16,8 @@ use crate::{Store, StoreError};
 
 /// A page is filled from at most this many reads: a filter that matches little ends a page early, with a cursor.
 const READS_MAX: usize = 5;
+/// A page ends after the text with which it comes to so many bytes: what a function may answer is bounded, and JSON doubles some letters.
+const PAGE_BYTES_MAX: usize = 1_536 * 1_024;
 /// How many posts a search reads at once.
 const ANY_PAGE: usize = 100;
 /// Posts in one page, and pages, when all are read.
@@ -46,7 +48,8 @@ impl Filter {
 }
 
 impl Store {
-    /// A page of at most `limit` (1 to 100) posts by their due time. The index may be a moment behind.
+    /// A page of at most `limit` (1 to 100) posts by their due time; it ends early where the texts are long. The index may be a moment
+    /// behind.
     pub async fn posts(
         &self,
         user: &UserId,
@@ -54,7 +57,7 @@ impl Store {
         limit: usize,
         after: Option<Cursor>,
     ) -> Result<Page<(Post, Content)>, StoreError> {
-        let mut found: Vec<Post> = Vec::new();
+        let mut found: Vec<(Post, Item)> = Vec::new();
         let mut start = after.map(Cursor::into_key);
         let mut next = None;
         for _ in 0..READS_MAX {
@@ -63,7 +66,7 @@ impl Store {
                 let position = position(&item);
                 let post: Post = from_item::<PostItem>("post", item)?.try_into()?;
                 if filter.matches(&post) {
-                    found.push(post);
+                    found.push((post, position.clone()));
                 }
                 if found.len() == limit {
                     next = Some(position);
@@ -75,11 +78,13 @@ impl Store {
             }
             start = last;
         }
-        let next = next.or(start).map(|key| Cursor::from_key(user, &key));
-        Ok(Page { items: self.with_content(user, found).await?, next })
+        let (items, cut) = self.with_content(user, found).await?;
+        let next = cut.or(next).or(start).map(|key| Cursor::from_key(user, &key));
+        Ok(Page { items, next })
     }
 
-    /// The same as [`Self::any_post`] by the posts themselves: the index only says which there are, and may tell an older state.
+    /// Whether one of the first 500 posts of `filter`'s times, by due time, is one that `wanted` names. Judged by the posts themselves:
+    /// the index only says which there are, and may tell an older state.
     pub async fn any_post_now(&self, user: &UserId, filter: &Filter, wanted: impl Fn(&Post) -> bool + Send) -> Result<bool, StoreError> {
         let mut start = None;
         for _ in 0..READS_MAX {
@@ -90,25 +95,6 @@ impl Store {
                     if wanted(&from_item::<PostItem>("post", item)?.try_into()?) {
                         return Ok(true);
                     }
-                }
-            }
-            if last.is_none() {
-                break;
-            }
-            start = last;
-        }
-        Ok(false)
-    }
-
-    /// Whether one of the first 500 posts of `filter`, by due time, is one that `wanted` names. Reads the index alone, no content.
-    pub async fn any_post(&self, user: &UserId, filter: &Filter, wanted: impl Fn(&Post) -> bool + Send) -> Result<bool, StoreError> {
-        let mut start = None;
-        for _ in 0..READS_MAX {
-            let (items, last) = self.posts_by_due(user, filter, ANY_PAGE, start).await?;
-            for item in items {
-                let post: Post = from_item::<PostItem>("post", item)?.try_into()?;
-                if filter.matches(&post) && wanted(&post) {
-                    return Ok(true);
                 }
             }
             if last.is_none() {
@@ -209,20 +195,29 @@ impl Store {
         Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key))
     }
 
-    async fn with_content(&self, user: &UserId, posts: Vec<Post>) -> Result<Vec<(Post, Content)>, StoreError> {
-        if posts.is_empty() {
-            return Ok(Vec::new());
+    /// The posts with what they say, and the position of the last one where the texts are too long for the rest.
+    async fn with_content(&self, user: &UserId, found: Vec<(Post, Item)>) -> Result<(Vec<(Post, Content)>, Option<Item>), StoreError> {
+        if found.is_empty() {
+            return Ok((Vec::new(), None));
         }
-        let keys = posts.iter().map(|post| (self.tables.posts.as_str(), Key::content(user, &post.id))).collect();
+        let keys = found.iter().map(|(post, _)| (self.tables.posts.as_str(), Key::content(user, &post.id))).collect();
         let mut contents = std::collections::BTreeMap::new();
         for item in self.batch_get(keys).await? {
             if let Some(key) = key_of(&item) {
                 contents.insert(key.sk, Content::from(from_item::<ContentItem>("content", item)?));
             }
         }
-        // A post that was deleted between the two reads has no content any more, and no place in the list.
-        let with = |post: Post| contents.remove(&Key::content(user, &post.id).sk).map(|content| (post, content));
-        Ok(posts.into_iter().filter_map(with).collect())
+        let (mut posts, mut bytes, count) = (Vec::new(), 0, found.len());
+        for (index, (post, position)) in found.into_iter().enumerate() {
+            // A post that was deleted between the two reads has no content any more, and no place in the list.
+            let Some(content) = contents.remove(&Key::content(user, &post.id).sk) else { continue };
+            bytes += content.text.len() + content.ai_recommendation.as_ref().map_or(0, String::len);
+            posts.push((post, content));
+            if bytes >= PAGE_BYTES_MAX && index + 1 < count {
+                return Ok((posts, Some(position)));
+            }
+        }
+        Ok((posts, None))
     }
 }
 

@@ -89,3 +89,60 @@ async fn pages_of_one_person_that_leave_at_once_take_the_grant_back() -> Outcome
     })
     .await
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disconnect_that_nobody_repeats_is_finished_for_them() -> Outcome {
+    play(async |stage| {
+        // Once because a post was in flight, and once because the call stopped half-way.
+        let ann = stage.person("+61412345746", "starter", "ann").await?;
+        ann.browser.fault("x", &json!({ "kind": "drop_after" })).await?;
+        let post = ann.approved_on_x("In flight", 0).await?;
+        ann.browser.wait_for(&post, "unknown", SOON).await?;
+        ann.browser.delete(&format!("/api/connections/{}", ann.x)).await?.expect(202)?;
+        stage.fail("secretsmanager.DeleteSecret");
+        ann.browser.delete(&format!("/api/connections/{}", ann.facebook)).await?.expect(503)?;
+        stage.heal();
+        assert_eq!(connections(&ann.browser).await?.len(), 2);
+        ann.browser.advance(UNTIL_SEARCH_SECS).await?;
+        ann.browser.wait_for(&post, "published", SOON).await?;
+        ann.browser.advance(3_700).await?;
+        assert!(connections(&ann.browser).await?.is_empty());
+        assert_eq!(secrets(stage, "/connection/")?, 0);
+        assert_ne!(calls(&ann.browser, "x", "revoke").await?, 0);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_connected_again_or_still_needed_is_not_taken_down() -> Outcome {
+    play(async |stage| {
+        let ann = stage.person("+61412345747", "starter", "ann").await?;
+        stage.fail("secretsmanager.DeleteSecret");
+        ann.browser.delete(&format!("/api/connections/{}", ann.facebook)).await?.expect(503)?;
+        stage.heal();
+        ann.browser.advance(60).await?;
+        let again = ann.browser.connect("facebook", &[], &["Demo Bakery"]).await?;
+        assert_eq!(again[0], ann.facebook, "under the id that it had");
+        // The search finds nothing, and goes on for more than an hour.
+        ann.browser.fault("x", &json!({ "kind": "drop_before" })).await?;
+        let post = ann.approved_on_x("Lost", 0).await?;
+        ann.browser.wait_for(&post, "unknown", SOON).await?;
+        ann.browser.delete(&format!("/api/connections/{}", ann.x)).await?.expect(202)?;
+        for _ in 0..3 {
+            ann.browser.advance(1_230).await?;
+        }
+        assert_eq!(ann.browser.post_story(&post).await?["status"], "unknown");
+        let standing = connections(&ann.browser).await?;
+        let health = |id: &str| standing.iter().find(|connection| connection["id"] == id).map(|connection| connection["health"].clone());
+        assert_eq!((health(&ann.x), health(&ann.facebook)), (Some(json!("disconnecting")), Some(json!("ok"))));
+        for _ in 0..3 {
+            ann.browser.advance(4_000).await?;
+        }
+        ann.browser.wait_for(&post, "needs_review", SOON).await?;
+        ann.browser.advance(4_000).await?;
+        assert_eq!(connections(&ann.browser).await?.len(), 1);
+        Ok(())
+    })
+    .await
+}

@@ -35,6 +35,30 @@ async fn a_reconnect_takes_the_account_that_it_is_for_and_no_other() -> Outcome 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_that_a_reconnect_replaces_are_ended_at_a_platform_that_ends_them_alone() -> Outcome {
+    play(async |stage| {
+        let ann = stage.person("+61412345718", "starter", "ann").await?;
+        let (x, facebook) = (format!("{X}&reconnect={}", ann.x), format!("{FACEBOOK}&reconnect={}", ann.facebook));
+        consented(&ann.browser, &x, &[("account", "ann")]).await?;
+        let once = calls(&ann.browser, "x", "revoke").await?;
+        assert_ne!(once, 0, "whoever has the old tokens has nothing");
+        consented(&ann.browser, &facebook, &[]).await?;
+        assert_eq!(calls(&ann.browser, "facebook", "revoke").await?, 0, "it would end the new ones, too");
+        // What the platform does not hear of is connected all the same.
+        ann.browser.fault("x", &json!({ "kind": "error_before", "on": "revoke" })).await?;
+        assert_eq!(consented(&ann.browser, &x, &[("account", "ann")]).await?, format!("/connections?connected={}", ann.x));
+        for (connection, text) in [(&ann.x, "By the new tokens"), (&ann.facebook, "By the new tokens of the Page")] {
+            let due = ann.browser.service_time(0).await?;
+            let post = ann.browser.write(text, &[connection], &due).await?.remove(0);
+            ann.browser.approve(&post).await?;
+            ann.browser.wait_for(&post, "published", SOON).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_ones_own_connection_on_this_platform_is_reconnected() -> Outcome {
     play(async |stage| {
         let ann = stage.person("+61412345712", "starter", "ann").await?;

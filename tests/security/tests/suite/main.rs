@@ -4,11 +4,13 @@ mod bodies;
 mod canaries;
 mod gates;
 mod idempotency;
+mod limits;
 mod oauth;
 mod onboarding;
 mod outages;
 mod paths;
 mod races;
+mod resolving;
 mod sessions;
 mod tenants;
 

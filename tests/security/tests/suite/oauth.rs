@@ -136,7 +136,21 @@ async fn a_consent_leads_back_to_a_page_of_ours_and_nowhere_else() -> Outcome {
             assert_eq!(denied.header("location"), Some(format!("{base}/?error=denied").as_str()), "{return_to}");
             has_our_headers(&denied)?;
         }
-        tell(ELSEWHERE.len(), "attack rows on return paths");
+        let before = State::read(stage).await?;
+        for query in ["return_to=/posts&return_to=//evil.example", "return_to=/posts&Return_to=//evil.example", "next=//evil.example"] {
+            let refused = get(&format!("/oauth/x/start?{query}")).await?.expect(400)?;
+            assert_eq!(refused.code(), "malformed_request", "{query}");
+            assert!(!refused.told().contains("evil") && refused.header("location").is_none());
+        }
+        // Neither the page nor the host is taken from what the platform sends along.
+        let started = get("/oauth/x/start?return_to=/settings").await?.expect(303)?;
+        let state = parameter(started.header("location").unwrap_or_default(), "state");
+        let back =
+            format!("/oauth/x/callback?error=access_denied&state={state}&return_to=//evil.example&redirect_uri=https://evil.example");
+        assert_eq!(get(&back).await?.expect(303)?.header("location"), Some(format!("{base}/settings?error=denied").as_str()));
+        let changed = before.differences(&State::read(stage).await?, &["FLOW#", "COUNT#consents-begun"]);
+        assert!(changed.is_empty(), "{changed:#?}");
+        tell(ELSEWHERE.len() + 4, "attack rows on return paths");
         Ok(())
     })
     .await
@@ -207,6 +221,87 @@ async fn the_same_account_in_two_tenants_is_two_connections_that_know_nothing_of
         let post = ann.approved_on_x("Still mine", 0).await?;
         ann.browser.wait_for(&post, "published", journeys::SOON).await?;
         tell(3, "attack rows on shared accounts");
+        Ok(())
+    })
+    .await
+}
+
+/// What the consent holds instead, where it begins, what is chosen on the platform's page, and what the frontend is told.
+type Reconnect<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str);
+
+/// Where a consent leaves its traces, whatever it brings: the flow, its count, and the calls at the platform.
+const TRACES: [&str; 3] = ["FLOW#", "COUNT#consents-begun", "sim x calls"];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reconnect_that_brings_another_account_or_less_leaves_the_old_one_as_it_is() -> Outcome {
+    play(async |stage| {
+        let ann = stage.person("+61412345701", "starter", "ann").await?;
+        let again = format!("/oauth/x/start?return_to=/connections&reconnect={}", ann.x);
+        let traces = [TRACES.as_slice(), &["sim facebook calls"]].concat();
+        let before = State::read(stage).await?;
+        let facebook = format!("/oauth/facebook/start?return_to=/connections&reconnect={}", ann.facebook);
+        let cases: [Reconnect<'_>; 6] = [
+            ("another account", &again, &[("account", "eve")], "account_mismatch"),
+            (
+                "another account, with less",
+                &again,
+                &[("account", "eve"), ("granted_scope", "tweet.read")],
+                "account_mismatch|scope_missing",
+            ),
+            (
+                "less than it may now",
+                &again,
+                &[("account", "ann"), ("granted_scope", "tweet.read"), ("granted_scope", "users.read")],
+                "scope_missing",
+            ),
+            ("nothing that is of use", &again, &[("account", "ann"), ("granted_scope", "tweet.write")], "scope_missing"),
+            ("another Page", &facebook, &[("page", "100000000000002")], "account_mismatch"),
+            ("a Page without the right to post", &facebook, &[("granted_scope", "pages_show_list")], "scope_missing"),
+        ];
+        for (what, start, fields, told) in cases {
+            let callback = ann.browser.consent_from(start, "allow", fields).await?;
+            let location = ann.browser.get(&callback).await?.expect(303)?.location()?;
+            let error = location.rsplit_once("error=").map(|(_, error)| error).unwrap_or_default();
+            assert!(told.split('|').any(|told| told == error), "{what}: {location}");
+            let changed = before.differences(&State::read(stage).await?, &traces);
+            assert!(changed.is_empty(), "{what}: row and tokens are as they were: {changed:#?}");
+        }
+        for (connection, text) in [(&ann.x, "Still X"), (&ann.facebook, "Still the Page")] {
+            let due = ann.browser.service_time(0).await?;
+            let post = ann.browser.write(text, &[connection], &due).await?.remove(0);
+            ann.browser.approve(&post).await?;
+            ann.browser.wait_for(&post, "published", journeys::SOON).await?;
+        }
+        tell(cases.len(), "attack rows on reconnects");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_part_of_the_scopes_is_limited_says_what_is_missing_and_posts_nothing() -> Outcome {
+    play(async |stage| {
+        let mut ann = stage.browser();
+        ann.sign_in("+61412345701").await?;
+        ann.redeem("starter").await?;
+        let part = [("account", "ann"), ("granted_scope", "tweet.read"), ("granted_scope", "users.read")];
+        let callback = ann.consent_until_callback("x", "allow", &part).await?;
+        let location = ann.get(&callback).await?.expect(303)?.location()?;
+        assert_eq!(parameter(&location, "missing"), "tweet.write offline.access");
+        let id = parameter(&location, "connected");
+        let limited = ann.get("/api/connections").await?.expect(200)?.json["items"][0].clone();
+        assert_eq!((&limited["id"], &limited["health"], &limited["is_active"]), (&id.as_str().into(), &"limited".into(), &false.into()));
+        assert_eq!(limited["missing_scopes"], serde_json::json!(["tweet.write", "offline.access"]));
+
+        let due = ann.service_time(3_600).await?;
+        let draft = ann.write("Not yet", &[&id], &due).await?.remove(0);
+        let before = State::read(stage).await?;
+        let refused = ann.post(&format!("/api/posts/{draft}/approve"), None).await?.expect(409)?;
+        assert_eq!(refused.json["code"], "connection_unusable");
+        let changed = before.differences(&State::read(stage).await?, &[]);
+        assert!(changed.is_empty(), "no place is taken: {changed:#?}");
+        assert_eq!(ann.quota().await?, [12, 0, 0, 12]);
+        tell(3, "attack rows on partial scopes");
         Ok(())
     })
     .await

@@ -225,9 +225,15 @@ async fn a_certificate_that_cannot_be_used_gets_one_answer_whatever_is_wrong() -
         let mut carol = stage.browser();
         carol.sign_in("+61412345706").await?;
         carol.post("/api/redeem-gift", Some(&json!({ "code": used }))).await?.expect(200)?;
+        let expiring = json!({ "plan": "professional", "valid_seconds": 60 });
+        let expired = mallory.post("/_local/gift-certificates", Some(&expiring)).await?.expect(201)?.str("/code")?;
+        mallory.advance(60).await?;
+        let revoked = mallory.post("/_local/gift-certificates", Some(&json!({ "plan": "starter" }))).await?.expect(201)?.str("/code")?;
+        mallory.post("/_local/gift-certificates/revoke", Some(&json!({ "code": revoked }))).await?.expect(204)?;
         let before = State::read(stage).await?;
         let mut refused = Vec::new();
-        for code in NO_GIFT.into_iter().take(3).chain([used.as_str(), "0000-0000-0000-0000"]) {
+        let valid_once = [used.as_str(), &expired, &revoked, "0000-0000-0000-0000"];
+        for code in NO_GIFT.into_iter().chain(valid_once) {
             let body = format!("{{\"code\":\"{code}\"}}");
             refused.push(scene.send(&with_json(request_of(&mallory, "POST", "/api/redeem-gift"), &body)).await?);
         }
@@ -237,6 +243,9 @@ async fn a_certificate_that_cannot_be_used_gets_one_answer_whatever_is_wrong() -
         }
         let changed = before.differences(&State::read(stage).await?, COUNTERS);
         assert!(changed.is_empty(), "{changed:#?}");
+        // Also to whoever has nothing, and to whom it belonged.
+        mallory.get("/api/quota").await?.expect(409)?;
+        carol.post("/api/redeem-gift", Some(&json!({ "code": used }))).await?.expect(200)?;
         tell(refused.len(), "attack rows on certificates");
         Ok(())
     })

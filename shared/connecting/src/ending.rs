@@ -1,0 +1,102 @@
+//! The end of a connection that its owner gave up: the grant is taken back at the platform, the tokens go, then the row.
+
+use std::error::Error;
+
+use cloud::vault::{Vault, VaultError};
+use domain::connection::Connection;
+use domain::id::AttemptId;
+use domain::post::{Post, Status};
+use edge::problem::chain;
+use jiff::{SignedDuration, Timestamp};
+use platforms::{AppCredentials, Platforms};
+use store::{ConnectionWrite, Filter, Store, StoreError};
+
+/// A post that was due longer ago is at rest: it goes out a day late at most, and is searched for for three hours.
+const IN_FLIGHT_SINCE: SignedDuration = SignedDuration::from_hours(48);
+
+/// Where a connection is taken down.
+pub struct Ending<'a> {
+    /// The row, and the posts that may need it.
+    pub store: &'a Store,
+    /// The tokens.
+    pub vault: &'a Vault,
+    /// Where the grant is taken back.
+    pub platforms: &'a Platforms,
+    /// Who does it; fresh for every try.
+    pub attempt: AttemptId,
+}
+
+/// What came of a try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It is gone.
+    Gone,
+    /// Somebody still works with it: the same again later.
+    NotYet,
+}
+
+/// Why a connection was not taken down; the same again finishes it.
+#[derive(Debug, thiserror::Error)]
+pub enum EndError {
+    /// A table did not answer.
+    #[error("removing a connection")]
+    Store(#[from] StoreError),
+    /// The vault did not answer.
+    #[error("deleting the tokens of a connection")]
+    Vault(#[from] VaultError),
+}
+
+/// Takes down a connection that is marked as `disconnecting`, once no work in flight needs it. The platform is told as far as it
+/// listens; the tokens are deleted in any case.
+pub async fn end(ending: &Ending<'_>, connection: Connection, now: Timestamp) -> Result<Ended, EndError> {
+    let Ending { store, vault, attempt, .. } = ending;
+    let refreshing = connection.lease.as_ref().is_some_and(|lease| lease.until > now);
+    if refreshing || in_flight(store, &connection, now).await? {
+        return Ok(Ended::NotYet);
+    }
+    // Under a lease of our own: a reconnect at this moment is refused instead of losing its tokens to us.
+    let connection = connection.leased(attempt.clone(), now);
+    if matches!(store.update_connection(&connection, attempt.as_str()).await?, ConnectionWrite::Moved(_)) {
+        return Ok(Ended::NotYet);
+    }
+    if let Err(error) = take_back(ending, &connection, now).await {
+        tracing::warn!(connection_id = %connection.id, error = chain(&*error), "a grant was not taken back at its platform");
+    }
+    vault.delete(&connection.secret_name).await?;
+    if !store.delete_connection(&connection).await? {
+        return Ok(Ended::NotYet);
+    }
+    let (user_id, connection_id, platform) = (&connection.user_id, &connection.id, connection.platform.as_str());
+    tracing::info!(%user_id, %connection_id, platform, "disconnected");
+    Ok(Ended::Gone)
+}
+
+/// Whether a worker may still need the tokens: to send, or to find what it sent.
+async fn in_flight(store: &Store, connection: &Connection, now: Timestamp) -> Result<bool, StoreError> {
+    #[cfg(feature = "planted")]
+    if domain::planted::is(domain::planted::Bug::DisconnectDoesNotWait) {
+        return Ok(false);
+    }
+    let filter = Filter { platform: Some(connection.platform), from: Some(now - IN_FLIGHT_SINCE), ..Filter::default() };
+    let needs = |post: &Post| {
+        post.connection_id == connection.id && matches!(post.status(), Status::Publishing | Status::Processing | Status::Unknown)
+    };
+    store.any_post_now(&connection.user_id, &filter, needs).await
+}
+
+/// Where a person's grants are one, taking it back ends all of that person's accounts, also another customer's: it stays while
+/// anybody's is connected.
+async fn take_back(ending: &Ending<'_>, connection: &Connection, now: Timestamp) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let Ending { store, vault, platforms, .. } = ending;
+    if let Some(grantor) = &connection.grantor {
+        // Leaves first and looks then: of several that leave at once, at least the last one sees that nobody is left.
+        store.leave_grant(connection).await?;
+        if store.is_grant_held(connection.platform, grantor).await? {
+            return Ok(());
+        }
+    }
+    let tokens = vault.read(&connection.secret_name, &connection.secret_version).await?;
+    let (client_id, client_secret) = vault.app_credentials(connection.platform, now).await?;
+    let app = AppCredentials { client_id, client_secret };
+    Ok(platforms.get(connection.platform).revoke(&app, &tokens).await?)
+}
