@@ -6,6 +6,7 @@
 //! the truth: whatever gets lost here, the sweeper finds.
 
 mod limit;
+mod poll;
 mod publish;
 mod reconcile;
 mod send;

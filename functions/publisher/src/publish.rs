@@ -7,16 +7,16 @@ use domain::content::Content;
 use domain::failure::FailureCode;
 use domain::id::AttemptId;
 use domain::ledger::Actor;
-use domain::post::{Answer, Conclusion, Event, Post, SEND_DEADLINE, SETTLE_RESERVE, Status, Transition};
+use domain::post::{Answer, Conclusion, Event, Post, SEND_DEADLINE, SETTLE_RESERVE, Status, Transition, backoff};
 use domain::token::TokenSet;
 use edge::deadline::Deadline;
 use edge::problem::chain;
 use jiff::{SignedDuration, Timestamp};
-use platforms::Account;
+use platforms::{Account, PrepareError, Reconcile};
 use store::{Commit, PostChange};
 
 use crate::limit::{self, Limit};
-use crate::send::{Sent, send};
+use crate::send::{self, Sent, send};
 use crate::step::Progress;
 use crate::tokens::{self, Usable};
 use crate::{Deps, StepError, settle};
@@ -45,6 +45,8 @@ pub(crate) async fn claim(deps: &Deps, deadline: Deadline, post: Post, content: 
     };
     let now = deps.clock.now();
     let from = post.status();
+    // Where the platform publishes in two steps, the first one comes before the intent.
+    let live = live.filter(|_| !in_two_steps(deps, &post));
     // Its last moment may have passed while the tokens were read.
     let Ok(post) = post.claim(AttemptId::new(now, deps.random.bytes()), live.is_some(), now) else { return Ok(Progress::Again) };
     let sends_with = connection.as_ref().filter(|_| live.is_some());
@@ -73,7 +75,12 @@ pub(crate) async fn take_over(deps: &Deps, deadline: Deadline, post: Post, conte
     prepare(deps, deadline, transition.post, &content, connection, None).await
 }
 
-/// What a claimed post lacks before it can be sent: live tokens. `refused` names a version that the platform did not take.
+fn in_two_steps(deps: &Deps, post: &Post) -> bool {
+    deps.platforms.get(post.platform).capabilities().reconcile == Reconcile::Handle
+}
+
+/// What a claimed post lacks before it can be sent: live tokens, and a handle where the platform publishes in two steps. `refused` names a
+/// version of the tokens that the platform did not take.
 async fn prepare(
     deps: &Deps,
     deadline: Deadline,
@@ -90,6 +97,24 @@ async fn prepare(
     let conclusion = match usable {
         Usable::Ready(..) if !can_send(deadline) => out_of_time(now),
         Usable::Ready(connection, tokens) => {
+            let post = match with_handle(deps, post, content, &connection, &tokens).await? {
+                Handle::Stored(post) => *post,
+                Handle::Moved => return Ok(Progress::Again),
+                Handle::TokenRefused(post, _) if refused.is_none() && connection.refreshable => {
+                    let version = connection.secret_version.clone();
+                    return Box::pin(prepare(deps, deadline, *post, content, Some(*connection), Some(&version))).await;
+                }
+                Handle::TokenRefused(post, answer) => {
+                    let progress = conclude(deps, deadline, *post, Conclusion::Failed(FailureCode::ReconnectNeeded), answer).await?;
+                    tokens::mark_dead(deps, &connection).await?;
+                    return Ok(progress);
+                }
+                Handle::Concluded(post, conclusion, answer) => return conclude(deps, deadline, *post, conclusion, answer).await,
+            };
+            let now = deps.clock.now();
+            if !can_send(deadline) {
+                return conclude(deps, deadline, post, out_of_time(now), Answer::default()).await;
+            }
             // The lease, or the post's last moment, may have passed meanwhile: then the next wake-up finds what is to be done.
             let Ok(post) = post.intend(now) else { return Ok(Progress::Rest) };
             if !stored(deps, (Status::Publishing, &post), "about to be sent", Some(&connection)).await? {
@@ -102,6 +127,50 @@ async fn prepare(
         Usable::Gone => Conclusion::Failed(FailureCode::ConnectionGone),
     };
     conclude(deps, deadline, post, conclusion, Answer::default()).await
+}
+
+/// What came of the step before the send.
+enum Handle {
+    /// The post can be intended: its handle is stored, or it needs none.
+    Stored(Box<Post>),
+    /// Somebody else's change came first.
+    Moved,
+    /// The platform did not take our token.
+    TokenRefused(Box<Post>, Answer),
+    /// There is no handle to be had, and nothing is visible.
+    Concluded(Box<Post>, Conclusion, Answer),
+}
+
+/// Uploads and containers, where the platform works with them: once, whoever takes over goes on with the stored handle.
+async fn with_handle(deps: &Deps, post: Post, content: &Content, connection: &Connection, tokens: &TokenSet) -> Result<Handle, StepError> {
+    if !in_two_steps(deps, &post) || post.handle().is_some() {
+        return Ok(Handle::Stored(Box::new(post)));
+    }
+    let account = Account { id: &connection.platform_user_id, username: &connection.username, tokens };
+    let prepared = deps.platforms.get(post.platform).prepare(account, &content.text, deps.clock.now()).await;
+    let now = deps.clock.now();
+    let answer = |http_status, detail| Answer { http_status, detail };
+    let (conclusion, answer) = match prepared {
+        Ok(handle) => {
+            // The lease may have run out meanwhile: then it is another worker's.
+            let Ok(post) = post.prepared(handle, now) else { return Ok(Handle::Moved) };
+            let done = stored(deps, (Status::Publishing, &post), "prepared at the platform", Some(connection)).await?;
+            return Ok(if done { Handle::Stored(Box::new(post)) } else { Handle::Moved });
+        }
+        Err(PrepareError::TokenRefused { http_status }) => {
+            return Ok(Handle::TokenRefused(Box::new(post), answer(Some(http_status), None)));
+        }
+        Err(PrepareError::Rejected { code, http_status, detail }) => (Conclusion::Failed(code), answer(Some(http_status), Some(detail))),
+        Err(PrepareError::Limited { until, http_status }) => {
+            let until = send::limit_ends(until, now);
+            (Conclusion::Deferred { code: FailureCode::RateLimited, until }, answer(Some(http_status), None))
+        }
+        Err(PrepareError::Unavailable { detail }) => {
+            let wait = backoff(send::not_sent(&post), deps.random.bytes());
+            (Conclusion::NotSent { retry_at: now + wait }, answer(None, Some(detail)))
+        }
+    };
+    Ok(Handle::Concluded(Box::new(post), conclusion, answer))
 }
 
 /// Sends a post whose intent is stored, once, and writes down what came of it. A refused token is renewed once: with
@@ -190,7 +259,7 @@ async fn keep_settling(deps: &Deps, deadline: Deadline, transition: &Transition)
 }
 
 /// Whether a send that begins now ends, and is written down, before the invocation does.
-fn can_send(deadline: Deadline) -> bool {
+pub(crate) fn can_send(deadline: Deadline) -> bool {
     deadline.remaining() >= (SEND_DEADLINE + SETTLE_RESERVE).unsigned_abs()
 }
 
@@ -205,7 +274,12 @@ fn approved(post: &Post, content: &Content) -> Result<(), StepError> {
 
 /// Stores a claim or an intent, while the connection that it is going to send with can be used. A lost answer is asked for once more: a
 /// worker that gives up here leaves a post in doubt that it knows was not sent.
-async fn stored(deps: &Deps, (from, post): (Status, &Post), note: &str, sends_with: Option<&Connection>) -> Result<bool, StepError> {
+pub(crate) async fn stored(
+    deps: &Deps,
+    (from, post): (Status, &Post),
+    note: &str,
+    sends_with: Option<&Connection>,
+) -> Result<bool, StepError> {
     #[cfg(feature = "planted")]
     if domain::planted::is(domain::planted::Bug::NoIntent) {
         return Ok(true);

@@ -1,4 +1,5 @@
-//! Looking for a post whose answer was lost. It reads, and binds what it finds; it never sends.
+//! Clearing up a lost answer, in the way of the platform's class. By search it reads and binds what it finds, and never sends. Under a key, or
+//! a handle that was not published, it sends again what the platform cannot make twice.
 
 use std::cmp::Ordering;
 
@@ -6,24 +7,24 @@ use domain::connection::{Connection, Health};
 use domain::content::Content;
 use domain::id::AttemptId;
 use domain::ledger::Actor;
-use domain::post::{Answer, Event, Evidence, Intent, Learned, Post, SETTLE_WAIT, State, Status};
+use domain::post::{Answer, CLOCK_SKEW, Event, Evidence, FUNCTION_TIMEOUT, Intent, Learned, PLATFORM_LAG, Post, SETTLE_WAIT, Status};
 use domain::timing::LATEST_MAX;
 use domain::token::TokenSet;
+use edge::deadline::Deadline;
 use edge::problem::chain;
 use jiff::{SignedDuration, Timestamp};
-use platforms::{Account, OwnPost, ReadError, Reconcile};
+use platforms::{Account, HandleState, Outcome, OwnPost, ReadError, Reconcile};
 use store::{Commit, PostChange};
 
 use crate::step::Progress;
 use crate::tokens::{self, Usable};
-use crate::{Deps, StepError, settle};
+use crate::{Deps, StepError, publish, send, settle};
 
 /// A platform's clock may differ from ours by this much.
 const PLATFORM_SKEW: SignedDuration = SignedDuration::from_secs(60);
 
-/// One search on the account's own posts.
-pub(crate) async fn search(deps: &Deps, post: Post, content: Content) -> Result<Progress, StepError> {
-    let State::Unknown { intent, .. } = post.state else { return Ok(Progress::Again) };
+/// One look for the post, in the way of its platform's class.
+pub(crate) async fn search(deps: &Deps, deadline: Deadline, post: Post, content: Content) -> Result<Progress, StepError> {
     let now = deps.clock.now();
     let attempt = AttemptId::new(now, deps.random.bytes());
     let begun = post.begin_search(attempt.clone(), now)?;
@@ -32,9 +33,9 @@ pub(crate) async fn search(deps: &Deps, post: Post, content: Content) -> Result<
     if !matches!(deps.store.commit(&change).await?, Commit::Done) {
         return Ok(Progress::Again);
     }
-    let post = begun.post;
+    let mut post = begun.post;
     // Whatever keeps us from reading leaves the post where it is, for a bounded time: then a person must look.
-    let evidence = evidence(deps, &post, &content, intent).await.unwrap_or_else(|error| {
+    let evidence = evidence(deps, deadline, &mut post, &content).await.unwrap_or_else(|error| {
         tracing::error!(post_id = %post.id, error = chain(&error), "the evidence could not be read");
         Evidence::Unreadable
     });
@@ -52,16 +53,18 @@ pub(crate) async fn search(deps: &Deps, post: Post, content: Content) -> Result<
     Ok(Progress::Rest)
 }
 
-async fn evidence(deps: &Deps, post: &Post, content: &Content, intent: Intent) -> Result<Evidence, StepError> {
+/// `post` moves on where a new intent is stored.
+async fn evidence(deps: &Deps, deadline: Deadline, post: &mut Post, content: &Content) -> Result<Evidence, StepError> {
     if let Some(evidence) = learned_late(deps, post).await? {
         return Ok(evidence);
     }
-    if deps.platforms.get(post.platform).capabilities().reconcile == Reconcile::Person {
+    let class = deps.platforms.get(post.platform).capabilities().reconcile;
+    if class == Reconcile::Person || (class == Reconcile::Handle && post.handle().is_none()) {
         return Ok(Evidence::Unreachable);
     }
     let Some(connection) = deps.store.connection(&post.user_id, &post.connection_id).await? else { return Ok(Evidence::Unreachable) };
     if connection.health == Health::Disconnecting {
-        return last_look(deps, post, content, intent, &connection).await;
+        return last_look(deps, post, content, &connection).await;
     }
     let mut refused = None;
     // A token that looks live may be refused once: then a fresh one is tried.
@@ -71,13 +74,113 @@ async fn evidence(deps: &Deps, post: &Post, content: &Content, intent: Intent) -
             Usable::Later => return Ok(Evidence::Unreadable),
             Usable::Dead | Usable::Gone => return Ok(Evidence::Unreachable),
         };
-        match read(deps, post, &connection, &tokens, intent).await {
-            Ok(posts) => return weigh(deps, post, content, intent, posts).await,
-            Err(ReadError::TokenRefused) => refused = Some(connection.secret_version.clone()),
-            Err(error) => return Ok(unread(&error)),
+        let looked = match class {
+            Reconcile::Key if is_young(deps, post) => repeated(deps, deadline, post, content, (&connection, &tokens), Repeat::Key).await?,
+            Reconcile::Handle => by_handle(deps, deadline, post, content, (&connection, &tokens)).await?,
+            _ => listed(deps, post, content, (&connection, &tokens)).await?,
+        };
+        match looked {
+            Some(evidence) => return Ok(evidence),
+            None => refused = Some(connection.secret_version.clone()),
         }
     }
     Ok(Evidence::Unreadable)
+}
+
+/// Whether the platform surely still knows the key when a repeat of the send arrives, however slow this function and the platform are.
+fn is_young(deps: &Deps, post: &Post) -> bool {
+    let life = deps.platforms.get(post.platform).key_life();
+    post.in_doubt().is_some_and(|intent| deps.clock.now() + FUNCTION_TIMEOUT + PLATFORM_LAG + CLOCK_SKEW < intent.first_at + life)
+}
+
+/// What a repeat rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Repeat {
+    /// A key, under which the platform makes one post.
+    Key,
+    /// A handle that the platform says was not published.
+    Ready,
+}
+
+/// Sends once more what the platform cannot make twice, under an intent of its own. `None`: the token was refused.
+async fn repeated(
+    deps: &Deps,
+    deadline: Deadline,
+    post: &mut Post,
+    content: &Content,
+    (connection, tokens): (&Connection, &TokenSet),
+    repeat: Repeat,
+) -> Result<Option<Evidence>, StepError> {
+    let Ok(again) = post.clone().send_again(deps.clock.now()) else { return Ok(Some(Evidence::Unreadable)) };
+    if !publish::can_send(deadline) || content.hash() != post.content_hash {
+        return Ok(Some(Evidence::Unreadable));
+    }
+    if !publish::stored(deps, (Status::Unknown, &again), "about to be sent again, as the same post", Some(connection)).await? {
+        return Ok(Some(Evidence::Unreadable));
+    }
+    *post = again;
+    if !publish::can_send(deadline) {
+        return Ok(Some(Evidence::Unreadable));
+    }
+    let account = Account { id: &connection.platform_user_id, username: &connection.username, tokens };
+    Ok(Some(match send::once(deps, post, account, &content.text).await {
+        Outcome::Accepted { post_id, url, .. } => Evidence::Found { platform_post_id: post_id, url },
+        Outcome::Processing { handle, .. } => Evidence::Processing { handle, poll_at: deps.clock.now() + send::FIRST_POLL },
+        Outcome::TokenRefused { .. } => return Ok(None),
+        Outcome::Limited { until: Some(until), .. } => Evidence::Limited { until },
+        Outcome::Limited { until: None, .. } | Outcome::AppLimited { .. } | Outcome::NotSent { .. } => Evidence::Unreadable,
+        // The handle was not published, and now it never will be. Of a key's first use a refusal says nothing.
+        Outcome::Rejected { code, .. } if repeat == Repeat::Ready => Evidence::NotThere(code),
+        Outcome::Rejected { .. } | Outcome::Duplicate { .. } => Evidence::NotFound,
+        Outcome::Unknown { .. } => Evidence::SentAgain,
+    }))
+}
+
+/// Asks the platform what became of the handle, and publishes that very one if it says that it was not. `None`: the token was refused.
+async fn by_handle(
+    deps: &Deps,
+    deadline: Deadline,
+    post: &mut Post,
+    content: &Content,
+    (connection, tokens): (&Connection, &TokenSet),
+) -> Result<Option<Evidence>, StepError> {
+    match looked_up(deps, post, connection, tokens).await {
+        Ok(HandleState::Ready) => repeated(deps, deadline, post, content, (connection, tokens), Repeat::Ready).await,
+        Ok(state) => Ok(Some(said(deps, post, state))),
+        Err(ReadError::TokenRefused) => Ok(None),
+        Err(error) => Ok(Some(unread(&error))),
+    }
+}
+
+async fn looked_up(deps: &Deps, post: &Post, connection: &Connection, tokens: &TokenSet) -> Result<HandleState, ReadError> {
+    let account = Account { id: &connection.platform_user_id, username: &connection.username, tokens };
+    deps.platforms.get(post.platform).look_up(account, post.handle().unwrap_or_default()).await
+}
+
+fn said(deps: &Deps, post: &Post, state: HandleState) -> Evidence {
+    match state {
+        HandleState::Live { post_id, url } => Evidence::Found { platform_post_id: post_id, url },
+        HandleState::Gone { code } => Evidence::NotThere(code),
+        HandleState::InProgress => {
+            Evidence::Processing { handle: post.handle().unwrap_or_default().to_owned(), poll_at: deps.clock.now() + send::FIRST_POLL }
+        }
+        HandleState::Ready => Evidence::NotFound,
+    }
+}
+
+/// Looks through the account's own posts. `None`: the token was refused.
+async fn listed(
+    deps: &Deps,
+    post: &Post,
+    content: &Content,
+    (connection, tokens): (&Connection, &TokenSet),
+) -> Result<Option<Evidence>, StepError> {
+    let Some(intent) = post.in_doubt() else { return Ok(Some(Evidence::Unreadable)) };
+    match read(deps, post, connection, tokens, intent).await {
+        Ok(posts) => weigh(deps, post, content, intent, posts).await.map(Some),
+        Err(ReadError::TokenRefused) => Ok(None),
+        Err(error) => Ok(Some(unread(&error))),
+    }
 }
 
 /// What the worker that sent it learned after the post had been taken from it. It is proof, so it comes before any search.
@@ -100,19 +203,25 @@ fn unread(error: &ReadError) -> Evidence {
     }
 }
 
-/// A disconnect waits for this search: it reads with what there is, and renews nothing.
-async fn last_look(deps: &Deps, post: &Post, content: &Content, intent: Intent, connection: &Connection) -> Result<Evidence, StepError> {
+/// A disconnect waits for this search: it reads with what there is, renews nothing and sends nothing.
+async fn last_look(deps: &Deps, post: &Post, content: &Content, connection: &Connection) -> Result<Evidence, StepError> {
     let Some(tokens) = tokens::live(deps, connection).await? else { return Ok(Evidence::Unreachable) };
-    match read(deps, post, connection, &tokens, intent).await {
-        Ok(posts) => weigh(deps, post, content, intent, posts).await,
-        Err(ReadError::TokenRefused) => Ok(Evidence::Unreachable),
-        Err(error) => Ok(unread(&error)),
+    if post.handle().is_some() {
+        return Ok(match looked_up(deps, post, connection, &tokens).await {
+            Ok(state) => said(deps, post, state),
+            Err(ReadError::TokenRefused) => Evidence::Unreachable,
+            Err(error) => unread(&error),
+        });
     }
+    Ok(listed(deps, post, content, (connection, &tokens)).await?.unwrap_or(Evidence::Unreachable))
 }
 
 async fn read(deps: &Deps, post: &Post, connection: &Connection, tokens: &TokenSet, intent: Intent) -> Result<Vec<OwnPost>, ReadError> {
     let account = Account { id: &connection.platform_user_id, username: &connection.username, tokens };
-    deps.platforms.get(post.platform).own_posts(account, intent.first_at - PLATFORM_SKEW).await
+    let (from, to) = window(intent);
+    // Only an end that lies well behind us is an end that every platform takes.
+    let until = Some(to).filter(|to| *to + PLATFORM_SKEW < deps.clock.now());
+    deps.platforms.get(post.platform).own_posts(account, from, until).await
 }
 
 /// The time in which what was sent under an intent shows, by the platform's clock.

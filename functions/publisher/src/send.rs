@@ -3,7 +3,7 @@
 use domain::failure::FailureCode;
 use domain::post::{Answer, Conclusion, Post, SEND_DEADLINE, State, backoff};
 use jiff::{SignedDuration, Timestamp};
-use platforms::{Account, Outcome};
+use platforms::{Account, Outcome, Reconcile};
 
 use crate::Deps;
 use crate::limit::{Limit, Whom};
@@ -15,6 +15,9 @@ const LIMIT_WAIT_DEFAULT: SignedDuration = SignedDuration::from_mins(15);
 /// The longest wait that a platform's word is taken for.
 const LIMIT_WAIT_MAX: SignedDuration = SignedDuration::from_hours(24);
 
+/// When a post that the platform has accepted is asked after for the first time.
+pub(crate) const FIRST_POLL: SignedDuration = SignedDuration::from_mins(1);
+
 /// What one send came to.
 pub(crate) enum Sent {
     /// The post can be settled.
@@ -25,14 +28,27 @@ pub(crate) enum Sent {
     TokenRefused(Answer),
 }
 
-/// Sends the text once. The future is awaited to its end or to the deadline, never spawned and never repeated.
+/// Sends the text once, and says what that means for a post that was not sent before.
 pub(crate) async fn send(deps: &Deps, post: &Post, account: Account<'_>, text: &str) -> Sent {
+    meaning(deps, post, once(deps, post, account, text).await)
+}
+
+/// Sends the text once, in the way of the platform's class. The future is awaited to its end or to the deadline, never spawned and never
+/// repeated.
+pub(crate) async fn once(deps: &Deps, post: &Post, account: Account<'_>, text: &str) -> Outcome {
     let platform = deps.platforms.get(post.platform);
-    let sending = platform.publish(account, text, deps.clock.now());
-    let outcome = tokio::time::timeout(SEND_DEADLINE.unsigned_abs(), sending)
+    let now = deps.clock.now();
+    let sending = async {
+        match (platform.capabilities().reconcile, post.handle()) {
+            (Reconcile::Handle, Some(handle)) => platform.publish_prepared(account, handle, now).await,
+            // The version is part of it: what a person sends anew is another post.
+            (Reconcile::Key, _) => platform.publish_keyed(account, text, &format!("{}-{}", post.id, post.version), now).await,
+            _ => platform.publish(account, text, now).await,
+        }
+    };
+    tokio::time::timeout(SEND_DEADLINE.unsigned_abs(), sending)
         .await
-        .unwrap_or(Outcome::Unknown { http_status: None, detail: "no answer before the deadline".to_owned() });
-    meaning(deps, post, outcome)
+        .unwrap_or(Outcome::Unknown { http_status: None, detail: "no answer before the deadline".to_owned() })
 }
 
 fn meaning(deps: &Deps, post: &Post, outcome: Outcome) -> Sent {
@@ -46,6 +62,9 @@ fn meaning(deps: &Deps, post: &Post, outcome: Outcome) -> Sent {
     let (conclusion, answer) = match outcome {
         Outcome::Accepted { post_id, url, http_status } => {
             (Conclusion::Published { platform_post_id: post_id, url }, answer(Some(http_status), None))
+        }
+        Outcome::Processing { handle, http_status } => {
+            (Conclusion::Processing { handle, poll_at: now + FIRST_POLL }, answer(Some(http_status), None))
         }
         // Our own standing with the platform may be mended while the post waits.
         Outcome::Rejected { code: code @ FailureCode::AppUnavailable, http_status, detail } => {
@@ -73,14 +92,14 @@ fn meaning(deps: &Deps, post: &Post, outcome: Outcome) -> Sent {
     Sent::Concluded(conclusion, answer)
 }
 
-fn not_sent(post: &Post) -> u32 {
+pub(crate) fn not_sent(post: &Post) -> u32 {
     match post.state {
         State::Publishing { not_sent, .. } => not_sent,
         _ => 0,
     }
 }
 
-fn limit_ends(until: Option<Timestamp>, now: Timestamp) -> Timestamp {
+pub(crate) fn limit_ends(until: Option<Timestamp>, now: Timestamp) -> Timestamp {
     until.unwrap_or(now + LIMIT_WAIT_DEFAULT).clamp(now + LIMIT_WAIT_MIN, now + LIMIT_WAIT_MAX)
 }
 

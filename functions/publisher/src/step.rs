@@ -8,7 +8,7 @@ use edge::problem::chain;
 use edge::sqs::RecordOutcome;
 use store::{Commit, PostChange};
 
-use crate::{Deps, StepError, publish, reconcile, settle};
+use crate::{Deps, StepError, poll, publish, reconcile, settle};
 
 /// One wake-up may lead through a few steps (take over, suspect, wait); more than this is a bug, not progress.
 const STEPS_MAX: usize = 6;
@@ -64,12 +64,8 @@ async fn step(deps: &Deps, wake_up: &WakeUp, deadline: Deadline) -> Result<Progr
         Step::Claim => Box::pin(publish::claim(deps, deadline, post, content)).await,
         Step::TakeOver => publish::take_over(deps, deadline, post, content).await,
         Step::Suspect => suspect(deps, post).await,
-        Step::Search => reconcile::search(deps, post, content).await,
-        Step::Poll => {
-            // No adapter answers with a handle: a post in this state is not one that we made.
-            tracing::error!(post_id = %post.id, "a post is processing on a platform without handles");
-            Ok(Progress::Rest)
-        }
+        Step::Search => Box::pin(reconcile::search(deps, deadline, post, content)).await,
+        Step::Poll => poll::poll(deps, post).await,
     }
 }
 

@@ -18,12 +18,12 @@ mod x;
 pub use capability::{AccountKind, Capabilities, Needs, Reconcile};
 pub use directory::{PlatformAddresses, Platforms, PlatformsError};
 pub use issuer::Issuer;
-pub use outcome::{ExchangeError, Outcome, ReadError, RefreshError, RevokeError};
+pub use outcome::{ExchangeError, HandleState, Outcome, PrepareError, ReadError, RefreshError, RevokeError};
 
 use async_trait::async_trait;
 use domain::platform::PlatformName;
 use domain::token::TokenSet;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use url::Url;
 
@@ -99,6 +99,12 @@ pub struct OwnPost {
     pub created_at: Timestamp,
 }
 
+/// How many pages of an account's posts are read to find one.
+pub const PAGES_MAX: usize = 5;
+
+/// What a network that publishes in one step answers to the verbs of two.
+const NO_HANDLES: &str = "the network has no handles";
+
 /// A network. All addresses are configuration; no call follows a redirect, and none is repeated here.
 #[async_trait]
 pub trait Platform: Send + Sync {
@@ -128,8 +134,36 @@ pub trait Platform: Send + Sync {
     /// Makes the post visible: the one call that must never be repeated on a guess.
     async fn publish(&self, account: Account<'_>, text: &str, now: Timestamp) -> Outcome;
 
-    /// The account's own posts made since `since`, newest first, at most one page of 100.
-    async fn own_posts(&self, account: Account<'_>, since: Timestamp) -> Result<Vec<OwnPost>, ReadError>;
+    /// The same under a key of ours, where [`Reconcile::Key`] is how doubts are cleared up: repeated with the same key and the same text while
+    /// the key is young, it makes no second post.
+    async fn publish_keyed(&self, account: Account<'_>, text: &str, _key: &str, now: Timestamp) -> Outcome {
+        self.publish(account, text, now).await
+    }
+
+    /// How long after its first use a key surely still stands for the post that it made.
+    fn key_life(&self) -> SignedDuration {
+        SignedDuration::ZERO
+    }
+
+    /// Uploads and containers, where the network publishes in two steps ([`Reconcile::Handle`]): everything before the call that makes the post
+    /// visible. It gives the handle by which that call is made, and by which is asked what became of it.
+    async fn prepare(&self, _account: Account<'_>, _text: &str, _now: Timestamp) -> Result<String, PrepareError> {
+        Err(PrepareError::Unavailable { detail: NO_HANDLES.to_owned() })
+    }
+
+    /// Makes what was prepared visible. The network makes one post of a handle, however often it is asked.
+    async fn publish_prepared(&self, _account: Account<'_>, _handle: &str, _now: Timestamp) -> Outcome {
+        Outcome::NotSent { detail: NO_HANDLES.to_owned() }
+    }
+
+    /// What became of a handle. It only reads.
+    async fn look_up(&self, _account: Account<'_>, _handle: &str) -> Result<HandleState, ReadError> {
+        Err(ReadError::Unavailable { detail: NO_HANDLES.to_owned() })
+    }
+
+    /// All of the account's own posts made since `since`, newest first; with `until`, a time that is over for a minute at least, none that are
+    /// later. At most [`PAGES_MAX`] pages of 100 are read: more posts than that are unreadable, because a part of a list is no evidence.
+    async fn own_posts(&self, account: Account<'_>, since: Timestamp, until: Option<Timestamp>) -> Result<Vec<OwnPost>, ReadError>;
 
     /// The form of a text in which what we sent and what the network shows are equal.
     fn comparable(&self, text: &str) -> String;

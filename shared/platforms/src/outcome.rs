@@ -17,6 +17,13 @@ pub enum Outcome {
         /// The answer's status.
         http_status: u16,
     },
+    /// The network has it under a handle and will show it later.
+    Processing {
+        /// The handle.
+        handle: String,
+        /// The answer's status.
+        http_status: u16,
+    },
     /// The network's answer is in the adapter's table of rejections: it is surely not there, and a repeat would not help.
     Rejected {
         /// Why, for the owner.
@@ -61,6 +68,62 @@ pub enum Outcome {
         http_status: Option<u16>,
         /// For operators.
         detail: String,
+    },
+}
+
+/// Why a post could not be prepared. Nothing is visible by it, and it may be repeated.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PrepareError {
+    /// The network's answer is in the adapter's table of rejections.
+    #[error("the post was refused: {detail}")]
+    Rejected {
+        /// Why, for the owner.
+        code: FailureCode,
+        /// The answer's status.
+        http_status: u16,
+        /// Scrubbed, for operators.
+        detail: String,
+    },
+    /// The access token was refused.
+    #[error("the token was refused")]
+    TokenRefused {
+        /// The answer's status.
+        http_status: u16,
+    },
+    /// A limit.
+    #[error("limited")]
+    Limited {
+        /// When the network says that it ends.
+        until: Option<Timestamp>,
+        /// The answer's status.
+        http_status: u16,
+    },
+    /// Anything else.
+    #[error("the platform did not answer: {detail}")]
+    Unavailable {
+        /// For operators.
+        detail: String,
+    },
+}
+
+/// What a network says of a handle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HandleState {
+    /// The network is still at it; it will become ready or live by itself.
+    InProgress,
+    /// It waits to be published, and surely was not.
+    Ready,
+    /// It is published.
+    Live {
+        /// The network's id; the handle itself where the network tells none.
+        post_id: String,
+        /// Where people see it.
+        url: Option<String>,
+    },
+    /// It ended unpublished, for good.
+    Gone {
+        /// Why, for the owner.
+        code: FailureCode,
     },
 }
 

@@ -82,8 +82,8 @@ impl Platform for X {
         self.create_post(account, text, now).await
     }
 
-    async fn own_posts(&self, account: Account<'_>, since: Timestamp) -> Result<Vec<OwnPost>, ReadError> {
-        self.list_posts(account, since).await
+    async fn own_posts(&self, account: Account<'_>, since: Timestamp, until: Option<Timestamp>) -> Result<Vec<OwnPost>, ReadError> {
+        self.list_posts(account, since, until).await
     }
 
     fn comparable(&self, text: &str) -> String {

@@ -1,6 +1,8 @@
 //! The simulated platform: what it holds is the truth that the checks count. It takes calls in this process, in virtual time, and
 //! breaks them as the plan says.
 
+mod classes;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,8 +15,8 @@ use edge::clock::Clock;
 use jiff::{SignedDuration, Timestamp};
 use local::aws::Aws;
 use platforms::{
-    Account, AppCredentials, Capabilities, CodeExchange, ConsentRequest, ExchangeError, GrantedAccount, Issuer, Outcome, OwnPost, Platform,
-    ReadError, Reconcile, RefreshError, RevokeError,
+    Account, AppCredentials, Capabilities, CodeExchange, ConsentRequest, ExchangeError, GrantedAccount, HandleState, Issuer, Outcome,
+    OwnPost, Platform, PrepareError, ReadError, Reconcile, RefreshError, RevokeError,
 };
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -33,6 +35,10 @@ const TOKEN_LIFE: SignedDuration = SignedDuration::from_hours(2);
 
 static SEARCH: Capabilities = capabilities(Reconcile::Search, true);
 static SEARCH_LASTING: Capabilities = capabilities(Reconcile::Search, false);
+static KEY: Capabilities = capabilities(Reconcile::Key, true);
+static KEY_LASTING: Capabilities = capabilities(Reconcile::Key, false);
+static HANDLE: Capabilities = capabilities(Reconcile::Handle, true);
+static HANDLE_LASTING: Capabilities = capabilities(Reconcile::Handle, false);
 static PERSON: Capabilities = capabilities(Reconcile::Person, true);
 static PERSON_LASTING: Capabilities = capabilities(Reconcile::Person, false);
 
@@ -76,6 +82,7 @@ pub(crate) struct Held {
     ended: BTreeMap<String, usize>,
     /// Every call that acts for an account, with its time.
     acted: Vec<(String, &'static str, Timestamp)>,
+    classes: classes::Kept,
     next: u64,
 }
 
@@ -363,10 +370,14 @@ impl Platform for Adapter {
 
     fn capabilities(&self) -> &'static Capabilities {
         match (self.network.reconcile, self.network.rotates) {
+            (Reconcile::Key, true) => &KEY,
+            (Reconcile::Key, false) => &KEY_LASTING,
+            (Reconcile::Handle, true) => &HANDLE,
+            (Reconcile::Handle, false) => &HANDLE_LASTING,
             (Reconcile::Person, true) => &PERSON,
             (Reconcile::Person, false) => &PERSON_LASTING,
-            (_, true) => &SEARCH,
-            (_, false) => &SEARCH_LASTING,
+            (Reconcile::Search, true) => &SEARCH,
+            (Reconcile::Search, false) => &SEARCH_LASTING,
         }
     }
 
@@ -416,7 +427,27 @@ impl Platform for Adapter {
         }
     }
 
-    async fn own_posts(&self, account: Account<'_>, since: Timestamp) -> Result<Vec<OwnPost>, ReadError> {
+    async fn publish_keyed(&self, account: Account<'_>, text: &str, key: &str, _: Timestamp) -> Outcome {
+        self.network.keyed(account, text, key).await
+    }
+
+    fn key_life(&self) -> SignedDuration {
+        classes::KEY_LIFE
+    }
+
+    async fn prepare(&self, account: Account<'_>, text: &str, _: Timestamp) -> Result<String, PrepareError> {
+        self.network.prepared(account, text).await
+    }
+
+    async fn publish_prepared(&self, account: Account<'_>, handle: &str, _: Timestamp) -> Outcome {
+        self.network.published(account, handle).await
+    }
+
+    async fn look_up(&self, account: Account<'_>, handle: &str) -> Result<HandleState, ReadError> {
+        self.network.looked_up(account, handle).await
+    }
+
+    async fn own_posts(&self, account: Account<'_>, since: Timestamp, until: Option<Timestamp>) -> Result<Vec<OwnPost>, ReadError> {
         let (of, access) = (account.id.to_owned(), account.tokens.access.expose_secret().to_owned());
         self.network.demand_own(account.id, &access);
         let listed = self.network.call("own_posts", account.id, "", move |network| {
@@ -425,7 +456,9 @@ impl Platform for Adapter {
             if !held.is_live(&of, &access, now) {
                 return Err(Broken::Token);
             }
-            let visible = |post: &&Publication| post.account == of && post.at >= since && post.at + network.lag <= now;
+            let visible = |post: &&Publication| {
+                post.account == of && post.at >= since && until.is_none_or(|until| post.at <= until) && post.at + network.lag <= now
+            };
             let show = |post: &Publication| OwnPost { id: post.id.clone(), url: None, text: post.text.clone(), created_at: post.at };
             let mut posts: Vec<_> = held.publications.iter().filter(visible).map(show).collect();
             posts.sort_by_key(|post| std::cmp::Reverse(post.created_at));

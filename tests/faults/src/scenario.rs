@@ -121,6 +121,14 @@ impl Scenario {
                 ..Self::new("looked at by a person", &[(0, 5)], &[(1, Approve(0)), (15_000, Resolve(0)), (15_010, Retry(0))])
             },
             Self { lag_secs: 400, ..Self::new("listed late", &[(0, 5)], &[(1, Approve(0))]) },
+            Self { reconcile: Reconcile::Key, ..Self::new("by key", &[(0, 5)], &[(1, Approve(0))]) },
+            Self { reconcile: Reconcile::Handle, ..Self::new("by handle", &[(0, 5)], &[(1, Approve(0))]) },
+            Self {
+                reconcile: Reconcile::Handle,
+                lag_secs: 400,
+                token_secs: 150,
+                ..Self::new("shown later", &[(0, 5)], &[(1, Approve(0))])
+            },
             Self { reconcile: Reconcile::Person, ..Self::new("nothing to read", &[(0, 5)], &[(1, Approve(0))]) },
         ]
     }

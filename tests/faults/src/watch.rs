@@ -27,9 +27,25 @@ pub enum Standing {
 /// One step of a post's life.
 pub type Edge = (Standing, Standing);
 
-/// Every step that a post may take. Handles (`prepared`, `processing`) come with the adapters that have them.
-pub const LEGAL: [Edge; 28] = {
-    use Standing::{Cancelled, Claimed, Draft, Failed, Missed, NeedsReview, Published, Scheduled, Sending, Unknown};
+/// Steps of posts with a handle that take two faults, or a deed at one moment: legal, and not demanded of a sweep.
+pub const RARE: [Edge; 9] = {
+    use Standing::{Cancelled, Failed, Missed, NeedsReview, Prepared, Processing, Scheduled, Sending, Unknown};
+    [
+        (Prepared, Prepared),
+        (Prepared, Scheduled),
+        (Prepared, Cancelled),
+        (Prepared, Failed),
+        (Prepared, Missed),
+        (Sending, Prepared),
+        (Processing, Failed),
+        (Processing, NeedsReview),
+        (Unknown, Processing),
+    ]
+};
+
+/// Every other step that a post may take.
+pub const LEGAL: [Edge; 33] = {
+    use Standing::{Cancelled, Claimed, Draft, Failed, Missed, NeedsReview, Prepared, Processing, Published, Scheduled, Sending, Unknown};
     [
         (Draft, Draft),
         (Draft, Scheduled),
@@ -60,6 +76,11 @@ pub const LEGAL: [Edge; 28] = {
         (NeedsReview, Failed),
         (Failed, Scheduled),
         (Missed, Scheduled),
+        (Claimed, Prepared),
+        (Prepared, Sending),
+        (Sending, Processing),
+        (Processing, Processing),
+        (Processing, Published),
     ]
 };
 
@@ -126,7 +147,7 @@ impl Watch {
             let edge = (old.standing, fresh.standing);
             *self.edges.entry(edge).or_default() += 1;
             let told = format!("{key} from {:?} (rev {}) to {:?} (rev {})", old.standing, old.rev, fresh.standing, fresh.rev);
-            if !LEGAL.contains(&edge) {
+            if !LEGAL.contains(&edge) && !RARE.contains(&edge) {
                 wrong.push(format!("S7: {told} is no step of a post's life"));
             }
             if fresh.rev != old.rev + 1 {

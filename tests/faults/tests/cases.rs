@@ -105,17 +105,20 @@ const CASES: &[(u8, &str, &[By])] = &[
     (49, "2xx without an id", &[Test("a_post_without_an_id_is_in_doubt")]),
     (50, "a clear refusal", &[Sweep, Test("a_refused_post_fails_with_words_and_gives_its_place_back")]),
     (51, "the token is refused at the send", &[Sweep, Test("a_token_that_the_platform_refuses_early_is_refreshed_and_the_post_goes_out")]),
-    (52, "the token ends while an accepted post is asked after", &[Open("no platform of ours answers with a handle yet")]),
+    (52, "the token ends while an accepted post is asked after", &[Sweep]),
     (
         53,
         "duplicate content after a lost answer",
-        &[Open("a post in doubt is not sent again by search; the classes that repeat a send come with their platforms")],
+        &[Open("by search no post in doubt is sent again; by key, a duplicate is no proof and the doubt stays")],
     ),
     (54, "refused after it was accepted", &[Test("an_accepted_post_is_asked_after_until_it_is_live_refused_or_a_persons_business")]),
     (
         55,
         "a container ends unpublished",
-        &[Test("a_stored_handle_is_taken_over_and_never_made_twice"), Open("no platform of ours has containers yet")],
+        &[
+            Test("a_stored_handle_is_taken_over_and_never_made_twice"),
+            Test("proof_that_it_is_not_there_fails_a_post_in_doubt_and_frees_its_place"),
+        ],
     ),
     (56, "a thread fails half-way", &[Open("threads are not offered")]),
     (57, "work after publishing fails", &[Test("the_success_path_of_a_text_post_takes_these_calls_and_no_more")]),

@@ -142,9 +142,17 @@ pub(super) async fn list(
         let since = params.get("since").and_then(|since| Timestamp::from_second(since.parse().ok()?).ok()).unwrap_or(Timestamp::UNIX_EPOCH);
         let limit = params.get("limit").and_then(|limit| limit.parse().ok()).unwrap_or(25_usize).clamp(1, 100);
         let lag = SignedDuration::from_secs(world.storage.list_lag_secs(FACEBOOK, &token.account)?);
-        let posts = world.storage.posts(FACEBOOK, Some(&page_id), since, world.clock.now() - lag)?;
-        let data: Vec<_> = posts.iter().take(limit).map(shown_post).collect();
-        Ok(Json(json!({ "data": data, "paging": {} })).into_response())
+        let visible = world.clock.now() - lag;
+        let until = params.get("until").and_then(|until| Timestamp::from_second(until.parse().ok()?).ok());
+        let posts = world.storage.posts(FACEBOOK, Some(&page_id), since, until.map_or(visible, |until| visible.min(until)))?;
+        // A cursor is the place in the list.
+        let start = params.get("after").and_then(|after| after.parse().ok()).unwrap_or(0_usize);
+        let data: Vec<_> = posts.iter().skip(start).take(limit).map(shown_post).collect();
+        let mut paging = json!({ "cursors": { "before": start.to_string(), "after": (start + limit).to_string() } });
+        if posts.len() > start + limit {
+            paging["next"] = json!("https://graph.facebook.example/next");
+        }
+        Ok(Json(json!({ "data": data, "paging": paging })).into_response())
     })
     .await
 }

@@ -28,6 +28,8 @@ struct NewPost {
 pub(super) struct ListQuery {
     max_results: Option<usize>,
     start_time: Option<Timestamp>,
+    end_time: Option<Timestamp>,
+    pagination_token: Option<usize>,
 }
 
 /// `GET /2/users/me`.
@@ -65,11 +67,18 @@ pub(super) async fn list(
     act(&world, &headers, Operation::List, "tweet.read", |token| {
         let lag = SignedDuration::from_secs(world.storage.list_lag_secs(X, &token.account)?);
         let from = query.start_time.unwrap_or(Timestamp::UNIX_EPOCH);
-        let mut posts = world.storage.posts(X, Some(&id), from, world.clock.now() - lag)?;
-        posts.truncate(query.max_results.unwrap_or(10).clamp(5, 100));
+        let visible = world.clock.now() - lag;
+        let to = query.end_time.map_or(visible, |end| visible.min(end));
+        // A token is the place in the list.
+        let (start, count) = (query.pagination_token.unwrap_or_default(), query.max_results.unwrap_or(10).clamp(5, 100));
+        let all = world.storage.posts(X, Some(&id), from, to)?;
+        let posts: Vec<_> = all.iter().skip(start).take(count).collect();
         let mut answer = json!({ "meta": { "result_count": posts.len() } });
+        if all.len() > start + count {
+            answer["meta"]["next_token"] = json!((start + count).to_string());
+        }
         if !posts.is_empty() {
-            answer["data"] = posts.iter().map(shown).collect();
+            answer["data"] = posts.into_iter().map(shown).collect();
         }
         Ok(Json(answer).into_response())
     })

@@ -76,7 +76,7 @@ impl Post {
         }
         let attempt = Attempt::next(&self, id, now);
         self.attempt_count = attempt.number;
-        let phase = if ready { Phase::Sending { intent: Intent { first_at: now, last_at: now } } } else { Phase::Claimed };
+        let phase = if ready { Phase::Sending { intent: Intent { first_at: now, last_at: now }, handle: None } } else { Phase::Claimed };
         Ok(self.moved(State::Publishing { attempt, phase, not_sent }, now))
     }
 
@@ -107,8 +107,11 @@ impl Post {
 
     /// The intent to send: stored before the first byte goes out, only while the lease outlasts the send, and never too late.
     pub fn intend(self, now: Timestamp) -> Result<Self, Refused> {
-        let State::Publishing { attempt, phase: Phase::Claimed | Phase::Prepared { .. }, not_sent } = self.state.clone() else {
-            return Err(self.refusal());
+        let State::Publishing { attempt, phase, not_sent } = self.state.clone() else { return Err(self.refusal()) };
+        let handle = match phase {
+            Phase::Claimed => None,
+            Phase::Prepared { handle } => Some(handle),
+            Phase::Sending { .. } => return Err(self.refusal()),
         };
         if attempt.lease_until <= now + SEND_DEADLINE {
             return Err(Refused::InFlight);
@@ -116,22 +119,25 @@ impl Post {
         if now > self.latest_at {
             return Err(Refused::TooLate);
         }
-        let phase = Phase::Sending { intent: Intent { first_at: now, last_at: now } };
+        let phase = Phase::Sending { intent: Intent { first_at: now, last_at: now }, handle };
         Ok(self.moved(State::Publishing { attempt, phase, not_sent }, now))
     }
 
     /// The platform refused our token before it looked at the post: the same worker may fetch a new one and intend again.
     pub fn token_refused(self, now: Timestamp) -> Result<Self, Refused> {
-        let State::Publishing { attempt, phase: Phase::Sending { .. }, not_sent } = self.state.clone() else { return Err(self.refusal()) };
-        Ok(self.moved(State::Publishing { attempt, phase: Phase::Claimed, not_sent }, now))
+        let State::Publishing { attempt, phase: Phase::Sending { handle, .. }, not_sent } = self.state.clone() else {
+            return Err(self.refusal());
+        };
+        let phase = handle.map_or(Phase::Claimed, |handle| Phase::Prepared { handle });
+        Ok(self.moved(State::Publishing { attempt, phase, not_sent }, now))
     }
 
     /// Writes down what the worker's try came to. From `claimed` on too: a worker may give up before it sends.
     pub fn conclude(self, conclusion: Conclusion, answer: Answer, now: Timestamp) -> Result<Transition, Refused> {
         let State::Publishing { attempt, phase, not_sent } = self.state.clone() else { return Err(self.refusal()) };
-        let intent = match phase {
-            Phase::Sending { intent } => Some(intent),
-            Phase::Claimed | Phase::Prepared { .. } => None,
+        let (intent, handle) = match phase {
+            Phase::Sending { intent, handle } => (Some(intent), handle),
+            Phase::Claimed | Phase::Prepared { .. } => (None, None),
         };
         let (post, outcome, ledger) = match (conclusion, intent) {
             (Conclusion::Published { platform_post_id, url }, Some(_)) => {
@@ -142,7 +148,7 @@ impl Post {
                 (self.moved(State::Processing { handle, since: now, poll_at, polls: 0 }, now), AttemptOutcome::Accepted, LedgerEffect::Keep)
             }
             (Conclusion::AnswerLost, Some(intent)) => {
-                let state = State::Unknown { intent, searches: 0, search_at: first_search(intent), attempt: None };
+                let state = State::Unknown { intent, searches: 0, search_at: first_search(intent), attempt: None, handle };
                 (self.noted(FailureCode::AnswerLost, now).moved(state, now), AttemptOutcome::NoAnswer, LedgerEffect::Keep)
             }
             (Conclusion::Published { .. } | Conclusion::Processing { .. } | Conclusion::AnswerLost, None) => return Err(self.refusal()),

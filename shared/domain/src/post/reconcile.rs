@@ -6,13 +6,13 @@ use super::attempt::{Attempt, AttemptOutcome};
 use super::conclude::{Answer, record};
 use super::edit::Refused;
 use super::state::{Intent, Phase, Post, State, Status};
-use super::{LedgerEffect, SETTLE_WAIT, Transition};
+use super::{LedgerEffect, SEND_DEADLINE, SETTLE_WAIT, Transition};
 use crate::failure::FailureCode;
 use crate::id::AttemptId;
 
 /// How often the platform is searched before a person must look.
 pub const SEARCHES_MAX: u32 = 4;
-/// However many reads fail meanwhile, this long after the last intent a person must look.
+/// However many reads fail or sends are repeated meanwhile, this long after the first intent a person must look.
 pub const SEARCH_BUDGET: SignedDuration = SignedDuration::from_hours(3);
 
 /// The longest wait for which a platform's limit puts a search off.
@@ -43,6 +43,15 @@ pub enum Evidence {
     },
     /// The account can no longer be read at all.
     Unreachable,
+    /// It was sent once more under its key or handle, and that answer was lost too.
+    SentAgain,
+    /// The platform has it under a handle and will show it later.
+    Processing {
+        /// The handle.
+        handle: String,
+        /// When to ask.
+        poll_at: Timestamp,
+    },
 }
 
 /// How often a platform that has accepted a post is asked whether it is live, before a person must look.
@@ -104,11 +113,13 @@ impl Post {
 
     /// The worker vanished after its intent: the post may be there. It never sends again from here.
     pub fn suspect(self, now: Timestamp) -> Result<Transition, Refused> {
-        let State::Publishing { attempt, phase: Phase::Sending { intent }, .. } = self.state.clone() else { return Err(self.refusal()) };
+        let State::Publishing { attempt, phase: Phase::Sending { intent, handle }, .. } = self.state.clone() else {
+            return Err(self.refusal());
+        };
         if attempt.is_live(now) {
             return Err(Refused::InFlight);
         }
-        let state = State::Unknown { intent, searches: 0, search_at: first_search(intent), attempt: None };
+        let state = State::Unknown { intent, searches: 0, search_at: first_search(intent), attempt: None, handle };
         let post = self.noted(FailureCode::AnswerLost, now).moved(state, now);
         let record = attempt.ended(now, AttemptOutcome::Abandoned, Status::Unknown);
         Ok(Transition { from: Status::Publishing, post, attempt: Some(record), ledger: LedgerEffect::Keep })
@@ -116,41 +127,65 @@ impl Post {
 
     /// A worker takes the search, and tells of one that vanished over it.
     pub fn begin_search(mut self, id: AttemptId, now: Timestamp) -> Result<Transition, Refused> {
-        let State::Unknown { intent, searches, search_at, attempt: old } = self.state.clone() else { return Err(self.refusal()) };
+        let State::Unknown { intent, searches, search_at, attempt: old, handle } = self.state.clone() else { return Err(self.refusal()) };
         if now < search_at || old.as_ref().is_some_and(|other| other.is_live(now)) {
             return Err(Refused::InFlight);
         }
         let record = old.map(|old| old.ended(now, AttemptOutcome::Abandoned, Status::Unknown));
         let attempt = Attempt::next(&self, id, now);
         self.attempt_count = attempt.number;
-        let post = self.moved(State::Unknown { intent, searches, search_at, attempt: Some(attempt) }, now);
+        let post = self.moved(State::Unknown { intent, searches, search_at, attempt: Some(attempt), handle }, now);
         Ok(Transition { from: Status::Unknown, post, attempt: record, ledger: LedgerEffect::Keep })
+    }
+
+    /// A new intent of the worker that searches, stored before it repeats the send under the same key or handle; only while its lease outlasts
+    /// the send.
+    pub fn send_again(self, now: Timestamp) -> Result<Self, Refused> {
+        let State::Unknown { intent, searches, attempt: Some(attempt), handle, .. } = self.state.clone() else {
+            return Err(self.refusal());
+        };
+        if attempt.lease_until <= now + SEND_DEADLINE {
+            return Err(Refused::InFlight);
+        }
+        let intent = Intent { last_at: now, ..intent };
+        // Should this worker vanish too, its try must have ended before the next one looks.
+        let search_at = first_search(intent);
+        Ok(self.moved(State::Unknown { intent, searches, search_at, attempt: Some(attempt), handle }, now))
     }
 
     /// Writes down what the search showed.
     pub fn conclude_search(self, evidence: Evidence, answer: Answer, now: Timestamp) -> Result<Transition, Refused> {
-        let State::Unknown { intent, searches, attempt: Some(attempt), .. } = self.state.clone() else { return Err(self.refusal()) };
+        let State::Unknown { intent, searches, attempt: Some(attempt), handle, .. } = self.state.clone() else {
+            return Err(self.refusal());
+        };
         #[cfg(feature = "planted")]
         if evidence == Evidence::NotFound && crate::planted::is(crate::planted::Bug::ResendWhenNothingFound) {
             let post = self.moved(State::Scheduled { armed: true, next_attempt_at: Some(now), not_sent: 0 }, now);
             let record = record(&attempt, &post, AttemptOutcome::NotFound, answer, now);
             return Ok(Transition { from: Status::Unknown, post, attempt: Some(record), ledger: LedgerEffect::Keep });
         }
-        let searches = searches + u32::from(evidence == Evidence::NotFound);
-        let give_up = searches >= SEARCHES_MAX || now > intent.last_at + SEARCH_BUDGET;
+        let searches = searches + u32::from(matches!(evidence, Evidence::NotFound | Evidence::SentAgain));
+        let give_up = searches >= SEARCHES_MAX || now > intent.first_at + SEARCH_BUDGET;
         let (state, outcome, ledger) = match evidence {
             Evidence::Found { platform_post_id, url } => {
                 let state = State::Published { at: now, platform_post_id: Some(platform_post_id), url };
                 (state, AttemptOutcome::Found, LedgerEffect::Settle)
             }
+            Evidence::Processing { handle, poll_at } => {
+                (State::Processing { handle, since: now, poll_at, polls: 0 }, AttemptOutcome::Found, LedgerEffect::Keep)
+            }
             Evidence::NotThere(code) => (State::Failed { code }, AttemptOutcome::Rejected, LedgerEffect::Release),
             Evidence::Ambiguous | Evidence::Unreachable => (State::NeedsReview { intent }, AttemptOutcome::NotFound, LedgerEffect::Keep),
-            Evidence::NotFound | Evidence::Unreadable | Evidence::Limited { .. } if give_up => {
+            Evidence::NotFound | Evidence::SentAgain | Evidence::Unreadable | Evidence::Limited { .. } if give_up => {
                 (State::NeedsReview { intent }, AttemptOutcome::NotFound, LedgerEffect::Keep)
             }
             Evidence::NotFound => {
                 let search_at = now + next_wait(searches);
-                (State::Unknown { intent, searches, search_at, attempt: None }, AttemptOutcome::NotFound, LedgerEffect::Keep)
+                (State::Unknown { intent, searches, search_at, attempt: None, handle }, AttemptOutcome::NotFound, LedgerEffect::Keep)
+            }
+            Evidence::SentAgain => {
+                let search_at = first_search(intent);
+                (State::Unknown { intent, searches, search_at, attempt: None, handle }, AttemptOutcome::NoAnswer, LedgerEffect::Keep)
             }
             Evidence::Unreadable | Evidence::Limited { .. } => {
                 let earliest = now + SignedDuration::from_mins(1);
@@ -158,7 +193,7 @@ impl Post {
                     Evidence::Limited { until } => until.clamp(earliest, now + LIMIT_WAIT_MAX),
                     _ => earliest,
                 };
-                (State::Unknown { intent, searches, search_at, attempt: None }, AttemptOutcome::NoAnswer, LedgerEffect::Keep)
+                (State::Unknown { intent, searches, search_at, attempt: None, handle }, AttemptOutcome::NoAnswer, LedgerEffect::Keep)
             }
         };
         let post = match state {

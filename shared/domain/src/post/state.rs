@@ -124,6 +124,8 @@ pub enum State {
         search_at: Timestamp,
         /// The worker that searches.
         attempt: Option<Attempt>,
+        /// The platform's handle, where it was sent by one.
+        handle: Option<String>,
     },
     /// The evidence did not decide; a person must.
     NeedsReview {
@@ -150,6 +152,8 @@ pub enum Phase {
     Sending {
         /// When.
         intent: Intent,
+        /// The platform's handle, where it is sent by one.
+        handle: Option<String>,
     },
 }
 
@@ -251,9 +255,18 @@ impl Post {
     /// When it may have reached the platform, while nobody knows whether it did.
     pub fn in_doubt(&self) -> Option<Intent> {
         match &self.state {
-            State::Publishing { phase: Phase::Sending { intent }, .. } | State::Unknown { intent, .. } | State::NeedsReview { intent } => {
-                Some(*intent)
-            }
+            State::Publishing { phase: Phase::Sending { intent, .. }, .. }
+            | State::Unknown { intent, .. }
+            | State::NeedsReview { intent } => Some(*intent),
+            _ => None,
+        }
+    }
+
+    /// The platform's handle, from the time that it is stored until the doubt about it ends.
+    pub fn handle(&self) -> Option<&str> {
+        match &self.state {
+            State::Publishing { phase: Phase::Prepared { handle }, .. } | State::Processing { handle, .. } => Some(handle),
+            State::Publishing { phase: Phase::Sending { handle, .. }, .. } | State::Unknown { handle, .. } => handle.as_deref(),
             _ => None,
         }
     }

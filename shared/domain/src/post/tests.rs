@@ -404,3 +404,48 @@ fn only_what_is_scheduled_can_be_held() {
         assert_eq!(post.hold(at(700)).is_ok(), scheduled);
     }
 }
+
+#[test]
+fn a_repeat_has_an_intent_of_its_own_and_is_not_looked_for_before_it_can_have_ended() {
+    let again = searching().send_again(at(810)).unwrap();
+    let intent = again.in_doubt().unwrap();
+    assert_eq!((intent.first_at, intent.last_at), (at(600), at(810)));
+    assert_eq!(again.next_step(1, at(810) + LEASE), Step::WaitUntil(at(810) + SETTLE_WAIT));
+    assert_eq!(again.next_step(1, at(810) + SETTLE_WAIT), Step::Search);
+    let lost = again.clone().conclude_search(Evidence::SentAgain, Answer::default(), at(830)).unwrap().post;
+    assert_eq!((lost.status(), lost.next_attempt_at()), (Status::Unknown, Some(at(810) + SETTLE_WAIT)));
+    assert_eq!(unknown().send_again(at(810)).unwrap_err(), Refused::InFlight, "whoever sends has the lease");
+    assert_eq!(searching().send_again(at(800) + LEASE).unwrap_err(), Refused::InFlight, "and has it long enough");
+}
+
+#[test]
+fn repeats_whose_answers_are_lost_or_that_are_never_sent_end_with_a_person() {
+    for evidence in [Evidence::SentAgain, Evidence::Unreadable] {
+        let (mut post, mut now) = (unknown(), at(700));
+        for n in 0..200 {
+            let again = post.begin_search(attempt_id(n), now).unwrap().post.send_again(now).unwrap();
+            post = again.conclude_search(evidence.clone(), Answer::default(), now).unwrap().post;
+            let Some(next) = post.next_attempt_at() else { break };
+            now = next;
+        }
+        assert_eq!(post.status(), Status::NeedsReview, "{evidence:?}");
+    }
+}
+
+#[test]
+fn a_handle_stays_with_its_post_until_the_doubt_ends() {
+    let sent = claimed().prepared("h".into(), at(601)).unwrap().intend(at(602)).unwrap();
+    assert_eq!(sent.handle(), Some("h"));
+    let refused = sent.clone().token_refused(at(603)).unwrap();
+    assert_eq!(refused.handle(), Some("h"), "no second handle is made for the same post");
+    let lost = sent.clone().conclude(Conclusion::AnswerLost, Answer::default(), at(610)).unwrap().post;
+    let vanished = sent.suspect(at(700)).unwrap().post;
+    for doubt in [lost, vanished] {
+        let looking = doubt.begin_search(attempt_id(2), at(900)).unwrap().post;
+        assert_eq!(looking.handle(), Some("h"));
+        let progress = Evidence::Processing { handle: "h".into(), poll_at: at(960) };
+        let processing = looking.conclude_search(progress, Answer::default(), at(901)).unwrap();
+        assert_eq!((processing.post.status(), processing.post.handle()), (Status::Processing, Some("h")));
+        assert_eq!(processing.ledger, LedgerEffect::Keep);
+    }
+}

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::Facebook;
 use super::errors::judge;
 use crate::http::{Answer, CALL_TIMEOUT, COMMIT_TIMEOUT};
-use crate::{Account, Outcome, OwnPost, ReadError, address, detail};
+use crate::{Account, Outcome, OwnPost, PAGES_MAX, ReadError, address, detail};
 
 #[derive(Deserialize)]
 struct Created {
@@ -18,6 +18,22 @@ struct Created {
 #[derive(Deserialize)]
 struct Published {
     data: Vec<Shown>,
+    #[serde(default)]
+    paging: Paging,
+}
+
+/// The address of the next page is only looked for, never followed: it carries the token.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Paging {
+    cursors: Cursors,
+    next: Option<serde::de::IgnoredAny>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Cursors {
+    after: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -41,20 +57,41 @@ impl Facebook {
         }
     }
 
-    pub(super) async fn list_posts(&self, account: Account<'_>, since: Timestamp) -> Result<Vec<OwnPost>, ReadError> {
-        // A second more: Graph's times have no fractions, and a post must not fall out at the edge.
-        let since_seconds = since.as_second() - 1;
-        let mut url = self.graph(&[account.id, "published_posts"]);
-        url.query_pairs_mut()
-            .append_pair("fields", "id,message,created_time,permalink_url")
-            .append_pair("since", &since_seconds.to_string())
-            .append_pair("limit", "100");
-        let answer = self.http.send(self.call(Method::GET, url, &account.tokens.access), CALL_TIMEOUT).await?;
-        if answer.status != StatusCode::OK {
-            return Err(judge(&answer, since).into());
-        }
+    pub(super) async fn list_posts(
+        &self,
+        account: Account<'_>,
+        since: Timestamp,
+        until: Option<Timestamp>,
+    ) -> Result<Vec<OwnPost>, ReadError> {
         let unreadable = || ReadError::Unavailable { detail: detail::of_answer(200, &[Some("unreadable list")]) };
-        shown(answer.json().ok_or_else(unreadable)?).ok_or_else(unreadable)
+        let mut posts = Vec::new();
+        let mut from = None;
+        for _ in 0..PAGES_MAX {
+            let mut url = self.graph(&[account.id, "published_posts"]);
+            // A second more on both sides: Graph's times have no fractions, and a post must not fall out at the edge.
+            url.query_pairs_mut()
+                .append_pair("fields", "id,message,created_time,permalink_url")
+                .append_pair("since", &(since.as_second() - 1).to_string())
+                .append_pair("limit", "100")
+                .extend_pairs(until.map(|until| ("until", (until.as_second() + 1).to_string())))
+                .extend_pairs(from.map(|after: String| ("after", after)));
+            let answer = self.http.send(self.call(Method::GET, url, &account.tokens.access), CALL_TIMEOUT).await?;
+            if answer.status != StatusCode::OK {
+                return Err(judge(&answer, since).into());
+            }
+            let page: Published = answer.json().ok_or_else(unreadable)?;
+            from = match &page.paging {
+                Paging { next: Some(_), cursors: Cursors { after: Some(after) } } => Some(after.clone()),
+                Paging { next: Some(_), .. } => return Err(unreadable()),
+                Paging { next: None, .. } => None,
+            };
+            posts.extend(shown(page).ok_or_else(unreadable)?);
+            if from.is_none() {
+                posts.sort_by_key(|post| std::cmp::Reverse(post.created_at));
+                return Ok(posts);
+            }
+        }
+        Err(ReadError::Unavailable { detail: detail::of_answer(200, &[Some("too many posts")]) })
     }
 }
 
@@ -75,9 +112,7 @@ fn shown(list: Published) -> Option<Vec<OwnPost>> {
         let created_at = Timestamp::strptime("%Y-%m-%dT%H:%M:%S%z", &post.created_time).ok()?;
         Some(OwnPost { id: post.id, url: post.permalink_url, text: post.message, created_at })
     };
-    let mut posts = list.data.into_iter().map(own).collect::<Option<Vec<_>>>()?;
-    posts.sort_by_key(|post| std::cmp::Reverse(post.created_at));
-    Some(posts)
+    list.data.into_iter().map(own).collect()
 }
 
 #[cfg(test)]
@@ -85,14 +120,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_recorded_list_is_read_newest_first() {
+    fn a_recorded_list_is_read() {
         let body = r#"{"data":[
             {"id":"1_2","message":"Hello\nyou","created_time":"2026-11-23T09:00:00+0000","permalink_url":"https://www.facebook.com/1/posts/2"},
             {"id":"1_3","created_time":"2026-11-23T10:00:00+0000"}],"paging":{}}"#;
         let posts = shown(serde_json::from_str(body).unwrap()).unwrap();
-        assert_eq!(posts.iter().map(|post| post.id.as_str()).collect::<Vec<_>>(), ["1_3", "1_2"]);
-        assert_eq!(posts[1].text, "Hello\nyou");
-        assert_eq!(posts[1].created_at, "2026-11-23T09:00:00Z".parse().unwrap());
+        assert_eq!(posts.iter().map(|post| post.id.as_str()).collect::<Vec<_>>(), ["1_2", "1_3"]);
+        assert_eq!(posts[0].text, "Hello\nyou");
+        assert_eq!(posts[0].created_at, "2026-11-23T09:00:00Z".parse().unwrap());
         assert!(shown(serde_json::from_str(r#"{"data":[{"id":"1","created_time":"yesterday"}]}"#).unwrap()).is_none());
     }
 

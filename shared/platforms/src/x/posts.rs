@@ -1,14 +1,14 @@
 //! Posting, and reading back what was posted.
 
 use http::{Method, StatusCode};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 use super::X;
 use super::errors::judge;
 use crate::http::{Answer, CALL_TIMEOUT, COMMIT_TIMEOUT};
-use crate::{Account, Outcome, OwnPost, ReadError, address, detail};
+use crate::{Account, Outcome, OwnPost, PAGES_MAX, ReadError, address, detail};
 
 #[derive(Serialize)]
 struct NewPost<'a> {
@@ -35,6 +35,7 @@ struct Timeline {
 #[derive(Deserialize)]
 struct Meta {
     result_count: u32,
+    next_token: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -69,21 +70,39 @@ impl X {
         }
     }
 
-    pub(super) async fn list_posts(&self, account: Account<'_>, since: Timestamp) -> Result<Vec<OwnPost>, ReadError> {
-        let mut url = address::join(&self.api_url, &["2", "users", account.id, "tweets"]);
-        // Whole seconds, rounded down: X takes no fractions, and a post must not fall out at the edge.
-        let start_time = since.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        url.query_pairs_mut()
-            .append_pair("max_results", "100")
-            .append_pair("start_time", &start_time)
-            .append_pair("tweet.fields", "created_at,text,entities");
-        let request = self.http.request(Method::GET, url).bearer_auth(account.tokens.access.expose_secret());
-        let answer = self.http.send(request, CALL_TIMEOUT).await?;
-        if answer.status != StatusCode::OK {
-            return Err(judge(&answer, since).into());
-        }
+    pub(super) async fn list_posts(
+        &self,
+        account: Account<'_>,
+        since: Timestamp,
+        until: Option<Timestamp>,
+    ) -> Result<Vec<OwnPost>, ReadError> {
         let unreadable = || ReadError::Unavailable { detail: detail::of_answer(200, &[Some("unreadable timeline")]) };
-        shown(answer.json().ok_or_else(unreadable)?, account.username).ok_or_else(unreadable)
+        let mut posts = Vec::new();
+        let mut from = None;
+        for _ in 0..PAGES_MAX {
+            let mut url = address::join(&self.api_url, &["2", "users", account.id, "tweets"]);
+            // Whole seconds: X takes no fractions, and a post must not fall out at the edge.
+            let second = |at: Timestamp| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+            url.query_pairs_mut()
+                .append_pair("max_results", "100")
+                .append_pair("start_time", &second(since))
+                .append_pair("tweet.fields", "created_at,text,entities")
+                .extend_pairs(until.map(|until| ("end_time", second(until + SignedDuration::from_secs(1)))))
+                .extend_pairs(from.map(|token: String| ("pagination_token", token)));
+            let request = self.http.request(Method::GET, url).bearer_auth(account.tokens.access.expose_secret());
+            let answer = self.http.send(request, CALL_TIMEOUT).await?;
+            if answer.status != StatusCode::OK {
+                return Err(judge(&answer, since).into());
+            }
+            let (page, next) = shown(answer.json().ok_or_else(unreadable)?, account.username).ok_or_else(unreadable)?;
+            posts.extend(page);
+            from = next;
+            if from.is_none() {
+                posts.sort_by_key(|post| std::cmp::Reverse(post.created_at));
+                return Ok(posts);
+            }
+        }
+        Err(ReadError::Unavailable { detail: detail::of_answer(200, &[Some("too many posts")]) })
     }
 }
 
@@ -97,10 +116,12 @@ fn created(answer: &Answer, username: &str, now: Timestamp) -> Outcome {
     }
 }
 
-fn shown(timeline: Timeline, username: &str) -> Option<Vec<OwnPost>> {
+/// A page's posts, and what the next page is asked for with.
+fn shown(timeline: Timeline, username: &str) -> Option<(Vec<OwnPost>, Option<String>)> {
+    let next = timeline.meta.as_ref().and_then(|meta| meta.next_token.clone());
     let list = match (timeline.data, timeline.meta) {
         (Some(list), _) => list,
-        (None, Some(Meta { result_count: 0 })) => Vec::new(),
+        (None, Some(Meta { result_count: 0, .. })) => Vec::new(),
         (None, _) => return None,
     };
     let own = |post: Shown| OwnPost {
@@ -109,9 +130,7 @@ fn shown(timeline: Timeline, username: &str) -> Option<Vec<OwnPost>> {
         created_at: post.created_at,
         id: post.id,
     };
-    let mut posts: Vec<_> = list.into_iter().filter(|post| address::is_id(&post.id)).map(own).collect();
-    posts.sort_by_key(|post| std::cmp::Reverse(post.created_at));
-    Some(posts)
+    Some((list.into_iter().filter(|post| address::is_id(&post.id)).map(own).collect(), next))
 }
 
 /// The text as it was written: short links become what they stand for, the link to the post's own media goes, and the three
@@ -136,7 +155,7 @@ mod tests {
     use super::*;
 
     fn read(body: &str) -> Option<Vec<OwnPost>> {
-        shown(serde_json::from_str(body).unwrap(), "demo_x")
+        shown(serde_json::from_str(body).unwrap(), "demo_x").map(|(posts, _)| posts)
     }
 
     #[test]
@@ -149,13 +168,6 @@ mod tests {
         let posts = read(body).unwrap();
         assert_eq!(posts[0].text, "Fish & chips &lt; https://a.example/?x=1 and http://b.example");
         assert_eq!(posts[0].url.as_deref(), Some("https://x.com/demo_x/status/7"));
-    }
-
-    #[test]
-    fn the_newest_post_comes_first() {
-        let body = r#"{"data":[{"id":"1","text":"a","created_at":"2026-11-23T09:00:00Z"},{"id":"2","text":"b","created_at":"2026-11-23T09:00:01Z"}]}"#;
-        let posts = read(body).unwrap();
-        assert_eq!(posts.iter().map(|post| post.id.as_str()).collect::<Vec<_>>(), ["2", "1"]);
     }
 
     #[test]

@@ -183,7 +183,7 @@ impl StateFields {
                 match phase {
                     Phase::Claimed => Self { phase: Some(StoredPhase::Claimed), ..fields },
                     Phase::Prepared { handle } => Self { phase: Some(StoredPhase::Prepared), handle: Some(handle), ..fields },
-                    Phase::Sending { intent } => Self { phase: Some(StoredPhase::Sending), ..fields.with(intent) },
+                    Phase::Sending { intent, handle } => Self { phase: Some(StoredPhase::Sending), handle, ..fields.with(intent) },
                 }
             }
             State::Processing { handle, since, poll_at, polls } => {
@@ -191,8 +191,8 @@ impl StateFields {
             }
             State::Published { at, platform_post_id, url } => Self { published_at: Some(at), platform_post_id, url, ..none },
             State::Failed { code } => Self { failure: Some(code), ..none },
-            State::Unknown { intent, searches, search_at, attempt } => {
-                Self { looks: Some(searches), look_at: Some(search_at), attempt: attempt.map(Into::into), ..none.with(intent) }
+            State::Unknown { intent, searches, search_at, attempt, handle } => {
+                Self { looks: Some(searches), look_at: Some(search_at), attempt: attempt.map(Into::into), handle, ..none.with(intent) }
             }
             State::NeedsReview { intent } => none.with(intent),
         }
@@ -224,7 +224,7 @@ impl StateFields {
                 phase: match self.phase.ok_or(lacks("phase"))? {
                     StoredPhase::Claimed => Phase::Claimed,
                     StoredPhase::Prepared => Phase::Prepared { handle: self.handle.ok_or(lacks("handle"))? },
-                    StoredPhase::Sending => Phase::Sending { intent: intent()? },
+                    StoredPhase::Sending => Phase::Sending { intent: intent()?, handle: self.handle },
                 },
                 attempt: self.attempt.ok_or(lacks("attempt"))?.into(),
                 not_sent: self.not_sent.ok_or(lacks("not_sent"))?,
@@ -246,6 +246,7 @@ impl StateFields {
                 searches: self.looks.ok_or(lacks("looks"))?,
                 search_at: self.look_at.ok_or(lacks("look_at"))?,
                 attempt: self.attempt.map(Into::into),
+                handle: self.handle,
             },
             Status::NeedsReview => State::NeedsReview { intent: intent()? },
         })

@@ -1,0 +1,69 @@
+//! Asking after a post that the platform has accepted and not shown yet. It only reads, so nothing is claimed: of two that ask, one writes.
+
+use domain::post::{Post, Progress as Shown};
+use edge::problem::chain;
+use jiff::{SignedDuration, Timestamp};
+use platforms::{Account, HandleState, ReadError};
+use store::Commit;
+
+use crate::step::Progress;
+use crate::tokens::{self, Usable};
+use crate::{Deps, StepError, settle};
+
+/// The wait after a poll that told nothing new; it grows with their number…
+const WAIT: SignedDuration = SignedDuration::from_mins(1);
+/// …up to this.
+const WAIT_MAX: SignedDuration = SignedDuration::from_mins(10);
+
+/// One look at the handle.
+pub(crate) async fn poll(deps: &Deps, post: Post) -> Result<Progress, StepError> {
+    let shown = look(deps, &post).await.unwrap_or_else(|error| {
+        tracing::error!(post_id = %post.id, error = chain(&error), "an accepted post could not be asked after");
+        None
+    });
+    let now = deps.clock.now();
+    let (shown, note) = match shown {
+        Some(HandleState::Live { post_id, url }) => (Shown::Live { platform_post_id: post_id, url }, "the platform shows it"),
+        Some(HandleState::Gone { code }) => (Shown::Refused(code), "the platform refused it after all"),
+        Some(HandleState::InProgress | HandleState::Ready) => (Shown::NotYet { poll_at: next(&post, now) }, "not live yet"),
+        None => (Shown::NotYet { poll_at: next(&post, now) }, "the platform could not be asked"),
+    };
+    let transition = post.clone().conclude_poll(shown, now)?;
+    if matches!(settle::store(deps, &transition, note).await?, Commit::AlreadyBound) {
+        // What it is said to have become is another post of ours: a person must look, after as many polls as any other.
+        let transition = post.clone().conclude_poll(Shown::NotYet { poll_at: next(&post, now) }, now)?;
+        settle::store(deps, &transition, "what the platform shows is another post").await?;
+        return Ok(Progress::Rest);
+    }
+    settle::wake_later(deps, &transition.post).await;
+    Ok(Progress::Rest)
+}
+
+fn next(post: &Post, now: Timestamp) -> Timestamp {
+    let polls = match post.state {
+        domain::post::State::Processing { polls, .. } => polls,
+        _ => 0,
+    };
+    now + (WAIT * i32::try_from(1 + polls / 6).unwrap_or(1)).min(WAIT_MAX)
+}
+
+/// What the platform says; `None`: it could not be asked.
+async fn look(deps: &Deps, post: &Post) -> Result<Option<HandleState>, StepError> {
+    let (Some(connection), Some(handle)) = (deps.store.connection(&post.user_id, &post.connection_id).await?, post.handle()) else {
+        return Ok(None);
+    };
+    let mut refused = None;
+    // A token that ends meanwhile is renewed, and the handle asked after again: the post itself is never sent anew.
+    for _ in 0..2 {
+        let Usable::Ready(connection, tokens) = tokens::usable(deps, connection.clone(), refused.as_deref()).await? else {
+            return Ok(None);
+        };
+        let account = Account { id: &connection.platform_user_id, username: &connection.username, tokens: &tokens };
+        match deps.platforms.get(post.platform).look_up(account, handle).await {
+            Ok(state) => return Ok(Some(state)),
+            Err(ReadError::TokenRefused) => refused = Some(connection.secret_version.clone()),
+            Err(ReadError::Limited { .. } | ReadError::Unavailable { .. }) => return Ok(None),
+        }
+    }
+    Ok(None)
+}
