@@ -1,10 +1,12 @@
-//! What a signed-in person sees and manages beside their posts: session, account, quota, platforms and connections.
+//! What a signed-in person sees and manages beside their posts: session, account, quota, billing, platforms
+//! and connections.
 //!
 //! *Trigger:* HTTP, the addresses of [`PATHS`], and every address that no other function has.
-//! *Reads:* users, cycles, their history and what they came to, connections, sessions, posts, choices. *Writes:* sessions, connections, choices, the vault;
-//! a grant is taken back at its platform.
+//! *Reads:* users, cycles, their history and what they came to, connections, sessions, posts, choices. *Writes:* sessions, connections,
+//! choices, the vault; a grant is taken back at its platform, a page to pay on is asked for at the payment provider.
 //! *On failure:* 503, and the caller repeats; every call can be repeated.
 
+mod buy_plan;
 mod choose_accounts;
 mod disconnect;
 mod list_connections;
@@ -23,15 +25,16 @@ use axum::routing::{delete, get, post};
 use cloud::vault::Vault;
 use domain::platform::PlatformName;
 use edge::clock::Clock;
-use edge::config::{self, ConfigError, Web, variables};
+use edge::config::{self, Billing, ConfigError, Prices, Web, variables};
 use edge::host::Host;
 use edge::json::Json;
 use edge::random::Random;
 use edge::routing::with_fallbacks;
 use entrance::Entrance;
-use platforms::{Platforms, PlatformsError};
+use platforms::{Payments, Platforms, PlatformsError};
 use serde::Serialize;
 use store::{Store, Tables};
+use url::Url;
 use utoipa::{OpenApi, ToSchema};
 
 /// The addresses that this function answers, as the gateway writes them; `$default` is every address that nobody has.
@@ -49,6 +52,8 @@ pub const PATHS: &[&str] = &[
     "/api/connections",
     "/api/connections/{id}",
     "/api/connections/choices/{id}",
+    "/api/billing/checkout",
+    "/api/billing/portal",
     "/api/health",
     "$default",
 ];
@@ -70,6 +75,8 @@ pub const PATHS: &[&str] = &[
     disconnect::disconnect,
     choose_accounts::offered,
     choose_accounts::choose,
+    buy_plan::checkout,
+    buy_plan::portal,
     health,
 ))]
 pub struct Contract;
@@ -85,6 +92,12 @@ pub struct Deps {
     pub platforms: Arc<Platforms>,
     /// Those that we have credentials for.
     pub configured: Vec<PlatformName>,
+    /// The payment provider.
+    pub payments: Payments,
+    /// What plans are sold for.
+    pub prices: Prices,
+    /// Where browsers come back to from the provider's pages.
+    pub frontend_url: Url,
     /// Time.
     pub clock: Clock,
     /// Ids.
@@ -107,14 +120,14 @@ pub enum StartError {
 impl Deps {
     /// Reads the configuration and builds the clients; no call is made.
     pub fn new(host: &Host, sdk: &SdkConfig) -> Result<Self, StartError> {
-        let (tables, prefix, networks, web) = config::read(&host.variables, |variables| {
+        let (tables, prefix, networks, web, billing) = config::read(&host.variables, |variables| {
             let tables = Tables {
                 users: variables.text(variables::USERS_TABLE),
                 posts: variables.text(variables::POSTS_TABLE),
                 ledger: variables.text(variables::LEDGER_TABLE),
                 sessions: variables.text(variables::SESSIONS_TABLE),
             };
-            (tables, variables.secrets_prefix(), config::Platforms::read(variables), Web::read(variables))
+            (tables, variables.secrets_prefix(), config::Platforms::read(variables), Web::read(variables), Billing::read(variables))
         })?;
         Ok(Self {
             store: Store::new(sdk, tables),
@@ -124,6 +137,9 @@ impl Deps {
             clock: host.clock.clone(),
             random: host.random.clone(),
             allowed_origins: web.allowed_origins,
+            payments: Payments::new(billing.api_url)?,
+            prices: billing.prices,
+            frontend_url: web.frontend_url,
         })
     }
 }
@@ -158,7 +174,9 @@ pub fn router(deps: Deps) -> Router {
         .route("/api/platforms", get(list_platforms::list))
         .route("/api/connections", get(list_connections::list))
         .route("/api/connections/{id}", delete(disconnect::disconnect))
-        .route("/api/connections/choices/{id}", get(choose_accounts::offered).post(choose_accounts::choose));
+        .route("/api/connections/choices/{id}", get(choose_accounts::offered).post(choose_accounts::choose))
+        .route("/api/billing/checkout", post(buy_plan::checkout))
+        .route("/api/billing/portal", post(buy_plan::portal));
     let open = Router::new().route("/api/health", get(health));
     with_fallbacks(open.merge(entrance.resumed(first_call)).merge(entrance.signed_in(signed_in))).with_state(deps)
 }

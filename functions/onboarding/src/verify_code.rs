@@ -149,6 +149,7 @@ async fn sign_in(deps: &Deps, phone: &PhoneNumber, counted: &CountedTry, user_ag
             phone: phone.clone(),
             created_at: now,
             subscription: None,
+            paid: None,
             rev: 1,
         });
         // Read before the code is used up: a failure here costs a try and not the code.

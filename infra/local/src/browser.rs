@@ -118,6 +118,13 @@ impl Browser {
         reply(request.send().await.with_context(|| format!("{method} {path}"))?).await
     }
 
+    /// What another service sends us: bytes of JSON as they are, no cookie, no origin.
+    pub async fn deliver(&self, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> anyhow::Result<Reply> {
+        let request = self.client.post(self.address(path)).header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        reply(request.body(body).send().await.with_context(|| format!("delivering to {path}"))?).await
+    }
+
     /// A form, as a page posts it.
     pub async fn post_form(&self, address: &str, fields: &[(String, String)]) -> anyhow::Result<Reply> {
         reply(self.client.post(self.address(address)).form(fields).send().await?).await

@@ -35,6 +35,7 @@ pub const COMMAND: &str = "cargo run -- openapi";
         (name = "connections", description = "The accounts that the user let us post to."),
         (name = "oauth", description = "Where browsers go for consent; never called by scripts."),
         (name = "posts", description = "Drafts, approval and what became of them."),
+        (name = "billing", description = "What the payment provider tells us."),
         (name = "service", description = "The service itself."),
     ),
 )]
@@ -54,6 +55,7 @@ pub fn document() -> anyhow::Result<Value> {
         oauth_start::Contract::openapi(),
         oauth_callback::Contract::openapi(),
         posts::Contract::openapi(),
+        billing_webhook::Contract::openapi(),
     ] {
         api.merge(function);
     }

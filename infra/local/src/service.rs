@@ -167,6 +167,8 @@ async fn provide_secrets(aws: &Aws, host: &Host) -> anyhow::Result<HashKey> {
     for platform in PlatformName::ALL {
         aws.set_secret(&format!("{SECRETS_PREFIX}/platform/{platform}"), &SecretString::from(credentials.to_string()))?;
     }
+    let billing = serde_json::json!({ "api_key": simulator::BILLING_API_KEY, "webhook_secrets": [simulator::WEBHOOK_SECRET] });
+    aws.set_secret(&format!("{SECRETS_PREFIX}/billing"), &SecretString::from(billing.to_string()))?;
     let vault = Vault::open(&aws.sdk_config(), SECRETS_PREFIX);
     let key = if let Ok(key) = vault.hash_key().await {
         key
@@ -191,7 +193,10 @@ async fn create_tables(store: &Store) -> anyhow::Result<()> {
 
 /// Every path that a function answers, as the gateway writes them.
 pub fn paths() -> impl Iterator<Item = &'static str> {
-    [onboarding::PATHS, account::PATHS, posts::PATHS, oauth_start::PATHS, oauth_callback::PATHS].into_iter().flatten().copied()
+    [onboarding::PATHS, account::PATHS, posts::PATHS, oauth_start::PATHS, oauth_callback::PATHS, billing_webhook::PATHS]
+        .into_iter()
+        .flatten()
+        .copied()
 }
 
 fn gateway(host: &Host, aws: &Aws) -> anyhow::Result<Gateway<Router>> {
@@ -202,6 +207,7 @@ fn gateway(host: &Host, aws: &Aws) -> anyhow::Result<Gateway<Router>> {
         (posts::PATHS, posts::router(posts::Deps::new(host, &sdk)?)),
         (oauth_start::PATHS, oauth_start::router(oauth_start::Deps::new(host, &sdk)?)),
         (oauth_callback::PATHS, oauth_callback::router(oauth_callback::Deps::new(host, &sdk)?)),
+        (billing_webhook::PATHS, billing_webhook::router(billing_webhook::Deps::new(host, &sdk)?)),
     ]))
 }
 

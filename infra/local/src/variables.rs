@@ -60,6 +60,8 @@ pub fn source(port: u16, platforms: Addresses, settings: Settings) -> Source {
             // Everybody here has one address: limits by it are for the cloud.
             name::CODES_PER_ADDRESS_MAX => "10000".to_owned(),
             name::CODES_PER_DAY_MAX => "100000".to_owned(),
+            name::STRIPE_PRICES => format!("starter={},professional={}", simulator::STARTER_PRICE, simulator::PROFESSIONAL_PRICE),
+            name::STRIPE_API_URL => format!("{base_url}/_sim/stripe"),
             name::SECRETS_PREFIX => SECRETS_PREFIX.to_owned(),
             _ => return None,
         })

@@ -31,7 +31,8 @@ fn every_route_of_the_template_is_documented_and_every_documented_path_is_a_rout
 
 #[test]
 fn every_path_of_a_function_is_documented_and_the_reverse() {
-    let served = [onboarding::PATHS, account::PATHS, posts::PATHS, oauth_start::PATHS, oauth_callback::PATHS].concat();
+    let served =
+        [onboarding::PATHS, account::PATHS, posts::PATHS, oauth_start::PATHS, oauth_callback::PATHS, billing_webhook::PATHS].concat();
     let served: BTreeSet<String> = served.into_iter().filter(|path| *path != "$default").map(str::to_owned).collect();
     assert_eq!(served, documented());
 }

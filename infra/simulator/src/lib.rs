@@ -9,6 +9,7 @@ mod facebook;
 mod faults;
 mod page;
 mod storage;
+pub mod stripe;
 mod token;
 mod x;
 
@@ -30,6 +31,18 @@ pub const APP_CLIENT_ID: &str = "postledger-local";
 
 /// Its secret. It opens nothing but the simulator.
 pub const APP_CLIENT_SECRET: &str = "simulated-app-secret";
+
+/// What the payment provider signs with on this machine. It opens nothing else.
+pub const WEBHOOK_SECRET: &str = "whsec_simulated0123456789";
+
+/// What the provider's API is called with on this machine.
+pub const BILLING_API_KEY: &str = "sk_test_simulated";
+
+/// The price of the starter plan on this machine.
+pub const STARTER_PRICE: &str = "price_local_starter";
+
+/// The price of the professional plan on this machine.
+pub const PROFESSIONAL_PRICE: &str = "price_local_professional";
 
 /// The Graph API version that the simulated Facebook is called with; it serves every one.
 pub const FACEBOOK_VERSION: &str = "v26.0";
@@ -90,7 +103,13 @@ impl Simulator {
     pub fn router(&self) -> Router {
         let x = x::routes().merge(control::routes(PlatformName::X));
         let facebook = facebook::routes().merge(control::routes(PlatformName::Facebook));
-        Router::new().nest("/x", x).nest("/facebook", facebook).layer(DefaultBodyLimit::max(BODY_BYTES_MAX)).with_state(Arc::clone(&self.0))
+        let stripe = stripe::routes();
+        Router::new()
+            .nest("/x", x)
+            .nest("/facebook", facebook)
+            .nest("/stripe", stripe)
+            .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+            .with_state(Arc::clone(&self.0))
     }
 }
 

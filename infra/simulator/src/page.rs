@@ -26,6 +26,15 @@ pub(crate) fn consent(platform: &str, params: &[(String, String)], choices: &str
     (HEADERS, Html(layout(&format!("Simulated {platform}"), &body))).into_response()
 }
 
+/// A question, and a button for each answer, posted as `decision`.
+pub(crate) fn choice(title: &str, question: &str, answers: &[(&str, &str)]) -> Response {
+    let button =
+        |(value, label): &(&str, &str)| format!("<button name=\"decision\" value=\"{}\">{}</button> ", escaped(value), escaped(label));
+    let buttons: String = answers.iter().map(button).collect();
+    let body = format!("<p>{}</p>\n<form method=\"post\">\n<p>{buttons}</p>\n</form>", escaped(question));
+    (HEADERS, Html(layout(title, &body))).into_response()
+}
+
 fn hidden_input(name: &str, value: &str) -> String {
     format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">\n", escaped(name), escaped(value))
 }

@@ -1,5 +1,6 @@
 //! The simulator's state: one SQLite database, in a file or in memory.
 
+mod billing;
 mod faults;
 mod grants;
 mod posts;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
+pub(crate) use billing::{Bought, Checkout};
 pub(crate) use grants::NewToken;
 pub(crate) use posts::StoredPost;
 
@@ -25,6 +27,10 @@ const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS posts (
         seq INTEGER PRIMARY KEY AUTOINCREMENT, platform TEXT NOT NULL, account_id TEXT NOT NULL, account TEXT NOT NULL,
         text TEXT NOT NULL, created_at INTEGER NOT NULL
+    );
+    CREATE TABLE IF NOT EXISTS checkouts (id TEXT PRIMARY KEY, price TEXT NOT NULL, user TEXT, customer TEXT, return_url TEXT NOT NULL);
+    CREATE TABLE IF NOT EXISTS bought (
+        customer TEXT PRIMARY KEY, subscription TEXT NOT NULL, user TEXT, price TEXT NOT NULL, status TEXT NOT NULL, started INTEGER NOT NULL
     );
     CREATE TABLE IF NOT EXISTS faults (
         seq INTEGER PRIMARY KEY AUTOINCREMENT, platform TEXT NOT NULL, kind TEXT NOT NULL, operation TEXT NOT NULL, times INTEGER NOT NULL,

@@ -19,11 +19,12 @@ use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use domain::id::{AttemptId, ConnectionId};
 use domain::platform::PlatformName;
 use domain::token::TokenSet;
+use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::call::CallFailure;
 pub use choice::ChoiceTokens;
-pub use credentials::{CREDENTIALS_LIFE, HASH_KEY_CHARS_MIN};
+pub use credentials::{BillingKeys, CREDENTIALS_LIFE, HASH_KEY_CHARS_MIN};
 
 /// The most bytes that a secret may have.
 const SECRET_BYTES_MAX: usize = 65_536;
@@ -79,6 +80,7 @@ pub struct Vault {
     client: Client,
     prefix: String,
     credentials: Arc<Mutex<HashMap<PlatformName, credentials::Cached>>>,
+    billing: Arc<Mutex<Option<(BillingKeys, Timestamp)>>>,
 }
 
 impl fmt::Debug for Vault {
@@ -100,7 +102,7 @@ impl Vault {
 
     /// A vault whose secrets are all named `<prefix>/…`.
     pub fn new(client: Client, prefix: impl Into<String>) -> Self {
-        Self { client, prefix: prefix.into(), credentials: Arc::default() }
+        Self { client, prefix: prefix.into(), credentials: Arc::default(), billing: Arc::default() }
     }
 
     /// The name of a connection's secret.

@@ -60,6 +60,8 @@ pub enum Actor {
     Sweeper,
     /// The cycle job.
     QuotaReset,
+    /// The payment provider.
+    Billing,
     /// An operator.
     Operator,
 }

@@ -4,6 +4,7 @@
 //! What is persisted, sent or shown elsewhere is decided here, so that one place can be read, and tested, for each rule.
 
 pub mod audit;
+pub mod billing;
 pub mod choice;
 pub mod connection;
 pub mod content;

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::billing::Paid;
 use crate::id::UserId;
 use crate::ledger::Cycle;
 use crate::people::phone::PhoneNumber;
@@ -18,6 +19,8 @@ pub struct User {
     pub created_at: Timestamp,
     /// The running plan.
     pub subscription: Option<Subscription>,
+    /// What is paid for at the payment provider, by its newest word.
+    pub paid: Option<Paid>,
     /// Raised with each stored change; the condition of every write.
     pub rev: u64,
 }

@@ -28,7 +28,7 @@ use std::fmt;
 use tracing::Level;
 use url::Url;
 
-pub use groups::{PhoneCodes, Platforms, Queue, Schedules, Web, platform_addresses};
+pub use groups::{Billing, PhoneCodes, Platforms, Prices, Queue, Schedules, Web, platform_addresses};
 pub use variables::VARIABLES;
 
 type ReadVariable = dyn Fn(&str) -> Option<String> + Send + Sync;

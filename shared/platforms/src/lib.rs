@@ -12,6 +12,7 @@ mod facebook;
 mod http;
 mod issuer;
 mod outcome;
+mod payments;
 mod verdict;
 mod x;
 
@@ -19,6 +20,7 @@ pub use capability::{AccountKind, Capabilities, Needs, Reconcile};
 pub use directory::{PlatformAddresses, Platforms, PlatformsError};
 pub use issuer::Issuer;
 pub use outcome::{ExchangeError, HandleState, Outcome, PrepareError, ReadError, RefreshError, RevokeError};
+pub use payments::{Checkout, Payments, PaymentsError};
 
 use async_trait::async_trait;
 use domain::platform::PlatformName;

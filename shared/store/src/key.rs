@@ -42,6 +42,15 @@ impl Key {
         Self::new(format!("GIFT#{hash}"), GIFT)
     }
 
+    /// A customer of the payment provider's is one user.
+    pub(crate) fn customer(id: &str) -> Self {
+        Self::new(format!("CUSTOMER#{id}"), "CUSTOMER")
+    }
+
+    pub(crate) fn billing_event(id: &str) -> Self {
+        Self::new(format!("BILLED#{id}"), "BILLED")
+    }
+
     pub(crate) fn post(user: &UserId, id: &PostId) -> Self {
         Self::new(user_pk(user), format!("{POST}{id}"))
     }

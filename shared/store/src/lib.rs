@@ -4,6 +4,7 @@
 //! is our own write (the SDK re-sends what may already have landed), it counts as done.
 
 mod audit;
+mod billing;
 mod choices;
 mod closing;
 mod connections;
@@ -27,6 +28,7 @@ mod sessions;
 mod users;
 mod verification;
 
+pub use billing::{Follow, Followed};
 pub use closing::{AtItsEnd, Closing, ClosingPage, Place};
 pub use connections::ConnectionWrite;
 pub use cursor::{Cursor, InvalidCursor, List, Page};

@@ -1,6 +1,7 @@
 //! Profiles and the uniqueness of phone numbers.
 
 use aws_sdk_dynamodb::types::builders::PutBuilder;
+use domain::billing::Paid;
 use domain::connection::Connection;
 use domain::id::UserId;
 use domain::people::phone::{PhoneHash, PhoneNumber};
@@ -21,6 +22,8 @@ pub(crate) struct UserItem {
     phone: String,
     created_at: Timestamp,
     subscription: Option<SubscriptionItem>,
+    /// As the payment provider's newest word has it.
+    paid: Option<Paid>,
     rev: u64,
     writer: String,
 }
@@ -47,6 +50,7 @@ impl UserItem {
             phone: user.phone.as_str().to_owned(),
             created_at: user.created_at,
             subscription,
+            paid: user.paid.clone(),
             rev: user.rev,
             writer: writer.to_owned(),
         }
@@ -57,7 +61,14 @@ impl From<UserItem> for User {
     fn from(item: UserItem) -> Self {
         let subscription =
             item.subscription.map(|SubscriptionItem { plan, anchor, active, source }| Subscription { plan, anchor, active, source });
-        Self { id: item.id, phone: PhoneNumber::from_stored(item.phone), created_at: item.created_at, subscription, rev: item.rev }
+        Self {
+            id: item.id,
+            phone: PhoneNumber::from_stored(item.phone),
+            created_at: item.created_at,
+            subscription,
+            paid: item.paid,
+            rev: item.rev,
+        }
     }
 }
 

@@ -11,8 +11,17 @@ use crate::stack::STAGE;
 use crate::world::{World, eventually};
 
 /// The log groups of the functions.
-const LOGS: [&str; 8] =
-    ["AccountLogs", "OauthCallbackLogs", "OauthStartLogs", "OnboardingLogs", "PostsLogs", "PublisherLogs", "QuotaResetLogs", "SweeperLogs"];
+const LOGS: [&str; 9] = [
+    "AccountLogs",
+    "BillingWebhookLogs",
+    "OauthCallbackLogs",
+    "OauthStartLogs",
+    "OnboardingLogs",
+    "PostsLogs",
+    "PublisherLogs",
+    "QuotaResetLogs",
+    "SweeperLogs",
+];
 /// Pages of a list that are read at most.
 const PAGES_MAX: usize = 100;
 /// Warnings and errors that the journey provokes on its way: a poisoned message, a lost answer.

@@ -8,6 +8,8 @@ use crate::world::{World, credentials_of, eventually};
 
 /// The person's phone.
 pub(crate) const PHONE: &str = "+61412345678";
+/// The phone of somebody who buys a plan.
+const BUYERS_PHONE: &str = "+61412345679";
 /// A post that is due now may take this long: its wake-up is a message, and two functions may have to start.
 const SOON_SECS: u64 = 30;
 /// What a function logs can be read a moment after its answer.
@@ -294,6 +296,40 @@ pub(crate) async fn log_out(world: &World) -> anyhow::Result<()> {
     let refused = world.browser.get("/api/user/status").await?;
     ensure!(refused.status == 401, "logged out, and still {} with {}", refused.status, refused.text);
     world.saw("logged out: the session is gone");
+    Ok(())
+}
+
+/// A webhook before there are any keys: 503, so that the provider sends it again, and a log that names the secret. Then the keys.
+pub(crate) async fn no_billing_keys(world: &mut World) -> anyhow::Result<()> {
+    let name = format!("postledger/{}/billing", crate::stack::STAGE);
+    let refused = world.browser.deliver("/api/billing/webhook", &[("stripe-signature", "t=1,v1=00")], b"{}".to_vec()).await?.expect(503)?;
+    ensure!(refused.json["code"] == "unavailable", "expected unavailable, saw {}", refused.text);
+    let mut new = Vec::new();
+    let named = eventually(LOGGED_SECS, async || {
+        new = inspect::logged(world, "BillingWebhookLogs", "").await?;
+        new.retain(|line| inspect::is_trouble(line));
+        Ok(new.iter().any(|line| line.contains(&name) && line.contains("does not exist")))
+    });
+    ensure!(named.await?, "no line says that {name} does not exist: {new:?}");
+    world.provoked.extend(new);
+    let keys = json!({ "api_key": simulator::BILLING_API_KEY, "webhook_secrets": [simulator::WEBHOOK_SECRET] });
+    world.put_secret(&name, &keys.to_string()).await?;
+    world.saw("a webhook without keys: 503, named in the log");
+    Ok(())
+}
+
+/// Somebody else buys a plan: a page of the provider's, and what it tells us afterwards.
+pub(crate) async fn bought(world: &mut World) -> anyhow::Result<()> {
+    let forged = world.browser.deliver("/api/billing/webhook", &[("stripe-signature", "t=1,v1=00")], b"{}".to_vec()).await?.expect(400)?;
+    ensure!(forged.json["code"] == "signature_invalid", "expected signature_invalid, saw {}", forged.text);
+    world.browser.sign_in(BUYERS_PHONE).await?;
+    let page = world.browser.post("/api/billing/checkout", Some(&json!({ "plan": "professional" }))).await?.expect(200)?.str("/url")?;
+    world.browser.post_form(&page, &[("decision".to_owned(), "pay".to_owned())]).await?.expect(303)?;
+    quota(world, [52, 0, 0, 52]).await?;
+    let page = world.browser.post("/api/billing/portal", None).await?.expect(200)?.str("/url")?;
+    world.browser.post_form(&page, &[("decision".to_owned(), "end".to_owned())]).await?.expect(303)?;
+    world.browser.get("/api/quota").await?.expect(409)?;
+    world.saw("a plan was bought and ended on the payment provider's pages; a forged event was refused");
     Ok(())
 }
 

@@ -118,6 +118,7 @@ async fn deploy_and_walk(cli: &Cli, root: PathBuf, folder: &Path, template: &Tem
 
 async fn walk(world: &mut World) -> anyhow::Result<()> {
     journey::missing_credentials(world).await?;
+    journey::no_billing_keys(world).await?;
     let mut person = journey::sign_up(world).await?;
     journey::due_now(world, &mut person).await?;
     journey::changed_mind(world, &mut person).await?;
@@ -134,6 +135,7 @@ async fn walk(world: &mut World) -> anyhow::Result<()> {
     inspect::clean_logs(world, &markers).await?;
     journey::disconnect(world, &person).await?;
     journey::log_out(world).await?;
+    journey::bought(world).await?;
     journey::wrong_parameter(world).await
 }
 
@@ -150,6 +152,8 @@ fn parameters(base_url: &str) -> anyhow::Result<Vec<(String, String)>> {
         ("XApiUrl", platforms.x_api_url),
         ("FacebookAuthorizeUrl", platforms.facebook_authorize_url),
         ("FacebookApiUrl", platforms.facebook_api_url),
+        ("StripeApiUrl", format!("{base_url}/_sim/stripe")),
+        ("StripePrices", format!("starter={},professional={}", simulator::STARTER_PRICE, simulator::PROFESSIONAL_PRICE)),
     ];
     Ok(parameters.map(|(name, value)| (name.to_owned(), value)).to_vec())
 }

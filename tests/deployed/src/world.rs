@@ -98,9 +98,13 @@ impl World {
 
     /// Puts in what an operator puts in: a platform's app credentials.
     pub(crate) async fn put_credentials(&self, platform: &str, value: &str) -> anyhow::Result<()> {
-        let name = credentials_of(platform);
-        if self.secrets.put_secret_value().secret_id(&name).secret_string(value).send().await.is_err() {
-            self.secrets.create_secret().name(&name).secret_string(value).send().await.with_context(|| format!("creating {name}"))?;
+        self.put_secret(&credentials_of(platform), value).await
+    }
+
+    /// Puts in a secret, for the first time or again.
+    pub(crate) async fn put_secret(&self, name: &str, value: &str) -> anyhow::Result<()> {
+        if self.secrets.put_secret_value().secret_id(name).secret_string(value).send().await.is_err() {
+            self.secrets.create_secret().name(name).secret_string(value).send().await.with_context(|| format!("creating {name}"))?;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{MutexGuard, PoisonError};
 
+use domain::billing::signature::SigningSecret;
 use domain::platform::PlatformName;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
@@ -13,6 +14,15 @@ use super::{Vault, VaultError, malformed, sealed};
 pub const CREDENTIALS_LIFE: SignedDuration = SignedDuration::from_mins(5);
 /// The shortest hash key that is taken, in characters.
 pub const HASH_KEY_CHARS_MIN: usize = 64;
+
+/// What we hold at the payment provider.
+#[derive(Clone, Debug)]
+pub struct BillingKeys {
+    /// What its API is called with.
+    pub api_key: SecretString,
+    /// What its webhooks are signed with: one, or two while one is being rolled.
+    pub webhook_secrets: Vec<SigningSecret>,
+}
 
 #[derive(Clone)]
 pub(super) struct Cached {
@@ -36,6 +46,20 @@ impl Vault {
         Ok((client_id, client_secret))
     }
 
+    /// Our keys at the payment provider, at most [`CREDENTIALS_LIFE`] old.
+    pub async fn billing_keys(&self, now: Timestamp) -> Result<BillingKeys, VaultError> {
+        let cached = self.billing_cache().clone().filter(|(_, read_at)| is_fresh(*read_at, now));
+        if let Some((keys, _)) = cached {
+            return Ok(keys);
+        }
+        let name = format!("{}/billing", self.prefix);
+        let value = self.current(&name).await?;
+        let (api_key, webhook_secrets) = sealed::billing_from_json(&value).ok_or_else(|| malformed(&name))?;
+        let keys = BillingKeys { api_key, webhook_secrets };
+        *self.billing_cache() = Some((keys.clone(), now));
+        Ok(keys)
+    }
+
     /// Reads the credentials of all `platforms` ahead of the first request that needs them, at once. Returns what is missing or
     /// cannot be read: it is asked for again when a request needs it.
     pub async fn preload(&self, platforms: &[PlatformName], now: Timestamp) -> Vec<VaultError> {
@@ -52,6 +76,10 @@ impl Vault {
 
     async fn current(&self, name: &str) -> Result<SecretString, VaultError> {
         self.value(name, None).await?.ok_or_else(|| VaultError::Missing { name: name.to_owned() })
+    }
+
+    fn billing_cache(&self) -> MutexGuard<'_, Option<(BillingKeys, Timestamp)>> {
+        self.billing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn cache(&self) -> MutexGuard<'_, HashMap<PlatformName, Cached>> {

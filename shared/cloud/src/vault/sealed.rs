@@ -2,6 +2,7 @@
 //!
 //! Nothing here is public beyond the vault, and a text that cannot be read is reported without it: `serde_json` quotes values.
 
+use domain::billing::signature::SigningSecret;
 use domain::token::TokenSet;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
@@ -37,6 +38,12 @@ struct AppCredentials {
     client_secret: String,
 }
 
+#[derive(Deserialize)]
+struct Billing {
+    api_key: String,
+    webhook_secrets: Vec<String>,
+}
+
 pub(super) fn tokens_to_json(tokens: &TokenSet) -> SecretString {
     to_json(&exposed(tokens))
 }
@@ -57,6 +64,13 @@ pub(super) fn choice_from_json(value: &SecretString) -> Option<Vec<ChoiceTokens>
 pub(super) fn credentials_from_json(value: &SecretString) -> Option<(String, SecretString)> {
     let credentials = from_json::<AppCredentials>(value)?;
     Some((credentials.client_id, credentials.client_secret.into()))
+}
+
+/// The API key, and the secrets that webhooks may be signed with: at least one.
+pub(super) fn billing_from_json(value: &SecretString) -> Option<(SecretString, Vec<SigningSecret>)> {
+    let billing = from_json::<Billing>(value)?;
+    let secrets = billing.webhook_secrets.into_iter().map(|secret| SigningSecret::parse(secret.into())).collect::<Option<Vec<_>>>()?;
+    (!secrets.is_empty() && !billing.api_key.is_empty()).then_some((billing.api_key.into(), secrets))
 }
 
 fn to_json(value: &impl Serialize) -> SecretString {

@@ -1,5 +1,6 @@
 //! What a value must look like. Each check gives the value or nothing; the reader says what was expected.
 
+use domain::plan::Plan;
 use domain::platform::PlatformName;
 use tracing::Level;
 use url::{Host, Url};
@@ -31,6 +32,19 @@ pub(super) fn origins(text: &str) -> Option<Vec<String>> {
         .map(str::trim)
         .map(|origin| url(origin).filter(|url| url.origin().ascii_serialization() == origin).map(|_| origin.to_owned()))
         .collect()
+}
+
+/// Pairs of a plan and a price, each price once.
+pub(super) fn prices(list: &str) -> Option<Vec<(Plan, String)>> {
+    let pair = |pair: &str| {
+        let (plan, price) = pair.trim().split_once('=')?;
+        let shape =
+            price.starts_with("price_") && text(price).is_some() && price.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        shape.then_some((Plan::parse(plan)?, price.to_owned()))
+    };
+    let prices: Vec<_> = list.split(',').map(pair).collect::<Option<_>>()?;
+    let unique: std::collections::BTreeSet<_> = prices.iter().map(|(_, price)| price).collect();
+    (unique.len() == prices.len()).then_some(prices)
 }
 
 pub(super) fn arn(text: &str) -> Option<String> {

@@ -1,6 +1,7 @@
 //! Variables that are read together.
 
 use domain::people::phone::Countries;
+use domain::plan::Plan;
 use domain::platform::{PlatformAddresses, PlatformName};
 use url::Url;
 
@@ -36,6 +37,44 @@ impl Web {
         segments.pop_if_empty().extend(["oauth", platform.as_str(), "callback"]);
         drop(segments);
         url
+    }
+}
+
+/// How plans are sold.
+#[derive(Debug, Clone)]
+pub struct Billing {
+    /// The payment provider's API.
+    pub api_url: Url,
+    /// What plans are sold for.
+    pub prices: Prices,
+}
+
+impl Billing {
+    /// Reads it.
+    pub fn read(variables: &mut Variables<'_>) -> Self {
+        Self { api_url: variables.url_or(name::STRIPE_API_URL, "https://api.stripe.com"), prices: Prices::read(variables) }
+    }
+}
+
+/// What plans are sold for: the payment provider's prices. Nothing is sold without any.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Prices(Vec<(Plan, String)>);
+
+impl Prices {
+    /// Reads it.
+    pub fn read(variables: &mut Variables<'_>) -> Self {
+        let expected = "plans and prices such as starter=price_1abc,professional=price_2def, each price once";
+        Self(variables.optional(name::STRIPE_PRICES, expected, check::prices).unwrap_or_default())
+    }
+
+    /// The plan that a price buys.
+    pub fn plan_of(&self, price: &str) -> Option<Plan> {
+        self.0.iter().find(|(_, known)| known == price).map(|(plan, _)| *plan)
+    }
+
+    /// What a plan is sold for now: the first price that is named for it. Further ones are those of earlier customers.
+    pub fn price_of(&self, plan: Plan) -> Option<&str> {
+        self.0.iter().find(|(known, _)| *known == plan).map(|(_, price)| price.as_str())
     }
 }
 

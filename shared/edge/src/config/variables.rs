@@ -42,6 +42,10 @@ pub const CODE_COUNTRIES: &str = "CODE_COUNTRIES";
 pub const CODES_PER_ADDRESS_MAX: &str = "CODES_PER_ADDRESS_MAX";
 /// How many codes are sent in a day, to all phones together.
 pub const CODES_PER_DAY_MAX: &str = "CODES_PER_DAY_MAX";
+/// The prices that plans are sold for at Stripe, `plan=price` separated by commas; may be empty.
+pub const STRIPE_PRICES: &str = "STRIPE_PRICES";
+/// Stripe's API.
+pub const STRIPE_API_URL: &str = "STRIPE_API_URL";
 /// How much is logged: `error`, `warn`, `info`, `debug` or `trace`.
 pub const LOG_LEVEL: &str = "LOG_LEVEL";
 /// What the names of our secrets begin with, such as `postledger/dev`.
@@ -70,6 +74,8 @@ pub const VARIABLES: &[&str] = &[
     CODE_COUNTRIES,
     CODES_PER_ADDRESS_MAX,
     CODES_PER_DAY_MAX,
+    STRIPE_PRICES,
+    STRIPE_API_URL,
     LOG_LEVEL,
     SECRETS_PREFIX,
 ];

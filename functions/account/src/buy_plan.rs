@@ -1,0 +1,103 @@
+//! `POST /api/billing/checkout` and `/portal`: where somebody pays for a plan, and where they change or end what they pay for.
+//!
+//! Nothing is bought here: the plan runs once the provider's webhook says so.
+
+use axum::extract::State;
+use domain::plan::{Plan, Source};
+use domain::user::User;
+use edge::json::{Empty, Json};
+use edge::problem::{FieldError, Problem, ProblemCode};
+use edge::session::SignedIn;
+use platforms::{Checkout, PaymentsError};
+use serde::{Deserialize, Serialize};
+use url::Url;
+use utoipa::ToSchema;
+
+use crate::{Deps, read_account};
+
+/// What to buy.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = BuyPlan)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Request {
+    plan: Plan,
+}
+
+/// Where to go.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = BillingPage)]
+pub(crate) struct PageJson {
+    /// A page of the payment provider, for this person alone and for a while.
+    #[schema(value_type = String, format = "uri")]
+    url: Url,
+}
+
+/// A page on which the plan is paid for. The provider sends the browser back to the frontend; the plan runs as soon as the payment came.
+#[utoipa::path(post, path = "/api/billing/checkout", operation_id = "checkout", tag = "billing", request_body = Request,
+    security(("session" = [], "csrf" = [])),
+    responses(
+        (status = 200, description = "Send the browser there.", body = PageJson),
+        (status = 409, description = "state_conflict"),
+        (status = 422, description = "validation_failed"),
+        (status = 503, description = "unavailable"),
+    ))]
+pub(crate) async fn checkout(
+    State(deps): State<Deps>,
+    signed_in: SignedIn,
+    Json(request): Json<Request>,
+) -> Result<Json<PageJson>, Problem> {
+    let (user, _) = read_account::account(&deps, &signed_in.session.user_id).await?;
+    may_buy(&user, request.plan)?;
+    let price = deps.prices.price_of(request.plan).ok_or_else(not_for_sale)?;
+    let keys = deps.vault.billing_keys(deps.clock.now()).await.map_err(|error| Problem::unavailable_because(&error))?;
+    let customer_id = user.paid.as_ref().map(|paid| paid.customer_id.as_str());
+    let checkout = Checkout { price, user_id: user.id.as_str(), customer_id, return_url: &deps.frontend_url };
+    let url = deps.payments.checkout(&keys.api_key, &checkout).await.map_err(trouble)?;
+    Ok(Json(PageJson { url }))
+}
+
+/// A page on which a subscription is changed or ended, and bills are seen.
+#[utoipa::path(post, path = "/api/billing/portal", operation_id = "billing_portal", tag = "billing",
+    security(("session" = [], "csrf" = [])),
+    responses(
+        (status = 200, description = "Send the browser there.", body = PageJson),
+        (status = 409, description = "state_conflict"),
+        (status = 503, description = "unavailable"),
+    ))]
+pub(crate) async fn portal(State(deps): State<Deps>, signed_in: SignedIn, _: Empty) -> Result<Json<PageJson>, Problem> {
+    let (user, _) = read_account::account(&deps, &signed_in.session.user_id).await?;
+    let Some(paid) = &user.paid else { return Err(conflict("Nothing was bought with this account yet.")) };
+    let keys = deps.vault.billing_keys(deps.clock.now()).await.map_err(|error| Problem::unavailable_because(&error))?;
+    let url = deps.payments.portal(&keys.api_key, &paid.customer_id, &deps.frontend_url).await.map_err(trouble)?;
+    Ok(Json(PageJson { url }))
+}
+
+/// Nobody pays twice, or for less than they have.
+fn may_buy(user: &User, plan: Plan) -> Result<(), Problem> {
+    if user.paid.as_ref().is_some_and(|paid| paid.standing.gives_plan()) {
+        return Err(conflict("A subscription is running. Change its plan in the billing portal."));
+    }
+    let given = user.subscription.filter(|running| running.active && running.source == Source::Gift);
+    match given {
+        Some(running) if running.plan >= plan => Err(conflict("Your certificate's plan holds as many posts, and runs on.")),
+        _ => Ok(()),
+    }
+}
+
+fn conflict(detail: &'static str) -> Problem {
+    Problem::new(ProblemCode::StateConflict).with_detail(detail)
+}
+
+fn not_for_sale() -> Problem {
+    let error = FieldError { pointer: "/plan".into(), code: "not_for_sale".into(), detail: "This plan is not for sale.".into() };
+    Problem::validation(vec![error])
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
+fn trouble(error: PaymentsError) -> Problem {
+    if matches!(error, PaymentsError::Refused { .. }) {
+        // A wrong key or price: only an operator can mend it.
+        tracing::error!(error = %error, "the payment provider takes no orders from us");
+    }
+    Problem::unavailable_because(&error)
+}

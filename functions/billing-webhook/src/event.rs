@@ -1,0 +1,301 @@
+//! A Stripe event, as far as it concerns a plan. Everything else in it is not looked at: Stripe adds fields as it likes.
+//!
+//! Shapes: <https://docs.stripe.com/api/events/object>, and of what an event holds: `subscriptions/object`, `checkout/sessions/object`,
+//! `invoices/object` there. Where API versions differ, all known places are looked at.
+
+use domain::billing::{AsOf, Paid, Standing};
+use domain::id::UserId;
+use edge::config::Prices;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+/// An id of Stripe's is at most so long: <https://docs.stripe.com/upgrades#what-changes-does-stripe-consider-to-be-backwards-compatible>.
+const ID_CHARS_MAX: usize = 255;
+
+/// What an event says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// Somebody has bought: this customer at the provider is this user.
+    Customer {
+        /// The user that went to the checkout.
+        user: UserId,
+        /// The provider's customer.
+        customer_id: String,
+    },
+    /// A subscription is so.
+    Subscription {
+        /// Whose, if the subscription says so.
+        user: Option<UserId>,
+        /// The word on it.
+        paid: Paid,
+    },
+    /// A payment of a subscription came, or did not.
+    Payment {
+        /// Whose, at the provider.
+        customer_id: String,
+        /// For what, at the provider.
+        subscription_id: String,
+        /// Whether it came.
+        came: bool,
+    },
+    /// Nothing that concerns a plan.
+    Nothing,
+}
+
+/// An event: its identity, and what it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Event {
+    /// Unique; a repetition has the same.
+    pub(crate) id: String,
+    /// By the provider's clock.
+    pub(crate) created: Timestamp,
+    /// What it says.
+    pub(crate) told: Told,
+}
+
+/// Why a signed event cannot be followed. It is answered 400, so that Stripe's dashboard shows it and sends it again.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OddEvent {
+    /// It is not what Stripe documents.
+    #[error("the event is not what Stripe documents")]
+    Unreadable(#[source] serde_json::Error),
+    /// An id is empty or far too long, or a time is none.
+    #[error("the event holds an id or a time that cannot be one")]
+    Unfit,
+    /// A price that no plan is sold for: the configuration is behind.
+    #[error("no plan is sold for the subscription's prices; add them to STRIPE_PRICES")]
+    UnknownPrice,
+    /// A state of a subscription that this code does not know.
+    #[error("the subscription has a status that is not known here")]
+    UnknownStatus,
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    id: String,
+    created: i64,
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(borrow)]
+    data: Data<'a>,
+}
+
+#[derive(Deserialize)]
+struct Data<'a> {
+    #[serde(borrow)]
+    object: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+struct CheckoutSession {
+    mode: String,
+    client_reference_id: Option<String>,
+    customer: Option<Reference>,
+}
+
+#[derive(Deserialize)]
+struct Subscription {
+    id: String,
+    customer: Reference,
+    status: String,
+    start_date: i64,
+    #[serde(default)]
+    metadata: Metadata,
+    items: Items,
+}
+
+#[derive(Default, Deserialize)]
+struct Metadata {
+    user_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Items {
+    data: Vec<Line>,
+}
+
+#[derive(Deserialize)]
+struct Line {
+    price: Price,
+}
+
+#[derive(Deserialize)]
+struct Price {
+    id: String,
+}
+
+#[derive(Deserialize)]
+struct Invoice {
+    customer: Reference,
+    /// Until 2025-03-31.
+    subscription: Option<Reference>,
+    /// Since then.
+    parent: Option<Parent>,
+}
+
+#[derive(Deserialize)]
+struct Parent {
+    subscription_details: Option<SubscriptionDetails>,
+}
+
+#[derive(Deserialize)]
+struct SubscriptionDetails {
+    subscription: Reference,
+}
+
+/// Another object: its id, or itself where Stripe was asked to expand it.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Reference {
+    Id(String),
+    Expanded { id: String },
+}
+
+impl Reference {
+    fn into_id(self) -> String {
+        match self {
+            Self::Id(id) | Self::Expanded { id } => id,
+        }
+    }
+}
+
+impl Event {
+    /// Reads a body whose signature was believed.
+    pub(crate) fn parse(body: &[u8], prices: &Prices) -> Result<Self, OddEvent> {
+        let envelope: Envelope<'_> = serde_json::from_slice(body).map_err(OddEvent::Unreadable)?;
+        let id = fit(envelope.id)?;
+        let created = time(envelope.created)?;
+        let object = envelope.data.object;
+        let told = match envelope.kind.as_str() {
+            "checkout.session.completed" => checkout(read(object)?)?,
+            "customer.subscription.created" | "customer.subscription.updated" | "customer.subscription.deleted" => {
+                subscription(read(object)?, &id, created, prices)?
+            }
+            "invoice.paid" => payment(read(object)?, true)?,
+            "invoice.payment_failed" => payment(read(object)?, false)?,
+            _ => Told::Nothing,
+        };
+        Ok(Self { id, created, told })
+    }
+}
+
+fn read<T: DeserializeOwned>(object: &RawValue) -> Result<T, OddEvent> {
+    serde_json::from_str(object.get()).map_err(OddEvent::Unreadable)
+}
+
+fn checkout(session: CheckoutSession) -> Result<Told, OddEvent> {
+    let user = session.client_reference_id.and_then(|id| UserId::parse(&id).ok());
+    match (session.mode.as_str(), user, session.customer) {
+        ("subscription", Some(user), Some(customer)) => Ok(Told::Customer { user, customer_id: fit(customer.into_id())? }),
+        // Another product's checkout of the same Stripe account.
+        _ => Ok(Told::Nothing),
+    }
+}
+
+fn subscription(subscription: Subscription, event_id: &str, created: Timestamp, prices: &Prices) -> Result<Told, OddEvent> {
+    let standing = Standing::from_status(&subscription.status).ok_or(OddEvent::UnknownStatus)?;
+    let plan = subscription.items.data.iter().find_map(|line| prices.plan_of(&line.price.id)).ok_or(OddEvent::UnknownPrice)?;
+    let user = subscription.metadata.user_id.and_then(|id| UserId::parse(&id).ok());
+    let as_of = AsOf { at: created, ended: standing == Standing::Ended, event_id: event_id.to_owned() };
+    let paid = Paid {
+        customer_id: fit(subscription.customer.into_id())?,
+        subscription_id: fit(subscription.id)?,
+        plan,
+        standing,
+        started_at: time(subscription.start_date)?,
+        as_of,
+    };
+    Ok(Told::Subscription { user, paid })
+}
+
+fn payment(invoice: Invoice, came: bool) -> Result<Told, OddEvent> {
+    let of_parent = invoice.parent.and_then(|parent| parent.subscription_details).map(|details| details.subscription);
+    let Some(subscription) = invoice.subscription.or(of_parent) else { return Ok(Told::Nothing) };
+    let (customer_id, subscription_id) = (fit(invoice.customer.into_id())?, fit(subscription.into_id())?);
+    Ok(Told::Payment { customer_id, subscription_id, came })
+}
+
+fn fit(id: String) -> Result<String, OddEvent> {
+    let fits = !id.is_empty() && id.len() <= ID_CHARS_MAX && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if fits { Ok(id) } else { Err(OddEvent::Unfit) }
+}
+
+fn time(second: i64) -> Result<Timestamp, OddEvent> {
+    Timestamp::from_second(second).ok().filter(|at| *at >= Timestamp::UNIX_EPOCH).ok_or(OddEvent::Unfit)
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::plan::Plan;
+    use edge::config::{self, Source};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const USER: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+
+    fn prices() -> Prices {
+        let source = Source::from_fn(|_| Some("starter=price_a,professional=price_b,starter=price_old".to_owned()));
+        config::read(&source, Prices::read).unwrap()
+    }
+
+    fn parse(kind: &str, object: &Value) -> Result<Told, OddEvent> {
+        let event = json!({ "id": "evt_1", "created": 1_800_000_000, "type": kind, "data": { "object": object } });
+        Event::parse(event.to_string().as_bytes(), &prices()).map(|event| event.told)
+    }
+
+    fn subscription(price: &str) -> Value {
+        json!({
+            "id": "sub_1", "customer": "cus_1", "status": "active", "start_date": 1_799_999_999,
+            "metadata": { "user_id": USER }, "items": { "data": [{ "price": { "id": price } }] },
+        })
+    }
+
+    #[test]
+    fn a_subscription_tells_its_plan_by_any_price_that_it_was_ever_sold_for() {
+        for (price, plan) in [("price_a", Plan::Starter), ("price_b", Plan::Professional), ("price_old", Plan::Starter)] {
+            let Told::Subscription { user, paid } = parse("customer.subscription.updated", &subscription(price)).unwrap() else { panic!() };
+            assert_eq!((user.unwrap().to_string(), paid.plan, paid.standing), (USER.to_owned(), plan, Standing::Live));
+        }
+        assert!(matches!(parse("customer.subscription.updated", &subscription("price_z")), Err(OddEvent::UnknownPrice)));
+    }
+
+    #[test]
+    fn an_invoice_names_its_subscription_in_either_place() {
+        let paid = Told::Payment { customer_id: "cus_1".to_owned(), subscription_id: "sub_1".to_owned(), came: true };
+        for object in [
+            json!({ "customer": "cus_1", "subscription": "sub_1" }),
+            json!({ "customer": { "id": "cus_1" }, "subscription": { "id": "sub_1" } }),
+            json!({ "customer": "cus_1", "parent": { "subscription_details": { "subscription": "sub_1" } } }),
+        ] {
+            assert_eq!(parse("invoice.paid", &object).unwrap(), paid, "{object}");
+        }
+        for object in [json!({ "customer": "cus_1" }), json!({ "customer": "cus_1", "parent": { "subscription_details": null } })] {
+            assert_eq!(parse("invoice.paid", &object).unwrap(), Told::Nothing, "an invoice by hand");
+        }
+    }
+
+    #[test]
+    fn a_checkout_of_something_else_is_no_concern_of_ours() {
+        let session = |mode: &str, user: Value| json!({ "mode": mode, "client_reference_id": user, "customer": "cus_1" });
+        assert!(matches!(parse("checkout.session.completed", &session("subscription", json!(USER))).unwrap(), Told::Customer { .. }));
+        for (mode, user) in [("payment", json!(USER)), ("subscription", Value::Null), ("subscription", json!("cart-17"))] {
+            assert_eq!(parse("checkout.session.completed", &session(mode, user)).unwrap(), Told::Nothing);
+        }
+    }
+
+    #[test]
+    fn what_is_no_event_is_refused_and_what_is_unknown_is_not() {
+        for body in ["", "[]", "{}", r#"{"id": "evt_1"}"#, r#"{"id": "", "created": 1, "type": "x", "data": {"object": {}}}"#] {
+            assert!(Event::parse(body.as_bytes(), &prices()).is_err(), "{body}");
+        }
+        let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+        assert!(Event::parse(deep.as_bytes(), &prices()).is_err());
+        assert_eq!(parse("customer.tax_id.created", &json!({ "anything": [1, 2] })).unwrap(), Told::Nothing);
+        assert!(matches!(parse("customer.subscription.updated", &json!({})), Err(OddEvent::Unreadable(_))));
+        let odd_id = json!({ "customer": "cus 1", "subscription": "sub_1" });
+        assert!(matches!(parse("invoice.paid", &odd_id), Err(OddEvent::Unfit)));
+    }
+}

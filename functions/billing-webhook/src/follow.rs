@@ -1,0 +1,107 @@
+//! Brings one event into the ledger: once, whole, and in whatever order it comes.
+
+use std::time::Duration;
+
+use domain::billing;
+use domain::id::{HistoryId, UserId};
+use domain::plan_change::{NotChanged, PlanChange, cycles_needed_from};
+use domain::user::User;
+use jiff::Timestamp;
+use store::{Follow, Followed, StoreError};
+
+use crate::Deps;
+use crate::event::{Event, Told};
+
+/// How often everything is read again when another write came first.
+const ROUNDS_MAX: usize = 8;
+
+/// What came of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It is in the ledger, by this call or by an earlier one.
+    Followed,
+    /// It says nothing that is not known.
+    OldWord,
+    /// It does not concern a plan of ours.
+    Nothing,
+    /// Whoever pays is nobody that we know.
+    Stranger,
+}
+
+/// Why an event could not be followed. The provider sends it again.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FollowError {
+    /// Others kept changing the user or a cycle.
+    #[error("too many changes at once while following a billing event")]
+    Contended,
+    /// The ledger cannot hold what was bought.
+    #[error("following a billing event")]
+    NotChanged(#[from] NotChanged),
+    /// A table did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Follows an event whose signature was believed.
+pub(crate) async fn follow(deps: &Deps, event: &Event) -> Result<Outcome, FollowError> {
+    let (said, customer_id) = match &event.told {
+        Told::Nothing => return Ok(Outcome::Nothing),
+        Told::Customer { user, customer_id } => (Some(user.clone()), customer_id),
+        Told::Subscription { user, paid } => (user.clone(), &paid.customer_id),
+        Told::Payment { customer_id, .. } => (None, customer_id),
+    };
+    let known = deps.store.user_of_customer(customer_id).await?;
+    let Some(user_id) = known.or(said) else { return Ok(Outcome::Stranger) };
+    for _ in 0..ROUNDS_MAX {
+        let now = deps.clock.now();
+        let Some(user) = deps.store.user(&user_id).await? else { return Ok(Outcome::Stranger) };
+        let Some(PlanChange { user, changes }) = change(deps, event, user, now).await? else { return Ok(Outcome::OldWord) };
+        let writer = HistoryId::new(now, deps.random.bytes()).to_string();
+        let followed = Followed { event_id: &event.id, customer_id, user: &user, ledger: &changes, writer: &writer, now };
+        match deps.store.follow_event(&followed).await? {
+            Follow::Done => {
+                tracing::info!(user_id = %user.id, event_id = event.id, changes = changes.len(), "a billing event was followed");
+                return Ok(Outcome::Followed);
+            }
+            Follow::Foreign => return Ok(Outcome::Stranger),
+            Follow::Moved => pause(deps).await,
+        }
+    }
+    Err(FollowError::Contended)
+}
+
+/// What the event changes; `None`: nothing, it is an old word.
+async fn change(deps: &Deps, event: &Event, user: User, now: Timestamp) -> Result<Option<PlanChange>, FollowError> {
+    let known = user.paid.as_ref();
+    let word = match &event.told {
+        Told::Subscription { paid, .. } => Some(paid.clone()).filter(|paid| paid.supersedes(known)),
+        // A subscription that we have not heard of will tell of itself.
+        Told::Payment { subscription_id, came, .. } => {
+            let known = known.filter(|paid| paid.subscription_id == *subscription_id);
+            known.and_then(|paid| paid.after_payment(*came, event.created))
+        }
+        // The customer is known from now on; what they pay for is told by the subscription's own events.
+        Told::Customer { .. } | Told::Nothing => {
+            return Ok(Some(PlanChange { user: User { rev: user.rev + 1, ..user }, changes: Vec::new() }));
+        }
+    };
+    let Some(word) = word else { return Ok(None) };
+    let cycles = deps.store.cycles_from(&user.id, cycles_needed_from(now)).await?;
+    Ok(Some(billing::follow(word, user, &cycles, now, || deps.random.bytes())?))
+}
+
+/// A moment for whoever came first; never the same as another's.
+async fn pause(deps: &Deps) {
+    let [jitter_millis] = deps.random.bytes::<1>();
+    tokio::time::sleep(Duration::from_millis(1 + u64::from(jitter_millis) / 4)).await;
+}
+
+/// For the log: who an event is about, when nobody of ours is.
+pub(crate) fn whom(event: &Event) -> (Option<&UserId>, Option<&str>) {
+    match &event.told {
+        Told::Customer { user, customer_id } => (Some(user), Some(customer_id)),
+        Told::Subscription { user, paid } => (user.as_ref(), Some(&paid.customer_id)),
+        Told::Payment { customer_id, .. } => (None, Some(customer_id)),
+        Told::Nothing => (None, None),
+    }
+}

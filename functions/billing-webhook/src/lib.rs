@@ -1,0 +1,74 @@
+//! Follows the payment provider: what is paid for is the plan.
+//!
+//! *Trigger:* HTTP, `POST /api/billing/webhook`, by Stripe.
+//! *Reads:* users, cycles, customers, followed events, our keys at the provider. *Writes:* the same but the keys.
+//! *On failure:* 503, nothing is stored, and Stripe sends the event again for three days.
+
+mod event;
+mod follow;
+mod receive;
+
+use aws_config::SdkConfig;
+use axum::Router;
+use axum::routing::post;
+use cloud::vault::Vault;
+use edge::clock::Clock;
+use edge::config::{self, ConfigError, Prices, variables};
+use edge::host::Host;
+use edge::random::Random;
+use edge::routing::with_fallbacks;
+use store::{Store, Tables};
+use utoipa::OpenApi;
+
+/// The addresses that this function answers, as the gateway writes them.
+pub const PATHS: &[&str] = &["/api/billing/webhook"];
+
+/// What the HTTP contract says of [`PATHS`].
+#[derive(OpenApi)]
+#[openapi(paths(receive::receive))]
+pub struct Contract;
+
+/// All that this function works with.
+#[derive(Debug, Clone)]
+pub struct Deps {
+    /// Users, cycles, customers, events.
+    pub store: Store,
+    /// Our keys at the provider.
+    pub vault: Vault,
+    /// What plans are sold for.
+    pub prices: Prices,
+    /// Time.
+    pub clock: Clock,
+    /// Ids.
+    pub random: Random,
+}
+
+/// Why the function could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Variables are missing or wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+}
+
+impl Deps {
+    /// Reads the configuration and builds the clients; no call is made.
+    pub fn new(host: &Host, sdk: &SdkConfig) -> Result<Self, StartError> {
+        let (tables, prefix, prices) = config::read(&host.variables, |variables| {
+            let tables = Tables {
+                users: variables.text(variables::USERS_TABLE),
+                ledger: variables.text(variables::LEDGER_TABLE),
+                sessions: variables.text(variables::SESSIONS_TABLE),
+                ..Tables::default()
+            };
+            (tables, variables.secrets_prefix(), Prices::read(variables))
+        })?;
+        let (clock, random) = (host.clock.clone(), host.random.clone());
+        Ok(Self { store: Store::new(sdk, tables), vault: Vault::open(sdk, prefix), prices, clock, random })
+    }
+}
+
+/// The function's routes.
+pub fn router(deps: Deps) -> Router {
+    with_fallbacks(Router::new().route("/api/billing/webhook", post(receive::receive))).with_state(deps)
+}

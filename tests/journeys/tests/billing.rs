@@ -1,0 +1,303 @@
+//! What the payment provider tells us: believed by its signature alone, followed once, in any order.
+
+use domain::billing::signature::SigningSecret;
+use futures::future::try_join_all;
+use jiff::{SignedDuration, Timestamp};
+use journeys::{Stage, play, play_disturbed};
+use local::{Browser, Reply};
+use serde_json::{Value, json};
+use simulator::stripe::Event;
+use simulator::{PROFESSIONAL_PRICE, STARTER_PRICE, WEBHOOK_SECRET};
+
+type Outcome = anyhow::Result<()>;
+
+const WEBHOOK: &str = "/api/billing/webhook";
+
+fn secret() -> SigningSecret {
+    SigningSecret::parse(WEBHOOK_SECRET.to_owned().into()).expect("the simulator's secret is one")
+}
+
+/// Somebody signed in, and what the provider says of them.
+struct Payer {
+    browser: Browser,
+    user: String,
+    began: Timestamp,
+}
+
+impl Payer {
+    async fn new(stage: &Stage, phone: &str) -> anyhow::Result<Self> {
+        let mut browser = stage.browser();
+        browser.sign_in(phone).await?;
+        let user = browser.get("/api/user").await?.expect(200)?.str("/id")?;
+        let began = browser.service_time(0).await?.parse()?;
+        Ok(Self { browser, user, began })
+    }
+
+    /// An event, `seconds` after the subscription began.
+    fn event(&self, id: &str, kind: &'static str, seconds: i64) -> Event {
+        Event {
+            id: id.to_owned(),
+            kind,
+            created: self.began + SignedDuration::from_secs(seconds),
+            customer: format!("cus_{}", self.user),
+            subscription: format!("sub_{}", self.user),
+            started: self.began,
+            status: "active".to_owned(),
+            price: STARTER_PRICE.to_owned(),
+            user: Some(self.user.clone()),
+        }
+    }
+
+    async fn tell(&self, event: &Event) -> anyhow::Result<Reply> {
+        let body = event.body();
+        let now = self.browser.service_time(0).await?.parse()?;
+        self.browser.deliver(WEBHOOK, &[("stripe-signature", &secret().header(&body, now))], body).await
+    }
+
+    async fn told(&self, event: &Event) -> anyhow::Result<()> {
+        assert_eq!(self.tell(event).await?.expect(200)?.json, json!({ "received": true }));
+        Ok(())
+    }
+
+    async fn plan(&self) -> anyhow::Result<(Value, Value, Value)> {
+        let user = self.browser.get("/api/user").await?.expect(200)?.json;
+        Ok((user["subscription_plan"].clone(), user["subscription_active"].clone(), user["source"].clone()))
+    }
+
+    async fn reasons(&self) -> anyhow::Result<Vec<String>> {
+        let rows = self.browser.history().await?;
+        Ok(rows.iter().rev().map(|row| row["change_reason"].as_str().unwrap_or_default().to_owned()).collect())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subscription_begins_grows_falls_behind_and_ends() -> Outcome {
+    play(async |stage| {
+        let ann = Payer::new(stage, "+61412348001").await?;
+        ann.told(&ann.event("evt_checkout", "checkout.session.completed", 1)).await?;
+        assert_eq!(ann.plan().await?, (Value::Null, json!(false), Value::Null));
+
+        ann.told(&ann.event("evt_created", "customer.subscription.created", 1)).await?;
+        assert_eq!(ann.plan().await?, (json!("starter"), json!(true), json!("subscription")));
+        assert_eq!(ann.browser.quota().await?, [12, 0, 0, 12]);
+
+        let upgraded = Event { price: PROFESSIONAL_PRICE.to_owned(), ..ann.event("evt_upgrade", "customer.subscription.updated", 5) };
+        ann.told(&upgraded).await?;
+        assert_eq!(ann.browser.quota().await?, [52, 0, 0, 52]);
+
+        // A payment that fails is tried again: the plan runs on. One that comes changes nothing either.
+        for (id, kind) in [("evt_failed", "invoice.payment_failed"), ("evt_paid", "invoice.paid")] {
+            ann.told(&ann.event(id, kind, 10)).await?;
+            assert_eq!(ann.plan().await?, (json!("professional"), json!(true), json!("subscription")));
+        }
+
+        let ended = Event {
+            status: "canceled".to_owned(),
+            price: PROFESSIONAL_PRICE.to_owned(),
+            ..ann.event("evt_end", "customer.subscription.deleted", 20)
+        };
+        ann.told(&ended).await?;
+        assert_eq!(ann.plan().await?, (json!("professional"), json!(false), json!("subscription")));
+        assert_eq!(ann.browser.get("/api/quota").await?.expect(409)?.json["code"], "no_active_plan");
+        let reasons = ann.reasons().await?;
+        assert_eq!(reasons[..2], ["plan_started".to_owned(), "plan_changed".to_owned()]);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn any_order_and_any_repetition_ends_the_same() -> Outcome {
+    play(async |stage| {
+        // All orders of four events, each event twice.
+        for (person, order) in orders(4).into_iter().enumerate() {
+            let ann = Payer::new(stage, &format!("+614123490{person:02}")).await?;
+            let id = |name: &str| format!("evt_{name}_{person}");
+            let events = [
+                ann.event(&id("checkout"), "checkout.session.completed", 1),
+                ann.event(&id("created"), "customer.subscription.created", 1),
+                Event { price: PROFESSIONAL_PRICE.to_owned(), ..ann.event(&id("upgrade"), "customer.subscription.updated", 2) },
+                Event { price: PROFESSIONAL_PRICE.to_owned(), ..ann.event(&id("paid"), "invoice.paid", 3) },
+            ];
+            for index in order.iter().chain(&order) {
+                ann.told(&events[*index]).await?;
+            }
+            assert_eq!(ann.browser.quota().await?, [52, 0, 0, 52], "{order:?}");
+            assert_eq!(ann.plan().await?, (json!("professional"), json!(true), json!("subscription")), "{order:?}");
+        }
+        Ok(())
+    })
+    .await
+}
+
+fn orders(of: usize) -> Vec<Vec<usize>> {
+    if of == 0 {
+        return vec![Vec::new()];
+    }
+    let shorter = orders(of - 1).into_iter();
+    shorter.flat_map(|order| (0..=order.len()).map(move |at| [&order[..at], &[of - 1], &order[at..]].concat())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thirty_deliveries_of_one_event_at_once_are_followed_once() -> Outcome {
+    play(async |stage| {
+        let ann = Payer::new(stage, "+61412348003").await?;
+        let created = ann.event("evt_rush", "customer.subscription.created", 1);
+        let replies = try_join_all((0..30).map(|_| ann.tell(&created))).await?;
+        // Who came too close to another is told to come again, as Stripe does.
+        assert!(replies.iter().all(|reply| [200, 503].contains(&reply.status.as_u16())), "{replies:?}");
+        ann.told(&created).await?;
+        assert_eq!(ann.browser.quota().await?, [12, 0, 0, 12]);
+        assert_eq!(ann.reasons().await?, ["plan_started"]);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_answer_of_the_table_and_a_crash_change_nothing_about_it() -> Outcome {
+    play(async |stage| {
+        let ann = Payer::new(stage, "+61412348004").await?;
+        stage.lose_answers("dynamodb.TransactWriteItems", 2);
+        ann.told(&ann.event("evt_lost", "customer.subscription.created", 1)).await?;
+        assert_eq!(ann.browser.quota().await?, [12, 0, 0, 12]);
+        assert_eq!(ann.reasons().await?, ["plan_started"]);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_believed_without_a_signature_of_this_body_and_this_time() -> Outcome {
+    play(async |stage| {
+        let ann = Payer::new(stage, "+61412348005").await?;
+        let body = ann.event("evt_forged", "customer.subscription.created", 1).body();
+        let now: Timestamp = ann.browser.service_time(0).await?.parse()?;
+        let later = |seconds| now + SignedDuration::from_secs(seconds);
+        let good = secret().header(&body, now);
+        let stranger = SigningSecret::parse("whsec_somebody_elses_secret".to_owned().into()).expect("a secret");
+        let compact = serde_json::to_vec(&serde_json::from_slice::<Value>(&body)?)?;
+        let rows: [(&str, Vec<(&str, String)>, Vec<u8>); 9] = [
+            ("none", vec![], body.clone()),
+            ("empty", vec![("stripe-signature", String::new())], body.clone()),
+            ("bad hex", vec![("stripe-signature", format!("t={},v1=zz", now.as_second()))], body.clone()),
+            ("old", vec![("stripe-signature", secret().header(&body, later(-400)))], body.clone()),
+            ("future", vec![("stripe-signature", secret().header(&body, later(400)))], body.clone()),
+            ("only v0", vec![("stripe-signature", good.replace("v1=", "v0="))], body.clone()),
+            ("another's secret", vec![("stripe-signature", stranger.header(&body, now))], body.clone()),
+            ("re-encoded body", vec![("stripe-signature", good.clone())], compact),
+            ("two headers", vec![("stripe-signature", good.clone()), ("stripe-signature", good.clone())], body.clone()),
+        ];
+        for (what, headers, body) in rows {
+            let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            let refused = ann.browser.deliver(WEBHOOK, &headers, body).await?.expect(400)?;
+            assert_eq!(refused.json["code"], "signature_invalid", "{what}");
+        }
+        assert_eq!(ann.plan().await?.0, Value::Null);
+        assert!(ann.reasons().await?.is_empty());
+        ann.browser.deliver(WEBHOOK, &[("stripe-signature", &good)], body).await?.expect(200)?;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_followed_changes_nothing_and_is_told_to_the_operator() -> Outcome {
+    play_disturbed(async |stage| {
+        let ann = Payer::new(stage, "+61412348006").await?;
+        let unknown_price =
+            Event { price: "price_of_another_product".to_owned(), ..ann.event("evt_price", "customer.subscription.created", 1) };
+        let unknown_status = Event { status: "blooming".to_owned(), ..ann.event("evt_status", "customer.subscription.created", 1) };
+        let stranger = Event { user: None, ..ann.event("evt_stranger", "customer.subscription.created", 1) };
+        let unknown_type = ann.event("evt_type", "customer.tax_id.created", 1);
+        for event in [&unknown_price, &unknown_status, &stranger, &unknown_type] {
+            ann.told(event).await?;
+        }
+        assert_eq!(ann.plan().await?.0, Value::Null);
+        assert!(ann.reasons().await?.is_empty());
+        let errors = stage.log().into_iter().filter(|line| line.contains("\"level\":\"ERROR\"")).count();
+        assert_eq!(errors, 3, "all but the type that does not concern us");
+        // None of them is remembered: once the price is known, or the checkout has named the customer, it is followed.
+        ann.told(&ann.event("evt_price", "customer.subscription.created", 1)).await?;
+        assert_eq!(ann.browser.quota().await?, [12, 0, 0, 12]);
+
+        let body = b"{\"id\": 7}".to_vec();
+        let now = ann.browser.service_time(0).await?.parse()?;
+        let refused = ann.browser.deliver(WEBHOOK, &[("stripe-signature", &secret().header(&body, now))], body).await?.expect(400)?;
+        assert_eq!(refused.json["code"], "malformed_request");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_pays_for_less_than_a_certificate_gave_keeps_the_certificates_plan() -> Outcome {
+    play(async |stage| {
+        let ann = Payer::new(stage, "+61412348007").await?;
+        ann.browser.redeem("professional").await?;
+        ann.told(&ann.event("evt_less", "customer.subscription.created", 1)).await?;
+        assert_eq!(ann.browser.quota().await?, [52, 0, 0, 52]);
+        assert_eq!(ann.plan().await?, (json!("professional"), json!(true), json!("gift")));
+        // Its end takes nothing of the certificate's.
+        ann.told(&Event { status: "canceled".to_owned(), ..ann.event("evt_less_end", "customer.subscription.deleted", 9) }).await?;
+        assert_eq!(ann.plan().await?, (json!("professional"), json!(true), json!("gift")));
+        Ok(())
+    })
+    .await
+}
+
+async fn buy_plan(browser: &Browser, plan: &str) -> anyhow::Result<Reply> {
+    browser.post("/api/billing/checkout", Some(&json!({ "plan": plan }))).await
+}
+
+/// A page of the provider's, and a decision on it.
+async fn decide(browser: &Browser, page: &Reply, decision: &str) -> anyhow::Result<Reply> {
+    let address = page.str("/url")?;
+    browser.get(&address).await?.expect(200)?;
+    browser.post_form(&address, &[("decision".to_owned(), decision.to_owned())]).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_is_bought_changed_and_ended_on_the_providers_pages() -> Outcome {
+    play(async |stage| {
+        let ann = Payer::new(stage, "+61412348008").await?;
+        let buy = |plan: &'static str| buy_plan(&ann.browser, plan);
+        assert_eq!(ann.browser.post("/api/billing/portal", None).await?.expect(409)?.json["code"], "state_conflict");
+
+        let left = decide(&ann.browser, &buy("starter").await?.expect(200)?, "leave").await?;
+        assert_eq!(left.status.as_u16(), 303);
+        assert_eq!(ann.plan().await?.0, Value::Null, "whoever goes back has bought nothing");
+
+        decide(&ann.browser, &buy("starter").await?.expect(200)?, "pay").await?.expect(303)?;
+        assert_eq!(ann.browser.quota().await?, [12, 0, 0, 12]);
+        assert_eq!(buy("professional").await?.expect(409)?.json["code"], "state_conflict", "nobody pays twice");
+
+        let portal = || ann.browser.post("/api/billing/portal", None);
+        decide(&ann.browser, &portal().await?.expect(200)?, "professional").await?.expect(303)?;
+        assert_eq!(ann.browser.quota().await?, [52, 0, 0, 52]);
+        decide(&ann.browser, &portal().await?.expect(200)?, "fail").await?.expect(303)?;
+        assert_eq!(ann.plan().await?.1, json!(true), "a payment that is tried again takes nothing");
+        decide(&ann.browser, &portal().await?.expect(200)?, "end").await?.expect(303)?;
+        assert_eq!(ann.plan().await?, (json!("professional"), json!(false), json!("subscription")));
+
+        decide(&ann.browser, &buy("starter").await?.expect(200)?, "pay").await?.expect(303)?;
+        assert_eq!(ann.plan().await?, (json!("starter"), json!(true), json!("subscription")), "who comes back is welcome");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_for_sale_or_is_held_already_is_not_sold() -> Outcome {
+    play(async |stage| {
+        let ann = Payer::new(stage, "+61412348009").await?;
+        let buy = |plan: &'static str| buy_plan(&ann.browser, plan);
+        assert_eq!(buy("galactic").await?.expect(422)?.json["code"], "validation_failed");
+        ann.browser.redeem("starter").await?;
+        assert_eq!(buy("starter").await?.expect(409)?.json["code"], "state_conflict");
+        decide(&ann.browser, &buy("professional").await?.expect(200)?, "pay").await?.expect(303)?;
+        assert_eq!(ann.browser.quota().await?, [52, 0, 0, 52]);
+        Ok(())
+    })
+    .await
+}
