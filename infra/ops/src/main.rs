@@ -29,7 +29,7 @@ const DIFFERENCES: u8 = 3;
 /// Looks at a stack and changes what only an operator may, with the AWS credentials and the Region of the environment.
 ///
 /// Works on a deployed stack, and on `cargo run` of this machine with
-/// AWS_ENDPOINT_URL=http://localhost:3000/_local/aws (see README.md).
+/// `AWS_ENDPOINT_URL=http://localhost:3000/_local/aws` (see README.md).
 #[derive(Debug, Parser)]
 #[command(name = "ops", version)]
 struct Cli {

@@ -148,8 +148,8 @@ async fn an_audit_ends_well_on_right_books_and_names_what_is_wrong_without_mendi
     assert_eq!(output.status.code(), Some(3), "{output:?}");
     let found: Value = serde_json::from_slice(&output.stdout)?;
     let differences = found["differences"].as_array().unwrap();
-    let used = differences.iter().find(|difference| difference["what"].as_str().unwrap().starts_with("used, and the posts"));
-    assert_eq!((&used.unwrap()["ledger"], &used.unwrap()["computed"]), (&json!(1), &json!(0)));
+    let by_posts = differences.iter().find(|difference| difference["what"].as_str().unwrap().starts_with("used, and the posts"));
+    assert_eq!((&by_posts.unwrap()["ledger"], &by_posts.unwrap()["computed"]), (&json!(1), &json!(0)));
     assert!(differences.iter().all(|difference| difference["user_id"] == user.as_str()));
     let table = String::from_utf8(stage.ops(&["audit", "--all"]).await?.stdout)?;
     assert!(table.contains("1 users, 3 differences") && table.contains("COMPUTED"), "{table}");

@@ -20,7 +20,7 @@ use store::{Store, schema};
 
 /// How many, if nobody says.
 pub(crate) const USERS: usize = 100_000;
-/// What one BatchWriteItem takes.
+/// What one `BatchWriteItem` takes.
 const BATCH: usize = 25;
 /// How often memory is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -64,7 +64,9 @@ pub(crate) async fn run(build: &str, users: usize) -> anyhow::Result<()> {
     let (first, last, most) = memory.ended();
     println!("  {:.0} users/s, {runs} runs of four minutes at most", figure(closed) / elapsed.as_secs_f64());
     let mut calls = aws.calls();
-    calls.iter_mut().for_each(|(operation, count)| *count -= before.get(operation).copied().unwrap_or(0));
+    for (operation, count) in &mut calls {
+        *count -= before.get(operation).copied().unwrap_or(0);
+    }
     for (operation, count) in calls.iter().filter(|(_, count)| **count > 0) {
         println!("  {operation}: {:.3} a user", figure(usize::try_from(*count)?) / figure(users));
     }

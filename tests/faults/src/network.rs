@@ -295,7 +295,7 @@ impl Network {
         match call {
             // A lease is a matter of time: for a clock that is five minutes ahead, another's is over.
             "refresh" if twice && !self.injector.clocks_jumped() => {
-                self.injector.violation(format!("S14: two token calls for {account} at once"))
+                self.injector.violation(format!("S14: two token calls for {account} at once"));
             }
             "publish" if twice && !self.twins => self.injector.violation(format!("S12: {about:?} is sent twice at once")),
             _ => {}

@@ -66,7 +66,9 @@ impl Report {
     /// Counts the runs of another report too.
     pub fn extend(&mut self, other: Self) {
         fn sum<K: Ord>(into: &mut BTreeMap<K, usize>, from: BTreeMap<K, usize>) {
-            from.into_iter().for_each(|(key, times)| *into.entry(key).or_default() += times);
+            for (key, times) in from {
+                *into.entry(key).or_default() += times;
+            }
         }
         self.runs += other.runs;
         self.calls += other.calls;

@@ -21,6 +21,7 @@ use domain::people::gift::{GiftCertificate, GiftCode};
 use domain::plan::Plan;
 use domain::platform::PlatformName;
 use edge::clock::Clock;
+use edge::config::Prices;
 use edge::host::Host;
 use edge::lines::Lines;
 use edge::metrics::Metrics;
@@ -31,7 +32,7 @@ use jiff::{SignedDuration, Timestamp};
 use local::aws::{Aws, Reader, Sandbox, ensure_table};
 use local::gateway::{Caller, Gateway, NoAnswer};
 use local::variables::{SECRETS_PREFIX, source, tables};
-use platforms::Platforms;
+use platforms::{Payments, Platforms};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use store::{Store, schema};
@@ -136,8 +137,8 @@ impl World {
         let began = template.began;
         let (true_clock, clock) = clocks(began);
         let of = plan.is_exact().then(|| format!("{seed} {scenario:?}"));
-        let begun = of.is_some() && BEGINNING.with_borrow(|beginning| beginning.as_ref().map(|begun| &begun.of) == of.as_ref());
-        template.sandbox.rewind(if begun { BEGUN } else { SIGNED_UP })?;
+        let keeps = of.is_some() && BEGINNING.with_borrow(|beginning| beginning.as_ref().map(|kept| &kept.of) == of.as_ref());
+        template.sandbox.rewind(if keeps { BEGUN } else { SIGNED_UP })?;
         let aws = template.sandbox.open(&region(), true_clock.clone())?;
         let watch = Arc::new(Mutex::new(Watch::new(plan.is_exact())));
         let injector = Injector::new(plan);
@@ -170,7 +171,7 @@ impl World {
             actors: Cell::new(0),
             morgue: Arc::default(),
         };
-        if begun {
+        if keeps {
             world.begin_again(&dice);
         } else {
             world.begin(scenario).await?;
@@ -221,7 +222,9 @@ impl World {
         let look = move || match reader.items(&posts, "POST#*", "POST#*#*") {
             Ok(rows) => {
                 let wrong = watch.lock().unwrap_or_else(PoisonError::into_inner).look(&rows, clock.now());
-                wrong.into_iter().for_each(|what| injector.violation(what));
+                for what in wrong {
+                    injector.violation(what);
+                }
             }
             Err(error) => injector.violation(format!("the posts cannot be read: {error:#}")),
         };
@@ -362,6 +365,10 @@ impl Functions {
             clock: clock.clone(),
             random: random.clone(),
             allowed_origins: vec![origin()],
+            // Nobody buys here: what the provider tells changes plans by the same way as a certificate.
+            payments: Payments::new(Url::parse(&origin())?)?,
+            prices: Prices::default(),
+            frontend_url: Url::parse(&origin())?,
         };
         let publisher = publisher::Deps {
             store: Store::new(&sdk, tables()),

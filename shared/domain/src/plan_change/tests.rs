@@ -50,7 +50,9 @@ impl World {
         assert_eq!(user.rev, self.user.rev + 1);
         assert!(changes.iter().all(|change| !change.entries.is_empty()), "each change has its row");
         self.user = user;
-        changes.into_iter().for_each(|change| self.store(change));
+        for change in changes {
+            self.store(change);
+        }
         Ok(())
     }
 
@@ -72,14 +74,13 @@ impl World {
     fn approve(&mut self, after: SignedDuration) -> bool {
         let Some(plan) = self.user.subscription.filter(|plan| plan.active) else { return false };
         let span = plan.cycle_at(self.now + after);
-        let cycle = match self.cycles.get(&span.start) {
-            Some(cycle) => cycle.clone(),
-            None => {
-                let fresh = Cycle::open(self.user.id.clone(), span, plan.plan, self.now);
-                let opening = fresh.opening(ChangeReason::CycleOpened, self.cause());
-                self.store(opening);
-                self.cycles[&span.start].clone()
-            }
+        let cycle = if let Some(cycle) = self.cycles.get(&span.start) {
+            cycle.clone()
+        } else {
+            let fresh = Cycle::open(self.user.id.clone(), span, plan.plan, self.now);
+            let opening = fresh.opening(ChangeReason::CycleOpened, self.cause());
+            self.store(opening);
+            self.cycles[&span.start].clone()
         };
         let reserved = cycle.reserve(self.cause());
         reserved.is_ok_and(|change| {

@@ -15,6 +15,7 @@ pub(super) const KEY_LIFE: SignedDuration = SignedDuration::from_hours(1);
 const SHOWN_LATER: SignedDuration = SignedDuration::from_mins(5);
 
 /// What was prepared.
+#[derive(Clone)]
 struct Prepared {
     account: String,
     text: String,
@@ -23,7 +24,7 @@ struct Prepared {
 }
 
 /// Keys and handles.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Kept {
     /// By account and key: the post that was made, and when.
     keys: BTreeMap<(String, String), (String, Timestamp)>,
