@@ -177,20 +177,20 @@ async fn nobody_is_believed_without_a_signature_of_this_body_and_this_time() -> 
         let good = secret().header(&body, now);
         let stranger = SigningSecret::parse("whsec_somebody_elses_secret".to_owned().into()).expect("a secret");
         let compact = serde_json::to_vec(&serde_json::from_slice::<Value>(&body)?)?;
-        let rows: [(&str, Vec<(&str, String)>, Vec<u8>); 9] = [
-            ("none", vec![], body.clone()),
-            ("empty", vec![("stripe-signature", String::new())], body.clone()),
-            ("bad hex", vec![("stripe-signature", format!("t={},v1=zz", now.as_second()))], body.clone()),
-            ("old", vec![("stripe-signature", secret().header(&body, later(-400)))], body.clone()),
-            ("future", vec![("stripe-signature", secret().header(&body, later(400)))], body.clone()),
-            ("only v0", vec![("stripe-signature", good.replace("v1=", "v0="))], body.clone()),
-            ("another's secret", vec![("stripe-signature", stranger.header(&body, now))], body.clone()),
-            ("re-encoded body", vec![("stripe-signature", good.clone())], compact),
-            ("two headers", vec![("stripe-signature", good.clone()), ("stripe-signature", good.clone())], body.clone()),
+        let rows = [
+            ("none", vec![], &body),
+            ("empty", vec![String::new()], &body),
+            ("bad hex", vec![format!("t={},v1=zz", now.as_second())], &body),
+            ("old", vec![secret().header(&body, later(-400))], &body),
+            ("future", vec![secret().header(&body, later(400))], &body),
+            ("only v0", vec![good.replace("v1=", "v0=")], &body),
+            ("another's secret", vec![stranger.header(&body, now)], &body),
+            ("re-encoded body", vec![good.clone()], &compact),
+            ("two headers", vec![good.clone(), good.clone()], &body),
         ];
-        for (what, headers, body) in rows {
-            let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-            let refused = ann.browser.deliver(WEBHOOK, &headers, body).await?.expect(400)?;
+        for (what, signatures, body) in rows {
+            let headers: Vec<_> = signatures.iter().map(|signature| ("stripe-signature", signature.as_str())).collect();
+            let refused = ann.browser.deliver(WEBHOOK, &headers, body.clone()).await?.expect(400)?;
             assert_eq!(refused.json["code"], "signature_invalid", "{what}");
         }
         assert_eq!(ann.plan().await?.0, Value::Null);

@@ -115,6 +115,17 @@ mod tests {
     }
 
     #[test]
+    fn prices_belong_to_plans_and_stand_once() {
+        let read = prices("starter=price_a, professional=price_b,starter=price_c").unwrap();
+        assert_eq!(read[2], (Plan::Starter, "price_c".to_owned()));
+        for bad in
+            ["", "starter", "starter=", "starter=prod_a", "galactic=price_a", "starter=price_a,professional=price_a", "starter=price_a,"]
+        {
+            assert!(prices(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
     fn origins_are_written_as_browsers_write_them() {
         assert_eq!(origins("https://a.example, http://localhost:3000").unwrap(), ["https://a.example", "http://localhost:3000"]);
         for bad in ["", "*", "null", "https://a.example/", "https://A.example", "https://a.example:443", "https://a.example,,"] {
