@@ -3,7 +3,7 @@
 //! Shapes: <https://docs.stripe.com/api/events/object>, and of what an event holds: `subscriptions/object`, `checkout/sessions/object`,
 //! `invoices/object` there. Where API versions differ, all known places are looked at.
 
-use domain::billing::{AsOf, Paid, Standing};
+use domain::billing::{self, AsOf, Paid, Standing};
 use domain::id::UserId;
 use edge::config::Prices;
 use jiff::Timestamp;
@@ -170,9 +170,9 @@ impl Event {
         let object = envelope.data.object;
         let told = match envelope.kind.as_str() {
             "checkout.session.completed" => checkout(read(object)?)?,
-            "customer.subscription.created" | "customer.subscription.updated" | "customer.subscription.deleted" => {
-                subscription(read(object)?, &id, created, prices)?
-            }
+            "customer.subscription.created" => subscription(read(object)?, (&id, created, billing::Told::Created), prices)?,
+            "customer.subscription.updated" => subscription(read(object)?, (&id, created, billing::Told::Updated), prices)?,
+            "customer.subscription.deleted" => subscription(read(object)?, (&id, created, billing::Told::Deleted), prices)?,
             "invoice.paid" => payment(read(object)?, true)?,
             "invoice.payment_failed" => payment(read(object)?, false)?,
             _ => Told::Nothing,
@@ -194,11 +194,15 @@ fn checkout(session: CheckoutSession) -> Result<Told, OddEvent> {
     }
 }
 
-fn subscription(subscription: Subscription, event_id: &str, created: Timestamp, prices: &Prices) -> Result<Told, OddEvent> {
+fn subscription(
+    subscription: Subscription,
+    (event_id, at, told): (&str, Timestamp, billing::Told),
+    prices: &Prices,
+) -> Result<Told, OddEvent> {
     let standing = Standing::from_status(&subscription.status).ok_or(OddEvent::UnknownStatus)?;
     let plan = subscription.items.data.iter().find_map(|line| prices.plan_of(&line.price.id)).ok_or(OddEvent::UnknownPrice)?;
     let user = subscription.metadata.user_id.and_then(|id| UserId::parse(&id).ok());
-    let as_of = AsOf { at: created, ended: standing == Standing::Ended, event_id: event_id.to_owned() };
+    let as_of = AsOf { at, told, event_id: event_id.to_owned() };
     let paid = Paid {
         customer_id: fit(subscription.customer.into_id())?,
         subscription_id: fit(subscription.id)?,

@@ -51,7 +51,11 @@ pub(crate) async fn follow(deps: &Deps, event: &Event) -> Result<Outcome, Follow
         Told::Payment { customer_id, .. } => (None, customer_id),
     };
     let known = deps.store.user_of_customer(customer_id).await?;
-    let Some(user_id) = known.or(said) else { return Ok(Outcome::Stranger) };
+    let Some(user_id) = known.or(said) else {
+        // A payment may be told before the subscription that it is for, which will tell how it stands.
+        let early = matches!(event.told, Told::Payment { .. });
+        return Ok(if early { Outcome::Nothing } else { Outcome::Stranger });
+    };
     for _ in 0..ROUNDS_MAX {
         let now = deps.clock.now();
         let Some(user) = deps.store.user(&user_id).await? else { return Ok(Outcome::Stranger) };

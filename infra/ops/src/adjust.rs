@@ -27,7 +27,7 @@ pub(crate) struct Options {
     /// Why, in words that the user may read: it stands in their history.
     #[arg(long, value_parser = reason)]
     reason: String,
-    /// When the cycle begins, as `users show` tells it; without it, the one that runs now.
+    /// When the cycle begins, as `users show` tells it; without it, the one that grants posts now.
     #[arg(long)]
     cycle: Option<Timestamp>,
 }
@@ -58,11 +58,18 @@ pub(crate) async fn run(ops: &Ops, options: Options) -> anyhow::Result<Shown> {
 
 async fn cycle(ops: &Ops, options: &Options, now: Timestamp) -> anyhow::Result<Cycle> {
     let cycles = ops.store.cycles_from(&options.user, Timestamp::UNIX_EPOCH).await.context("reading the cycles")?;
-    let meant = |cycle: &Cycle| match options.cycle {
+    // Where posts were written ahead under a plan that has lapsed, such a cycle may stand beside the one that grants posts.
+    let meant = |cycle: &&Cycle| match options.cycle {
         Some(start) => cycle.span.start == start,
-        None => cycle.span.start <= now && now < cycle.span.end,
+        None => cycle.span.start <= now && now < cycle.span.end && cycle.granted() > 0,
     };
-    cycles.into_iter().find(meant).context("the user has no such cycle; `ops users show` lists those that there are")
+    let cycle = cycles.iter().find(meant).context("the user has no such cycle; `ops users show` lists those that there are")?;
+    let at_once = |other: &&Cycle| other.span != cycle.span && other.span.start < cycle.span.end && cycle.span.start < other.span.end;
+    let other = cycles.iter().filter(|other| other.granted() > 0).find(at_once);
+    match other {
+        Some(other) if cycle.granted() == 0 => bail!("the plan of that cycle has lapsed; adjust the one of {}", other.span.start),
+        _ => Ok(cycle.clone()),
+    }
 }
 
 fn change(ops: &Ops, options: &Options, cycle: &Cycle, now: Timestamp) -> anyhow::Result<LedgerChange> {

@@ -48,14 +48,25 @@ impl Standing {
     }
 }
 
-/// Which of two words on one subscription is the newer: by the provider's clock, which counts whole seconds; within one, an end comes
-/// last, and otherwise the event's id decides, so that every order of arrival ends the same.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// What an event told of a subscription, in the order of its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Told {
+    /// It is there.
+    Created,
+    /// It is other than it was.
+    Updated,
+    /// It is over.
+    Deleted,
+}
+
+/// Which word on a subscription is the newest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AsOf {
-    /// When the event was made.
+    /// When the event was made, by the provider's clock, which counts whole seconds.
     pub at: Timestamp,
-    /// Whether it told of an end.
-    pub ended: bool,
+    /// What it told.
+    pub told: Told,
     /// The event.
     pub event_id: String,
 }
@@ -83,7 +94,10 @@ impl Paid {
     pub fn supersedes(&self, known: Option<&Self>) -> bool {
         let Some(known) = known else { return true };
         if self.subscription_id == known.subscription_id {
-            return self.as_of > known.as_of;
+            // Within one second a subscription is created, then changed, then over; it begins to wait for its payment, and then has it.
+            // What is the same in all of that counts as it arrives: nothing else tells which came first.
+            let age = |paid: &Self| (paid.as_of.at, paid.as_of.told, paid.standing != Standing::Pending);
+            return self.as_of.event_id != known.as_of.event_id && age(self) >= age(known);
         }
         let rank = |paid: &Self| (paid.standing.gives_plan(), paid.started_at, paid.subscription_id.clone());
         rank(self) > rank(known)
@@ -110,7 +124,8 @@ mod tests {
 
     fn word(subscription: &str, started: i64, at: i64, standing: Standing, plan: Plan, event: &str) -> Paid {
         let time = |second| Timestamp::from_second(second).unwrap();
-        let as_of = AsOf { at: time(at), ended: standing == Standing::Ended, event_id: event.to_owned() };
+        let told = if standing == Standing::Ended { Told::Deleted } else { Told::Updated };
+        let as_of = AsOf { at: time(at), told, event_id: event.to_owned() };
         let (customer_id, subscription_id) = ("cus_1".to_owned(), subscription.to_owned());
         Paid { customer_id, subscription_id, plan, standing, started_at: time(started), as_of }
     }

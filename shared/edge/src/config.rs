@@ -192,13 +192,14 @@ mod tests {
     }
 
     /// Reads everything that can be read.
-    fn read_all(variables: &mut Variables<'_>) -> (Vec<String>, Web, Queue, Schedules, Platforms, Level, PhoneCodes) {
+    fn read_all(variables: &mut Variables<'_>) -> (Vec<String>, Web, Queue, Schedules, Platforms, Level, PhoneCodes, Billing) {
         let tables = [variables::USERS_TABLE, variables::POSTS_TABLE, variables::LEDGER_TABLE, variables::SESSIONS_TABLE];
         let mut names = tables.map(|table| variables.text(table)).to_vec();
         names.push(variables.secrets_prefix());
         let (web, queue) = (Web::read(variables), Queue::read(variables));
         let (schedules, platforms) = (Schedules::read(variables), Platforms::read(variables));
-        (names, web, queue, schedules, platforms, variables.log_level(), PhoneCodes::read(variables))
+        let billing = Billing::read(variables);
+        (names, web, queue, schedules, platforms, variables.log_level(), PhoneCodes::read(variables), billing)
     }
 
     #[test]
@@ -265,7 +266,7 @@ mod tests {
             ("SCHEDULE_DLQ_ARN", "arn:aws:sqs:eu-west-1:1:d"),
             ("PLATFORMS", "x"),
         ];
-        let (_, web, _, _, platforms, level, codes) = read(&source(&required), read_all).unwrap();
+        let (_, web, _, _, platforms, level, codes, _) = read(&source(&required), read_all).unwrap();
         assert_eq!(web.allowed_origins, ["https://app.example.com"]);
         assert_eq!(platforms.configured, [PlatformName::X]);
         assert_eq!(platforms.addresses.facebook_version, "v26.0");

@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::error::Category;
 use utoipa::ToSchema;
@@ -87,7 +87,7 @@ impl<S: Sync> FromRequest<S> for Empty {
 /// Reads one JSON value: 400 `malformed_json` for what is not JSON and for unknown or duplicate keys, 422
 /// `validation_failed` for values that `T` does not take.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice::<Object<T>>(bytes).map(|object| object.0).map_err(|error| refused(&error))
+    serde_json::from_slice::<Object<T>>(bytes).map(|object| object.0).map_err(|error| refused(&error, bytes))
 }
 
 /// A value that is written as a JSON object. serde also reads a struct from an array, by position: a body that nobody means.
@@ -114,12 +114,18 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
     }
 }
 
-fn refused(error: &serde_json::Error) -> Problem {
+fn refused(error: &serde_json::Error, body: &[u8]) -> Problem {
     let place = format!("line {}, column {}", error.line(), error.column());
     // serde has no kind for these two, only its own wording; the input comes after it.
     let text = error.to_string();
     let wrong_key = text.starts_with("unknown field") || text.starts_with("duplicate field");
-    match error.classify() {
+    // A name of a list of names that is a number is told as a fault of the syntax, and is none.
+    let is_json = || serde_json::from_slice::<IgnoredAny>(body).is_ok();
+    let kind = match error.classify() {
+        Category::Syntax if is_json() => Category::Data,
+        kind => kind,
+    };
+    match kind {
         Category::Data if !wrong_key => {
             Problem::new(ProblemCode::ValidationFailed).with_detail(format!("A value is missing or of the wrong kind at {place}."))
         }

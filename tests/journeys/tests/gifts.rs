@@ -242,7 +242,7 @@ async fn a_cycle_that_the_job_opens_beside_an_upgrade_holds_what_the_new_plan_ho
             held.let_go();
             upgraded?.expect(200)
         };
-        tokio::try_join!(ann.advance(120), overtaking)?;
+        tokio::try_join!(ann.advance(3_700), overtaking)?;
         stage.heal();
         assert_eq!(ann.quota().await?, [52, 0, 0, 52]);
         Ok(())

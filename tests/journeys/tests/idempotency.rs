@@ -147,12 +147,15 @@ async fn an_answer_that_no_item_holds_comes_back_whole() -> Outcome {
     .await
 }
 
+/// No call of a frontend: what the payment provider sends has an identity of its own.
+const PROVIDERS: &str = "/api/billing/webhook";
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_post_of_every_function_reads_the_key() -> Outcome {
     play(async |stage| {
         let ann = stage.person("+61412345658", "starter", "ann").await?;
         let mut honoured = 0;
-        for path in local::paths().filter(|path| path.starts_with('/')) {
+        for path in local::paths().filter(|path| path.starts_with('/') && *path != PROVIDERS) {
             let path = path.replace("{id}", "01J00000000000000000000000").replace("{platform}", "x");
             let reply = keyed(&ann.browser, &path, "two words", &json!({})).await?;
             match reply.status.as_u16() {

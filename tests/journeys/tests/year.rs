@@ -132,7 +132,8 @@ impl World {
             platform: PlatformName::X,
             content_hash: content.hash(),
             due_at,
-            latest_at: due_at + SignedDuration::from_hours(3),
+            // Everybody is looked after once in a while: late is better than never here.
+            latest_at: due_at + SignedDuration::from_hours(30 * 24),
             time_zone: None,
         };
         let post = Post::draft(draft, now);
@@ -209,7 +210,8 @@ impl World {
     async fn adjust(&mut self) -> anyhow::Result<()> {
         let (id, now) = (self.somebody()?, self.now());
         let cycles = self.store.cycles_from(&id, cycles_needed_from(now)).await?;
-        let Some(cycle) = cycles.first() else { return Ok(()) };
+        // As `ops adjust` does: a cycle whose plan has lapsed before it began is left alone.
+        let Some(cycle) = cycles.iter().find(|cycle| cycle.granted() > 0) else { return Ok(()) };
         let cause = self.cause(None);
         let change = match self.dice.roll(2) {
             0 => cycle.grow(3, cycle.plan, ChangeReason::Adjustment, cause).expect("far from the most"),

@@ -39,7 +39,7 @@ pub static ALL: LazyLock<Vec<Operation>> = LazyLock::new(|| {
 });
 
 /// What parameters and fields say that names nothing of anybody's.
-const PLAIN: [&str; 21] = [
+const PLAIN: [&str; 22] = [
     "ai_recommendation",
     "code",
     "content",
@@ -50,6 +50,7 @@ const PLAIN: [&str; 21] = [
     "limit",
     "outcome",
     "phone",
+    "plan",
     "platform",
     "return_to",
     "scheduled_for",
@@ -77,7 +78,9 @@ const NAMING: [(&str, &[&str]); 5] = [
 const DRAFT: &str = r#"{"content":"Hello","targets":[{"connection_id":"{x}"}],"scheduled_for":"{due}"}"#;
 
 /// What each call with a body takes.
-const BODIES: [(&str, &str); 7] = [
+const BODIES: [(&str, &str); 9] = [
+    ("POST /api/billing/checkout", r#"{"plan":"professional"}"#),
+    ("POST /api/billing/webhook", "{}"),
     ("POST /api/connections/choices/{id}", r#"{"account_ids":["100000000000001"]}"#),
     ("POST /api/posts", DRAFT),
     ("PATCH /api/posts/{id}", r#"{"content":"Edited"}"#),

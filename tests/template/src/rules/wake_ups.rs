@@ -9,7 +9,8 @@ use crate::{Product, Template};
 const TIME_OUTS_HIDDEN: u64 = 6;
 
 /// The functions that nothing starts but the clock.
-const ON_A_SCHEDULE: [&str; 2] = ["quota-reset", "sweeper"];
+const ON_A_SCHEDULE: [(&str, &str); 3] =
+    [("quota-reset", "rate(1 hour)"), ("quota-reset", "cron(23 3 * * ? *)"), ("sweeper", "rate(1 minute)")];
 
 /// The mappings, each with its function and its queue.
 fn mappings(template: &Template) -> impl Iterator<Item = (&str, &Value, Option<&Value>, Option<&Value>)> {
@@ -92,13 +93,15 @@ pub(super) fn schedules_are_safe(template: &Template, _: &Product) -> Vec<String
             faults.push(format!("{name} would be tried for a day"));
         }
     }
-    for (binary, function, _) in template.functions().filter(|(binary, _, _)| ON_A_SCHEDULE.contains(binary)) {
+    for (binary, at) in ON_A_SCHEDULE {
+        let function = template.functions().find(|(of, _, _)| *of == binary).map(|(_, function, _)| function);
         let runs = template.of_type("AWS::Scheduler::Schedule").any(|(_, schedule)| {
             let properties = &schedule["Properties"];
-            target_of(&properties["Target"]["Arn"]) == Some(function) && properties["State"] != "DISABLED"
+            let starts = target_of(&properties["Target"]["Arn"]) == function && properties["ScheduleExpression"] == at;
+            function.is_some() && starts && properties["State"] != "DISABLED"
         });
         if !runs {
-            faults.push(format!("no schedule starts {binary}"));
+            faults.push(format!("no schedule starts {binary} at {at}"));
         }
     }
     faults
