@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::error::Category;
 use utoipa::ToSchema;
@@ -120,7 +120,7 @@ fn refused(error: &serde_json::Error, body: &[u8]) -> Problem {
     let text = error.to_string();
     let wrong_key = text.starts_with("unknown field") || text.starts_with("duplicate field");
     // A name of a list of names that is a number is told as a fault of the syntax, and is none.
-    let is_json = || serde_json::from_slice::<IgnoredAny>(body).is_ok();
+    let is_json = || serde_json::from_slice::<serde_json::Value>(body).is_ok();
     let kind = match error.classify() {
         Category::Syntax if is_json() => Category::Data,
         kind => kind,
