@@ -125,7 +125,7 @@ impl Store {
         Ok(item.map(Into::into))
     }
 
-    /// Those of a user's connections that have one of these ids, at most [`BATCH_MAX`], in no order; strongly consistent.
+    /// Those of a user's connections that have one of these ids, at most 100, in no order; strongly consistent.
     pub async fn connections_named(&self, user: &UserId, ids: &[ConnectionId]) -> Result<Vec<Connection>, StoreError> {
         let distinct: BTreeSet<&ConnectionId> = ids.iter().take(BATCH_MAX).collect();
         if distinct.is_empty() {
