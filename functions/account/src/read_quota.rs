@@ -27,9 +27,7 @@ pub(crate) struct HistoryJson {
     new_total: u32,
     previous_remaining: u32,
     new_remaining: u32,
-    /// An operator's words; only where an operator changed something.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(required = false)]
+    /// An operator's words; null where no operator changed something.
     note: Option<String>,
 }
 
