@@ -168,7 +168,7 @@ async fn provide_secrets(aws: &Aws, host: &Host) -> anyhow::Result<HashKey> {
         aws.set_secret(&format!("{SECRETS_PREFIX}/platform/{platform}"), &SecretString::from(credentials.to_string()))?;
     }
     let billing = serde_json::json!({ "api_key": simulator::BILLING_API_KEY, "webhook_secrets": [simulator::WEBHOOK_SECRET] });
-    aws.set_secret(&format!("{SECRETS_PREFIX}/billing"), &SecretString::from(billing.to_string()))?;
+    aws.set_secret(&format!("{SECRETS_PREFIX}/billing/stripe"), &SecretString::from(billing.to_string()))?;
     let vault = Vault::open(&aws.sdk_config(), SECRETS_PREFIX);
     let key = if let Ok(key) = vault.hash_key().await {
         key

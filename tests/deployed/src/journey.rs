@@ -301,7 +301,7 @@ pub(crate) async fn log_out(world: &World) -> anyhow::Result<()> {
 
 /// A webhook before there are any keys: 503, so that the provider sends it again, and a log that names the secret. Then the keys.
 pub(crate) async fn no_billing_keys(world: &mut World) -> anyhow::Result<()> {
-    let name = format!("postledger/{}/billing", crate::stack::STAGE);
+    let name = format!("postledger/{}/billing/stripe", crate::stack::STAGE);
     let refused = world.browser.deliver("/api/billing/webhook", &[("stripe-signature", "t=1,v1=00")], b"{}".to_vec()).await?.expect(503)?;
     ensure!(refused.json["code"] == "unavailable", "expected unavailable, saw {}", refused.text);
     let mut new = Vec::new();

@@ -52,7 +52,7 @@ impl Vault {
         if let Some((keys, _)) = cached {
             return Ok(keys);
         }
-        let name = format!("{}/billing", self.prefix);
+        let name = format!("{}/billing/stripe", self.prefix);
         let value = self.current(&name).await?;
         let (api_key, webhook_secrets) = sealed::billing_from_json(&value).ok_or_else(|| malformed(&name))?;
         let keys = BillingKeys { api_key, webhook_secrets };
