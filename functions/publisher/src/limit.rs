@@ -7,7 +7,7 @@ use domain::platform::PlatformName;
 use domain::post::{Conclusion, Post};
 use edge::problem::chain;
 use jiff::Timestamp;
-use store::{ConnectionWrite, StoreError};
+use store::{Commit, ConnectionWrite, StoreError};
 
 use crate::step::Progress;
 use crate::{Deps, StepError, settle};
@@ -56,8 +56,9 @@ impl Limit {
 pub(crate) async fn put_off(deps: &Deps, post: Post, limit: Limit) -> Result<Progress, StepError> {
     let now = deps.clock.now();
     let transition = post.defer(limit.code(), limit.until, now)?;
-    settle::store(deps, &transition, "put off: a limit of the platform stands").await?;
-    settle::wake_later(deps, &transition.post).await;
+    if matches!(settle::store(deps, &transition, "put off: a limit of the platform stands").await?, Commit::Done) {
+        settle::wake_later(deps, &transition.post).await;
+    }
     Ok(Progress::Rest)
 }
 

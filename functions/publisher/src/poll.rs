@@ -1,5 +1,6 @@
 //! Asking after a post that the platform has accepted and not shown yet. It only reads, so nothing is claimed: of two that ask, one writes.
 
+use domain::connection::{Connection, Health};
 use domain::post::{Post, Progress as Shown};
 use edge::problem::chain;
 use jiff::{SignedDuration, Timestamp};
@@ -17,25 +18,28 @@ const WAIT_MAX: SignedDuration = SignedDuration::from_mins(10);
 
 /// One look at the handle.
 pub(crate) async fn poll(deps: &Deps, post: Post) -> Result<Progress, StepError> {
-    let shown = look(deps, &post).await.unwrap_or_else(|error| {
+    let seen = look(deps, &post).await.unwrap_or_else(|error| {
         tracing::error!(post_id = %post.id, error = chain(&error), "an accepted post could not be asked after");
-        None
+        Seen::NotAsked
     });
     let now = deps.clock.now();
-    let (shown, note) = match shown {
-        Some(HandleState::Live { post_id, url }) => (Shown::Live { platform_post_id: post_id, url }, "the platform shows it"),
-        Some(HandleState::Gone { code }) => (Shown::Refused(code), "the platform refused it after all"),
-        Some(HandleState::InProgress | HandleState::Ready) => (Shown::NotYet { poll_at: next(&post, now) }, "not live yet"),
-        None => (Shown::NotYet { poll_at: next(&post, now) }, "the platform could not be asked"),
+    let (shown, note) = match seen {
+        Seen::Says(HandleState::Live { post_id, url }) => (Shown::Live { platform_post_id: post_id, url }, "the platform shows it"),
+        Seen::Says(HandleState::Gone { code }) => (Shown::Refused(code), "the platform refused it after all"),
+        Seen::Says(HandleState::InProgress | HandleState::Ready) => (Shown::NotYet { poll_at: next(&post, now) }, "not live yet"),
+        Seen::NotAsked => (Shown::NotYet { poll_at: next(&post, now) }, "the platform could not be asked"),
+        Seen::Nevermore => (Shown::Unreachable, "its account is disconnected: nobody can ask the platform any more"),
     };
     let transition = post.clone().conclude_poll(shown, now)?;
-    if matches!(settle::store(deps, &transition, note).await?, Commit::AlreadyBound) {
+    match settle::store(deps, &transition, note).await? {
+        Commit::Done => settle::wake_later(deps, &transition.post).await,
         // What it is said to have become is another post of ours: a person must look, after as many polls as any other.
-        let transition = post.clone().conclude_poll(Shown::NotYet { poll_at: next(&post, now) }, now)?;
-        settle::store(deps, &transition, "what the platform shows is another post").await?;
-        return Ok(Progress::Rest);
+        Commit::AlreadyBound => {
+            let transition = post.clone().conclude_poll(Shown::NotYet { poll_at: next(&post, now) }, now)?;
+            settle::store(deps, &transition, "what the platform shows is another post").await?;
+        }
+        Commit::PostMoved(_) | Commit::LedgerMoved => {}
     }
-    settle::wake_later(deps, &transition.post).await;
     Ok(Progress::Rest)
 }
 
@@ -47,23 +51,45 @@ fn next(post: &Post, now: Timestamp) -> Timestamp {
     now + (WAIT * i32::try_from(1 + polls / 6).unwrap_or(1)).min(WAIT_MAX)
 }
 
-/// What the platform says; `None`: it could not be asked.
-async fn look(deps: &Deps, post: &Post) -> Result<Option<HandleState>, StepError> {
+/// What came of a look.
+enum Seen {
+    /// The platform's word.
+    Says(HandleState),
+    /// It could not be asked.
+    NotAsked,
+    /// Nobody can ask it any more.
+    Nevermore,
+}
+
+async fn look(deps: &Deps, post: &Post) -> Result<Seen, StepError> {
     let (Some(connection), Some(handle)) = (deps.store.connection(&post.user_id, &post.connection_id).await?, post.handle()) else {
-        return Ok(None);
+        return Ok(Seen::Nevermore);
     };
+    if connection.health == Health::Disconnecting {
+        return last_look(deps, post, &connection, handle).await;
+    }
     let mut refused = None;
     // A token that ends meanwhile is renewed, and the handle asked after again: the post itself is never sent anew.
     for _ in 0..2 {
         let Usable::Ready(connection, tokens) = tokens::usable(deps, connection.clone(), refused.as_deref()).await? else {
-            return Ok(None);
+            return Ok(Seen::NotAsked);
         };
         let account = Account { id: &connection.platform_user_id, username: &connection.username, tokens: &tokens };
         match deps.platforms.get(post.platform).look_up(account, handle).await {
-            Ok(state) => return Ok(Some(state)),
+            Ok(state) => return Ok(Seen::Says(state)),
             Err(ReadError::TokenRefused) => refused = Some(connection.secret_version.clone()),
-            Err(ReadError::Limited { .. } | ReadError::Unavailable { .. }) => return Ok(None),
+            Err(ReadError::Limited { .. } | ReadError::Unavailable { .. }) => return Ok(Seen::NotAsked),
         }
     }
-    Ok(None)
+    Ok(Seen::NotAsked)
+}
+
+/// A disconnect waits for this look: it renews nothing, and there is no other after it.
+async fn last_look(deps: &Deps, post: &Post, connection: &Connection, handle: &str) -> Result<Seen, StepError> {
+    let Some(tokens) = tokens::live(deps, connection).await? else { return Ok(Seen::Nevermore) };
+    let account = Account { id: &connection.platform_user_id, username: &connection.username, tokens: &tokens };
+    Ok(match deps.platforms.get(post.platform).look_up(account, handle).await {
+        Ok(state @ (HandleState::Live { .. } | HandleState::Gone { .. })) => Seen::Says(state),
+        Ok(HandleState::InProgress | HandleState::Ready) | Err(_) => Seen::Nevermore,
+    })
 }

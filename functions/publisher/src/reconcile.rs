@@ -5,9 +5,10 @@ use std::cmp::Ordering;
 
 use domain::connection::{Connection, Health};
 use domain::content::Content;
+use domain::failure::FailureCode;
 use domain::id::AttemptId;
 use domain::ledger::Actor;
-use domain::post::{Answer, CLOCK_SKEW, Event, Evidence, FUNCTION_TIMEOUT, Intent, Learned, PLATFORM_LAG, Post, SETTLE_WAIT, Status};
+use domain::post::{Answer, Event, Evidence, FUNCTION_TIMEOUT, Intent, Learned, PLATFORM_LAG, Post, SETTLE_WAIT, Status};
 use domain::timing::LATEST_MAX;
 use domain::token::TokenSet;
 use edge::deadline::Deadline;
@@ -22,6 +23,10 @@ use crate::{Deps, StepError, publish, send, settle};
 
 /// A platform's clock may differ from ours by this much.
 const PLATFORM_SKEW: SignedDuration = SignedDuration::from_secs(60);
+
+/// How far apart the clocks of the function that sent first and of this one may be for a key to be trusted: one that repeats a forgotten
+/// key posts twice, so more is allowed for than anywhere else.
+const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(10);
 
 /// One look for the post, in the way of its platform's class.
 pub(crate) async fn search(deps: &Deps, deadline: Deadline, post: Post, content: Content) -> Result<Progress, StepError> {
@@ -40,16 +45,15 @@ pub(crate) async fn search(deps: &Deps, deadline: Deadline, post: Post, content:
         Evidence::Unreadable
     });
     let transition = post.clone().conclude_search(evidence, Answer::default(), deps.clock.now())?;
-    let transition = match settle::store(deps, &transition, settle::note(&transition)).await? {
-        // Somebody bound the same post a moment ago: look again without it.
+    match settle::store(deps, &transition, settle::note(&transition)).await? {
+        Commit::Done => settle::wake_later(deps, &transition.post).await,
+        // Somebody bound the same post a moment ago: the sweeper has it looked at again without that one.
         Commit::AlreadyBound => {
             let transition = post.conclude_search(Evidence::Unreadable, Answer::default(), deps.clock.now())?;
             settle::store(deps, &transition, settle::note(&transition)).await?;
-            transition
         }
-        _ => transition,
-    };
-    settle::wake_later(deps, &transition.post).await;
+        Commit::PostMoved(_) | Commit::LedgerMoved => {}
+    }
     Ok(Progress::Rest)
 }
 
@@ -75,7 +79,9 @@ async fn evidence(deps: &Deps, deadline: Deadline, post: &mut Post, content: &Co
             Usable::Dead | Usable::Gone => return Ok(Evidence::Unreachable),
         };
         let looked = match class {
-            Reconcile::Key if is_young(deps, post) => repeated(deps, deadline, post, content, (&connection, &tokens), Repeat::Key).await?,
+            Reconcile::Key if is_young(deps, post) && !is_too_late(deps, post) => {
+                repeated(deps, deadline, post, content, (&connection, &tokens), Repeat::Key).await?
+            }
             Reconcile::Handle => by_handle(deps, deadline, post, content, (&connection, &tokens)).await?,
             _ => listed(deps, post, content, (&connection, &tokens)).await?,
         };
@@ -89,8 +95,17 @@ async fn evidence(deps: &Deps, deadline: Deadline, post: &mut Post, content: &Co
 
 /// Whether the platform surely still knows the key when a repeat of the send arrives, however slow this function and the platform are.
 fn is_young(deps: &Deps, post: &Post) -> bool {
+    #[cfg(feature = "planted")]
+    if domain::planted::is(domain::planted::Bug::ResendWithAnOldKey) {
+        return true;
+    }
     let life = deps.platforms.get(post.platform).key_life();
-    post.in_doubt().is_some_and(|intent| deps.clock.now() + FUNCTION_TIMEOUT + PLATFORM_LAG + CLOCK_SKEW < intent.first_at + life)
+    post.in_doubt().is_some_and(|intent| deps.clock.now() + FUNCTION_TIMEOUT + PLATFORM_LAG + CLOCKS_APART < intent.first_at + life)
+}
+
+/// Whether its owner would rather not see it any more: a repeat may be what publishes it first.
+fn is_too_late(deps: &Deps, post: &Post) -> bool {
+    deps.clock.now() > post.latest_at
 }
 
 /// What a repeat rests on.
@@ -145,6 +160,7 @@ async fn by_handle(
     (connection, tokens): (&Connection, &TokenSet),
 ) -> Result<Option<Evidence>, StepError> {
     match looked_up(deps, post, connection, tokens).await {
+        Ok(HandleState::Ready) if is_too_late(deps, post) => Ok(Some(Evidence::NotThere(FailureCode::TooLate))),
         Ok(HandleState::Ready) => repeated(deps, deadline, post, content, (connection, tokens), Repeat::Ready).await,
         Ok(state) => Ok(Some(said(deps, post, state))),
         Err(ReadError::TokenRefused) => Ok(None),

@@ -1,7 +1,7 @@
 //! From a wake-up to the step that the post's state calls for.
 
 use domain::ledger::Actor;
-use domain::post::{Event, Post, Status, Step};
+use domain::post::{Event, Post, State, Status, Step};
 use domain::wake_up::WakeUp;
 use edge::deadline::Deadline;
 use edge::problem::chain;
@@ -55,8 +55,11 @@ async fn step(deps: &Deps, wake_up: &WakeUp, deadline: Deadline) -> Result<Progr
             }
             Ok(Progress::Rest)
         }
+        // Whoever has put it off has arranged its next wake-up; the first one is the schedule's, whose clock may be ahead of ours.
         Step::WaitUntil(_) => {
-            settle::wake_later(deps, &post).await;
+            if matches!(post.state, State::Scheduled { next_attempt_at: None, .. }) {
+                settle::wake_later(deps, &post).await;
+            }
             Ok(Progress::Rest)
         }
         Step::Miss => miss(deps, post).await,

@@ -69,6 +69,8 @@ pub enum Progress {
     },
     /// It will not be: the platform refused it after all.
     Refused(FailureCode),
+    /// It cannot be asked after any more: a person must look.
+    Unreachable,
     /// Not yet; ask again at the given time.
     NotYet {
         /// When.
@@ -100,12 +102,12 @@ impl Post {
                 (self.moved(state, now), LedgerEffect::Settle)
             }
             Progress::Refused(code) => (self.noted(code, now).moved(State::Failed { code }, now), LedgerEffect::Release),
-            Progress::NotYet { .. } if polls + 1 >= POLLS_MAX => {
+            Progress::NotYet { poll_at } if polls + 1 < POLLS_MAX => {
+                (self.moved(State::Processing { handle, since, poll_at, polls: polls + 1 }, now), LedgerEffect::Keep)
+            }
+            Progress::NotYet { .. } | Progress::Unreachable => {
                 let intent = Intent { first_at: since, last_at: since };
                 (self.noted(FailureCode::NotConfirmed, now).moved(State::NeedsReview { intent }, now), LedgerEffect::Keep)
-            }
-            Progress::NotYet { poll_at } => {
-                (self.moved(State::Processing { handle, since, poll_at, polls: polls + 1 }, now), LedgerEffect::Keep)
             }
         };
         Ok(Transition { from: Status::Processing, post, attempt: None, ledger })

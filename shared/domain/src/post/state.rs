@@ -298,10 +298,9 @@ impl Post {
             State::Scheduled { armed: true, next_attempt_at, .. } => Some(next_attempt_at.unwrap_or(self.due_at) + super::WAKE_GRACE),
             State::Held { .. } => Some(self.latest_at + super::WAKE_GRACE),
             State::Publishing { attempt, .. } => Some(attempt.lease_until),
-            State::Processing { poll_at, .. } => Some(*poll_at),
-            State::Unknown { search_at, attempt, .. } => {
-                Some(attempt.as_ref().map_or(*search_at, |attempt| attempt.lease_until.max(*search_at)))
-            }
+            State::Processing { poll_at, .. } => Some(*poll_at + super::WAKE_GRACE),
+            State::Unknown { search_at, attempt: None, .. } => Some(*search_at + super::WAKE_GRACE),
+            State::Unknown { search_at, attempt: Some(attempt), .. } => Some(attempt.lease_until.max(*search_at)),
             State::Draft
             | State::Published { .. }
             | State::Failed { .. }

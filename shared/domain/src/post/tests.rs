@@ -310,6 +310,8 @@ fn an_accepted_post_is_asked_after_until_it_is_live_refused_or_a_persons_busines
     let live = Progress::Live { platform_post_id: "9".into(), url: None };
     let published = processing.clone().conclude_poll(live.clone(), at(701)).unwrap();
     assert_eq!((published.post.status(), published.ledger), (Status::Published, LedgerEffect::Settle));
+    let nevermore = processing.clone().conclude_poll(Progress::Unreachable, at(701)).unwrap();
+    assert_eq!((nevermore.post.status(), nevermore.ledger), (Status::NeedsReview, LedgerEffect::Keep));
     let refused = processing.clone().conclude_poll(Progress::Refused(FailureCode::ContentRejected), at(701)).unwrap();
     assert_eq!((refused.post.status(), refused.ledger), (Status::Failed, LedgerEffect::Release));
     let mut post = processing;
