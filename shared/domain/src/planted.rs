@@ -32,13 +32,15 @@ pub enum Bug {
     DoubleSettle,
     /// An edit of a version that is gone is granted.
     StaleVersionAccepted,
+    /// Repeats a send under a key that the platform may have forgotten.
+    ResendWithAnOldKey,
     /// Refreshes while another refresh is under way.
     RefreshTokenUsedTwice,
 }
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::NoIntent,
         Self::IntentNotFenced,
         Self::ResendWhenNothingFound,
@@ -50,6 +52,7 @@ impl Bug {
         Self::ReservationNotReturned,
         Self::DoubleSettle,
         Self::StaleVersionAccepted,
+        Self::ResendWithAnOldKey,
         Self::RefreshTokenUsedTwice,
     ];
 }

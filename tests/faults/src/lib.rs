@@ -4,9 +4,14 @@
 //! functions run over the real SDK clients on the embedded services, with a simulated platform, in one thread and in virtual time:
 //! the same three give the same run, call by call. When everything rests, the checks count in the platform and in the tables.
 
+/// A run is short-lived objects by the thousand, on one thread.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 pub mod actor;
 mod check;
 pub mod dice;
+pub mod money;
 mod network;
 pub mod plan;
 pub mod report;

@@ -97,6 +97,8 @@ pub(crate) struct Network {
     /// How long a post takes to be listed.
     lag: SignedDuration,
     reconcile: Reconcile,
+    /// How long a key stands for the post that it made.
+    key_life: SignedDuration,
     /// Whether a refresh token can be used once.
     rotates: bool,
     /// Whether posts say the same, so that a text is not one post's.
@@ -122,8 +124,9 @@ impl Network {
     /// An empty platform for `scenario`.
     pub(crate) fn new(aws: Aws, injector: Injector, clock: Clock, scenario: &Scenario, posts_table: String) -> Self {
         let (reconcile, lag) = (scenario.reconcile, SignedDuration::from_secs(scenario.lag_secs));
+        let key_life = SignedDuration::from_secs(scenario.key_life_secs);
         let (rotates, twins) = (scenario.rotates, scenario.posts.iter().any(|post| post.same_text));
-        Self { held: Arc::default(), injector, aws, clock, lag, reconcile, rotates, twins, posts_table }
+        Self { held: Arc::default(), injector, aws, clock, lag, reconcile, key_life, rotates, twins, posts_table }
     }
 
     /// The same platform as an adapter.
@@ -433,7 +436,7 @@ impl Platform for Adapter {
     }
 
     fn key_life(&self) -> SignedDuration {
-        classes::KEY_LIFE
+        self.network.key_life
     }
 
     async fn prepare(&self, account: Account<'_>, text: &str, _: Timestamp) -> Result<String, PrepareError> {

@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::actor::End;
 use crate::check;
+use crate::money;
 use crate::plan::{Plan, Seen};
 use crate::scenario::{Deed, Scenario};
 use crate::watch::Edge;
@@ -94,6 +95,9 @@ async fn play_in(scenario: &Scenario, plan: Plan, seed: u64) -> Verdict {
             Vec::new()
         }
     };
+    if let Err(error) = money::check(&world, scenario).await {
+        world.injector.violation(format!("plans and certificates cannot be read: {error:#}"));
+    }
     world.bury();
     let edges = world.watch.lock().unwrap_or_else(PoisonError::into_inner).edges().clone();
     Verdict { seen: world.injector.take(), rested_after, ends, edges }
@@ -272,6 +276,14 @@ async fn act(world: Rc<World>, scenario: Scenario, at: u64, deed: Deed) {
         Deed::Resolve(n) => resolve(&world, &scenario, n).await,
         Deed::Wake(n) => wake(&world, &scenario, n).await,
         Deed::Poison => send(&world, r#"{"nonsense": true}"#.to_owned()).await,
+        Deed::Told { person, word, late_secs } => {
+            sleep(Duration::from_secs(late_secs)).await;
+            money::tell(&world, person, word, at).await;
+        }
+        Deed::Redeem(person) => money::redeem(&world, person).await,
+        Deed::CloseCycles => {
+            let _end = world.invoke("quota-reset", RESET_TIMEOUT, reset(world.clone())).await;
+        }
     }
 }
 
@@ -310,7 +322,14 @@ async fn post_deed(world: &Rc<World>, scenario: &Scenario, n: usize, verb: &str)
 }
 
 /// Asks until there is an answer that says something.
-async fn person_asks(world: &Rc<World>, person: usize, method: Method, path: String, body: Option<Value>, version: Option<u32>) -> u16 {
+pub(crate) async fn person_asks(
+    world: &Rc<World>,
+    person: usize,
+    method: Method,
+    path: String,
+    body: Option<Value>,
+    version: Option<u32>,
+) -> u16 {
     for _ in 0..ASKS_MAX {
         let (asked, of, to, what) = (world.clone(), method.clone(), path.clone(), body.clone());
         let work = async move { asked.request(person, of, &to, what.as_ref(), version).await };

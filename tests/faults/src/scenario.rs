@@ -3,6 +3,7 @@
 use platforms::Reconcile;
 
 use crate::dice::Dice;
+use crate::money::Word;
 
 /// A person's deed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +26,19 @@ pub enum Deed {
     Wake(usize),
     /// Nobody's deed: something that is no wake-up comes.
     Poison,
+    /// The payment provider's word on a person's subscription.
+    Told {
+        /// Whose.
+        person: usize,
+        /// What.
+        word: Word,
+        /// How many seconds late it is sent.
+        late_secs: u64,
+    },
+    /// The person of this number redeems the certificate that everybody holds.
+    Redeem(usize),
+    /// Nobody's deed: the cycle job comes once more.
+    CloseCycles,
 }
 
 /// A post that somebody writes.
@@ -49,6 +63,8 @@ pub struct Scenario {
     pub reconcile: Reconcile,
     /// How long the platform takes to list a post.
     pub lag_secs: i64,
+    /// How long a platform of that class remembers a key.
+    pub key_life_secs: i64,
     /// How long the first access tokens live.
     pub token_secs: i64,
     /// The posts.
@@ -71,6 +87,7 @@ impl Scenario {
             name: name.to_owned(),
             reconcile: Reconcile::Search,
             lag_secs: 20,
+            key_life_secs: 3_600,
             token_secs: 7_200,
             posts,
             deeds: deeds.to_vec(),
@@ -82,9 +99,14 @@ impl Scenario {
 
     /// The stories that every call of is broken in every way.
     pub fn core() -> Vec<Self> {
-        use Deed::{Approve, Cancel, Disconnect, Edit, EditAgain, Poison, Resolve, Retry, Wake};
+        use Deed::{Approve, Cancel, CloseCycles, Disconnect, Edit, EditAgain, Poison, Redeem, Resolve, Retry, Wake};
+        let told = |word, late_secs| Deed::Told { person: 0, word, late_secs };
         let twins = |scenario: Self| {
             let posts = scenario.posts.iter().enumerate().map(|(n, post)| Written { same_text: n > 0, ..*post }).collect();
+            Self { posts, ..scenario }
+        };
+        let hurried = |scenario: Self| {
+            let posts = scenario.posts.iter().map(|post| Written { late_secs: 60, ..*post }).collect();
             Self { posts, ..scenario }
         };
         vec![
@@ -122,6 +144,8 @@ impl Scenario {
             },
             Self { lag_secs: 400, ..Self::new("listed late", &[(0, 5)], &[(1, Approve(0))]) },
             Self { reconcile: Reconcile::Key, ..Self::new("by key", &[(0, 5)], &[(1, Approve(0))]) },
+            // Forgotten before the first doubt could be cleared up by it.
+            Self { reconcile: Reconcile::Key, key_life_secs: 60, ..Self::new("by a key soon forgotten", &[(0, 5)], &[(1, Approve(0))]) },
             Self { reconcile: Reconcile::Handle, ..Self::new("by handle", &[(0, 5)], &[(1, Approve(0))]) },
             Self {
                 reconcile: Reconcile::Handle,
@@ -130,13 +154,51 @@ impl Scenario {
                 ..Self::new("shown later", &[(0, 5)], &[(1, Approve(0))])
             },
             Self { reconcile: Reconcile::Person, ..Self::new("nothing to read", &[(0, 5)], &[(1, Approve(0))]) },
+            hurried(Self { reconcile: Reconcile::Key, ..Self::new("by key, in a hurry", &[(0, 5)], &[(1, Approve(0))]) }),
+            hurried(Self { reconcile: Reconcile::Handle, ..Self::new("by handle, in a hurry", &[(0, 5)], &[(1, Approve(0))]) }),
+            Self {
+                reconcile: Reconcile::Handle,
+                lag_secs: 400,
+                ..Self::new("disconnected before it shows", &[(0, 5)], &[(1, Approve(0)), (90, Disconnect(0))])
+            },
+            Self::new("sent when the cycle ends", &[(0, 1_199)], &[(1, Approve(0)), (1_200, CloseCycles), (1_201, CloseCycles)]),
+            Self::new(
+                "a plan grows and shrinks",
+                &[(0, 60)],
+                &[(1, Approve(0)), (50, told(Word::Begins, 20)), (55, told(Word::Grows, 6)), (60, told(Word::Shrinks, 0))],
+            ),
+            Self::new(
+                "a plan ends before its next cycle",
+                &[(0, 1_800)],
+                &[(1, Approve(0)), (30, told(Word::Begins, 0)), (60, told(Word::Ends, 0))],
+            ),
+            Self::new("one certificate for two", &[(0, 3), (1, 60)], &[(1, Approve(0)), (2, Approve(1)), (3, Redeem(0)), (3, Redeem(1))]),
         ]
+    }
+
+    /// Plans that change, a certificate, and a cycle job that comes more often.
+    fn money_by_chance(dice: &mut Dice, people: usize, deeds: &mut Vec<(u64, Deed)>) {
+        for person in 0..people {
+            if dice.chance(300) {
+                for _ in 0..1 + dice.below(4) {
+                    let word = *dice.pick(&[Word::Begins, Word::Grows, Word::Shrinks, Word::Overdue, Word::Ends]);
+                    deeds.push((dice.below(1_400), Deed::Told { person, word, late_secs: dice.below(2) * dice.below(200) }));
+                }
+            }
+            if dice.chance(150) {
+                deeds.push((dice.below(1_400), Deed::Redeem(person)));
+            }
+        }
+        if dice.chance(200) {
+            deeds.push((1_195 + dice.below(60), Deed::CloseCycles));
+        }
     }
 
     /// A story by chance.
     pub fn random(dice: &mut Dice) -> Self {
         let people = 1 + usize::from(dice.chance(300));
-        let count = 1 + usize::try_from(dice.below(4)).unwrap_or_default();
+        // Most of what can go wrong goes wrong with one post, and costs less there.
+        let count = *dice.pick(&[1, 1, 1, 2, 2, 3, 4]);
         let posts: Vec<_> = (0..count)
             .map(|n| Written {
                 person: usize::try_from(dice.below(people as u64)).unwrap_or_default(),
@@ -176,11 +238,13 @@ impl Scenario {
         if dice.chance(100) {
             deeds.push((dice.below(300), Deed::Poison));
         }
+        Self::money_by_chance(dice, people, &mut deeds);
         deeds.sort_by_key(|(at, _)| *at);
-        let reconcile = if dice.chance(250) { Reconcile::Person } else { Reconcile::Search };
+        let reconcile = *dice.pick(&[Reconcile::Search, Reconcile::Search, Reconcile::Person, Reconcile::Key, Reconcile::Handle]);
         let token_secs = *dice.pick(&[100, 150, 300, 7_200]);
         let lag_secs = *dice.pick(&[0, 20, 30, 400]);
+        let key_life_secs = *dice.pick(&[60, 1_200, 3_600]);
         let (rotates, disorder) = (dice.chance(700), dice.chance(300));
-        Self { name: "by chance".to_owned(), reconcile, lag_secs, token_secs, posts, deeds, people, rotates, disorder }
+        Self { name: "by chance".to_owned(), reconcile, lag_secs, key_life_secs, token_secs, posts, deeds, people, rotates, disorder }
     }
 }

@@ -14,6 +14,7 @@ use axum::Router;
 use axum::body::Body;
 use cloud::vault::Vault;
 use connecting::Connecting;
+use domain::billing::signature::SigningSecret;
 use domain::connection::{Connection, Grant};
 use domain::id::{AttemptId, ConnectionId, UserId};
 use domain::people::HashKey;
@@ -71,8 +72,12 @@ pub(crate) struct Person {
 /// What stands in the tables when a run begins, made once a thread by the product itself.
 struct Template {
     sandbox: Sandbox,
+    /// Made once: a client of its own reads every certificate of the machine.
+    payments: Payments,
     began: Timestamp,
     people: Vec<Person>,
+    /// The code of a certificate that nobody has redeemed.
+    spare: String,
 }
 
 /// A story's beginning: accounts connected, posts written. What breaks comes later, so runs of one story begin alike.
@@ -113,6 +118,10 @@ pub(crate) struct World {
     pub(crate) posts: RefCell<Vec<Value>>,
     /// Edits that were granted, by post and by the version that they were made from.
     pub(crate) edits: RefCell<Vec<(usize, u32)>>,
+    /// The code of a certificate that nobody has redeemed when the run begins.
+    pub(crate) spare: String,
+    /// Who asked for it, and the answer's status.
+    pub(crate) redeemed: RefCell<Vec<(usize, u16)>>,
     pub(crate) disconnected: RefCell<Vec<(usize, Timestamp)>>,
     pub(crate) changed: Notify,
     pub(crate) live: Cell<usize>,
@@ -146,7 +155,7 @@ impl World {
         let hook = injector.clone();
         let dice = Arc::new(Mutex::new(Dice::new(seed, 1)));
         let random = random(dice.clone());
-        let functions = Functions::new(&aws, &clock, &random, &network)?;
+        let functions = Functions::new(&aws, &clock, &random, &network, template.payments.clone())?;
         let mut world = Self {
             queue: aws_sdk_sqs::Client::new(&aws.sdk_config()),
             aws,
@@ -163,6 +172,8 @@ impl World {
             connections: Vec::new(),
             posts: RefCell::default(),
             edits: RefCell::default(),
+            spare: template.spare.clone(),
+            redeemed: RefCell::default(),
             disconnected: RefCell::default(),
             changed: Notify::new(),
             live: Cell::new(0),
@@ -275,6 +286,17 @@ impl World {
         ask(&self.gateway, &self.people[person], self.clock.now(), method, path, body, version).await
     }
 
+    /// An event of the payment provider's, signed now; answers the status.
+    pub(crate) async fn provider_sends(&self, body: Vec<u8>) -> u16 {
+        let secret = SigningSecret::parse(SecretString::from(simulator::WEBHOOK_SECRET)).expect("the double's own secret");
+        let at = self.clock.now();
+        let request = Request::builder().method(Method::POST).uri("/api/billing/webhook").header(CONTENT_TYPE, "application/json");
+        let request = request.header("stripe-signature", secret.header(&body, at)).body(Body::from(body));
+        let Ok(request) = request else { return 400 };
+        let caller = Caller { source_ip: "127.0.0.1".to_owned(), request_id: "event".to_owned(), at };
+        self.gateway.answer(&caller, request, enter).await.status().as_u16()
+    }
+
     /// Runs `work` as an invocation that may live for `limit`.
     pub(crate) async fn invoke<F: Future + 'static>(&self, name: &str, limit: Duration, work: F) -> End<F::Output> {
         let number = self.actors.get();
@@ -342,6 +364,8 @@ fn put_secrets(aws: &Aws) -> anyhow::Result<()> {
     for platform in PlatformName::ALL {
         aws.set_secret(&format!("{SECRETS_PREFIX}/platform/{platform}"), &SecretString::from(credentials.clone()))?;
     }
+    let billing = json!({ "api_key": simulator::BILLING_API_KEY, "webhook_secrets": [simulator::WEBHOOK_SECRET] });
+    aws.set_secret(&format!("{SECRETS_PREFIX}/billing/stripe"), &SecretString::from(billing.to_string()))?;
     Ok(())
 }
 
@@ -353,36 +377,53 @@ struct Functions {
 }
 
 impl Functions {
-    fn new(aws: &Aws, clock: &Clock, random: &Random, network: &Network) -> anyhow::Result<Self> {
+    fn new(aws: &Aws, clock: &Clock, random: &Random, network: &Network, payments: Payments) -> anyhow::Result<Self> {
         let host = host(clock, random)?;
         let sdk = aws.sdk_config();
-        let platforms = || Arc::new(Platforms::of(network.adapter(PlatformName::X), network.adapter(PlatformName::Facebook)));
+        let posts = posts::Deps::new(&host, &sdk)?;
+        let vault = Vault::open(&sdk, SECRETS_PREFIX);
+        let platforms = Arc::new(Platforms::of(network.adapter(PlatformName::X), network.adapter(PlatformName::Facebook)));
         let account = account::Deps {
-            store: Store::new(&sdk, tables()),
-            vault: Vault::open(&sdk, SECRETS_PREFIX),
-            platforms: platforms(),
+            store: posts.store.clone(),
+            vault: vault.clone(),
+            platforms: platforms.clone(),
             configured: PlatformName::ALL.to_vec(),
             clock: clock.clone(),
             random: random.clone(),
             allowed_origins: vec![origin()],
             // Nobody buys here: what the provider tells changes plans by the same way as a certificate.
-            payments: Payments::new(Url::parse(&origin())?)?,
+            payments,
             prices: Prices::default(),
             frontend_url: Url::parse(&origin())?,
         };
         let publisher = publisher::Deps {
-            store: Store::new(&sdk, tables()),
-            vault: Vault::open(&sdk, SECRETS_PREFIX),
+            store: posts.store.clone(),
+            vault: vault.clone(),
             wake_ups: cloud::queue::WakeUps::new(&sdk, local::aws::queue_url(local::aws::WAKE_UPS)),
-            platforms: platforms(),
+            platforms: platforms.clone(),
             configured: PlatformName::ALL.to_vec(),
             clock: clock.clone(),
             random: random.clone(),
             metrics: Metrics::silent(),
         };
-        let gateway =
-            Gateway::new(vec![(account::PATHS, account::router(account)), (posts::PATHS, posts::router(posts::Deps::new(&host, &sdk)?))]);
-        let (sweeper, quota_reset) = (sweeper::Deps::new(&host, &sdk)?, quota_reset::Deps::new(&host, &sdk)?);
+        let sweeper = sweeper::Deps {
+            store: posts.store.clone(),
+            vault,
+            platforms,
+            timer: posts.timer.clone(),
+            clock: clock.clone(),
+            random: random.clone(),
+            metrics: Metrics::silent(),
+        };
+        let quota_reset =
+            quota_reset::Deps { store: posts.store.clone(), clock: clock.clone(), random: random.clone(), metrics: Metrics::silent() };
+        let (onboarding, webhook) = (onboarding::Deps::new(&host, &sdk)?, billing_webhook::Deps::new(&host, &sdk)?);
+        let gateway = Gateway::new(vec![
+            (account::PATHS, account::router(account)),
+            (billing_webhook::PATHS, billing_webhook::router(webhook)),
+            (onboarding::PATHS, onboarding::router(onboarding)),
+            (posts::PATHS, posts::router(posts)),
+        ]);
         Ok(Self { gateway, publisher, sweeper, quota_reset })
     }
 }
@@ -461,6 +502,7 @@ async fn make_template() -> anyhow::Result<Template> {
     let (host, sdk) = (host(&clock, &random)?, aws.sdk_config());
     let gateway = Gateway::new(vec![(onboarding::PATHS, onboarding::router(onboarding::Deps::new(&host, &sdk)?))]);
     let mut people = Vec::new();
+    let spare = issue(&sdk, &clock, &random).await?;
     for person in 0..PEOPLE {
         let signed_up = sign_in(&aws, &gateway, &clock, person).await?;
         redeem(&sdk, &gateway, &clock, &random, &signed_up).await?;
@@ -471,7 +513,7 @@ async fn make_template() -> anyhow::Result<Template> {
         people.push(sign_in(&aws, &gateway, &clock, person).await?);
     }
     sandbox.keep(SIGNED_UP)?;
-    Ok(Template { sandbox, began, people })
+    Ok(Template { sandbox, payments: Payments::new(Url::parse(&origin())?)?, began, people, spare })
 }
 
 async fn sign_in(aws: &Aws, gateway: &Gateway<Router>, clock: &Clock, person: usize) -> anyhow::Result<Person> {
@@ -495,11 +537,16 @@ async fn sign_in(aws: &Aws, gateway: &Gateway<Router>, clock: &Clock, person: us
     Ok(Person { user, cookie, csrf_token })
 }
 
-async fn redeem(sdk: &SdkConfig, gateway: &Gateway<Router>, clock: &Clock, random: &Random, person: &Person) -> anyhow::Result<()> {
+/// Issues a certificate and answers its code.
+async fn issue(sdk: &SdkConfig, clock: &Clock, random: &Random) -> anyhow::Result<String> {
     let code = GiftCode::from_entropy(random.bytes());
     let hash = code.keyed_hash(&HashKey::new(hash_key().into_bytes())?);
     Store::new(sdk, tables()).issue_gift(&hash, &GiftCertificate::issue(Plan::Starter, None, clock.now())).await?;
-    let body = json!({ "code": code.expose() });
+    Ok(code.expose().to_owned())
+}
+
+async fn redeem(sdk: &SdkConfig, gateway: &Gateway<Router>, clock: &Clock, random: &Random, person: &Person) -> anyhow::Result<()> {
+    let body = json!({ "code": issue(sdk, clock, random).await? });
     let reply = ask(gateway, person, clock.now(), Method::POST, "/api/redeem-gift", Some(&body), None).await;
     anyhow::ensure!(reply.status == 200, "{reply:?}");
     Ok(())

@@ -14,6 +14,7 @@ fn story_of(bug: Bug) -> &'static str {
         Bug::DisconnectDoesNotWait => "disconnected while sending",
         Bug::ReservationNotReturned => "cancelled when due",
         Bug::StaleVersionAccepted => "edited when due",
+        Bug::ResendWithAnOldKey => "by a key soon forgotten",
         Bug::RefreshTokenUsedTwice => "tokens end, two posts at once",
     }
 }

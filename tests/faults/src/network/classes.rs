@@ -9,8 +9,6 @@ use secrecy::ExposeSecret;
 
 use super::{Broken, Network};
 
-/// How long a key stands for the post that it made.
-pub(super) const KEY_LIFE: SignedDuration = SignedDuration::from_hours(1);
 /// From this lag on, what is published under a handle is accepted first and shown later.
 const SHOWN_LATER: SignedDuration = SignedDuration::from_mins(5);
 
@@ -43,7 +41,7 @@ impl Network {
             if !network.held().is_live(&of, &access, now) {
                 return Err(Broken::Token);
             }
-            let known = network.held().classes.keys.get(&by).filter(|(_, at)| now < *at + KEY_LIFE).map(|(id, _)| id.clone());
+            let known = network.held().classes.keys.get(&by).filter(|(_, at)| now < *at + network.key_life).map(|(id, _)| id.clone());
             if let Some(id) = known {
                 return Ok(id);
             }

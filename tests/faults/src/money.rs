@@ -1,0 +1,164 @@
+//! What people pay for: the provider's words on their subscriptions, and a certificate that more than one of them holds.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use domain::billing::Told;
+use domain::plan::Source;
+use http::Method;
+use jiff::{SignedDuration, Timestamp};
+use local::variables::tables;
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::actor::End;
+use crate::scenario::{Deed, Scenario};
+use crate::world::{API_TIMEOUT, World};
+
+/// How often the provider sends an event that is not taken; the real one goes on for three days.
+const DELIVERIES_MAX: usize = 120;
+const DELIVERED_AGAIN_AFTER: Duration = Duration::from_mins(1);
+/// A word that is taken is told so often in all.
+const TAKEN_TIMES: usize = 2;
+
+/// What the provider tells of a person's subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Word {
+    /// They buy the smaller plan.
+    Begins,
+    /// They take the larger one.
+    Grows,
+    /// They take the smaller one again.
+    Shrinks,
+    /// A payment for the larger one failed.
+    Overdue,
+    /// It is over.
+    Ends,
+}
+
+impl Word {
+    fn told(self) -> Told {
+        match self {
+            Self::Begins => Told::Created,
+            Self::Grows | Self::Shrinks | Self::Overdue => Told::Updated,
+            Self::Ends => Told::Deleted,
+        }
+    }
+
+    fn event(self, person: usize, user: &str, began: Timestamp, at_secs: u64) -> simulator::stripe::Event {
+        let (kind, status, price) = match self {
+            Self::Begins => ("customer.subscription.created", "active", simulator::STARTER_PRICE),
+            Self::Grows => ("customer.subscription.updated", "active", simulator::PROFESSIONAL_PRICE),
+            Self::Shrinks => ("customer.subscription.updated", "active", simulator::STARTER_PRICE),
+            Self::Overdue => ("customer.subscription.updated", "past_due", simulator::PROFESSIONAL_PRICE),
+            Self::Ends => ("customer.subscription.deleted", "canceled", simulator::STARTER_PRICE),
+        };
+        simulator::stripe::Event {
+            id: event_id(person, at_secs, self),
+            kind,
+            created: began + SignedDuration::from_secs(i64::try_from(at_secs).unwrap_or_default()),
+            customer: format!("cus_{person}"),
+            subscription: format!("sub_{person}"),
+            started: began,
+            status: status.to_owned(),
+            price: price.to_owned(),
+            user: Some(user.to_owned()),
+        }
+    }
+}
+
+fn event_id(person: usize, at_secs: u64, word: Word) -> String {
+    format!("evt_{person}_{at_secs}_{word:?}")
+}
+
+/// The provider sends a word until it is taken, and then once more.
+pub(crate) async fn tell(world: &Rc<World>, person: usize, word: Word, at_secs: u64) {
+    let event = word.event(person, world.people[person].user.as_str(), world.began, at_secs);
+    let body = event.body();
+    let mut taken = 0;
+    for _ in 0..DELIVERIES_MAX {
+        let (to, sent) = (world.clone(), body.clone());
+        let work = async move { to.provider_sends(sent).await };
+        let status = world.invoke("billing-webhook", API_TIMEOUT, work).await;
+        world.injector.note(&format!("the provider sends {}: {status:?}", event.id));
+        taken += usize::from(matches!(status, End::Done(200)));
+        if taken == TAKEN_TIMES {
+            return;
+        }
+        sleep(DELIVERED_AGAIN_AFTER).await;
+    }
+    world.injector.violation(format!("L1: {} was never taken", event.id));
+}
+
+/// The spare certificate, by whoever is first.
+pub(crate) async fn redeem(world: &Rc<World>, person: usize) {
+    let body = json!({ "code": world.spare });
+    let status = crate::run::person_asks(world, person, Method::POST, "/api/redeem-gift".to_owned(), Some(body), None).await;
+    world.redeemed.borrow_mut().push((person, status));
+}
+
+/// What must hold of plans and certificates when everything rests.
+pub(crate) async fn check(world: &World, scenario: &Scenario) -> anyhow::Result<()> {
+    let store = &world.publisher.store;
+    for (person, owner) in world.people.iter().enumerate() {
+        for difference in store.audit(&owner.user).await? {
+            world.injector.violation(format!("S3: the audit of person {person} finds {difference}"));
+        }
+        let Some(last) = last_word(scenario, person) else { continue };
+        let user = store.user(&owner.user).await?.ok_or_else(|| anyhow::anyhow!("person {person} is gone"))?;
+        let known = user.paid.map(|paid| (paid.as_of.event_id, paid.standing.gives_plan()));
+        let meant = event_id(person, last.0, last.1);
+        if known.as_ref().map(|(id, _)| id) != Some(&meant) {
+            world.injector.violation(format!("S7: the provider's last word on person {person} is {meant}, and {known:?} is known"));
+        }
+        let plan = user.subscription.filter(|plan| plan.active);
+        if (last.1 != Word::Ends && plan.is_none())
+            || (last.1 == Word::Ends && plan.is_some_and(|plan| plan.source == Source::Subscription))
+        {
+            world.injector.violation(format!("S7: after {meant}, the plan of person {person} is {plan:?}"));
+        }
+    }
+    certificate(world)
+}
+
+/// The newest word on a person's subscription; `None`: there is none, or two that nothing tells apart.
+fn last_word(scenario: &Scenario, person: usize) -> Option<(u64, Word)> {
+    let words = scenario.deeds.iter().filter_map(|&(at, deed)| match deed {
+        Deed::Told { person: of, word, .. } if of == person => Some((at, word)),
+        _ => None,
+    });
+    let mut words: Vec<_> = words.collect();
+    words.sort_by_key(|(at, word)| (*at, word.told()));
+    let last = *words.last()?;
+    let twin = words.iter().rev().skip(1).any(|(at, word)| (*at, word.told()) == (last.0, last.1.told()) && *word != last.1);
+    (!twin).then_some(last)
+}
+
+/// The spare certificate was granted to those alone who were told so, and at most once.
+fn certificate(world: &World) -> anyhow::Result<()> {
+    let scanned = world.aws.tables("Scan", &json!({ "TableName": tables().ledger, "ConsistentRead": true }))?;
+    let granted: Vec<&Value> = scanned["Items"].as_array().into_iter().flatten().filter(|item| is_grant(item, world.began)).collect();
+    let answered = world.redeemed.borrow();
+    let yes: Vec<usize> = answered.iter().filter(|(_, status)| *status == 200).map(|(person, _)| *person).collect();
+    if granted.len() > 1 {
+        world.injector.violation(format!("S18: one certificate was granted {} times", granted.len()));
+    }
+    for person in yes {
+        let pk = format!("USER#{}", world.people[person].user);
+        if !granted.iter().any(|item| item["pk"]["S"] == pk.as_str()) {
+            world.injector.violation(format!("S18: person {person} was told that a certificate is theirs, and has nothing of it"));
+        }
+    }
+    for (person, status) in answered.iter().filter(|(_, status)| (400..500).contains(status)) {
+        let pk = format!("USER#{}", world.people[*person].user);
+        if granted.iter().any(|item| item["pk"]["S"] == pk.as_str()) {
+            world.injector.violation(format!("S18: person {person} has the certificate and was told {status}"));
+        }
+    }
+    Ok(())
+}
+
+fn is_grant(item: &Value, began: Timestamp) -> bool {
+    let at = item["at"]["S"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
+    item["reason"]["S"] == "gift_redeemed" && at.is_some_and(|at| at >= began - SignedDuration::from_mins(6))
+}
