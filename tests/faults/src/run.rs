@@ -34,7 +34,7 @@ const RESET_TIMEOUT: Duration = Duration::from_mins(5);
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 /// When the cycle job comes: after the cycle of a run's people has ended.
 const RESET_AT: Duration = Duration::from_mins(25);
-/// In one run of so many, the jobs come once more at the end.
+/// In one run of so many, the jobs come once more at the end, and the books are audited.
 const JOBS_AGAIN_EVERY: u64 = 8;
 /// By then everything rests, or something never will.
 const HORIZON: Duration = Duration::from_hours(6);
@@ -95,7 +95,10 @@ async fn play_in(scenario: &Scenario, plan: Plan, seed: u64) -> Verdict {
             Vec::new()
         }
     };
-    if let Err(error) = money::check(&world, scenario).await {
+    // The audit asks the tables for everything; where nobody buys, the checks of the ledger have counted the same.
+    if (scenario.deals_with_money() || seed.is_multiple_of(JOBS_AGAIN_EVERY))
+        && let Err(error) = money::check(&world, scenario).await
+    {
         world.injector.violation(format!("plans and certificates cannot be read: {error:#}"));
     }
     world.bury();

@@ -176,6 +176,11 @@ impl Scenario {
         ]
     }
 
+    /// Whether plans change or certificates are redeemed.
+    pub(crate) fn deals_with_money(&self) -> bool {
+        self.deeds.iter().any(|(_, deed)| matches!(deed, Deed::Told { .. } | Deed::Redeem(_) | Deed::CloseCycles))
+    }
+
     /// Plans that change, a certificate, and a cycle job that comes more often.
     fn money_by_chance(dice: &mut Dice, people: usize, deeds: &mut Vec<(u64, Deed)>) {
         for person in 0..people {
