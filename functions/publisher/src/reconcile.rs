@@ -191,7 +191,7 @@ async fn listed(
     content: &Content,
     (connection, tokens): (&Connection, &TokenSet),
 ) -> Result<Option<Evidence>, StepError> {
-    let Some(intent) = post.in_doubt() else { return Ok(Some(Evidence::Unreadable)) };
+    let Some(intent) = doubt(post) else { return Ok(Some(Evidence::Unreadable)) };
     match read(deps, post, connection, tokens, intent).await {
         Ok(posts) => weigh(deps, post, content, intent, posts).await.map(Some),
         Err(ReadError::TokenRefused) => Ok(None),
@@ -240,6 +240,14 @@ async fn read(deps: &Deps, post: &Post, connection: &Connection, tokens: &TokenS
     deps.platforms.get(post.platform).own_posts(account, from, until).await
 }
 
+/// The sends that may be what is shown: where an owner saw nothing of a lost one and had it tried again, that one too.
+fn doubt(post: &Post) -> Option<Intent> {
+    let intent = post.in_doubt()?;
+    let earlier = post.errors.iter().filter(|note| note.code == FailureCode::AnswerLost && note.at < intent.first_at);
+    let first_at = earlier.map(|note| note.at - SETTLE_WAIT).fold(intent.first_at, Timestamp::min);
+    Some(Intent { first_at, ..intent })
+}
+
 /// The time in which what was sent under an intent shows, by the platform's clock.
 fn window(intent: Intent) -> (Timestamp, Timestamp) {
     (intent.first_at - PLATFORM_SKEW, intent.last_at + SETTLE_WAIT + PLATFORM_SKEW)
@@ -262,7 +270,7 @@ async fn weigh(deps: &Deps, post: &Post, content: &Content, intent: Intent, show
         return Ok(Evidence::NotFound);
     }
     let twins = deps.store.twins_in_doubt(post, (from - LATEST_MAX, to)).await?;
-    let twins: Vec<_> = twins.into_iter().filter_map(|twin| Some((twin.in_doubt()?, twin))).collect();
+    let twins: Vec<_> = twins.into_iter().filter_map(|twin| Some((doubt(&twin)?, twin))).collect();
     let overlap = |other: Intent| window(other).0 <= to && from <= window(other).1;
     let rivals: Vec<_> = twins.into_iter().filter(|(other, _)| overlap(*other)).collect();
     // One that is being sent at this moment learns by itself what became of it.

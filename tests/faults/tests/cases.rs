@@ -109,7 +109,7 @@ const CASES: &[(u8, &str, &[By])] = &[
     (
         53,
         "duplicate content after a lost answer",
-        &[Open("by search no post in doubt is sent again; by key, a duplicate is no proof and the doubt stays")],
+        &[Test("what_its_owner_overlooked_is_found_when_the_platform_refuses_it_as_a_duplicate")],
     ),
     (54, "refused after it was accepted", &[Test("an_accepted_post_is_asked_after_until_it_is_live_refused_or_a_persons_business")]),
     (

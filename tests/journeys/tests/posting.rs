@@ -436,6 +436,29 @@ async fn a_missed_post_is_tried_again_at_once_and_keeps_its_window() -> Outcome 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_its_owner_overlooked_is_found_when_the_platform_refuses_it_as_a_duplicate() -> Outcome {
+    play(async |stage| {
+        let ann = stage.person("+61412345629", "starter", "ann").await?;
+        ann.browser.fault("x", &json!({ "kind": "drop_after" })).await?;
+        let post = ann.approved_on_x("Have you looked?", 0).await?;
+        ann.browser.wait_for(&post, "unknown", SOON).await?;
+        let absent = json!({ "outcome": "not_published" });
+        ann.browser.post(&format!("/api/posts/{post}/resolve"), Some(&absent)).await?.expect(200)?;
+        ann.browser.advance(15 * 60).await?;
+        ann.browser.post(&format!("/api/posts/{post}/retry"), None).await?.expect(200)?;
+        ann.browser.wait_for(&post, "unknown", SOON).await?;
+        ann.browser.advance(UNTIL_SEARCH_SECS).await?;
+        let story = ann.browser.wait_for(&post, "published", SOON).await?;
+        let shown = ann.browser.on_platform("x", "Have you looked?").await?;
+        assert_eq!((shown.len(), &shown[0]["id"]), (1, &story["platform_post_id"]));
+        ann.has_quota([12, 1, 0, 11]).await?;
+        ann.ledger_adds_up().await?;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_owner_ends_the_doubt_about_a_post_and_may_try_again() -> Outcome {
     play(async |stage| {
         let ann = stage.person("+61412345616", "starter", "ann").await?;
