@@ -45,7 +45,7 @@ impl Word {
         }
     }
 
-    fn event(self, person: usize, user: &str, began: Timestamp, at_secs: u64) -> simulator::stripe::Event {
+    fn event(self, person: usize, user: &str, began: Timestamp, made_secs: u64) -> simulator::stripe::Event {
         let (kind, status, price) = match self {
             Self::Begins => ("customer.subscription.created", "active", simulator::STARTER_PRICE),
             Self::Grows => ("customer.subscription.updated", "active", simulator::PROFESSIONAL_PRICE),
@@ -54,9 +54,9 @@ impl Word {
             Self::Ends => ("customer.subscription.deleted", "canceled", simulator::STARTER_PRICE),
         };
         simulator::stripe::Event {
-            id: event_id(person, at_secs, self),
+            id: event_id(person, made_secs, self),
             kind,
-            created: began + SignedDuration::from_secs(i64::try_from(at_secs).unwrap_or_default()),
+            created: began + SignedDuration::from_secs(i64::try_from(made_secs).unwrap_or_default()),
             customer: format!("cus_{person}"),
             subscription: format!("sub_{person}"),
             started: began,
@@ -67,13 +67,13 @@ impl Word {
     }
 }
 
-fn event_id(person: usize, at_secs: u64, word: Word) -> String {
-    format!("evt_{person}_{at_secs}_{word:?}")
+fn event_id(person: usize, made_secs: u64, said: Word) -> String {
+    format!("evt_{person}_{made_secs}_{said:?}")
 }
 
 /// The provider sends a word until it is taken, and then once more.
-pub(crate) async fn tell(world: &Rc<World>, person: usize, word: Word, at_secs: u64) {
-    let event = word.event(person, world.people[person].user.as_str(), world.began, at_secs);
+pub(crate) async fn tell(world: &Rc<World>, person: usize, said: Word, made_secs: u64) {
+    let event = said.event(person, world.people[person].user.as_str(), world.began, made_secs);
     let body = event.body();
     let mut taken = 0;
     for _ in 0..DELIVERIES_MAX {

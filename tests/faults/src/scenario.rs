@@ -185,7 +185,7 @@ impl Scenario {
     fn money_by_chance(dice: &mut Dice, people: usize, deeds: &mut Vec<(u64, Deed)>) {
         for person in 0..people {
             if dice.chance(300) {
-                for _ in 0..1 + dice.below(4) {
+                for _ in 0..=dice.below(4) {
                     let word = *dice.pick(&[Word::Begins, Word::Grows, Word::Shrinks, Word::Overdue, Word::Ends]);
                     deeds.push((dice.below(1_400), Deed::Told { person, word, late_secs: dice.below(2) * dice.below(200) }));
                 }

@@ -542,7 +542,7 @@ async fn issue(sdk: &SdkConfig, clock: &Clock, random: &Random) -> anyhow::Resul
     let code = GiftCode::from_entropy(random.bytes());
     let hash = code.keyed_hash(&HashKey::new(hash_key().into_bytes())?);
     Store::new(sdk, tables()).issue_gift(&hash, &GiftCertificate::issue(Plan::Starter, None, clock.now())).await?;
-    Ok(code.expose().to_owned())
+    Ok(code.expose().clone())
 }
 
 async fn redeem(sdk: &SdkConfig, gateway: &Gateway<Router>, clock: &Clock, random: &Random, person: &Person) -> anyhow::Result<()> {

@@ -34,6 +34,7 @@ fn found(bug: Bug) -> Option<(usize, String)> {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "how soon each was found is what one wants to see of this")]
 fn every_planted_bug_is_found() {
     let missed: Vec<Bug> = std::thread::scope(|scope| {
         let halves = Bug::ALL.chunks(Bug::ALL.len().div_ceil(2)).map(|bugs| {
