@@ -2,7 +2,7 @@
 
 use domain::id::HistoryId;
 use domain::ledger::{Actor, Cause};
-use domain::post::{Event, Post, Status, Transition};
+use domain::post::{AttemptOutcome, Event, Post, Status, Transition};
 use edge::metrics::Unit;
 use edge::problem::chain;
 use jiff::SignedDuration;
@@ -13,13 +13,14 @@ use crate::{Deps, StepError};
 /// A delayed message reaches this far; beyond it, the sweeper wakes the post.
 const DELAY_MAX: SignedDuration = SignedDuration::from_secs(900);
 
-/// Stores a transition with its ledger and history. The writer is the attempt that ended, where one did.
+/// Stores a transition with its ledger and history. The writer is the attempt that ended, where that is ours: one that was abandoned is
+/// another worker's, who would take the write for its own should it still live.
 pub(crate) async fn store(deps: &Deps, transition: &Transition, note: &str) -> Result<Commit, StepError> {
     let now = deps.clock.now();
     let post = &transition.post;
     let writer = match &transition.attempt {
-        Some(record) => record.id.to_string(),
-        None => HistoryId::new(now, deps.random.bytes()).to_string(),
+        Some(record) if record.outcome != AttemptOutcome::Abandoned => record.id.to_string(),
+        _ => HistoryId::new(now, deps.random.bytes()).to_string(),
     };
     let event = Event::of(transition.from, post, Actor::Publisher, note, now);
     let cause = Cause { entropy: deps.random.bytes(), at: now, actor: Actor::Publisher, post_id: Some(post.id.clone()) };

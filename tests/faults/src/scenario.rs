@@ -117,6 +117,10 @@ impl Scenario {
                 token_secs: 100,
                 ..Self::new("tokens end, two posts at once", &[(0, 60), (0, 60)], &[(1, Approve(0)), (1, Approve(1))])
             },
+            hurried(Self {
+                token_secs: 100,
+                ..Self::new("tokens end, and so does the time", &[(0, 60)], &[(1, Approve(0)), (60, Wake(0)), (70, Wake(0))])
+            }),
             Self::new("edited when due", &[(0, 120)], &[(1, Approve(0)), (118, EditAgain(0)), (119, Edit(0))]),
             Self::new("cancelled when due", &[(0, 60)], &[(1, Approve(0)), (60, Cancel(0))]),
             Self::new("disconnected when due", &[(0, 60)], &[(1, Approve(0)), (60, Disconnect(0))]),

@@ -76,6 +76,8 @@ fn what_once_failed_holds() {
         ("disconnected when due", vec![hit(12, Kind::PauseAfter)]),
         ("disconnected when due", vec![hit(14, Kind::AnswerLost)]),
         ("disconnected when due", vec![hit(14, Kind::StalledAfter)]),
+        // A post was missed while its worker waited for fresh tokens; the worker took that write for its own intent, and sent.
+        ("tokens end, and so does the time", vec![hit(13, Kind::SlowAfter), hit(14, Kind::ClockAhead)]),
     ];
     for (story, hits) in cases {
         let scenario = Scenario::core().into_iter().find(|scenario| scenario.name == story).unwrap();
