@@ -1,11 +1,11 @@
-//! The nightly audit: every number of every user, computed anew. It reads alone.
+//! The nightly audit: every number of every user, computed anew. It writes nothing but how far it has come.
 
 use domain::id::UserId;
 use edge::metrics::Unit;
 use edge::problem::chain;
 use futures::stream::{self, StreamExt};
-use jiff::SignedDuration;
-use store::StoreError;
+use jiff::{SignedDuration, Timestamp};
+use store::{AuditRound, StoreError};
 
 use crate::Deps;
 
@@ -23,38 +23,48 @@ pub struct Audited {
     pub differences: usize,
     /// Users whose books could not be read.
     pub failed: usize,
-    /// Whether time ran out before everybody's were read.
+    /// Whether time ran out before the end of the table; the next run goes on there.
     pub unfinished: bool,
 }
 
-/// Audits everybody. What differs is told, with everything that finds it again, and left as it is.
+/// Audits users from where the last run stopped to the end of the table, as long as there is time. What differs is told, with
+/// everything that finds it again, and left as it is.
 pub async fn audit(deps: &Deps) -> Result<Audited, StoreError> {
-    let until = deps.clock.now() + RUN_MAX;
-    let (mut total, mut place) = (Audited::default(), None);
+    let began = deps.clock.now();
+    let (mut total, mut round) = (Audited::default(), deps.store.audit_round(began).await?);
     loop {
-        let (page, next) = deps.store.users(place).await?;
-        let mut books = stream::iter(page).map(|user| of_user(deps, user)).buffer_unordered(USERS_AT_ONCE);
-        while let Some(outcome) = books.next().await {
-            total.users += usize::from(outcome.is_some());
-            total.differences += outcome.unwrap_or_default();
-            total.failed += usize::from(outcome.is_none());
-        }
-        place = next;
-        if place.is_none() {
+        let (page, next) = deps.store.users(round.place()).await?;
+        round = round.after(page.len(), next);
+        read_books(deps, page, &mut total).await;
+        // Kept after the page was read: whoever is stopped before reads it again.
+        if !deps.store.keep_audit_round(&round).await? {
+            tracing::warn!("another audit is under way, and further");
             break;
         }
-        if deps.clock.now() >= until {
+        if round.is_over() {
+            break;
+        }
+        if deps.clock.now() >= began + RUN_MAX {
             total.unfinished = true;
-            tracing::error!(users = total.users, "time ran out before everybody's books were read");
             break;
         }
     }
-    tell(deps, total);
+    tell(deps, total, &round);
     Ok(total)
 }
 
+async fn read_books(deps: &Deps, page: Vec<Result<UserId, StoreError>>, total: &mut Audited) {
+    let mut books = stream::iter(page).map(|user| of_user(deps, user)).buffer_unordered(USERS_AT_ONCE);
+    while let Some(outcome) = books.next().await {
+        total.users += usize::from(outcome.is_some());
+        total.differences += outcome.unwrap_or_default();
+        total.failed += usize::from(outcome.is_none());
+    }
+}
+
 /// How many numbers differ; `None`: the books could not be read.
-async fn of_user(deps: &Deps, user: UserId) -> Option<usize> {
+async fn of_user(deps: &Deps, user: Result<UserId, StoreError>) -> Option<usize> {
+    let user = user.map_err(|error| tracing::error!(error = chain(&error), "a user could not be read")).ok()?;
     match deps.store.audit(&user).await {
         Ok(differences) => {
             for difference in &differences {
@@ -71,15 +81,24 @@ async fn of_user(deps: &Deps, user: UserId) -> Option<usize> {
     }
 }
 
-fn tell(deps: &Deps, total: Audited) {
+/// With how far the round has come: its users so far, and how long it has been under way.
+fn tell(deps: &Deps, total: Audited, round: &AuditRound) {
     let Audited { users, differences, failed, unfinished } = total;
-    tracing::info!(users, differences, failed, unfinished, "audited");
-    let count = |name, value: usize| (name, f64::from(u32::try_from(value).unwrap_or(u32::MAX)), Unit::Count);
+    let now: Timestamp = deps.clock.now();
+    let (round_users, round_hours) = (round.users, now.duration_since(round.began_at).as_hours());
+    tracing::info!(users, differences, failed, unfinished, round_users, round_hours, "audited");
+    let count = |name, value: u32| (name, f64::from(value), Unit::Count);
     let values = [
-        count("users_audited", users),
-        count("ledger_differences", differences),
-        count("audit_failures", failed),
-        count("audit_unfinished", usize::from(unfinished)),
+        count("users_audited", bounded(users)),
+        count("ledger_differences", bounded(differences)),
+        count("audit_failures", bounded(failed)),
+        count("audit_unfinished", u32::from(unfinished)),
+        count("audit_round_users", bounded(round_users)),
+        count("audit_round_hours", bounded(round_hours)),
     ];
-    deps.metrics.emit(deps.clock.now(), &[], &values, &[]);
+    deps.metrics.emit(now, &[], &values, &[]);
+}
+
+fn bounded<N: TryInto<u32>>(number: N) -> u32 {
+    number.try_into().unwrap_or(u32::MAX)
 }

@@ -1,8 +1,9 @@
 //! Closes the cycles that have ended, tells what they came to, and opens the ones that follow.
 //!
-//! *Trigger:* a schedule, every hour; another every night, for the audit, which reads alone. *Reads:* the index of cycles that want
+//! *Trigger:* a schedule, every hour; another every night, for the audit. *Reads:* the index of cycles that want
 //! something done, cycles, users, posts.
-//! *Writes:* cycles, their history and their analytics; posts that are held, because their cycle no longer has their place.
+//! *Writes:* cycles, their history and their analytics; posts that are held, because their cycle no longer has their place; how far the
+//! audit has come.
 //! *On failure:* run again; a cycle is closed, told and followed in one transaction, once. No post waits for this: approval opens a
 //! cycle that it needs, and a post settles in the cycle that it was approved in.
 

@@ -37,6 +37,7 @@ pub(crate) async fn run(ops: &Ops, options: Options) -> anyhow::Result<(Shown, b
         loop {
             let (page, next) = ops.store.users(place).await.context("listing users")?;
             users += page.len();
+            let page = page.into_iter().collect::<Result<Vec<_>, _>>().context("reading a user")?;
             let mut books = stream::iter(page).map(|user| of_user(ops, user)).buffer_unordered(USERS_AT_ONCE);
             while let Some(differences) = books.try_next().await? {
                 found.extend(differences);

@@ -47,6 +47,11 @@ impl Key {
         Self::new(format!("CUSTOMER#{id}"), "CUSTOMER")
     }
 
+    /// How far the audit has come: one for all.
+    pub(crate) fn audit() -> Self {
+        Self::new("AUDIT".to_owned(), "AUDIT")
+    }
+
     pub(crate) fn billing_event(id: &str) -> Self {
         Self::new(format!("BILLED#{id}"), "BILLED")
     }

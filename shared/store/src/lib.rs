@@ -4,6 +4,7 @@
 //! is our own write (the SDK re-sends what may already have landed), it counts as done.
 
 mod audit;
+mod audit_round;
 mod billing;
 mod choices;
 mod closing;
@@ -28,6 +29,7 @@ mod sessions;
 mod users;
 mod verification;
 
+pub use audit_round::AuditRound;
 pub use billing::{Follow, Followed};
 pub use closing::{AtItsEnd, Closing, ClosingPage, Place};
 pub use connections::ConnectionWrite;
@@ -39,7 +41,7 @@ pub use leftovers::Leftover;
 pub use plans::PlanStored;
 pub use posts::{Commit, Filter, PostChange, Settlement, Story, Wanted};
 pub use sessions::StoredSession;
-pub use users::TablePlace;
+pub use users::{TablePlace, UserPage};
 pub use verification::SignIn;
 
 use aws_config::SdkConfig;

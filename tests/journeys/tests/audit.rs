@@ -1,0 +1,152 @@
+//! The nightly audit over more people than one night can hold.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use domain::id::UserId;
+use domain::ledger::{Actor, Cause, ChangeReason, Cycle};
+use domain::plan::{Plan, Source, Subscription};
+use edge::clock::Clock;
+use edge::host::Host;
+use edge::lines::Captured;
+use edge::random::Random;
+use jiff::Timestamp;
+use local::aws::{Aws, CallInfo, Fault, ensure_table};
+use local::variables::{source, tables};
+use serde_json::{Value, json};
+use store::{Store, schema};
+
+type Outcome = anyhow::Result<()>;
+
+/// More than two pages of the table.
+const PEOPLE: usize = 600;
+/// What a page takes here: two fill a run.
+const PAGE_SECS: i64 = 150;
+const BEGAN: i64 = 1_800_000_000;
+
+struct World {
+    aws: Aws,
+    job: quota_reset::Deps,
+    secs: Arc<AtomicI64>,
+    lines: Captured,
+}
+
+impl World {
+    async fn open() -> anyhow::Result<Self> {
+        let secs = Arc::new(AtomicI64::new(BEGAN));
+        let read = secs.clone();
+        let clock = Clock::from_fn(move || Timestamp::from_second(read.load(Ordering::Relaxed)).expect("a time of this century"));
+        let aws = Aws::in_memory("us-audit-1", clock.clone())?;
+        let (store, lines) = (Store::new(&aws.sdk_config(), tables()), Captured::default());
+        for definition in schema::definitions(&tables()) {
+            ensure_table(store.client(), definition).await?;
+        }
+        let variables = source(3_000, simulator::addresses(&url::Url::parse("http://localhost:3000")?), &[]);
+        let host = Host { variables, clock, random: Random::system(), lines: lines.lines() };
+        let job = quota_reset::Deps::new(&host, &aws.sdk_config())?;
+        let world = Self { aws, job, secs, lines };
+        world.people().await?;
+        world.reading_takes_time(None);
+        Ok(world)
+    }
+
+    /// All but one have nothing that could be wrong; that one has a cycle without history.
+    async fn people(&self) -> Outcome {
+        let (random, began) = (Random::system(), Timestamp::from_second(BEGAN)?);
+        for _ in 0..PEOPLE {
+            let id = UserId::new(began, random.bytes());
+            self.aws.tables("PutItem", &json!({ "TableName": tables().users, "Item": profile(&id, began) }))?;
+        }
+        let id = UserId::new(began, random.bytes());
+        self.aws.tables("PutItem", &json!({ "TableName": tables().users, "Item": profile(&id, began) }))?;
+        let plan = Subscription { plan: Plan::Starter, anchor: began, active: true, source: Source::Gift };
+        let cycle = Cycle::open(id, plan.cycle_at(began), plan.plan, began);
+        let cause = Cause { entropy: random.bytes(), at: began, actor: Actor::User, post_id: None };
+        let mut opening = cycle.opening(ChangeReason::PlanStarted, cause);
+        opening.entries.clear();
+        anyhow::ensure!(self.job.store.commit_ledger(&[opening]).await?);
+        Ok(())
+    }
+
+    /// Each page of users takes its time; one operation of the tables breaks like this, if it is said.
+    fn reading_takes_time(&self, breaks: Option<(&'static str, Fault)>) {
+        let secs = self.secs.clone();
+        self.aws.on_call(Box::new(move |call: &CallInfo| {
+            if call.operation == "Scan" {
+                secs.fetch_add(PAGE_SECS, Ordering::Relaxed);
+            }
+            breaks.filter(|(operation, _)| call.operation == *operation).map(|(_, fault)| fault)
+        }));
+    }
+
+    async fn night(&self) -> anyhow::Result<quota_reset::Audited> {
+        Ok(quota_reset::audit(&self.job).await?)
+    }
+
+    fn metric(&self, name: &str) -> String {
+        let line = self.lines.read().into_iter().rev().find(|line| line.contains(name)).unwrap_or_default();
+        serde_json::from_str::<Value>(&line).unwrap_or_default()[name].to_string()
+    }
+}
+
+fn profile(id: &UserId, now: Timestamp) -> Value {
+    let text = |text: &str| json!({ "S": text });
+    json!({
+        "pk": text(&format!("USER#{id}")), "sk": text("PROFILE"), "id": text(id.as_str()), "phone": text("+61412345678"),
+        "created_at": text(&now.to_string()), "rev": { "N": "1" }, "writer": text("audit"),
+    })
+}
+
+#[tokio::test]
+async fn what_one_night_does_not_reach_the_next_does_and_then_it_begins_anew() -> Outcome {
+    let world = World::open().await?;
+    let everybody = PEOPLE + 1;
+    for round in 0..2 {
+        let first = world.night().await?;
+        assert!(first.unfinished && first.users > 0 && first.users < everybody, "{first:?}");
+        assert_eq!(world.metric("audit_round_users"), format!("{}.0", first.users), "round {round}");
+        let second = world.night().await?;
+        assert_eq!((second.unfinished, first.users + second.users), (false, everybody), "each once: {second:?}");
+        assert_eq!(world.metric("audit_round_users"), format!("{everybody}.0"));
+        assert!((first.differences > 0) != (second.differences > 0), "whoever's books are wrong is found, on one of the nights");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_night_that_stops_loses_no_user() -> Outcome {
+    let world = World::open().await?;
+    // The place cannot be kept: the same page is read once more.
+    world.reading_takes_time(Some(("PutItem", Fault::FailBefore)));
+    assert!(world.night().await.is_err());
+    // It is kept, and nobody hears of it.
+    let lost = Arc::new(AtomicI64::new(0));
+    let (secs, count) = (world.secs.clone(), lost.clone());
+    world.aws.on_call(Box::new(move |call: &CallInfo| {
+        if call.operation == "Scan" {
+            secs.fetch_add(PAGE_SECS, Ordering::Relaxed);
+        }
+        let first = call.operation == "PutItem" && count.fetch_add(1, Ordering::Relaxed) == 0;
+        first.then_some(Fault::LoseAnswerAfterApply)
+    }));
+    let mut seen = 0;
+    for _ in 0..3 {
+        let night = world.night().await?;
+        seen += night.users;
+        if !night.unfinished {
+            break;
+        }
+    }
+    assert_eq!((seen, lost.load(Ordering::Relaxed) > 1), (PEOPLE + 1, true));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_user_who_cannot_be_read_is_told_and_stops_nobody_else() -> Outcome {
+    let world = World::open().await?;
+    let odd = json!({ "pk": { "S": "USER#odd" }, "sk": { "S": "PROFILE" } });
+    world.aws.tables("PutItem", &json!({ "TableName": tables().users, "Item": odd }))?;
+    let (first, second) = (world.night().await?, world.night().await?);
+    assert_eq!((first.users + second.users, first.failed + second.failed), (PEOPLE + 1, 1));
+    Ok(())
+}
