@@ -78,7 +78,13 @@ pub(crate) async fn follow(deps: &Deps, event: &Event) -> Result<Outcome, Follow
 async fn change(deps: &Deps, event: &Event, user: User, now: Timestamp) -> Result<Option<PlanChange>, FollowError> {
     let known = user.paid.as_ref();
     let word = match &event.told {
-        Told::Subscription { paid, .. } => Some(paid.clone()).filter(|paid| paid.supersedes(known)),
+        Told::Subscription { paid, .. } => {
+            if let Some(other) = known.filter(|known| paid.is_beside(known)) {
+                let (subscription_id, other) = (&paid.subscription_id, &other.subscription_id);
+                tracing::error!(user_id = %user.id, subscription_id, other, "somebody pays for two subscriptions; end one at the provider");
+            }
+            Some(paid.clone()).filter(|paid| paid.supersedes(known))
+        }
         // A subscription that we have not heard of will tell of itself.
         Told::Payment { subscription_id, came, .. } => {
             let known = known.filter(|paid| paid.subscription_id == *subscription_id);

@@ -67,6 +67,11 @@ impl Event {
                 invoice["parent"]["subscription_details"]["subscription"] = json!(self.subscription);
                 invoice
             }
+            Some("charge") => {
+                let mut charge = parse(include_str!("stripe/charge.json"));
+                charge["customer"] = json!(self.customer);
+                charge
+            }
             _ => {
                 let mut subscription = parse(include_str!("stripe/subscription.json"));
                 subscription["id"] = json!(self.subscription);

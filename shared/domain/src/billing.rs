@@ -3,7 +3,12 @@
 //! Events come late, twice, and in any order. Each holds the whole subscription as it was at one moment, so what is kept is the newest
 //! word on the newest subscription, and every order of the same events ends with the same.
 //!
-//! Sources: <https://docs.stripe.com/webhooks#verify-manually>, <https://docs.stripe.com/billing/subscriptions/webhooks>,
+//! A refund is no word on a subscription: the provider tells of it (`charge.refunded`, `refund.created`, `charge.dispute.created`), the
+//! subscription runs on, and so does the plan. Whoever gives money back *and* wants the plan to end ends the subscription there; the
+//! running cycle then stays to its end, as with any other lapse. Places that shall go as well are taken by an operator's adjustment,
+//! which states its reason.
+//!
+//! Sources: <https://docs.stripe.com/webhooks#verify-manually>, <https://docs.stripe.com/refunds>, <https://docs.stripe.com/billing/subscriptions/webhooks>,
 //! <https://docs.stripe.com/api/subscriptions/object>.
 
 mod follow;
@@ -101,6 +106,11 @@ impl Paid {
         }
         let rank = |paid: &Self| (paid.standing.gives_plan(), paid.started_at, paid.subscription_id.clone());
         rank(self) > rank(known)
+    }
+
+    /// Whether both are paid for at the same time: money that somebody will want back.
+    pub fn is_beside(&self, other: &Self) -> bool {
+        self.subscription_id != other.subscription_id && self.standing.gives_plan() && other.standing.gives_plan()
     }
 
     /// The subscription after a payment at `at` came or failed. `None`: nothing new. A payment says nothing of the plan, so the newest

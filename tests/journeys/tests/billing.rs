@@ -91,6 +91,12 @@ async fn a_subscription_begins_grows_falls_behind_and_ends() -> Outcome {
             assert_eq!(ann.plan().await?, (json!("professional"), json!(true), json!("subscription")));
         }
 
+        // Money that is given back ends nothing by itself.
+        let rows = ann.reasons().await?;
+        ann.told(&ann.event("evt_refund", "charge.refunded", 15)).await?;
+        assert_eq!(ann.plan().await?, (json!("professional"), json!(true), json!("subscription")));
+        assert_eq!(ann.reasons().await?, rows);
+
         let ended = Event {
             status: "canceled".to_owned(),
             price: PROFESSIONAL_PRICE.to_owned(),
@@ -125,6 +131,27 @@ async fn any_order_and_any_repetition_ends_the_same() -> Outcome {
             assert_eq!(ann.browser.quota().await?, [52, 0, 0, 52], "{order:?}");
             assert_eq!(ann.plan().await?, (json!("professional"), json!(true), json!("subscription")), "{order:?}");
         }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_of_an_old_subscription_leaves_the_new_one_alone_and_two_at_once_are_told() -> Outcome {
+    play_disturbed(async |stage| {
+        let ann = Payer::new(stage, "+61412348011").await?;
+        ann.told(&ann.event("evt_old", "customer.subscription.created", 1)).await?;
+        let new = Event {
+            subscription: "sub_new".to_owned(),
+            started: ann.began + SignedDuration::from_secs(5),
+            price: PROFESSIONAL_PRICE.to_owned(),
+            ..ann.event("evt_new", "customer.subscription.created", 5)
+        };
+        ann.told(&new).await?;
+        ann.told(&Event { status: "canceled".to_owned(), ..ann.event("evt_old_end", "customer.subscription.deleted", 6) }).await?;
+        assert_eq!(ann.plan().await?, (json!("professional"), json!(true), json!("subscription")));
+        let told = stage.log().into_iter().filter(|line| line.contains("pays for two subscriptions")).count();
+        assert_eq!(told, 1, "while both ran, and not after one had ended");
         Ok(())
     })
     .await

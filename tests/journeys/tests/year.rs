@@ -1,5 +1,9 @@
 //! A year of fifty people, in virtual time: posts, changes of plan, lapses, gifts, adjustments, a cycle job that is late, stops and
-//! comes again. At the end, and on the way, every number explains itself.
+//! comes again; and a payment provider whose events come late, in any order, and more than once. At the end, and on the way, every number
+//! explains itself.
+
+#[path = "year/provider.rs"]
+mod provider;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
@@ -22,8 +26,12 @@ use local::variables::{source, tables};
 use serde_json::{Value, json};
 use store::{Commit, Filter, PlanStored, PostChange, Settlement, Store, schema};
 
+use provider::Provider;
+
 const PEOPLE: u64 = 50;
 const DAYS: i64 = 365;
+/// More than the provider has to tell in a year.
+const EVENTS_MAX: usize = 5_000;
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// Chance that is the same each time.
@@ -48,6 +56,7 @@ struct World {
     dice: Dice,
     people: Vec<UserId>,
     posts: u64,
+    provider: Provider,
 }
 
 impl World {
@@ -61,11 +70,12 @@ impl World {
             ensure_table(store.client(), definition).await?;
         }
         let random = Random::system();
-        let addresses = simulator::addresses(&url::Url::parse("http://localhost:3000")?);
-        let variables = source(3_000, addresses, &[]);
+        let variables = source(3_000, simulator::addresses(&url::Url::parse("http://localhost:3000")?), &[]);
         let host = Host { variables, clock: clock.clone(), random: random.clone(), lines: Lines::silent() };
         let job = quota_reset::Deps::new(&host, &aws.sdk_config())?;
-        let mut world = Self { aws, store, job, secs, clock, random, dice: Dice(0x1234_5678_9abc_def1), people: Vec::new(), posts: 0 };
+        let provider = Provider::open(&aws, &host)?;
+        let (dice, people) = (Dice(0x1234_5678_9abc_def1), Vec::new());
+        let mut world = Self { aws, store, job, secs, clock, random, dice, people, posts: 0, provider };
         for _ in 0..PEOPLE {
             let id = UserId::new(world.now(), world.random.bytes());
             world.aws.tables("PutItem", &json!({ "TableName": tables().users, "Item": profile(&id, world.now()) }))?;
@@ -96,8 +106,13 @@ impl World {
         Cause { entropy: self.random.bytes(), at: self.now(), actor: Actor::Operator, post_id: post.cloned() }
     }
 
+    /// Every other one pays, and the provider alone says what for; the others' plans are given and taken by an operator.
     async fn change_plan(&mut self) -> anyhow::Result<()> {
         let id = self.somebody()?;
+        if self.pays(&id) {
+            let (deed, copies) = (self.dice.roll(8), self.dice.roll(3));
+            return self.provider.happens(&id, deed, copies, self.clock.now());
+        }
         let wish = match self.dice.roll(8) {
             0 | 1 => Wish::Lapse,
             2 | 3 => Wish::Return,
@@ -113,6 +128,21 @@ impl World {
         anyhow::ensure!(stored == PlanStored::Done);
         // Who loses a place by it is held by the job, some time.
         Ok(())
+    }
+
+    fn pays(&self, id: &UserId) -> bool {
+        self.people.iter().position(|person| person == id).is_some_and(|nth| nth.is_multiple_of(2))
+    }
+
+    /// One of the provider's events comes, whichever; some times its answer is lost on the way, and it comes again.
+    async fn hear(&mut self) -> anyhow::Result<()> {
+        let (which, until) = (self.dice.roll(1_000), usize::try_from(self.dice.roll(30))?);
+        let seen = AtomicUsize::new(0);
+        let hook = move |_: &CallInfo| (seen.fetch_add(1, Ordering::Relaxed) == until).then_some(Fault::LoseAnswerAfterApply);
+        self.aws.on_call(Box::new(hook));
+        let heard = self.provider.deliver(usize::try_from(which)?, self.clock.now()).await;
+        self.aws.on_call(Box::new(|_: &CallInfo| None));
+        heard
     }
 
     /// A post is written and approved for some time in the next hundred days, if there is a place.
@@ -270,6 +300,11 @@ impl World {
                 }
             }
             let owner = self.store.user(id).await?.expect("they are there");
+            if self.pays(id) {
+                let plan = owner.subscription.filter(|plan| plan.active).map(|plan| (plan.plan, plan.source));
+                let bought = self.provider.gives(id).map(|plan| (plan, Source::Subscription));
+                anyhow::ensure!(plan == bought, "{id} has {plan:?} and pays for {bought:?}");
+            }
             if let Some(plan) = owner.subscription.filter(|plan| plan.active) {
                 let running = books.cycles.iter().find(|cycle| cycle.span == plan.cycle_at(self.now()));
                 anyhow::ensure!(running.is_some(), "{id} has a plan and no cycle");
@@ -294,8 +329,13 @@ async fn a_year_of_fifty_people_ends_with_books_that_are_right() -> anyhow::Resu
     let end = world.now() + DAY * i32::try_from(DAYS)?;
     let mut until_job = 1;
     while world.now() < end {
-        match world.dice.roll(12) {
+        match world.dice.roll(14) {
             0 | 1 => world.change_plan().await?,
+            12.. => {
+                for _ in 0..3 {
+                    world.hear().await?;
+                }
+            }
             2 => world.adjust().await?,
             3..=7 => world.approve().await?,
             _ => world.publish().await?,
@@ -312,12 +352,17 @@ async fn a_year_of_fifty_people_ends_with_books_that_are_right() -> anyhow::Resu
             }
         }
     }
+    for _ in 0..EVENTS_MAX {
+        world.provider.deliver(0, world.clock.now()).await?;
+    }
+    anyhow::ensure!(!world.provider.has_more(), "an event is refused for ever");
     for _ in 0..2 {
         let run = quota_reset::run(&world.job).await?;
         anyhow::ensure!(run.failed == 0 && !run.unfinished, "{run:?}");
     }
     world.books_are_right().await?;
     world.nothing_is_left().await?;
+    world.provider.was_busy()?;
     let again = quota_reset::run(&world.job).await?;
     anyhow::ensure!((again.closed, again.opened, again.told) == (0, 0, 0), "a second run has nothing to do: {again:?}");
     Ok(())
