@@ -184,7 +184,15 @@ pub enum Plan {
     },
 }
 
+/// Two faults: what waits behind them has waited once.
+const MILD_HITS_MAX: usize = 2;
+
 impl Plan {
+    /// Whether so little breaks that no post may wait long for what a single fault costs.
+    pub fn is_mild(&self) -> bool {
+        matches!(self, Self::Exactly(hits) if hits.len() <= MILD_HITS_MAX)
+    }
+
     /// Whether every fault is told by its place.
     pub fn is_exact(&self) -> bool {
         matches!(self, Self::Exactly(_))

@@ -149,7 +149,7 @@ impl World {
         let keeps = of.is_some() && BEGINNING.with_borrow(|beginning| beginning.as_ref().map(|kept| &kept.of) == of.as_ref());
         template.sandbox.rewind(if keeps { BEGUN } else { SIGNED_UP })?;
         let aws = template.sandbox.open(&region(), true_clock.clone())?;
-        let watch = Arc::new(Mutex::new(Watch::new(plan.is_exact())));
+        let watch = Arc::new(Mutex::new(Watch::new(plan.is_mild())));
         let injector = Injector::new(plan);
         let network = Network::new(aws.clone(), injector.clone(), true_clock.clone(), scenario, tables().posts);
         let hook = injector.clone();
