@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{delete, get};
 use axum::{Json, Router};
 use domain::platform::PlatformName;
 use http::StatusCode;
@@ -24,7 +24,9 @@ pub(crate) fn routes(platform: PlatformName) -> Router<Arc<World>> {
         world.storage.clear_faults(platform)?;
         Ok::<_, Failed>(StatusCode::NO_CONTENT)
     };
+    let delete_post = move |State(world): State<Arc<World>>, Path(id): Path<String>| async move { delete_post(&world, platform, &id) };
     Router::new()
+        .route("/posts/{id}", delete(delete_post))
         .route("/posts", get(move |State(world): State<Arc<World>>| async move { list_posts(&world, platform) }))
         .route("/calls", get(move |State(world): State<Arc<World>>| async move { Ok::<_, Failed>(Json(world.storage.calls(platform)?)) }))
         .route("/faults", get(list_faults).post(add_fault).delete(clear_faults))
@@ -42,6 +44,16 @@ fn shown(platform: PlatformName, post: &StoredPost) -> serde_json::Value {
         PlatformName::Facebook => facebook::post_id(post),
     };
     json!({ "id": id, "account": post.account.name, "account_id": post.account.id, "text": post.text, "created_at": post.created_at })
+}
+
+/// As its owner would at the platform.
+fn delete_post(world: &World, platform: PlatformName, id: &str) -> Result<StatusCode, Failed> {
+    let seq = match platform {
+        PlatformName::X => x::seq(id),
+        PlatformName::Facebook => facebook::seq(id).map(|(_, seq)| seq),
+    };
+    let was_there = seq.map_or(Ok(false), |seq| world.storage.delete_post(platform, seq))?;
+    Ok(if was_there { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND })
 }
 
 fn list_faults(world: &World, platform: PlatformName) -> Result<Response, Failed> {

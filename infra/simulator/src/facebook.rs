@@ -2,6 +2,7 @@
 //! See <https://developers.facebook.com/docs/pages-api>.
 
 mod api;
+mod numbers;
 mod oauth;
 mod shapes;
 
@@ -13,6 +14,8 @@ use axum::routing::{get, post};
 use crate::World;
 use crate::storage::StoredPost;
 use crate::token::{Account, number_of};
+
+const FIRST_POST: i64 = 122_000_000_000_000;
 
 /// The demo person's Pages.
 const PAGES: [(&str, &str); 2] = [("100000000000001", "Demo Bakery"), ("100000000000002", "Demo Garden")];
@@ -30,11 +33,19 @@ pub(crate) fn routes() -> Router<Arc<World>> {
         .route("/{version}/me/accounts", get(api::accounts))
         .route("/{version}/{page}/feed", post(api::create))
         .route("/{version}/{page}/published_posts", get(api::list))
+        .route("/{version}/{page}/insights", get(numbers::insights))
+        .route("/{version}/{page}", get(numbers::page))
 }
 
 /// A post's id: the Page's and its own.
 pub(crate) fn post_id(post: &StoredPost) -> String {
-    format!("{}_{}", post.account.id, 122_000_000_000_000 + post.seq)
+    format!("{}_{}", post.account.id, FIRST_POST + post.seq)
+}
+
+/// The other way round: the Page's id, and the place of its post.
+pub(crate) fn seq(post_id: &str) -> Option<(&str, i64)> {
+    let (page, number) = post_id.split_once('_')?;
+    Some((page, number.parse::<i64>().ok()?.checked_sub(FIRST_POST)?))
 }
 
 /// A person by name: anybody exists, keeps their number, and manages both Pages.

@@ -50,6 +50,8 @@ names! {
         Publish = "publish",
         /// Reading back.
         List = "list",
+        /// A post's numbers.
+        Metrics = "metrics",
         /// Taking the grant back.
         Revoke = "revoke",
     }
@@ -84,6 +86,12 @@ names! {
         TokenExpired = "token_expired",
         /// Until cleared: posts are listed only once they are `seconds` old.
         ListLag = "list_lag",
+        /// Until cleared: one of a post's numbers is not told any more.
+        MetricMissing = "metric_missing",
+        /// Until cleared: a post's numbers are half of what they were.
+        NumbersFall = "numbers_fall",
+        /// Until cleared: nine tenths of what the account may ask for are used up.
+        Busy = "busy",
     }
 }
 
@@ -179,8 +187,13 @@ pub(crate) async fn guarded(
         FaultKind::AppLimited => (call.dialect.app_limited)(),
         FaultKind::Reject => (call.dialect.rejected)(),
         FaultKind::Duplicate => (call.dialect.duplicate)(),
-        // These act when they are made and are never pending.
-        FaultKind::TokenRevoked | FaultKind::TokenExpired | FaultKind::ListLag => effect()?,
+        // These act when they are made, or stand until they are cleared; no call uses one up.
+        FaultKind::TokenRevoked
+        | FaultKind::TokenExpired
+        | FaultKind::ListLag
+        | FaultKind::MetricMissing
+        | FaultKind::NumbersFall
+        | FaultKind::Busy => effect()?,
     })
 }
 

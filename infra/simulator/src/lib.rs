@@ -7,6 +7,7 @@ mod consent;
 mod control;
 mod facebook;
 mod faults;
+mod numbers;
 mod page;
 mod storage;
 pub mod stripe;

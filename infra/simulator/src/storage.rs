@@ -28,6 +28,7 @@ const SCHEMA: &str = "
         seq INTEGER PRIMARY KEY AUTOINCREMENT, platform TEXT NOT NULL, account_id TEXT NOT NULL, account TEXT NOT NULL,
         text TEXT NOT NULL, created_at INTEGER NOT NULL
     );
+    CREATE TABLE IF NOT EXISTS deleted (seq INTEGER PRIMARY KEY);
     CREATE TABLE IF NOT EXISTS checkouts (id TEXT PRIMARY KEY, price TEXT NOT NULL, user TEXT, customer TEXT, return_url TEXT NOT NULL);
     CREATE TABLE IF NOT EXISTS bought (
         customer TEXT PRIMARY KEY, subscription TEXT NOT NULL, user TEXT, price TEXT NOT NULL, status TEXT NOT NULL, started INTEGER NOT NULL

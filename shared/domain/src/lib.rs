@@ -3,6 +3,7 @@
 //! Everything here is a value or a pure function of values: time, ids and randomness are handed in.
 //! What is persisted, sent or shown elsewhere is decided here, so that one place can be read, and tested, for each rule.
 
+pub mod analytics;
 pub mod audit;
 pub mod billing;
 pub mod choice;

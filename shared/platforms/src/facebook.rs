@@ -1,12 +1,13 @@
 //! Facebook Pages: the Graph API with Facebook Login.
 //!
-//! Speaks to the login dialog, `/oauth/access_token`, `/me`, `/me/permissions`, `/me/accounts`, `/{page}/feed` and
-//! `/{page}/published_posts`; see <https://developers.facebook.com/docs/pages-api>. A Page may make 4,800 calls per engaged user in
+//! Speaks to the login dialog, `/oauth/access_token`, `/me`, `/me/permissions`, `/me/accounts`, `/{page}/feed`,
+//! `/{page}/published_posts` and `/{post}/insights`; see <https://developers.facebook.com/docs/pages-api>. A Page may make 4,800 calls per engaged user in
 //! 24 hours. There is no refresh: a Page token taken with a long-lived user token has no end, and once it dies only the person
 //! can mend it. Which of Graph's errors become which of ours stands in `facebook/errors.rs`.
 
 mod errors;
 mod grant;
+mod numbers;
 mod posts;
 
 use async_trait::async_trait;
@@ -20,8 +21,8 @@ use url::Url;
 
 use crate::http::Http;
 use crate::{
-    Account, AppCredentials, Capabilities, CodeExchange, ConsentRequest, ExchangeError, GrantedAccount, Issuer, Outcome, OwnPost, Platform,
-    ReadError, Reconcile, RefreshError, RevokeError, address, comparable,
+    Account, AppCredentials, Capabilities, CodeExchange, ConsentRequest, ExchangeError, GrantedAccount, Issuer, NumbersError, Outcome,
+    OwnPost, Platform, Published, ReadError, Reconcile, RefreshError, RevokeError, Told, address, comparable,
 };
 
 const CAPABILITIES: Capabilities = Capabilities {
@@ -31,6 +32,9 @@ const CAPABILITIES: Capabilities = Capabilities {
     read_lag: SignedDuration::from_secs(60),
     refresh_rotates: false,
 };
+
+/// Asked for, and not missed where it is not granted: a Page can be posted to without its numbers.
+const NUMBERS_SCOPE: &str = "read_insights";
 
 /// The adapter.
 pub(crate) struct Facebook {
@@ -65,11 +69,12 @@ impl Platform for Facebook {
     /// Facebook's server-side login takes no code challenge.
     fn authorize_url(&self, app: &AppCredentials, consent: &ConsentRequest<'_>) -> Url {
         let mut url = address::join(&self.authorize_url, &[&self.version, "dialog", "oauth"]);
+        let scopes: Vec<&str> = CAPABILITIES.scopes.iter().copied().chain([NUMBERS_SCOPE]).collect();
         url.query_pairs_mut()
             .append_pair("response_type", "code")
             .append_pair("client_id", &app.client_id)
             .append_pair("redirect_uri", consent.redirect_uri.as_str())
-            .append_pair("scope", &CAPABILITIES.scopes.join(","))
+            .append_pair("scope", &scopes.join(","))
             .append_pair("state", consent.state.expose_secret())
             // Scopes that were declined before are asked for again.
             .append_pair("auth_type", "rerequest");
@@ -102,6 +107,10 @@ impl Platform for Facebook {
         self.list_posts(account, since, until).await
     }
 
+    async fn numbers(&self, account: Account<'_>, post: Published<'_>, now: Timestamp) -> Result<Told, NumbersError> {
+        self.read_numbers(account, post, now).await
+    }
+
     fn comparable(&self, text: &str) -> String {
         comparable::plain(text)
     }
@@ -131,7 +140,7 @@ mod tests {
             url.as_str(),
             "https://www.facebook.com/v26.0/dialog/oauth?response_type=code&client_id=app\
              &redirect_uri=https%3A%2F%2Fapp.example%2Foauth%2Ffacebook%2Fcallback\
-             &scope=pages_show_list%2Cpages_manage_posts%2Cpages_read_engagement&state=st&auth_type=rerequest"
+             &scope=pages_show_list%2Cpages_manage_posts%2Cpages_read_engagement%2Cread_insights&state=st&auth_type=rerequest"
         );
     }
 }

@@ -11,6 +11,7 @@ mod directory;
 mod facebook;
 mod http;
 mod issuer;
+mod numbers;
 mod outcome;
 mod payments;
 mod verdict;
@@ -19,10 +20,12 @@ mod x;
 pub use capability::{AccountKind, Capabilities, Needs, Reconcile};
 pub use directory::{PlatformAddresses, Platforms, PlatformsError};
 pub use issuer::Issuer;
+pub use numbers::{Budget, NumbersError, Published, Told};
 pub use outcome::{ExchangeError, HandleState, Outcome, PrepareError, ReadError, RefreshError, RevokeError};
 pub use payments::{Checkout, Payments, PaymentsError};
 
 use async_trait::async_trait;
+use domain::analytics::Rhythm;
 use domain::platform::PlatformName;
 use domain::token::TokenSet;
 use jiff::{SignedDuration, Timestamp};
@@ -166,6 +169,16 @@ pub trait Platform: Send + Sync {
     /// All of the account's own posts made since `since`, newest first; with `until`, a time that is over for a minute at least, none that are
     /// later. At most [`PAGES_MAX`] pages of 100 are read: more posts than that are unreadable, because a part of a list is no evidence.
     async fn own_posts(&self, account: Account<'_>, since: Timestamp, until: Option<Timestamp>) -> Result<Vec<OwnPost>, ReadError>;
+
+    /// A post's numbers. It only reads. A network that tells none says so by telling nothing.
+    async fn numbers(&self, _account: Account<'_>, _post: Published<'_>, _now: Timestamp) -> Result<Told, NumbersError> {
+        Ok(Told::default())
+    }
+
+    /// How much [`Self::numbers`] may be asked.
+    fn budget(&self) -> Budget {
+        Budget { rhythm: Rhythm::Ladder, posts_max: 1_000 }
+    }
 
     /// The form of a text in which what we sent and what the network shows are equal.
     fn comparable(&self, text: &str) -> String;

@@ -1,14 +1,16 @@
 //! X: API v2 with OAuth 2.0 and PKCE.
 //!
-//! Speaks to the consent page, `POST /2/oauth2/token`, `POST /2/oauth2/revoke`, `GET /2/users/me`, `POST /2/tweets` and
-//! `GET /2/users/{id}/tweets`; see <https://docs.x.com/x-api>. A user may post 100 times and read 900 times in 15 minutes, the
+//! Speaks to the consent page, `POST /2/oauth2/token`, `POST /2/oauth2/revoke`, `GET /2/users/me`, `POST /2/tweets`, `GET /2/tweets`
+//! and `GET /2/users/{id}/tweets`; see <https://docs.x.com/x-api>. A user may post 100 times and read 900 times in 15 minutes, the
 //! app 10,000 posts a day. Which of X's errors become which of ours stands in `x/errors.rs`.
 
 mod errors;
+mod numbers;
 mod oauth;
 mod posts;
 
 use async_trait::async_trait;
+use domain::analytics::Rhythm;
 use domain::platform::PlatformName;
 use domain::token::TokenSet;
 use jiff::{SignedDuration, Timestamp};
@@ -17,8 +19,8 @@ use url::Url;
 
 use crate::http::Http;
 use crate::{
-    Account, AppCredentials, Capabilities, CodeExchange, ConsentRequest, ExchangeError, GrantedAccount, Issuer, Outcome, OwnPost, Platform,
-    ReadError, Reconcile, RefreshError, RevokeError, comparable,
+    Account, AppCredentials, Budget, Capabilities, CodeExchange, ConsentRequest, ExchangeError, GrantedAccount, Issuer, NumbersError,
+    Outcome, OwnPost, Platform, Published, ReadError, Reconcile, RefreshError, RevokeError, Told, comparable,
 };
 
 const CAPABILITIES: Capabilities = Capabilities {
@@ -84,6 +86,15 @@ impl Platform for X {
 
     async fn own_posts(&self, account: Account<'_>, since: Timestamp, until: Option<Timestamp>) -> Result<Vec<OwnPost>, ReadError> {
         self.list_posts(account, since, until).await
+    }
+
+    async fn numbers(&self, account: Account<'_>, post: Published<'_>, now: Timestamp) -> Result<Told, NumbersError> {
+        self.read_numbers(account, post, now).await
+    }
+
+    /// Each post that is read costs. The app may read 3,500 in 15 minutes.
+    fn budget(&self) -> Budget {
+        Budget { rhythm: Rhythm::OnceADay, posts_max: 1_000 }
     }
 
     fn comparable(&self, text: &str) -> String {

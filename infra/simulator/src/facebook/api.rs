@@ -163,15 +163,15 @@ fn shown_post(post: &StoredPost) -> Value {
 }
 
 fn permalink(post: &StoredPost) -> String {
-    format!("https://www.facebook.com/{}/posts/{}", post.account.id, 122_000_000_000_000 + post.seq)
+    format!("https://www.facebook.com/{}/posts/{}", post.account.id, super::FIRST_POST + post.seq)
 }
 
-fn unknown_page() -> Response {
+pub(super) fn unknown_page() -> Response {
     bad_request(100, 33, "Unsupported request. Object does not exist or cannot be loaded due to missing permissions.")
 }
 
 /// Runs `effect` for the owner of a live token of one of the kinds.
-async fn act(
+pub(super) async fn act(
     world: &World,
     headers: &HeaderMap,
     params: &Params,

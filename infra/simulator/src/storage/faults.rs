@@ -34,7 +34,7 @@ impl Storage {
         let (id, name) = (account.map(|account| &account.id), account.map(|account| &account.name));
         let connection = self.lock();
         let sql = format!(
-            "{SELECT} AND operation = ?2 AND kind <> 'list_lag' AND (account IS NULL OR account = ?3 OR account = ?4) ORDER BY seq LIMIT 1"
+            "{SELECT} AND operation = ?2 AND kind NOT IN ('list_lag', 'metric_missing', 'numbers_fall', 'busy') AND (account IS NULL OR account = ?3 OR account = ?4) ORDER BY seq LIMIT 1"
         );
         let row = |row: &Row<'_>| Ok((fault_of(row)?, row.get::<_, i64>(5)?));
         let Some((fault, seq)) = connection.query_row(&sql, params![platform.as_str(), on.as_str(), id, name], row).optional()? else {
@@ -50,6 +50,12 @@ impl Storage {
         let sql = "SELECT coalesce(max(seconds), 0) FROM faults
                    WHERE platform = ?1 AND kind = 'list_lag' AND (account IS NULL OR account = ?2 OR account = ?3)";
         self.lock().query_row(sql, params![platform.as_str(), account.id, account.name], |row| row.get(0))
+    }
+
+    /// Whether a fault that lasts until it is cleared concerns the account.
+    pub(crate) fn stands(&self, platform: PlatformName, kind: FaultKind, account: &Account) -> rusqlite::Result<bool> {
+        let sql = "SELECT count(*) > 0 FROM faults WHERE platform = ?1 AND kind = ?2 AND (account IS NULL OR account = ?3 OR account = ?4)";
+        self.lock().query_row(sql, params![platform.as_str(), kind.as_str(), account.id, account.name], |row| row.get(0))
     }
 
     pub(crate) fn count_call(&self, platform: PlatformName, operation: Operation) -> rusqlite::Result<()> {

@@ -2,7 +2,7 @@
 
 use domain::platform::PlatformName;
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::Storage;
 use crate::token::Account;
@@ -54,10 +54,24 @@ impl Storage {
         let connection = self.lock();
         let mut select = connection.prepare(
             "SELECT seq, account_id, account, text, created_at FROM posts
-             WHERE platform = ?1 AND (?2 IS NULL OR account_id = ?2) AND created_at BETWEEN ?3 AND ?4 ORDER BY created_at DESC, seq DESC LIMIT ?5",
+             WHERE platform = ?1 AND (?2 IS NULL OR account_id = ?2) AND created_at BETWEEN ?3 AND ?4
+               AND seq NOT IN (SELECT seq FROM deleted) ORDER BY created_at DESC, seq DESC LIMIT ?5",
         )?;
         let values = params![platform.as_str(), account_id, from.as_millisecond(), to.as_millisecond(), LIST_MAX];
         select.query_map(values, post_of)?.collect()
+    }
+
+    /// The post of an account, if it is still there.
+    pub(crate) fn post(&self, platform: PlatformName, account_id: &str, seq: i64) -> rusqlite::Result<Option<StoredPost>> {
+        let sql = "SELECT seq, account_id, account, text, created_at FROM posts
+                   WHERE platform = ?1 AND account_id = ?2 AND seq = ?3 AND seq NOT IN (SELECT seq FROM deleted)";
+        self.lock().query_row(sql, params![platform.as_str(), account_id, seq], post_of).optional()
+    }
+
+    /// The post is gone, as if its owner had deleted it; `false`: there is none.
+    pub(crate) fn delete_post(&self, platform: PlatformName, seq: i64) -> rusqlite::Result<bool> {
+        let sql = "INSERT OR IGNORE INTO deleted SELECT seq FROM posts WHERE platform = ?1 AND seq = ?2";
+        Ok(self.lock().execute(sql, params![platform.as_str(), seq])? == 1)
     }
 }
 

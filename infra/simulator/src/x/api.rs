@@ -86,7 +86,7 @@ pub(super) async fn list(
 }
 
 /// Runs `effect` for the owner of a live access token that holds `scope`.
-async fn act(
+pub(super) async fn act(
     world: &World,
     headers: &HeaderMap,
     on: Operation,

@@ -4,5 +4,6 @@
 
 mod facebook;
 mod faults;
+mod numbers;
 mod wire;
 mod x;

@@ -110,6 +110,40 @@ pub(super) fn judge(answer: &Answer, now: Timestamp) -> Verdict {
     }
 }
 
+/// Whether Graph says that there is no such thing, or none that this token may see: it does not tell which.
+pub(super) fn is_not_seen(answer: &Answer) -> bool {
+    answer.json::<Failure>().is_some_and(|failure| failure.error.code == 100 && failure.error.error_subcode == Some(33))
+}
+
+/// Whether Graph refuses a parameter, such as a metric that it does not have any more.
+pub(super) fn is_bad_parameter(answer: &Answer) -> bool {
+    answer.json::<Failure>().is_some_and(|failure| failure.error.code == 100 && failure.error.error_subcode.is_none_or(|sub| sub != 33))
+}
+
+/// How much of what a Page or our app may do is used up, in percent; the highest of all that the headers tell.
+pub(super) fn used_up_percent(headers: &HeaderMap) -> u32 {
+    let read = |name: &str| headers.get(name).map(http::HeaderValue::as_bytes);
+    let businesses: HashMap<String, Vec<Load>> =
+        read("x-business-use-case-usage").and_then(|usage| serde_json::from_slice(usage).ok()).unwrap_or_default();
+    let app: Option<Load> = read("x-app-usage").and_then(|usage| serde_json::from_slice(usage).ok());
+    businesses
+        .into_values()
+        .flatten()
+        .chain(app)
+        .map(|load| load.call_count.max(load.total_time).max(load.total_cputime))
+        .max()
+        .unwrap_or(0)
+}
+
+/// Percentages.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Load {
+    call_count: u32,
+    total_time: u32,
+    total_cputime: u32,
+}
+
 fn class_of(error: &GraphError) -> Class {
     let row = TABLE.iter().find(|(key, _)| key.fits(error.code, error.error_subcode));
     row.map_or(Class::Ambiguous, |(_, class)| *class)
@@ -184,6 +218,16 @@ mod tests {
         assert_eq!(usage(0), None);
         assert_eq!(usage(i64::MAX), Some(now() + SignedDuration::from_mins(REGAIN_MINUTES_MAX)));
         assert_eq!(judge(&Answer::recorded(400, &[], r#"{"error":{"code":80001}}"#), now()).until, None);
+    }
+
+    #[test]
+    fn the_fullest_of_all_limits_counts() {
+        let used_up = |headers: &[(&'static str, &str)]| used_up_percent(&Answer::recorded(200, headers, "").headers);
+        assert_eq!(used_up(&[]), 0);
+        assert_eq!(used_up(&[("x-app-usage", r#"{"call_count":28,"total_time":25,"total_cputime":61}"#)]), 61);
+        let pages =
+            r#"{"1":[{"type":"pages","call_count":3}],"2":[{"call_count":9},{"total_time":72,"estimated_time_to_regain_access":0}]}"#;
+        assert_eq!(used_up(&[("x-business-use-case-usage", pages), ("x-app-usage", "often")]), 72);
     }
 
     #[test]

@@ -1,0 +1,120 @@
+use super::*;
+use crate::analytics::Tally;
+
+const HOUR: i64 = 3_600;
+
+/// `hours` after the post was published, at nine in the morning.
+fn at(hours: i64) -> Timestamp {
+    "2026-11-23T09:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_secs(hours * HOUR)
+}
+
+fn watch() -> Watch {
+    Watch {
+        post_id: PostId::new(at(0), [1; 10]),
+        user_id: UserId::new(at(0), [2; 10]),
+        connection_id: ConnectionId::new(at(0), [3; 10]),
+        platform: PlatformName::X,
+        platform_post_id: "42".into(),
+        published_at: at(0),
+        cycle_start: Some(at(-24)),
+        numbers: Numbers::default(),
+        observed_at: None,
+        asked_at: None,
+        watching: Watching::Following,
+        next_sync_at: Some(at(1)),
+        rev: 1,
+    }
+}
+
+fn likes(likes: u64) -> Numbers {
+    Numbers { likes: Some(likes), ..Numbers::default() }
+}
+
+/// The hours of age at which a post is read by somebody who comes as soon as it is due.
+fn readings(rhythm: Rhythm) -> Vec<i64> {
+    let (mut watch, mut hours) = (watch(), Vec::new());
+    while let Some(due) = watch.next_sync_at {
+        let Task::Read(begun) = watch.task(rhythm, due) else { panic!("it is due") };
+        hours.push(due.duration_since(at(0)).as_secs() / HOUR);
+        watch = begun.observed(likes(1), rhythm, due);
+    }
+    assert_eq!(watch.watching, Watching::Ended);
+    hours
+}
+
+#[test]
+fn a_post_is_read_on_the_ladder_and_then_no_more() {
+    assert_eq!(readings(Rhythm::Ladder), [1, 6, 24, 72, 168, 336, 720]);
+}
+
+#[test]
+fn where_a_reading_costs_it_is_once_in_a_day_of_utc() {
+    assert_eq!(readings(Rhythm::OnceADay), [1, 24, 72, 168, 336, 720], "six hours after nine is the same day");
+}
+
+#[test]
+fn a_reading_that_is_late_skips_the_rungs_that_have_passed() {
+    let Task::Read(begun) = watch().task(Rhythm::Ladder, at(100)) else { panic!("it is due") };
+    assert_eq!(begun.observed(likes(1), Rhythm::Ladder, at(100)).next_sync_at, Some(at(168)));
+    let Task::Read(begun) = watch().task(Rhythm::Ladder, at(800)) else { panic!("it is due") };
+    let last = begun.observed(likes(1), Rhythm::Ladder, at(800));
+    assert_eq!((last.next_sync_at, last.watching, last.numbers.likes), (None, Watching::Ended, Some(1)));
+}
+
+#[test]
+fn a_reading_that_vanished_is_taken_up_again_but_not_on_a_day_that_it_may_have_cost() {
+    let Task::Read(begun) = watch().task(Rhythm::OnceADay, at(1)) else { panic!("it is due") };
+    assert_eq!(begun.clone().task(Rhythm::OnceADay, at(1)), Task::Nothing, "somebody is at it");
+    let Task::Later(later) = begun.clone().task(Rhythm::OnceADay, at(2)) else { panic!("it is not asked again today") };
+    assert_eq!(later.next_sync_at, Some(at(25)));
+    assert!(matches!(begun.task(Rhythm::Ladder, at(2)), Task::Read(_)));
+}
+
+#[test]
+fn late_and_falling_numbers_do_no_harm() {
+    let first = watch().observed(likes(10), Rhythm::Ladder, at(6));
+    assert_eq!(first.clone().observed(likes(3), Rhythm::Ladder, at(5)).numbers, likes(10), "an older observation changes nothing");
+    assert_eq!(first.clone().observed(likes(99), Rhythm::Ladder, at(6)).numbers, likes(10), "nor does the same one again");
+    let fell = first.clone().observed(likes(7), Rhythm::Ladder, at(24));
+    assert_eq!(fell.numbers, likes(7), "what the platform takes back is taken back");
+    let untold = first.observed(Numbers::default(), Rhythm::Ladder, at(24));
+    assert_eq!((untold.numbers, untold.observed_at), (likes(10), Some(at(24))));
+}
+
+#[test]
+fn each_trouble_has_its_wait_or_its_end() {
+    let put_off = |trouble, rhythm| watch().put_off(trouble, rhythm, at(8));
+    for (trouble, rhythm, watching, next) in [
+        (Trouble::Limited(at(20)), Rhythm::Ladder, Watching::Following, Some(at(20))),
+        (Trouble::Limited(at(0)), Rhythm::Ladder, Watching::Following, Some(at(8) + READING_MAX)),
+        (Trouble::Unanswered, Rhythm::Ladder, Watching::Following, Some(at(10))),
+        (Trouble::Unanswered, Rhythm::OnceADay, Watching::Following, Some(at(32))),
+        (Trouble::NeedsReauth, Rhythm::Ladder, Watching::NeedsReauth, Some(at(32))),
+        (Trouble::Disconnected, Rhythm::Ladder, Watching::Disconnected, None),
+        (Trouble::Deleted, Rhythm::Ladder, Watching::Deleted, None),
+    ] {
+        let watch = put_off(trouble, rhythm);
+        assert_eq!((watch.watching, watch.next_sync_at, watch.rev), (watching, next, 2), "{trouble:?} {rhythm:?}");
+    }
+    let old = Watch { next_sync_at: Some(at(880)), ..watch() }.put_off(Trouble::NeedsReauth, Rhythm::Ladder, at(880));
+    assert_eq!((old.watching, old.next_sync_at), (Watching::Ended, None), "nobody is waited for without end");
+}
+
+#[test]
+fn a_limit_does_not_use_up_the_day() {
+    let Task::Read(begun) = watch().task(Rhythm::OnceADay, at(1)) else { panic!("it is due") };
+    let limited = begun.put_off(Trouble::Limited(at(2)), Rhythm::OnceADay, at(1));
+    assert!(matches!(limited.task(Rhythm::OnceADay, at(2)), Task::Read(_)));
+}
+
+#[test]
+fn a_tally_counts_each_post_once_however_often_it_is_told() {
+    let told = |numbers, hour| watch().observed(numbers, Rhythm::Ladder, at(hour));
+    let none = Tally::default();
+    let first = none.with(&Numbers::default(), &told(likes(5), 1));
+    assert_eq!((first.engagement, first.reach, first.captured_at, first.rev), (Some(5), None, Some(at(1)), 1));
+    let grown = first.with(&likes(5), &told(likes(8), 6));
+    let other = grown.with(&Numbers::default(), &told(Numbers { reach: Some(3), ..likes(1) }, 2));
+    assert_eq!((other.engagement, other.reach, other.captured_at), (Some(9), Some(3), Some(at(6))));
+    assert_eq!(other.with(&likes(8), &told(likes(2), 24)).engagement, Some(3), "and falls with it");
+}
