@@ -12,7 +12,6 @@ mod reconcile;
 mod send;
 mod settle;
 mod step;
-mod tokens;
 
 pub use step::handle;
 
@@ -22,6 +21,7 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use cloud::queue::WakeUps;
 use cloud::vault::Vault;
+use connecting::tokens::{Access, AccessError};
 use domain::platform::PlatformName;
 use edge::clock::Clock;
 use edge::config::{self, variables};
@@ -75,6 +75,12 @@ impl Deps {
             metrics: host.metrics("publisher"),
         })
     }
+
+    /// What tokens are read and renewed with.
+    fn access(&self) -> Access<'_> {
+        let Self { store, vault, platforms, clock, random, metrics, .. } = self;
+        Access { store, vault, platforms, clock, random, metrics }
+    }
 }
 
 /// The time-out that the machine's leases and waits are counted from, whatever the function was deployed with.
@@ -99,9 +105,9 @@ pub enum StepError {
     /// A table did not answer.
     #[error("a table failed")]
     Store(#[from] store::StoreError),
-    /// The vault did not answer.
-    #[error("the vault failed")]
-    Vault(#[from] cloud::vault::VaultError),
+    /// A table or the vault did not answer.
+    #[error("the tokens failed")]
+    Tokens(#[from] AccessError),
     /// A step that the post's state does not have: a bug of ours, nothing was written.
     #[error("the post refuses the step")]
     Refused(#[from] domain::post::Refused),

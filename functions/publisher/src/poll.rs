@@ -1,5 +1,6 @@
 //! Asking after a post that the platform has accepted and not shown yet. It only reads, so nothing is claimed: of two that ask, one writes.
 
+use connecting::tokens::{self, Usable};
 use domain::connection::{Connection, Health};
 use domain::post::{Post, Progress as Shown};
 use edge::problem::chain;
@@ -8,7 +9,6 @@ use platforms::{Account, HandleState, ReadError};
 use store::Commit;
 
 use crate::step::Progress;
-use crate::tokens::{self, Usable};
 use crate::{Deps, StepError, settle};
 
 /// The wait after a poll that told nothing new; it grows with their number…
@@ -71,7 +71,7 @@ async fn look(deps: &Deps, post: &Post) -> Result<Seen, StepError> {
     let mut refused = None;
     // A token that ends meanwhile is renewed, and the handle asked after again: the post itself is never sent anew.
     for _ in 0..2 {
-        let Usable::Ready(connection, tokens) = tokens::usable(deps, connection.clone(), refused.as_deref()).await? else {
+        let Usable::Ready(connection, tokens) = tokens::usable(&deps.access(), connection.clone(), refused.as_deref()).await? else {
             return Ok(Seen::NotAsked);
         };
         let account = Account { id: &connection.platform_user_id, username: &connection.username, tokens: &tokens };
@@ -86,7 +86,7 @@ async fn look(deps: &Deps, post: &Post) -> Result<Seen, StepError> {
 
 /// A disconnect waits for this look: it renews nothing, and there is no other after it.
 async fn last_look(deps: &Deps, post: &Post, connection: &Connection, handle: &str) -> Result<Seen, StepError> {
-    let Some(tokens) = tokens::live(deps, connection).await? else { return Ok(Seen::Nevermore) };
+    let Some(tokens) = tokens::live(&deps.access(), connection).await? else { return Ok(Seen::Nevermore) };
     let account = Account { id: &connection.platform_user_id, username: &connection.username, tokens: &tokens };
     Ok(match deps.platforms.get(post.platform).look_up(account, handle).await {
         Ok(state @ (HandleState::Live { .. } | HandleState::Gone { .. })) => Seen::Says(state),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use connecting::tokens::{self, Usable};
 use domain::connection::{Connection, TokenState};
 use domain::content::Content;
 use domain::failure::FailureCode;
@@ -18,7 +19,6 @@ use store::{Commit, PostChange};
 use crate::limit::{self, Limit};
 use crate::send::{self, Sent, send};
 use crate::step::Progress;
-use crate::tokens::{self, Usable};
 use crate::{Deps, StepError, settle};
 
 /// How long a post waits for tokens that cannot be had at the moment.
@@ -40,7 +40,9 @@ pub(crate) async fn claim(deps: &Deps, deadline: Deadline, post: Post, content: 
         return limit::put_off(deps, post, limit).await;
     }
     let live = match &connection {
-        Some(connection) if connection.token_state(deps.clock.now()) == TokenState::Live => tokens::live(deps, connection).await?,
+        Some(connection) if connection.token_state(deps.clock.now()) == TokenState::Live => {
+            tokens::live(&deps.access(), connection).await?
+        }
         _ => None,
     };
     let now = deps.clock.now();
@@ -92,7 +94,7 @@ async fn prepare(
     let Some(connection) = connection else {
         return conclude(deps, deadline, post, Conclusion::Failed(FailureCode::ConnectionGone), Answer::default()).await;
     };
-    let usable = tokens::usable(deps, connection, refused).await?;
+    let usable = tokens::usable(&deps.access(), connection, refused).await?;
     let now = deps.clock.now();
     let conclusion = match usable {
         Usable::Ready(..) if !can_send(deadline) => out_of_time(now),
@@ -106,7 +108,7 @@ async fn prepare(
                 }
                 Handle::TokenRefused(post, answer) => {
                     let progress = conclude(deps, deadline, *post, Conclusion::Failed(FailureCode::ReconnectNeeded), answer).await?;
-                    tokens::mark_dead(deps, &connection).await?;
+                    tokens::mark_dead(&deps.access(), &connection).await?;
                     return Ok(progress);
                 }
                 Handle::Concluded(post, conclusion, answer) => return conclude(deps, deadline, *post, conclusion, answer).await,
@@ -198,7 +200,7 @@ async fn dispatch(
         }
         Sent::TokenRefused(answer) if renewed || !connection.refreshable => {
             let progress = conclude(deps, deadline, post, Conclusion::Failed(FailureCode::ReconnectNeeded), answer).await?;
-            tokens::mark_dead(deps, &connection).await?;
+            tokens::mark_dead(&deps.access(), &connection).await?;
             Ok(progress)
         }
         Sent::TokenRefused(_) => {

@@ -3,6 +3,7 @@
 
 use std::cmp::Ordering;
 
+use connecting::tokens::{self, Usable};
 use domain::connection::{Connection, Health};
 use domain::content::Content;
 use domain::failure::FailureCode;
@@ -18,7 +19,6 @@ use platforms::{Account, HandleState, Outcome, OwnPost, ReadError, Reconcile};
 use store::{Commit, PostChange};
 
 use crate::step::Progress;
-use crate::tokens::{self, Usable};
 use crate::{Deps, StepError, publish, send, settle};
 
 /// A platform's clock may differ from ours by this much.
@@ -73,7 +73,7 @@ async fn evidence(deps: &Deps, deadline: Deadline, post: &mut Post, content: &Co
     let mut refused = None;
     // A token that looks live may be refused once: then a fresh one is tried.
     for _ in 0..2 {
-        let (connection, tokens) = match tokens::usable(deps, connection.clone(), refused.as_deref()).await? {
+        let (connection, tokens) = match tokens::usable(&deps.access(), connection.clone(), refused.as_deref()).await? {
             Usable::Ready(connection, tokens) => (connection, tokens),
             Usable::Later => return Ok(Evidence::Unreadable),
             Usable::Dead | Usable::Gone => return Ok(Evidence::Unreachable),
@@ -221,7 +221,7 @@ fn unread(error: &ReadError) -> Evidence {
 
 /// A disconnect waits for this search: it reads with what there is, renews nothing and sends nothing.
 async fn last_look(deps: &Deps, post: &Post, content: &Content, connection: &Connection) -> Result<Evidence, StepError> {
-    let Some(tokens) = tokens::live(deps, connection).await? else { return Ok(Evidence::Unreachable) };
+    let Some(tokens) = tokens::live(&deps.access(), connection).await? else { return Ok(Evidence::Unreachable) };
     if post.handle().is_some() {
         return Ok(match looked_up(deps, post, connection, &tokens).await {
             Ok(state) => said(deps, post, state),

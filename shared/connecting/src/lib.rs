@@ -1,8 +1,10 @@
-//! Makes a connection of a granted account: a note, then the tokens into the vault, then the row. And takes it down again ([`end`]).
+//! Makes a connection of a granted account: a note, then the tokens into the vault, then the row. Keeps its tokens alive ([`tokens`]), and
+//! takes it down again ([`end`]).
 //!
 //! A crash in between leaves tokens that no row names, never a row without tokens; the note says where to look for them.
 
 mod ending;
+pub mod tokens;
 
 pub use ending::{EndError, Ended, Ending, end};
 

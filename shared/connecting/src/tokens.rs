@@ -6,16 +6,17 @@
 
 use std::time::Duration;
 
-use cloud::vault::VaultError;
+use cloud::vault::{Vault, VaultError};
 use domain::connection::{Connection, Health, REFRESHES_UNANSWERED_MAX, TokenState};
 use domain::id::AttemptId;
 use domain::token::TokenSet;
+use edge::clock::Clock;
+use edge::metrics::Metrics;
 use edge::problem::chain;
+use edge::random::Random;
 use jiff::SignedDuration;
-use platforms::{AppCredentials, RefreshError};
-use store::ConnectionWrite;
-
-use crate::{Deps, StepError};
+use platforms::{AppCredentials, Platforms, RefreshError};
+use store::{ConnectionWrite, Store, StoreError};
 
 /// While another worker refreshes, the row is read this often…
 const LOOKS_MAX: usize = 60;
@@ -30,8 +31,36 @@ const ADOPT_ROUNDS_MAX: usize = 4;
 /// New tokens that cannot be stored are lost for good: try harder than the client does by itself.
 const STORE_TRIES_MAX: usize = 3;
 
-/// What there is to send with.
-pub(crate) enum Usable {
+/// What tokens are read and renewed with.
+#[derive(Clone, Copy)]
+pub struct Access<'a> {
+    /// The rows.
+    pub store: &'a Store,
+    /// The tokens, and our apps' credentials.
+    pub vault: &'a Vault,
+    /// The networks.
+    pub platforms: &'a Platforms,
+    /// Time.
+    pub clock: &'a Clock,
+    /// Ids of attempts.
+    pub random: &'a Random,
+    /// Connections that need their owner.
+    pub metrics: &'a Metrics,
+}
+
+/// Why tokens could not be read or renewed; the same again may.
+#[derive(Debug, thiserror::Error)]
+pub enum AccessError {
+    /// A table did not answer.
+    #[error("reading or moving a connection")]
+    Store(#[from] StoreError),
+    /// The vault did not answer.
+    #[error("reading or storing tokens")]
+    Vault(#[from] VaultError),
+}
+
+/// What there is to act with.
+pub enum Usable {
     /// These.
     Ready(Box<Connection>, TokenSet),
     /// Nothing at the moment.
@@ -43,12 +72,12 @@ pub(crate) enum Usable {
 }
 
 /// Live tokens of `connection`. `refused` names a version that the platform did not take, however live it looks.
-pub(crate) async fn usable(deps: &Deps, connection: Connection, refused: Option<&str>) -> Result<Usable, StepError> {
+pub async fn usable(access: &Access<'_>, connection: Connection, refused: Option<&str>) -> Result<Usable, AccessError> {
     let (user, id) = (connection.user_id.clone(), connection.id.clone());
     let mut connection = connection;
     for _ in 0..LOOKS_MAX {
-        let state = match connection.token_state(deps.clock.now()) {
-            TokenState::Live if refused == Some(connection.secret_version.as_str()) => refused_state(deps, &connection),
+        let state = match connection.token_state(access.clock.now()) {
+            TokenState::Live if refused == Some(connection.secret_version.as_str()) => refused_state(access, &connection),
             state => state,
         };
         #[cfg(feature = "planted")]
@@ -58,27 +87,27 @@ pub(crate) async fn usable(deps: &Deps, connection: Connection, refused: Option<
         };
         match state {
             TokenState::Live => {
-                return Ok(match live(deps, &connection).await? {
+                return Ok(match live(access, &connection).await? {
                     Some(tokens) => Usable::Ready(Box::new(connection), tokens),
-                    None => not_found(deps, &connection),
+                    None => not_found(access, &connection),
                 });
             }
             // Tokens that an earlier worker stored and did not live to announce are looked for before anything is given up.
-            TokenState::Dead if connection.is_usable() && adopted(deps, &connection).await? => {}
+            TokenState::Dead if connection.is_usable() && adopted(access, &connection).await? => {}
             TokenState::Dead => {
                 if connection.is_usable() {
-                    mark_dead(deps, &connection).await?;
+                    mark_dead(access, &connection).await?;
                 }
                 return Ok(Usable::Dead);
             }
             TokenState::Refreshing => tokio::time::sleep(LOOK_AGAIN).await,
             TokenState::Expired => {
-                if let Some(usable) = refresh(deps, connection).await? {
+                if let Some(usable) = refresh(access, connection).await? {
                     return Ok(usable);
                 }
             }
         }
-        match deps.store.connection(&user, &id).await? {
+        match access.store.connection(&user, &id).await? {
             Some(fresh) => connection = fresh,
             None => return Ok(Usable::Gone),
         }
@@ -87,13 +116,13 @@ pub(crate) async fn usable(deps: &Deps, connection: Connection, refused: Option<
 }
 
 /// What tokens that the vault does not find mean: it may be behind, or somebody removed them.
-fn not_found(deps: &Deps, connection: &Connection) -> Usable {
-    if deps.clock.now() < connection.updated_at + VAULT_LAG { Usable::Later } else { Usable::Dead }
+fn not_found(access: &Access<'_>, connection: &Connection) -> Usable {
+    if access.clock.now() < connection.updated_at + VAULT_LAG { Usable::Later } else { Usable::Dead }
 }
 
 /// The tokens that the row names. `None`: the vault does not show them yet, or somebody removed them, and only the user can bring new ones.
-pub(crate) async fn live(deps: &Deps, connection: &Connection) -> Result<Option<TokenSet>, StepError> {
-    match deps.vault.read(&connection.secret_name, &connection.secret_version).await {
+pub async fn live(access: &Access<'_>, connection: &Connection) -> Result<Option<TokenSet>, AccessError> {
+    match access.vault.read(&connection.secret_name, &connection.secret_version).await {
         Ok(tokens) => Ok(Some(tokens)),
         Err(VaultError::Missing { .. }) => {
             tracing::error!(connection_id = %connection.id, "the tokens of a connection are gone from the vault");
@@ -104,20 +133,20 @@ pub(crate) async fn live(deps: &Deps, connection: &Connection) -> Result<Option<
 }
 
 /// The platform will not take this connection any more: said once, by whoever finds out first.
-pub(crate) async fn mark_dead(deps: &Deps, connection: &Connection) -> Result<(), StepError> {
-    let now = deps.clock.now();
+pub async fn mark_dead(access: &Access<'_>, connection: &Connection) -> Result<(), AccessError> {
+    let now = access.clock.now();
     let dead = connection.clone().dead(now);
-    let writer = AttemptId::new(now, deps.random.bytes()).to_string();
-    if matches!(deps.store.update_connection(&dead, &writer).await?, ConnectionWrite::Done) {
-        deps.metrics.count(now, "connection_needs_reauth", &[("platform", dead.platform.as_str())]);
+    let writer = AttemptId::new(now, access.random.bytes()).to_string();
+    if matches!(access.store.update_connection(&dead, &writer).await?, ConnectionWrite::Done) {
+        access.metrics.count(now, "connection_needs_reauth", &[("platform", dead.platform.as_str())]);
         tracing::warn!(connection_id = %dead.id, user_id = %dead.user_id, platform = dead.platform.as_str(), "a connection needs reauthorization");
     }
     Ok(())
 }
 
-fn refused_state(deps: &Deps, connection: &Connection) -> TokenState {
+fn refused_state(access: &Access<'_>, connection: &Connection) -> TokenState {
     match &connection.lease {
-        Some(lease) if lease.until > deps.clock.now() => TokenState::Refreshing,
+        Some(lease) if lease.until > access.clock.now() => TokenState::Refreshing,
         Some(_) if connection.refreshes_unanswered >= REFRESHES_UNANSWERED_MAX => TokenState::Dead,
         _ if connection.refreshable => TokenState::Expired,
         _ => TokenState::Dead,
@@ -127,44 +156,44 @@ fn refused_state(deps: &Deps, connection: &Connection) -> TokenState {
 /// One refresh under the lease; `None`: another worker has it, or its tokens were found: look again.
 ///
 /// Everything that the call needs is read before the lease is taken: the lease is for the call and for storing what it brings.
-async fn refresh(deps: &Deps, connection: Connection) -> Result<Option<Usable>, StepError> {
-    if adopted(deps, &connection).await? {
+async fn refresh(access: &Access<'_>, connection: Connection) -> Result<Option<Usable>, AccessError> {
+    if adopted(access, &connection).await? {
         return Ok(None);
     }
-    let Some(tokens) = live(deps, &connection).await? else {
-        let usable = not_found(deps, &connection);
+    let Some(tokens) = live(access, &connection).await? else {
+        let usable = not_found(access, &connection);
         if matches!(usable, Usable::Dead) {
-            mark_dead(deps, &connection).await?;
+            mark_dead(access, &connection).await?;
         }
         return Ok(Some(usable));
     };
-    let (client_id, client_secret) = deps.vault.app_credentials(connection.platform, deps.clock.now()).await?;
+    let (client_id, client_secret) = access.vault.app_credentials(connection.platform, access.clock.now()).await?;
     let app = AppCredentials { client_id, client_secret };
-    let now = deps.clock.now();
-    let attempt = AttemptId::new(now, deps.random.bytes());
+    let now = access.clock.now();
+    let attempt = AttemptId::new(now, access.random.bytes());
     let leased = connection.leased(attempt.clone(), now);
-    if matches!(deps.store.update_connection(&leased, attempt.as_str()).await?, ConnectionWrite::Moved(_)) {
+    if matches!(access.store.update_connection(&leased, attempt.as_str()).await?, ConnectionWrite::Moved(_)) {
         return Ok(None);
     }
     // The lease was slow to get: whoever takes the next one must not find us at it.
-    if leased.lease.as_ref().is_none_or(|lease| lease.until <= deps.clock.now() + CALL_AND_STORE) {
+    if leased.lease.as_ref().is_none_or(|lease| lease.until <= access.clock.now() + CALL_AND_STORE) {
         return Ok(Some(Usable::Later));
     }
-    let answer = deps.platforms.get(leased.platform).refresh(&app, &tokens, deps.clock.now()).await;
+    let answer = access.platforms.get(leased.platform).refresh(&app, &tokens, access.clock.now()).await;
     match answer {
         Ok(renewed) => {
-            let version = keep(deps, &leased, &renewed, &attempt).await?;
-            adopt_version(deps, leased, version, renewed, &attempt).await.map(Some)
+            let version = keep(access, &leased, &renewed, &attempt).await?;
+            adopt_version(access, leased, version, renewed, &attempt).await.map(Some)
         }
         Err(RefreshError::Dead { detail }) => {
             tracing::warn!(connection_id = %leased.id, detail, "the platform ended a grant");
-            mark_dead(deps, &leased).await?;
+            mark_dead(access, &leased).await?;
             Ok(Some(Usable::Dead))
         }
         Err(error @ RefreshError::Unavailable { .. }) => {
             tracing::warn!(connection_id = %leased.id, error = chain(&error), "tokens were not renewed");
-            let released = leased.released(deps.clock.now());
-            deps.store.update_connection(&released, attempt.as_str()).await?;
+            let released = leased.released(access.clock.now());
+            access.store.update_connection(&released, attempt.as_str()).await?;
             Ok(Some(Usable::Later))
         }
         Err(error @ RefreshError::Unknown { .. }) => {
@@ -177,31 +206,31 @@ async fn refresh(deps: &Deps, connection: Connection) -> Result<Option<Usable>, 
 }
 
 /// An earlier refresh may have stored its tokens and vanished before it moved the row: its version tells.
-async fn adopted(deps: &Deps, connection: &Connection) -> Result<bool, StepError> {
+async fn adopted(access: &Access<'_>, connection: &Connection) -> Result<bool, AccessError> {
     let Some(lease) = connection.lease.clone() else { return Ok(false) };
     let version = cloud::vault::version_of(&lease.attempt);
     if version == connection.secret_version {
         return Ok(false);
     }
-    let Some(tokens) = deps.vault.find_version(&connection.secret_name, &lease.attempt).await? else { return Ok(false) };
-    adopt_version(deps, connection.clone(), version, tokens, &lease.attempt).await?;
+    let Some(tokens) = access.vault.find_version(&connection.secret_name, &lease.attempt).await? else { return Ok(false) };
+    adopt_version(access, connection.clone(), version, tokens, &lease.attempt).await?;
     Ok(true)
 }
 
 /// Moves the row to the new version. If the row changed meanwhile and still names the tokens that these came from, it is moved all
 /// the same: whatever was thought of the old tokens, these are the ones that the platform takes.
 async fn adopt_version(
-    deps: &Deps,
+    access: &Access<'_>,
     connection: Connection,
     version: String,
     tokens: TokenSet,
     attempt: &AttemptId,
-) -> Result<Usable, StepError> {
+) -> Result<Usable, AccessError> {
     let came_from = connection.secret_version.clone();
     let mut standing = connection;
     for _ in 0..ADOPT_ROUNDS_MAX {
-        let refreshed = standing.refreshed(version.clone(), tokens.expires_at, tokens.scopes.clone(), deps.clock.now());
-        match deps.store.update_connection(&refreshed, attempt.as_str()).await? {
+        let refreshed = standing.refreshed(version.clone(), tokens.expires_at, tokens.scopes.clone(), access.clock.now());
+        match access.store.update_connection(&refreshed, attempt.as_str()).await? {
             ConnectionWrite::Done => {
                 tracing::info!(connection_id = %refreshed.id, platform = refreshed.platform.as_str(), "tokens renewed");
                 return Ok(Usable::Ready(Box::new(refreshed), tokens));
@@ -214,10 +243,10 @@ async fn adopt_version(
     Ok(Usable::Later)
 }
 
-async fn keep(deps: &Deps, connection: &Connection, tokens: &TokenSet, attempt: &AttemptId) -> Result<String, StepError> {
+async fn keep(access: &Access<'_>, connection: &Connection, tokens: &TokenSet, attempt: &AttemptId) -> Result<String, AccessError> {
     let mut tries = 1;
     loop {
-        match deps.vault.put(&connection.secret_name, tokens, attempt).await {
+        match access.vault.put(&connection.secret_name, tokens, attempt).await {
             Ok(version) => return Ok(version),
             Err(error) if tries >= STORE_TRIES_MAX || !error.is_retryable() => return Err(error.into()),
             Err(_) => tries += 1,
