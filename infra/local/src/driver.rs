@@ -36,10 +36,13 @@ const SWEEP_EVERY: SignedDuration = SignedDuration::from_secs(60);
 const RESET_EVERY: SignedDuration = SignedDuration::from_hours(1);
 /// The nightly audit's.
 const AUDIT_EVERY: SignedDuration = SignedDuration::from_hours(24);
+/// That of the job that reads posts' numbers.
+const SYNC_EVERY: SignedDuration = SignedDuration::from_mins(10);
 /// The functions' time-outs in the template.
 const PUBLISH_TIMEOUT: Duration = Duration::from_mins(1);
 const SWEEP_TIMEOUT: Duration = Duration::from_secs(55);
 const RESET_TIMEOUT: Duration = Duration::from_mins(5);
+const SYNC_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// The jobs' last runs, in service time.
 #[derive(Default)]
@@ -47,6 +50,15 @@ struct LastRuns {
     swept: Option<Timestamp>,
     reset: Option<Timestamp>,
     audited: Option<Timestamp>,
+    synced: Option<Timestamp>,
+}
+
+/// What a round has started and does not wait for.
+#[derive(Default)]
+struct UnderWay {
+    batches: JoinSet<()>,
+    /// One run that reads numbers at most: platforms may take their time, and posts go out meanwhile.
+    syncs: JoinSet<()>,
 }
 
 /// Everything that runs without being asked.
@@ -57,6 +69,7 @@ pub(crate) struct Driver {
     pub(crate) publisher: publisher::Deps,
     pub(crate) sweeper: sweeper::Deps,
     pub(crate) quota_reset: quota_reset::Deps,
+    pub(crate) analytics_sync: analytics_sync::Deps,
     nudged: Notify,
     /// How much [`Aws::work_brought`] had come to when the last nudge was given.
     known_work: AtomicU64,
@@ -70,18 +83,19 @@ impl Driver {
         publisher: publisher::Deps,
         sweeper: sweeper::Deps,
         quota_reset: quota_reset::Deps,
+        analytics_sync: analytics_sync::Deps,
     ) -> Arc<Self> {
         let queue = Client::new(&aws.sdk_config());
         let (nudged, rounds) = (Notify::new(), watch::Sender::new(0));
-        Arc::new(Self { aws, queue, clock, publisher, sweeper, quota_reset, nudged, known_work: AtomicU64::new(0), rounds })
+        Arc::new(Self { aws, queue, clock, publisher, sweeper, quota_reset, analytics_sync, nudged, known_work: AtomicU64::new(0), rounds })
     }
 
     /// Runs until it is told to stop, and then until the publisher is done with what it has; dropped, it ends at once. A round that
     /// fails is logged, and the next one comes.
     pub(crate) async fn run(self: Arc<Self>, mut stopping: watch::Receiver<bool>) {
-        let (mut last, mut batches) = (LastRuns::default(), JoinSet::new());
+        let (mut last, mut under_way) = (LastRuns::default(), UnderWay::default());
         while !*stopping.borrow() {
-            self.round(&mut last, &mut batches).await;
+            self.round(&mut last, &mut under_way).await;
             self.rounds.send_modify(|count| *count += 1);
             tokio::select! {
                 () = tokio::time::sleep(PERIOD) => {}
@@ -89,7 +103,7 @@ impl Driver {
                 _stopping = stopping.changed() => {}
             }
         }
-        while batches.join_next().await.is_some() {}
+        while under_way.batches.join_next().await.is_some() {}
         // Nobody waits for a round that will not come.
         self.rounds.send_replace(u64::MAX);
     }
@@ -119,9 +133,11 @@ impl Driver {
         }
     }
 
-    /// One round. It does not wait for the publisher.
-    async fn round(self: &Arc<Self>, last: &mut LastRuns, batches: &mut JoinSet<()>) {
+    /// One round. It waits neither for the publisher nor for platforms that tell numbers.
+    async fn round(self: &Arc<Self>, last: &mut LastRuns, under_way: &mut UnderWay) {
         self.run_jobs(last).await;
+        self.start_sync(last, &mut under_way.syncs);
+        let batches = &mut under_way.batches;
         if let Err(error) = self.aws.fire_due_schedules() {
             tracing::error!(error = chain(&*error), "schedules were not fired");
         }
@@ -162,6 +178,21 @@ impl Driver {
             last.swept = Some(now);
             run_job("sweeper", SWEEP_TIMEOUT, Box::pin(async { sweeper::sweep(&self.sweeper).await.map(|_| ()) })).await;
         }
+    }
+
+    /// Reads posts' numbers, unless a run is at it.
+    fn start_sync(self: &Arc<Self>, last: &mut LastRuns, syncs: &mut JoinSet<()>) {
+        let now = self.clock.now();
+        while syncs.try_join_next().is_some() {}
+        if !syncs.is_empty() || last.synced.is_some_and(|last| now.duration_since(last) < SYNC_EVERY) {
+            return;
+        }
+        last.synced = Some(now);
+        let driver = self.clone();
+        let run = async move {
+            run_job("analytics-sync", SYNC_TIMEOUT, Box::pin(async { analytics_sync::run(&driver.analytics_sync).await.map(drop) })).await;
+        };
+        syncs.spawn(run.with_current_subscriber());
     }
 
     async fn receive(&self) -> anyhow::Result<Vec<Message>> {

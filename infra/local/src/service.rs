@@ -100,6 +100,7 @@ impl LocalService {
             publisher::Deps::new(&host, &sdk)?,
             sweeper::Deps::new(&host, &sdk)?,
             quota_reset::Deps::new(&host, &sdk)?,
+            analytics_sync::Deps::new(&host, &sdk)?,
         );
         let local = Local {
             aws: aws.clone(),

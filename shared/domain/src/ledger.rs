@@ -355,6 +355,8 @@ pub struct CycleAnalytics {
     pub total_reach: Option<u64>,
     /// How often people did something with them; `None`: no platform has told.
     pub engagement: Option<u64>,
+    /// When a platform last told something of its posts.
+    pub captured_at: Option<Timestamp>,
     /// From then on it is gone.
     pub retention_expiry: Timestamp,
 }
@@ -370,6 +372,7 @@ impl CycleAnalytics {
             successful_posts: cycle.used,
             total_reach: None,
             engagement: None,
+            captured_at: None,
             retention_expiry: kept_until.map_or(Timestamp::MAX, |at| at.timestamp()),
         }
     }

@@ -34,7 +34,7 @@ pub struct ClosingPage {
 
 /// Where a page stopped.
 #[derive(Debug, Clone)]
-pub struct Place(Item);
+pub struct Place(pub(crate) Item);
 
 /// What closing a cycle has to know, read at once and strongly consistent.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! What closed cycles came to.
 
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
+use domain::analytics::Tally;
 use domain::id::UserId;
 use domain::ledger::{Cycle, CycleAnalytics};
 use domain::plan::CycleSpan;
@@ -8,9 +9,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::cursor::{Cursor, Page};
-use crate::items::{from_item, text, to_item};
+use crate::items::{from_item, number, text, to_item};
 use crate::key::{ANALYTICS, Item, Key, user_pk};
 use crate::{Store, StoreError};
+
+/// Cycles that run or wait to be closed, at most, and so rows that a page reads and does not show.
+const OPEN_MAX: usize = 2;
 
 #[derive(Serialize, Deserialize)]
 struct AnalyticsItem {
@@ -21,6 +25,7 @@ struct AnalyticsItem {
     successful_posts: u32,
     total_reach: Option<u64>,
     engagement: Option<u64>,
+    captured_at: Option<Timestamp>,
     retention_expiry: Timestamp,
     /// The table forgets by it.
     expires_epoch: i64,
@@ -28,21 +33,77 @@ struct AnalyticsItem {
 
 impl From<CycleAnalytics> for AnalyticsItem {
     fn from(told: CycleAnalytics) -> Self {
-        let CycleAnalytics { span, quota, posts_used, successful_posts, total_reach, engagement, retention_expiry } = told;
-        let (cycle_start, cycle_end, expires_epoch) = (span.start, span.end, retention_expiry.as_second());
-        Self { cycle_start, cycle_end, quota, posts_used, successful_posts, total_reach, engagement, retention_expiry, expires_epoch }
+        let CycleAnalytics { span, quota, posts_used, successful_posts, total_reach, engagement, captured_at, retention_expiry } = told;
+        Self {
+            cycle_start: span.start,
+            cycle_end: span.end,
+            quota,
+            posts_used,
+            successful_posts,
+            total_reach,
+            engagement,
+            captured_at,
+            retention_expiry,
+            expires_epoch: retention_expiry.as_second(),
+        }
     }
 }
 
 impl From<AnalyticsItem> for CycleAnalytics {
     fn from(item: AnalyticsItem) -> Self {
-        let AnalyticsItem { cycle_start: start, cycle_end: end, quota, posts_used, successful_posts, total_reach, engagement, .. } = item;
+        let AnalyticsItem { cycle_start: start, cycle_end: end, quota, posts_used, successful_posts, .. } = item;
+        let AnalyticsItem { total_reach, engagement, captured_at, retention_expiry, .. } = item;
         let span = CycleSpan { start, end };
-        Self { span, quota, posts_used, successful_posts, total_reach, engagement, retention_expiry: item.retention_expiry }
+        Self { span, quota, posts_used, successful_posts, total_reach, engagement, captured_at, retention_expiry }
     }
 }
 
+/// The sums alone: the row is there before its cycle is closed.
+#[derive(Deserialize)]
+struct TallyItem {
+    total_reach: Option<u64>,
+    engagement: Option<u64>,
+    captured_at: Option<Timestamp>,
+    tally_rev: Option<u64>,
+}
+
 impl Store {
+    /// What the numbers of a cycle's posts come to, running or closed; strongly consistent.
+    pub(crate) async fn tally(&self, user: &UserId, start: Timestamp) -> Result<Tally, StoreError> {
+        let item: Option<TallyItem> = self.get(&self.tables.ledger, "cycle's sums", Key::cycle_analytics(user, start)).await?;
+        let read = |item: TallyItem| {
+            let TallyItem { total_reach: reach, engagement, captured_at, tally_rev } = item;
+            Tally { reach, engagement, captured_at, rev: tally_rev.unwrap_or_default() }
+        };
+        Ok(item.map_or_else(Tally::default, read))
+    }
+
+    /// The leg that writes the sums of a cycle, if they are as they were read. It leaves alone what closing the cycle writes in the same
+    /// row, and the other way round.
+    pub(crate) fn tally_leg(&self, user: &UserId, start: Timestamp, tally: &Tally) -> TransactWriteItem {
+        let sums = [
+            ("total_reach", tally.reach.map(number)),
+            ("engagement", tally.engagement.map(number)),
+            ("captured_at", tally.captured_at.map(|at| text(at.to_string()))),
+            ("tally_rev", Some(number(tally.rev))),
+        ];
+        let told: Vec<_> = sums.into_iter().filter_map(|(name, sum)| Some((name, sum?))).collect();
+        let sets: Vec<_> = told.iter().map(|(name, _)| format!("{name} = :{name}")).collect();
+        let values = told.into_iter().map(|(name, sum)| (format!(":{name}"), sum));
+        let before = tally.rev - 1;
+        let update = Update::builder()
+            .table_name(&self.tables.ledger)
+            .set_key(Some(Key::cycle_analytics(user, start).into_item()))
+            .update_expression(format!("SET {}", sets.join(", ")))
+            .set_expression_attribute_values(Some(values.collect()));
+        let update = if before == 0 {
+            update.condition_expression("attribute_not_exists(tally_rev)")
+        } else {
+            update.condition_expression("tally_rev = :before").expression_attribute_values(":before", number(before))
+        };
+        TransactWriteItem::builder().update(update.build().expect("table, key and expression are set")).build()
+    }
+
     /// The leg that writes what a closed cycle came to. It stands beside the conditional write of that cycle and needs no condition of
     /// its own; what platforms have told since is left as it is. `None`: the cycle runs, or held nothing ever.
     pub(crate) fn analytics_leg(&self, cycle: &Cycle) -> Option<TransactWriteItem> {
@@ -79,14 +140,24 @@ impl Store {
             .expression_attribute_values(":pk", text(user_pk(user)))
             .expression_attribute_values(":sk", text(ANALYTICS))
             .scan_index_forward(false)
-            .limit(i32::try_from(limit).unwrap_or(100))
+            // The row of a cycle that is not closed holds sums alone.
+            .filter_expression("attribute_exists(retention_expiry)")
+            .limit(i32::try_from(limit + OPEN_MAX).unwrap_or(100))
             .set_exclusive_start_key(after.map(Cursor::into_key))
             .send()
             .await
             .map_err(StoreError::unavailable("reading what cycles came to"))?;
-        let next = answer.last_evaluated_key.map(|key| Cursor::from_key(user, &key));
+        let mut rows = answer.items.unwrap_or_default();
+        let cut = (rows.len() > limit).then(|| position(&rows[limit - 1]));
+        rows.truncate(limit);
+        let next = cut.or(answer.last_evaluated_key).map(|key| Cursor::from_key(user, &key));
         let read = |item: Item| Ok(CycleAnalytics::from(from_item::<AnalyticsItem>("cycle analytics", item)?));
-        let items = answer.items.unwrap_or_default().into_iter().map(read).collect::<Result<Vec<_>, StoreError>>()?;
+        let items = rows.into_iter().map(read).collect::<Result<Vec<_>, StoreError>>()?;
         Ok(Page { items: items.into_iter().filter(|told| now < told.retention_expiry).collect(), next })
     }
+}
+
+/// The key at which a page goes on after `item`.
+fn position(item: &Item) -> Item {
+    ["pk", "sk"].into_iter().filter_map(|name| Some((name.to_owned(), item.get(name)?.clone()))).collect()
 }

@@ -73,6 +73,11 @@ impl Key {
         Self::new(user_pk(user), format!("{POST}{id}#EVENT#{rev:06}"))
     }
 
+    /// A published post's numbers, by when it became visible.
+    pub(crate) fn metrics(user: &UserId, published_at: Timestamp, id: &PostId) -> Self {
+        Self::new(user_pk(user), format!("{METRICS}{}#{id}", sortable(published_at)))
+    }
+
     pub(crate) fn pause(platform: PlatformName) -> Self {
         Self::new(format!("PLATFORM#{platform}"), "PAUSE")
     }
@@ -143,6 +148,7 @@ pub(crate) const GIFT: &str = "GIFT";
 pub(crate) const PROFILE: &str = "PROFILE";
 pub(crate) const CONNECTION: &str = "CONNECTION#";
 pub(crate) const POST: &str = "POST#";
+pub(crate) const METRICS: &str = "METRICS#";
 pub(crate) const CYCLE: &str = "CYCLE#";
 pub(crate) const HISTORY: &str = "HISTORY#";
 pub(crate) const ANALYTICS: &str = "ANALYTICS#";

@@ -28,6 +28,7 @@ pub mod schema;
 mod sessions;
 mod users;
 mod verification;
+mod watches;
 
 pub use audit_round::AuditRound;
 pub use billing::{Follow, Followed};
@@ -43,6 +44,7 @@ pub use posts::{Commit, Filter, PostChange, Settlement, Story, Wanted};
 pub use sessions::StoredSession;
 pub use users::{TablePlace, UserPage};
 pub use verification::SignIn;
+pub use watches::{DueWatch, DueWatches, WatchWrite, Watched};
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;

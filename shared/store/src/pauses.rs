@@ -8,13 +8,19 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::items::{from_item, text, to_item};
-use crate::key::{Key, sortable};
+use crate::key::{Item, Key, sortable};
 use crate::{Store, StoreError};
 
 #[derive(Serialize, Deserialize)]
 struct PauseItem {
     /// In the sortable form, so that the later one wins by its own condition.
     paused_until: String,
+}
+
+/// When a stored pause ends.
+pub(crate) fn until_of(item: Item) -> Result<Timestamp, StoreError> {
+    let item: PauseItem = from_item("pause", item)?;
+    item.paused_until.parse().map_err(StoreError::corrupt("pause"))
 }
 
 impl Store {
@@ -30,8 +36,7 @@ impl Store {
         let (mut connection, mut until) = (None, None);
         for item in self.batch_get(keys).await? {
             if item.get("pk").and_then(|pk| pk.as_s().ok()) == Some(&pause.pk) {
-                let item: PauseItem = from_item("pause", item)?;
-                until = Some(item.paused_until.parse().map_err(StoreError::corrupt("pause"))?);
+                until = Some(until_of(item)?);
             } else {
                 connection = Some(crate::connections::read(item)?);
             }

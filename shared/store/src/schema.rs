@@ -9,6 +9,8 @@ use crate::Tables;
 
 /// The sparse index of posts that need attention.
 pub const WAKE_INDEX: &str = "wake";
+/// The sparse index of published posts by when their numbers are read next.
+pub const SYNC_INDEX: &str = "sync";
 /// A user's posts by time.
 pub const BY_DUE_INDEX: &str = "by_due";
 /// Cycles by their end.
@@ -22,11 +24,12 @@ pub const TTL_ATTRIBUTE: &str = "expires_epoch";
 pub fn definitions(tables: &Tables) -> Vec<CreateTableInputBuilder> {
     let wake = Index { name: WAKE_INDEX, hash: "wake_pk", range: "wake_at", projection: Some(&["user_id", "id", "version", "status"]) };
     let by_due = Index { name: BY_DUE_INDEX, hash: "list_pk", range: "list_sk", projection: None };
+    let sync = Index { name: SYNC_INDEX, hash: "sync_pk", range: "sync_at", projection: Some(&["platform", "connection_id"]) };
     let closing = Index { name: CLOSING_INDEX, hash: "close_pk", range: "cycle_end", projection: Some(&[]) };
     let by_user = Index { name: BY_USER_INDEX, hash: "user_pk", range: "created_at", projection: None };
     vec![
         definition(&tables.users, &[]),
-        definition(&tables.posts, &[by_due, wake]),
+        definition(&tables.posts, &[by_due, wake, sync]),
         definition(&tables.ledger, &[closing]),
         definition(&tables.sessions, &[by_user]),
     ]

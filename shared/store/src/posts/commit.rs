@@ -13,6 +13,7 @@ use super::key_of;
 use crate::items::{from_item, number, to_item, written_by};
 use crate::key::{Item, Key};
 use crate::ledger::ledger_puts;
+use crate::watches::first_watch;
 use crate::{Store, StoreError};
 
 /// A post's next state, with all that must be stored with it or not at all.
@@ -150,8 +151,8 @@ impl Store {
         Ok(Commit::Done)
     }
 
-    /// The post first, then one cycle each, then the rows; the binding, and the checks of connection and user last. `commit` reads the
-    /// answer by place.
+    /// The post first, then one cycle each, then the rows, among them the one by which the numbers of a published post are followed; the
+    /// binding, and the checks of connection and user last. `commit` reads the answer by place.
     fn legs(&self, change: &PostChange<'_>) -> Vec<TransactWriteItem> {
         let (user, id) = (&change.post.user_id, &change.post.id);
         let table = &self.tables.posts;
@@ -165,6 +166,7 @@ impl Store {
         puts.extend(change.content.map(|content| put(table, to_item(Key::content(user, id), ContentItem::from(content)))));
         puts.extend(change.attempt.map(|record| put(table, to_item(Key::attempt(user, id, record.number), AttemptItem::from(record)))));
         puts.push(put(table, to_item(Key::event(user, id, change.post.rev), change.event)));
+        puts.extend(first_watch(table, change.post, change.writer));
         puts.extend(change.bound_key().map(|key| {
             let item = to_item(key, std::collections::BTreeMap::from([("post_id", id.as_str()), ("user_id", user.as_str())]));
             put(table, item).condition_expression(unbound())

@@ -1,0 +1,87 @@
+//! Reads what platforms tell of published posts: how often they were shown, liked, shared.
+//!
+//! *Trigger:* a schedule, every ten minutes. *Reads:* the index of posts whose numbers are due, their numbers so far, connections, the
+//! vault; the platforms. *Writes:* numbers and the sums of cycles, and never a post or a count of the ledger; connections and the vault, where
+//! tokens are renewed.
+//! *On failure:* run again; a reading is noted before it is made, and its numbers are stored with the sums that they change. No post waits for
+//! this: the platforms' limits are met with a wide margin, and a limit of reading is not one of posting.
+
+mod gate;
+mod read;
+mod run;
+
+pub use run::{Synced, run};
+
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
+use cloud::vault::Vault;
+use connecting::tokens::Access;
+use domain::platform::PlatformName;
+use edge::clock::Clock;
+use edge::config::{self, ConfigError, variables};
+use edge::host::Host;
+use edge::metrics::Metrics;
+use edge::random::Random;
+use platforms::{Platforms, PlatformsError};
+use store::{Store, Tables};
+
+/// All that this function works with.
+#[derive(Clone)]
+pub struct Deps {
+    /// Numbers, connections, sums of cycles.
+    pub store: Store,
+    /// Tokens and our apps' credentials.
+    pub vault: Vault,
+    /// The platforms that we have credentials for.
+    pub configured: Vec<PlatformName>,
+    /// The networks.
+    pub platforms: Arc<Platforms>,
+    /// Time.
+    pub clock: Clock,
+    /// Ids.
+    pub random: Random,
+    /// What was read.
+    pub metrics: Metrics,
+}
+
+/// Why the function could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Variables are missing or wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The adapters could not be made.
+    #[error(transparent)]
+    Platforms(#[from] PlatformsError),
+}
+
+impl Deps {
+    /// Reads the configuration and builds the clients; no call is made.
+    pub fn new(host: &Host, sdk: &SdkConfig) -> Result<Self, StartError> {
+        let (tables, prefix, networks) = config::read(&host.variables, |variables| {
+            let tables = Tables {
+                users: variables.text(variables::USERS_TABLE),
+                posts: variables.text(variables::POSTS_TABLE),
+                ledger: variables.text(variables::LEDGER_TABLE),
+                ..Tables::default()
+            };
+            (tables, variables.secrets_prefix(), config::Platforms::read(variables))
+        })?;
+        Ok(Self {
+            store: Store::new(sdk, tables),
+            vault: Vault::open(sdk, prefix),
+            configured: networks.configured,
+            platforms: Arc::new(Platforms::new(networks.addresses)?),
+            clock: host.clock.clone(),
+            random: host.random.clone(),
+            metrics: host.metrics("analytics-sync"),
+        })
+    }
+
+    /// What tokens are read and renewed with.
+    fn access(&self) -> Access<'_> {
+        let Self { store, vault, platforms, clock, random, metrics, .. } = self;
+        Access { store, vault, platforms, clock, random, metrics }
+    }
+}

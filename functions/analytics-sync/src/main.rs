@@ -1,0 +1,13 @@
+//! The Lambda that reads what platforms tell of published posts.
+
+use analytics_sync::{Deps, StartError};
+use edge::schedule::run_scheduled;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    edge::start::worker(
+        async |host| Ok::<_, StartError>(Deps::new(host, &cloud::sdk::load().await)?),
+        async |_, deps| run_scheduled(async || analytics_sync::run(&deps).await.map(drop)).await,
+    )
+    .await
+}

@@ -1,0 +1,120 @@
+//! One run over all shards, page by page.
+
+use domain::id::AttemptId;
+use edge::metrics::Unit;
+use edge::problem::chain;
+use futures::stream::{self, StreamExt};
+use jiff::{SignedDuration, Timestamp};
+use store::{DueWatch, Store, StoreError};
+
+use crate::Deps;
+use crate::gate::Gate;
+use crate::read::{Reading, read};
+
+/// Rows of the index read at once.
+const PAGE_MAX: i32 = 100;
+/// Posts read at once.
+const POSTS_AT_ONCE: usize = 8;
+/// A run begins no page after so long: the function's time-out in the template is five minutes.
+const RUN_MAX: SignedDuration = SignedDuration::from_mins(3);
+
+/// What a run did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Synced {
+    /// Posts whose numbers were told.
+    pub told: usize,
+    /// Posts that are read later, or not any more, because their platform or account does not let us now.
+    pub put_off: usize,
+    /// Posts that are gone from their platform.
+    pub deleted: usize,
+    /// Posts that wait because a platform's budget is used up.
+    pub over_budget: usize,
+    /// Posts that could not be looked after this time.
+    pub failed: usize,
+    /// Whether time ran out before everything was looked at; the next run goes on.
+    pub unfinished: bool,
+}
+
+/// One run: its gate, and the name that its writes are recognised by.
+struct Run<'a> {
+    deps: &'a Deps,
+    gate: Gate,
+    writer: String,
+    until: Timestamp,
+}
+
+/// Reads the numbers of every post whose time has come. One post, row or shard that fails harms no other, and a run that stops leaves
+/// what it has not done at the head of the next.
+pub async fn run(deps: &Deps) -> Result<Synced, StoreError> {
+    let now = deps.clock.now();
+    let writer = AttemptId::new(now, deps.random.bytes()).to_string();
+    let run = Run { deps, gate: Gate::new(&deps.platforms), writer, until: now + RUN_MAX };
+    let mut total = Synced::default();
+    for shard in Store::sync_shards() {
+        if let Err(error) = run.shard(shard, &mut total).await {
+            tracing::error!(shard, error = chain(&error), "a shard could not be read");
+            total.failed += 1;
+        }
+    }
+    tell(deps, total);
+    Ok(total)
+}
+
+impl Run<'_> {
+    async fn shard(&self, shard: u8, total: &mut Synced) -> Result<(), StoreError> {
+        let mut place = None;
+        loop {
+            let now = self.deps.clock.now();
+            if now >= self.until {
+                total.unfinished = true;
+                return Ok(());
+            }
+            let page = self.deps.store.due_watches(shard, now, PAGE_MAX, place).await?;
+            let mut readings = stream::iter(page.due).map(|due| self.attend(due)).buffer_unordered(POSTS_AT_ONCE);
+            while let Some(reading) = readings.next().await {
+                match reading {
+                    Some(Reading::Told) => total.told += 1,
+                    Some(Reading::PutOff) => total.put_off += 1,
+                    Some(Reading::Deleted) => total.deleted += 1,
+                    Some(Reading::OverBudget) => total.over_budget += 1,
+                    Some(Reading::Nothing) => {}
+                    None => total.failed += 1,
+                }
+            }
+            place = page.next;
+            if place.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// `None`: it failed, and the log says why.
+    async fn attend(&self, due: Result<DueWatch, StoreError>) -> Option<Reading> {
+        let due = due.map_err(|error| tracing::error!(error = chain(&error), "a row of the index could not be read")).ok()?;
+        // On the heap: several at once each carry the state of a whole call.
+        let reading = Box::pin(read(self.deps, &self.gate, &self.writer, &due)).await;
+        let failed = |error| {
+            let (post_id, user_id, platform) = (&due.post_id, &due.user_id, due.platform.as_str());
+            tracing::error!(%post_id, %user_id, platform, error = chain(&error), "a post's numbers could not be read");
+        };
+        reading.map_err(failed).ok()
+    }
+}
+
+fn tell(deps: &Deps, total: Synced) {
+    let Synced { told, put_off, deleted, over_budget, failed, unfinished } = total;
+    if unfinished {
+        tracing::warn!("time ran out; the next run goes on");
+    }
+    tracing::info!(told, put_off, deleted, over_budget, failed, unfinished, "numbers read");
+    let count = |name, value: usize| (name, f64::from(u32::try_from(value).unwrap_or(u32::MAX)), Unit::Count);
+    let values = [
+        count("numbers_told", told),
+        count("numbers_put_off", put_off),
+        count("posts_deleted", deleted),
+        count("numbers_over_budget", over_budget),
+        count("numbers_failed", failed),
+        count("numbers_unfinished", usize::from(unfinished)),
+    ];
+    deps.metrics.emit(deps.clock.now(), &[], &values, &[]);
+}

@@ -1,0 +1,333 @@
+//! The numbers of published posts, and which are read next.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::builders::PutBuilder;
+use aws_sdk_dynamodb::types::{ReturnValuesOnConditionCheckFailure, TransactWriteItem};
+use domain::analytics::{Numbers, Watch, Watching};
+use domain::connection::Connection;
+use domain::id::{ConnectionId, PostId, UserId};
+use domain::platform::PlatformName;
+use domain::post::Post;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::closing::Place;
+use crate::items::{BATCH_MAX, from_item, number, text, to_item, written_by};
+use crate::key::{Item, Key, METRICS, SHARDS, shard, sortable, user_pk};
+use crate::pauses::until_of;
+use crate::posts::{cancellation, failed, is_conflict, put, transact_put};
+use crate::schema::SYNC_INDEX;
+use crate::{Store, StoreError};
+
+/// How often a cycle whose sums others keep changing is read again.
+const ROUNDS_MAX: u8 = 20;
+/// Pages of 1 MB in one read: more rows than any caller takes.
+const PAGES_MAX: usize = 20;
+
+/// A post whose numbers are due. The index is a hint: whoever acts reads the row first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueWatch {
+    /// Whose.
+    pub user_id: UserId,
+    /// Which.
+    pub post_id: PostId,
+    /// When it became visible.
+    pub published_at: Timestamp,
+    /// Where.
+    pub platform: PlatformName,
+    /// By which account.
+    pub connection_id: ConnectionId,
+}
+
+/// One page of them.
+#[derive(Debug)]
+pub struct DueWatches {
+    /// Longest waiting first. A row that cannot be read harms no other.
+    pub due: Vec<Result<DueWatch, StoreError>>,
+    /// Where the next page starts; `None` after the last.
+    pub next: Option<Place>,
+}
+
+/// What reading a post's numbers has to know, read at once and strongly consistent.
+#[derive(Debug)]
+pub struct Watched {
+    /// The numbers so far.
+    pub watch: Option<Watch>,
+    /// The account.
+    pub connection: Option<Connection>,
+    /// Until when the platform takes nothing from our app.
+    pub pause: Option<Timestamp>,
+}
+
+/// What came of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WatchWrite {
+    /// It stands.
+    Done,
+    /// Somebody else's change came first.
+    Moved,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WatchItem {
+    post_id: PostId,
+    user_id: UserId,
+    connection_id: ConnectionId,
+    platform: PlatformName,
+    platform_post_id: String,
+    published_at: Timestamp,
+    cycle_start: Option<Timestamp>,
+    numbers: Numbers,
+    /// In the sortable form, so that the later one wins by its own condition.
+    observed_at: Option<String>,
+    asked_at: Option<Timestamp>,
+    watching: Watching,
+    next_sync_at: Option<Timestamp>,
+    rev: u64,
+    /// Who wrote this rev: it makes our own write recognisable.
+    writer: String,
+    /// The sparse index of posts whose numbers are read next.
+    sync_pk: Option<String>,
+    sync_at: Option<String>,
+}
+
+impl WatchItem {
+    fn new(watch: &Watch, writer: &str) -> Self {
+        let Watch { post_id, user_id, connection_id, platform, platform_post_id, published_at, cycle_start, .. } = watch.clone();
+        let Watch { numbers, observed_at, asked_at, watching, next_sync_at, rev, .. } = *watch;
+        Self {
+            sync_pk: next_sync_at.map(|_| sync_pk(shard(post_id.as_str()))),
+            sync_at: next_sync_at.map(sortable),
+            post_id,
+            user_id,
+            connection_id,
+            platform,
+            platform_post_id,
+            published_at,
+            cycle_start,
+            numbers,
+            observed_at: observed_at.map(sortable),
+            asked_at,
+            watching,
+            next_sync_at,
+            rev,
+            writer: writer.to_owned(),
+        }
+    }
+}
+
+impl TryFrom<WatchItem> for Watch {
+    type Error = StoreError;
+
+    fn try_from(item: WatchItem) -> Result<Self, StoreError> {
+        let WatchItem { post_id, user_id, connection_id, platform, platform_post_id, published_at, cycle_start, .. } = item;
+        let WatchItem { numbers, observed_at, asked_at, watching, next_sync_at, rev, .. } = item;
+        let observed_at = observed_at.map(|at| at.parse()).transpose().map_err(StoreError::corrupt("post's numbers"))?;
+        Ok(Self {
+            post_id,
+            user_id,
+            connection_id,
+            platform,
+            platform_post_id,
+            published_at,
+            cycle_start,
+            numbers,
+            observed_at,
+            asked_at,
+            watching,
+            next_sync_at,
+            rev,
+        })
+    }
+}
+
+fn sync_pk(shard: u8) -> String {
+    format!("SYNC#{shard}")
+}
+
+fn key_of(watch: &Watch) -> Key {
+    Key::metrics(&watch.user_id, watch.published_at, &watch.post_id)
+}
+
+/// The leg by which the numbers of a post that becomes published are followed from then on. It stands beside the conditional write of the
+/// post and needs no condition of its own: a post becomes published once.
+pub(crate) fn first_watch(table: &str, post: &Post, writer: &str) -> Option<PutBuilder> {
+    let watch = Watch::of(post)?;
+    Some(put(table, to_item(key_of(&watch), WatchItem::new(&watch, writer))))
+}
+
+impl Store {
+    /// The shards of the index of posts by when their numbers are read next.
+    pub fn sync_shards() -> impl Iterator<Item = u8> {
+        0..SHARDS
+    }
+
+    /// At most `limit` posts of one shard whose numbers are due at `until`, after `place`. The index may be a moment behind.
+    pub async fn due_watches(&self, shard: u8, until: Timestamp, limit: i32, place: Option<Place>) -> Result<DueWatches, StoreError> {
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.tables.posts)
+            .index_name(SYNC_INDEX)
+            .key_condition_expression("sync_pk = :pk AND sync_at <= :until")
+            .expression_attribute_values(":pk", text(sync_pk(shard)))
+            .expression_attribute_values(":until", text(sortable(until)))
+            .limit(limit)
+            .set_exclusive_start_key(place.map(|place| place.0))
+            .send()
+            .await
+            .map_err(StoreError::unavailable("looking for posts whose numbers are due"))?;
+        let due = answer.items.unwrap_or_default().into_iter().map(due).collect();
+        Ok(DueWatches { due, next: answer.last_evaluated_key.map(Place) })
+    }
+
+    /// A post's numbers with the account that can read them.
+    pub async fn watched(&self, due: &DueWatch) -> Result<Watched, StoreError> {
+        let (row, pause) = (Key::metrics(&due.user_id, due.published_at, &due.post_id), Key::pause(due.platform));
+        let (posts, users) = (self.tables.posts.as_str(), self.tables.users.as_str());
+        let keys = vec![(posts, row.clone()), (posts, pause.clone()), (users, Key::connection(&due.user_id, &due.connection_id))];
+        let mut read = Watched { watch: None, connection: None, pause: None };
+        for item in self.batch_get(keys).await? {
+            let sk = item.get("sk").and_then(|sk| sk.as_s().ok()).cloned().unwrap_or_default();
+            if sk == row.sk {
+                read.watch = Some(from_item::<WatchItem>("post's numbers", item)?.try_into()?);
+            } else if sk == pause.sk {
+                read.pause = Some(until_of(item)?);
+            } else {
+                read.connection = Some(crate::connections::read(item)?);
+            }
+        }
+        Ok(read)
+    }
+
+    /// The numbers of at most 100 posts, in no order, strongly consistent. A post that is not published, or cannot be read at its platform,
+    /// has none.
+    pub async fn watches_of(&self, posts: impl IntoIterator<Item = &Post>) -> Result<Vec<Watch>, StoreError> {
+        let published = posts.into_iter().filter_map(Watch::of).take(BATCH_MAX);
+        let keys: Vec<_> = published.map(|watch| (self.tables.posts.as_str(), key_of(&watch))).collect();
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.batch_get(keys).await?.into_iter().map(|item| from_item::<WatchItem>("post's numbers", item)?.try_into()).collect()
+    }
+
+    /// The numbers of a user's posts that were published from `from` on and before `to`, oldest first, strongly consistent; `None`: there
+    /// are more than `most`.
+    pub async fn watches(&self, user: &UserId, from: Timestamp, to: Timestamp, most: usize) -> Result<Option<Vec<Watch>>, StoreError> {
+        let (mut found, mut start) = (Vec::new(), None);
+        for _ in 0..PAGES_MAX {
+            let answer = self
+                .client
+                .query()
+                .table_name(&self.tables.posts)
+                .consistent_read(true)
+                .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
+                .expression_attribute_values(":pk", text(user_pk(user)))
+                .expression_attribute_values(":from", text(format!("{METRICS}{}", sortable(from))))
+                .expression_attribute_values(":to", text(format!("{METRICS}{}", sortable(to))))
+                .limit(i32::try_from(most + 1).unwrap_or(i32::MAX))
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(StoreError::unavailable("reading the numbers of posts"))?;
+            for item in answer.items.unwrap_or_default() {
+                found.push(from_item::<WatchItem>("post's numbers", item)?.try_into()?);
+            }
+            start = answer.last_evaluated_key;
+            if found.len() > most {
+                return Ok(None);
+            }
+            if start.is_none() {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Stores when the numbers are read next, if nobody else has changed the row.
+    pub async fn plan_watch(&self, watch: &Watch, writer: &str) -> Result<WatchWrite, StoreError> {
+        let sent = self
+            .client
+            .put_item()
+            .table_name(&self.tables.posts)
+            .set_item(Some(to_item(key_of(watch), WatchItem::new(watch, writer))))
+            .condition_expression("rev = :rev")
+            .expression_attribute_values(":rev", number(watch.rev - 1))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match sent {
+            Ok(_) => Ok(WatchWrite::Done),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(refused)) => Ok(told(refused.item.as_ref(), watch, writer)),
+                _ => Err(StoreError::unavailable("planning a reading of numbers")(error)),
+            },
+        }
+    }
+
+    /// Stores new numbers, and what they make of the sums of the post's cycle, in one transaction: late, repeated or cut off, each post is in
+    /// the sums once. `before` is what the row said.
+    pub async fn tell_numbers(&self, before: &Numbers, watch: &Watch, writer: &str) -> Result<WatchWrite, StoreError> {
+        for round in 0..ROUNDS_MAX {
+            let leg = put(&self.tables.posts, to_item(key_of(watch), WatchItem::new(watch, writer)))
+                .condition_expression("rev = :rev AND (attribute_not_exists(observed_at) OR observed_at < :observed)")
+                .expression_attribute_values(":rev", number(watch.rev - 1))
+                .expression_attribute_values(":observed", text(watch.observed_at.map_or_else(String::new, sortable)));
+            let mut legs: Vec<TransactWriteItem> = vec![transact_put(leg)];
+            if let Some(start) = watch.cycle_start {
+                let tally = self.tally(&watch.user_id, start).await?;
+                legs.push(self.tally_leg(&watch.user_id, start, &tally.with(before, watch)));
+            }
+            let sent = self.client.transact_write_items().set_transact_items(Some(legs)).send().await;
+            let Err(error) = sent else { return Ok(WatchWrite::Done) };
+            match cancellation(&error) {
+                Some(reasons) if failed(reasons.first()) => return Ok(told(reasons[0].item.as_ref(), watch, writer)),
+                // The sums have changed, or are being written.
+                Some(reasons) if failed(reasons.get(1)) || reasons.iter().any(is_conflict) => {}
+                _ => return Err(StoreError::unavailable("storing a post's numbers")(error)),
+            }
+            tokio::time::sleep(pause(round, &watch.post_id)).await;
+        }
+        Err(StoreError::Contended { doing: "storing a post's numbers" })
+    }
+}
+
+/// What a refused condition tells: our own earlier write, or somebody else's.
+fn told(standing: Option<&Item>, watch: &Watch, writer: &str) -> WatchWrite {
+    if written_by(standing, watch.rev) == Some(writer) { WatchWrite::Done } else { WatchWrite::Moved }
+}
+
+/// Never the same as that of another post of the cycle, as far as ids go: those that collided once must not again.
+fn pause(round: u8, post: &PostId) -> Duration {
+    let own = post.as_str().bytes().rev().nth(usize::from(round % 8)).unwrap_or_default();
+    Duration::from_millis(1 + u64::from(own % 32) * (u64::from(round) + 1) / 4)
+}
+
+/// The index holds the keys, the platform and the account.
+fn due(item: Item) -> Result<DueWatch, StoreError> {
+    #[derive(Debug, thiserror::Error)]
+    #[error("the key is not that of a post's numbers")]
+    struct NotNumbers;
+
+    #[derive(Deserialize)]
+    struct Hint {
+        pk: String,
+        sk: String,
+        platform: PlatformName,
+        connection_id: ConnectionId,
+    }
+
+    let odd = || StoreError::corrupt("key of a post's numbers")(NotNumbers);
+    let Hint { pk, sk, platform, connection_id } = from_item("hint of a post's numbers", item)?;
+    let user = pk.strip_prefix("USER#").ok_or_else(odd)?;
+    let (published_at, post) = sk.strip_prefix(METRICS).and_then(|rest| rest.split_once('#')).ok_or_else(odd)?;
+    Ok(DueWatch {
+        user_id: UserId::parse(user).map_err(|_| odd())?,
+        post_id: PostId::parse(post).map_err(|_| odd())?,
+        published_at: published_at.parse().map_err(|_| odd())?,
+        platform,
+        connection_id,
+    })
+}
