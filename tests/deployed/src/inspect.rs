@@ -11,8 +11,9 @@ use crate::stack::STAGE;
 use crate::world::{World, eventually};
 
 /// The log groups of the functions.
-const LOGS: [&str; 9] = [
+const LOGS: [&str; 10] = [
     "AccountLogs",
+    "AnalyticsSyncLogs",
     "BillingWebhookLogs",
     "OauthCallbackLogs",
     "OauthStartLogs",
@@ -82,6 +83,33 @@ pub(crate) async fn tokens(world: &World) -> anyhow::Result<Vec<(String, String)
     }
     world.saw(format_args!("two connections, two secrets; none of their {} tokens in {items} items of four tables", tokens.len()));
     Ok(tokens)
+}
+
+/// Makes the numbers of every published post due, as the hours would, and returns how many there are.
+pub(crate) async fn numbers_due(world: &World) -> anyhow::Result<usize> {
+    use aws_sdk_dynamodb::types::AttributeValue;
+
+    let (mut due, past) = (0, AttributeValue::S("2026-01-01T00:00:00.000Z".to_owned()));
+    for item in numbers(world).await? {
+        let key = ["pk", "sk"].map(|name| (name.to_owned(), item[name].clone()));
+        let update = world.dynamodb.update_item().table_name(world.stack.output("PostsTableName")?).set_key(Some(key.into()));
+        let update =
+            update.update_expression("SET sync_at = :past, next_sync_at = :past").expression_attribute_values(":past", past.clone());
+        update.send().await.context("making numbers due")?;
+        due += 1;
+    }
+    Ok(due)
+}
+
+/// How many posts' numbers have been told by their platforms.
+pub(crate) async fn numbers_told(world: &World) -> anyhow::Result<usize> {
+    Ok(numbers(world).await?.iter().filter(|item| item.contains_key("observed_at")).count())
+}
+
+async fn numbers(world: &World) -> anyhow::Result<Vec<std::collections::HashMap<String, aws_sdk_dynamodb::types::AttributeValue>>> {
+    let mut items = items_of(world, "PostsTableName").await?;
+    items.retain(|item| item.get("sk").and_then(|sk| sk.as_s().ok()).is_some_and(|sk| sk.starts_with("METRICS#")));
+    Ok(items)
 }
 
 async fn items_of(

@@ -271,6 +271,21 @@ pub(crate) async fn hourly(world: &World) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The job that reads what platforms tell of posts, called as its schedule does, with all that it may do alone.
+pub(crate) async fn numbers_read(world: &World) -> anyhow::Result<()> {
+    let due = inspect::numbers_due(world).await?;
+    ensure!(due == 7, "the numbers of seven published posts are followed, saw {due}");
+    let function = world.stack.resource("AnalyticsSyncFunction")?;
+    let event = aws_sdk_lambda::primitives::Blob::new(r#"{"source": "scheduled"}"#);
+    let run = world.lambda.invoke().function_name(function).payload(event).send().await.context("calling the job that reads numbers")?;
+    ensure!(run.function_error().is_none(), "it failed: {:?}", run.payload().map(|said| String::from_utf8_lossy(said.as_ref())));
+    // Its own schedule may have come first: then that run reads.
+    let told = eventually(LOGGED_SECS, async || Ok(inspect::numbers_told(world).await? == due)).await?;
+    ensure!(told, "of {due} posts {} have their numbers", inspect::numbers_told(world).await?);
+    world.saw("both platforms told the numbers of all seven posts");
+    Ok(())
+}
+
 /// What must be in no log: texts of posts beside what the person holds.
 pub(crate) fn markers(person: &Person) -> Vec<(String, String)> {
     let mut markers = person.secrets.clone();

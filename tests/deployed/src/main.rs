@@ -129,6 +129,7 @@ async fn walk(world: &mut World) -> anyhow::Result<()> {
     journey::arrived(world, &under_way).await?;
     journey::read_back(world).await?;
     journey::hourly(world).await?;
+    journey::numbers_read(world).await?;
     inspect::at_rest(world).await?;
     let mut markers = journey::markers(&person);
     markers.extend(inspect::tokens(world).await?);

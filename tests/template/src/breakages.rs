@@ -57,6 +57,7 @@ pub(crate) const BREAKAGES: &[Breakage] = &[
     breakage("the API is not deployed", "gateway waits", |all| all["HttpApiStage"]["Properties"]["AutoDeploy"] = json!(false)),
     breakage("the API has no stage", "gateway waits", |all| remove(all, "HttpApiStage")),
     breakage("a job has no schedule", "schedules have no name", |all| remove(all, "QuotaResetFunctionEveryHour")),
+    breakage("numbers have no schedule", "schedules have no name", |all| remove(all, "AnalyticsSyncFunctionEveryTenMinutes")),
     breakage("a job has one schedule less", "schedules have no name", |all| remove(all, "QuotaResetFunctionEveryNight")),
     breakage("a maker of schedules may not pass the role", "passed on", |all| {
         statements(all, "SweeperFunctionRole").retain(|statement| statement["Action"][0] != "iam:PassRole");

@@ -38,6 +38,11 @@ impl Product {
         let functions = vec![
             Function { name: "account", paths: account::PATHS, refusal: |host, sdk| account::Deps::new(host, sdk).err().map(Into::into) },
             Function {
+                name: "analytics-sync",
+                paths: &[],
+                refusal: |host, sdk| analytics_sync::Deps::new(host, sdk).err().map(Into::into),
+            },
+            Function {
                 name: "billing-webhook",
                 paths: billing_webhook::PATHS,
                 refusal: |host, sdk| billing_webhook::Deps::new(host, sdk).err().map(Into::into),

@@ -9,8 +9,12 @@ use crate::{Product, Template};
 const TIME_OUTS_HIDDEN: u64 = 6;
 
 /// The functions that nothing starts but the clock.
-const ON_A_SCHEDULE: [(&str, &str); 3] =
-    [("quota-reset", "rate(1 hour)"), ("quota-reset", "cron(23 3 * * ? *)"), ("sweeper", "rate(1 minute)")];
+const ON_A_SCHEDULE: [(&str, &str); 4] = [
+    ("analytics-sync", "rate(10 minutes)"),
+    ("quota-reset", "rate(1 hour)"),
+    ("quota-reset", "cron(23 3 * * ? *)"),
+    ("sweeper", "rate(1 minute)"),
+];
 
 /// The mappings, each with its function and its queue.
 fn mappings(template: &Template) -> impl Iterator<Item = (&str, &Value, Option<&Value>, Option<&Value>)> {
