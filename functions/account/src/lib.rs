@@ -1,20 +1,23 @@
-//! What a signed-in person sees and manages beside their posts: session, account, quota, billing, platforms
-//! and connections.
+//! What a signed-in person sees and manages beside their posts: session, account, quota, analytics, billing,
+//! platforms and connections.
 //!
 //! *Trigger:* HTTP, the addresses of [`PATHS`], and every address that no other function has.
-//! *Reads:* users, cycles, their history and what they came to, connections, sessions, posts, choices. *Writes:* sessions, connections,
+//! *Reads:* users, cycles, their history and what they came to, connections, sessions, posts, their numbers, choices. *Writes:* sessions, connections,
 //! choices, the vault; a grant is taken back at its platform, a page to pay on is asked for at the payment provider.
 //! *On failure:* 503, and the caller repeats; every call can be repeated.
 
 mod buy_plan;
 mod choose_accounts;
+mod csv_file;
 mod disconnect;
+mod export;
 mod list_connections;
 mod list_platforms;
 mod manage_sessions;
 mod read_account;
 mod read_cycles;
 mod read_quota;
+mod read_totals;
 mod trouble;
 
 use std::sync::Arc;
@@ -48,6 +51,9 @@ pub const PATHS: &[&str] = &[
     "/api/quota",
     "/api/quota/history",
     "/api/analytics/cycles",
+    "/api/analytics/totals",
+    "/api/export/cycles.csv",
+    "/api/export/posts.csv",
     "/api/platforms",
     "/api/connections",
     "/api/connections/{id}",
@@ -70,6 +76,9 @@ pub const PATHS: &[&str] = &[
     read_quota::quota,
     read_quota::history,
     read_cycles::list,
+    read_totals::list,
+    export::cycles,
+    export::posts,
     list_platforms::list,
     list_connections::list,
     disconnect::disconnect,
@@ -171,6 +180,9 @@ pub fn router(deps: Deps) -> Router {
         .route("/api/quota", get(read_quota::quota))
         .route("/api/quota/history", get(read_quota::history))
         .route("/api/analytics/cycles", get(read_cycles::list))
+        .route("/api/analytics/totals", get(read_totals::list))
+        .route("/api/export/cycles.csv", get(export::cycles))
+        .route("/api/export/posts.csv", get(export::posts))
         .route("/api/platforms", get(list_platforms::list))
         .route("/api/connections", get(list_connections::list))
         .route("/api/connections/{id}", delete(disconnect::disconnect))

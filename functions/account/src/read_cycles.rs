@@ -1,6 +1,8 @@
 //! `/api/analytics/cycles`: what the cycles that have ended came to.
 
 use axum::extract::State;
+use domain::analytics::{WATCH_AGE_MAX, Watch};
+use domain::id::UserId;
 use domain::ledger::CycleAnalytics;
 use edge::contract::{ListJson, ListQuery};
 use edge::json::{Json, Query};
@@ -8,10 +10,13 @@ use edge::problem::{Problem, ProblemCode};
 use edge::session::SignedIn;
 use jiff::Timestamp;
 use serde::Serialize;
-use store::{Cursor, List};
+use store::{Cursor, List, StoreError};
 use utoipa::ToSchema;
 
 use crate::{Deps, trouble};
+
+/// Posts of the last two or three cycles; more have been bought by nobody.
+const WATCHES_MAX: usize = 5_000;
 
 /// One cycle.
 #[derive(Serialize, ToSchema)]
@@ -26,20 +31,50 @@ pub(crate) struct CycleJson {
     total_reach: Option<u64>,
     /// `null`: no platform has told.
     engagement: Option<u64>,
+    /// When a platform last told something of the cycle's posts; `null`: none has.
+    captured_at: Option<Timestamp>,
+    /// When a platform is asked next for one of them; `null`: not any more.
+    next_sync_at: Option<Timestamp>,
     /// The row is kept until then, two years after the cycle's end.
     retention_expiry: Timestamp,
 }
 
-impl From<CycleAnalytics> for CycleJson {
-    fn from(told: CycleAnalytics) -> Self {
-        let CycleAnalytics { span, quota, posts_used, successful_posts, total_reach, engagement, retention_expiry } = told;
+impl CycleJson {
+    fn new(told: CycleAnalytics, watches: &[Watch]) -> Self {
+        let CycleAnalytics { span, quota, posts_used, successful_posts, total_reach, engagement, captured_at, retention_expiry } = told;
         let (cycle_start, cycle_end) = (span.start, span.end);
-        Self { cycle_start, cycle_end, quota, posts_used, successful_posts, total_reach, engagement, retention_expiry }
+        let next_sync_at = next_sync_at(watches, cycle_start);
+        Self {
+            cycle_start,
+            cycle_end,
+            quota,
+            posts_used,
+            successful_posts,
+            total_reach,
+            engagement,
+            captured_at,
+            next_sync_at,
+            retention_expiry,
+        }
     }
 }
 
+/// When the numbers of one of a cycle's posts are read next.
+pub(crate) fn next_sync_at(watches: &[Watch], cycle_start: Timestamp) -> Option<Timestamp> {
+    watches.iter().filter(|watch| watch.cycle_start == Some(cycle_start)).filter_map(|watch| watch.next_sync_at).min()
+}
+
+/// The posts of these cycles that may still be read; beyond the first 5,000, of none.
+pub(crate) async fn watches(deps: &Deps, user: &UserId, cycles: &[CycleAnalytics]) -> Result<Vec<Watch>, StoreError> {
+    let now = deps.clock.now();
+    let Some(from) = cycles.iter().filter(|cycle| cycle.span.end + WATCH_AGE_MAX > now).map(|cycle| cycle.span.start).min() else {
+        return Ok(Vec::new());
+    };
+    Ok(deps.store.watches(user, from, now, WATCHES_MAX).await?.unwrap_or_default())
+}
+
 /// The cycles that have ended, newest first. One is here within the hour after its end; a post that is settled later is counted in it
-/// within the hour.
+/// within the hour, and what platforms tell later of its posts is added when they tell it.
 #[utoipa::path(get, path = "/api/analytics/cycles", operation_id = "cycle_analytics", tag = "account", params(ListQuery),
     security(("session" = [])),
     responses(
@@ -56,5 +91,7 @@ pub(crate) async fn list(
     let cursor = query.cursor.as_deref().map(|cursor| Cursor::decode(cursor, user, List::Cycles)).transpose();
     let cursor = cursor.map_err(|_| Problem::new(ProblemCode::InvalidCursor))?;
     let page = deps.store.cycle_analytics(user, deps.clock.now(), limit, cursor).await.map_err(trouble::store)?;
-    Ok(Json(ListJson { items: page.items.into_iter().map(Into::into).collect(), next_cursor: page.next.map(|cursor| cursor.encode()) }))
+    let watches = watches(&deps, user, &page.items).await.map_err(trouble::store)?;
+    let items = page.items.into_iter().map(|told| CycleJson::new(told, &watches)).collect();
+    Ok(Json(ListJson { items, next_cursor: page.next.map(|cursor| cursor.encode()) }))
 }

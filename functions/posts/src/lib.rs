@@ -1,4 +1,5 @@
-//! Drafts, approval, edits, cancellation, another try, a person's verdict: everything that a person does to a post.
+//! Drafts, approval, edits, cancellation, another try, a person's verdict: everything that a person does to a post, and what
+//! platforms tell of it.
 //!
 //! *Trigger:* HTTP, `/api/posts…`, signed in.
 //! *Reads:* sessions, users, connections, posts, the ledger. *Writes:* posts, the ledger and its history; schedules and wake-ups.
@@ -14,6 +15,7 @@ mod delete;
 mod edit;
 mod list;
 mod read;
+mod read_analytics;
 mod reserve;
 mod resolve;
 mod retry;
@@ -78,6 +80,7 @@ pub const PATHS: &[&str] = &[
     "/api/posts/{id}/cancel",
     "/api/posts/{id}/retry",
     "/api/posts/{id}/resolve",
+    "/api/posts/{id}/analytics",
 ];
 
 /// What the HTTP contract says of [`PATHS`].
@@ -91,7 +94,8 @@ pub const PATHS: &[&str] = &[
     approve::approve,
     cancel::cancel,
     retry::retry,
-    resolve::resolve
+    resolve::resolve,
+    read_analytics::read
 ))]
 pub struct Contract;
 
@@ -104,6 +108,7 @@ pub fn router(deps: Deps) -> Router {
         .route("/api/posts/{id}/approve", post(approve::approve))
         .route("/api/posts/{id}/cancel", post(cancel::cancel))
         .route("/api/posts/{id}/retry", post(retry::retry))
-        .route("/api/posts/{id}/resolve", post(resolve::resolve));
+        .route("/api/posts/{id}/resolve", post(resolve::resolve))
+        .route("/api/posts/{id}/analytics", get(read_analytics::read));
     with_fallbacks(entrance.signed_in(router)).with_state(deps)
 }

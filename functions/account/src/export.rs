@@ -1,0 +1,178 @@
+//! `/api/export/…`: the user's own cycles and posts as files for spreadsheets.
+
+use axum::extract::State;
+use axum::response::Response;
+use domain::analytics::Watch;
+use domain::content::Content;
+use domain::post::{Post, State as PostState};
+use edge::json::Query;
+use edge::problem::{Problem, ProblemCode};
+use edge::session::SignedIn;
+use jiff::Timestamp;
+use serde::Deserialize;
+use store::{Cursor, Filter, List};
+use utoipa::IntoParams;
+
+use crate::csv_file::{CsvFile, number, time};
+use crate::read_cycles::{next_sync_at, watches};
+use crate::{Deps, trouble};
+
+/// Rows read at once.
+const PAGE: usize = 100;
+/// Pages in one file; a file of posts says where the rest is, and of cycles there are some 25 in two years.
+const PAGES_MAX: usize = 10;
+/// A file of posts ends with the page with which its texts come to so much: an answer of a function is bounded.
+const TEXT_BYTES_MAX: usize = 1_536 * 1_024;
+
+const CYCLE_COLUMNS: [&str; 10] = [
+    "cycle_start",
+    "cycle_end",
+    "quota",
+    "posts_used",
+    "successful_posts",
+    "total_reach",
+    "engagement",
+    "captured_at",
+    "next_sync_at",
+    "retention_expiry",
+];
+
+const POST_COLUMNS: [&str; 20] = [
+    "id",
+    "platform",
+    "connection_id",
+    "status",
+    "scheduled_for",
+    "published_at",
+    "subscription_cycle",
+    "platform_post_id",
+    "platform_url",
+    "content",
+    "impressions",
+    "reach",
+    "engagement",
+    "likes",
+    "comments",
+    "shares",
+    "clicks",
+    "captured_at",
+    "next_sync_at",
+    "watching",
+];
+
+/// Which posts.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ExportPosts {
+    /// Due then or later.
+    from: Option<Timestamp>,
+    /// Due before then.
+    to: Option<Timestamp>,
+    /// Where an earlier file ended; opaque to clients.
+    cursor: Option<String>,
+}
+
+/// The cycles that have ended, newest first, as CSV. No cell begins as a formula would.
+#[utoipa::path(get, path = "/api/export/cycles.csv", operation_id = "export_cycles", tag = "account", security(("session" = [])),
+    responses((status = 200, description = "All of them, with the columns of `/api/analytics/cycles`.", body = String,
+        content_type = "text/csv")))]
+pub(crate) async fn cycles(State(deps): State<Deps>, signed_in: SignedIn) -> Result<Response, Problem> {
+    let (user, now) = (&signed_in.session.user_id, deps.clock.now());
+    let mut file = CsvFile::new("cycles.csv", &CYCLE_COLUMNS)?;
+    let mut place = None;
+    for _ in 0..PAGES_MAX {
+        let page = deps.store.cycle_analytics(user, now, PAGE, place).await.map_err(trouble::store)?;
+        let watches = watches(&deps, user, &page.items).await.map_err(trouble::store)?;
+        for told in page.items {
+            file.row([
+                told.span.start.to_string(),
+                told.span.end.to_string(),
+                told.quota.to_string(),
+                told.posts_used.to_string(),
+                told.successful_posts.to_string(),
+                number(told.total_reach),
+                number(told.engagement),
+                time(told.captured_at),
+                time(next_sync_at(&watches, told.span.start)),
+                told.retention_expiry.to_string(),
+            ])?;
+        }
+        place = page.next;
+        if place.is_none() {
+            break;
+        }
+    }
+    file.answer(None)
+}
+
+/// The user's posts by the time that they are due, with their numbers, as CSV. No cell begins as a formula would. A file holds 1,000 posts at
+/// most; `Link` with `rel="next"` leads to the next, and the last has none.
+#[utoipa::path(get, path = "/api/export/posts.csv", operation_id = "export_posts", tag = "account", params(ExportPosts),
+    security(("session" = [])),
+    responses(
+        (status = 200, description = "One file.", body = String, content_type = "text/csv",
+            headers(("Link" = String, description = "Where the next file is; not there with the last."))),
+        (status = 400, description = "invalid_cursor"),
+    ))]
+pub(crate) async fn posts(State(deps): State<Deps>, signed_in: SignedIn, Query(query): Query<ExportPosts>) -> Result<Response, Problem> {
+    let user = &signed_in.session.user_id;
+    if query.from.zip(query.to).is_some_and(|(from, to)| from > to) {
+        return Err(Problem::new(ProblemCode::MalformedRequest).with_detail("from must not lie after to."));
+    }
+    let place = query.cursor.as_deref().map(|cursor| Cursor::decode(cursor, user, List::Posts)).transpose();
+    let mut place = place.map_err(|_| Problem::new(ProblemCode::InvalidCursor))?;
+    let filter = Filter { from: query.from, to: query.to, ..Filter::default() };
+    let mut file = CsvFile::new("posts.csv", &POST_COLUMNS)?;
+    let mut bytes = 0;
+    for _ in 0..PAGES_MAX {
+        let page = deps.store.posts(user, &filter, PAGE, place).await.map_err(trouble::store)?;
+        let told = deps.store.watches_of(page.items.iter().map(|(post, _)| post)).await.map_err(trouble::store)?;
+        for (post, content) in &page.items {
+            bytes += content.text.len();
+            file.row(row(post, content, told.iter().find(|watch| watch.post_id == post.id)))?;
+        }
+        place = page.next;
+        if place.is_none() || bytes >= TEXT_BYTES_MAX {
+            break;
+        }
+    }
+    file.answer(place.map(|place| next(&query, &place)))
+}
+
+/// The address of the next file.
+fn next(query: &ExportPosts, place: &Cursor) -> String {
+    let bounds = [("from", query.from), ("to", query.to)];
+    let bounds: String = bounds.into_iter().filter_map(|(name, at)| Some(format!("{name}={}&", at?))).collect();
+    format!("/api/export/posts.csv?{bounds}cursor={}", place.encode())
+}
+
+fn row(post: &Post, content: &Content, told: Option<&Watch>) -> [String; 20] {
+    let (published_at, platform_post_id, url) = match &post.state {
+        PostState::Published { at, platform_post_id, url } => (Some(*at), platform_post_id.clone(), url.clone()),
+        _ => (None, None, None),
+    };
+    let numbers = told.map(|watch| watch.numbers).unwrap_or_default();
+    [
+        post.id.to_string(),
+        post.platform.to_string(),
+        post.connection_id.to_string(),
+        post.status().as_str().to_owned(),
+        post.due_at.to_string(),
+        time(published_at),
+        time(post.cycle_start),
+        platform_post_id.unwrap_or_default(),
+        url.unwrap_or_default(),
+        content.text.clone(),
+        number(numbers.impressions),
+        number(numbers.reach),
+        number(numbers.engagement()),
+        number(numbers.likes),
+        number(numbers.comments),
+        number(numbers.shares),
+        number(numbers.clicks),
+        time(told.and_then(|watch| watch.observed_at)),
+        time(told.and_then(|watch| watch.next_sync_at)),
+        told.map_or("", |watch| watch.watching.as_str()).to_owned(),
+    ]
+}

@@ -1,0 +1,63 @@
+//! `GET /api/posts/{id}/analytics`: what its platform tells of a post.
+
+use axum::extract::State;
+use domain::analytics::{Watch, Watching};
+use domain::id::PostId;
+use edge::json::{Json, Path};
+use edge::problem::Problem;
+use edge::session::SignedIn;
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::read::own;
+use crate::{Deps, trouble};
+
+/// A post's numbers. What the platform does not tell is `null`, never 0.
+#[derive(Default, Serialize, ToSchema)]
+#[schema(as = PostAnalytics)]
+pub(crate) struct AnalyticsJson {
+    impressions: Option<u64>,
+    reach: Option<u64>,
+    /// The platform's own count or, where it has none, the sum of what it tells of likes, comments, shares and clicks.
+    engagement: Option<u64>,
+    likes: Option<u64>,
+    comments: Option<u64>,
+    shares: Option<u64>,
+    clicks: Option<u64>,
+    /// When the platform told them; `null`: it has not been asked yet.
+    captured_at: Option<Timestamp>,
+    /// When it is asked next; `null`: not any more, or not yet, because the post is not published.
+    next_sync_at: Option<Timestamp>,
+    /// Why; `null`: the post is not published, or where it is is not known.
+    watching: Option<Watching>,
+}
+
+impl From<Watch> for AnalyticsJson {
+    fn from(watch: Watch) -> Self {
+        let Watch { numbers, observed_at: captured_at, next_sync_at, watching, .. } = watch;
+        Self {
+            impressions: numbers.impressions,
+            reach: numbers.reach,
+            engagement: numbers.engagement(),
+            likes: numbers.likes,
+            comments: numbers.comments,
+            shares: numbers.shares,
+            clicks: numbers.clicks,
+            captured_at,
+            next_sync_at,
+            watching: Some(watching),
+        }
+    }
+}
+
+/// What the post's platform tells of it, read one hour, six hours, one, three, seven, 14 and 30 days after it was published; on X once in a
+/// day of UTC at most.
+#[utoipa::path(get, path = "/api/posts/{id}/analytics", operation_id = "read_post_analytics", tag = "posts",
+    params(("id" = PostId, Path)), security(("session" = [])),
+    responses((status = 200, description = "The numbers that were told last.", body = AnalyticsJson)))]
+pub(crate) async fn read(State(deps): State<Deps>, signed_in: SignedIn, Path(id): Path<PostId>) -> Result<Json<AnalyticsJson>, Problem> {
+    let (post, _) = own(&deps, &signed_in.session.user_id, &id).await?;
+    let told = deps.store.watches_of([&post]).await.map_err(trouble::store)?.pop();
+    Ok(Json(told.map(Into::into).unwrap_or_default()))
+}
