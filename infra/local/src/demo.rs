@@ -1,6 +1,7 @@
 //! `cargo run -- demo`: the main job, walked through HTTP as a browser would, every promise checked.
 
 mod account;
+mod cycle;
 mod posting;
 mod report;
 
@@ -51,6 +52,7 @@ pub(crate) async fn run(folder: &Path) -> anyhow::Result<()> {
     report::story(&mut walk, "A post that went straight out", &post).await?;
     report::story(&mut walk, "A post whose answer was lost", &found).await?;
     report::ledger(&mut walk).await?;
+    cycle::closed(&mut walk).await?;
     service.stop().await;
     let secs = began.elapsed().as_secs_f64();
     ensure!(secs < 15.0, "the walk took {secs:.1} s, and 15 were promised");

@@ -2,20 +2,22 @@
 
 use anyhow::ensure;
 use local::browser::text_at;
+use serde_json::json;
 
 use super::Walk;
 
-const PHONE: &str = "+61412345678";
+pub(super) const PHONE: &str = "+61412345678";
 
-/// A code by text, a session, a plan from a gift certificate.
+/// A code by text, a session, a plan that is bought on the payment provider's page.
 pub(super) async fn sign_up(walk: &mut Walk) -> anyhow::Result<()> {
     let signed_in = walk.browser.sign_in(PHONE).await?;
     walk.saw("verify the phone", format!("user {}", text_at(&signed_in, "/user/id")?));
-    let redeemed = walk.browser.redeem("starter").await?;
-    let plan = text_at(&redeemed, "/plan")?;
+    let page = walk.browser.post("/api/billing/checkout", Some(&json!({ "plan": "starter" }))).await?.expect(200)?.str("/url")?;
+    walk.browser.post_form(&page, &[("decision".to_owned(), "pay".to_owned())]).await?.expect(303)?;
+    let bought = walk.browser.get("/api/quota").await?.expect(200)?;
     let quota = walk.browser.quota().await?;
     ensure!(quota == [12, 0, 0, 12], "a starter plan holds 12 posts, saw {quota:?}");
-    walk.saw("redeem a gift certificate", format!("plan {plan}, 12 posts until {}", text_at(&redeemed, "/quota/cycle_end")?));
+    walk.saw("buy a plan, pay for it", format!("plan {}, 12 posts until {}", bought.str("/plan")?, bought.str("/cycle_end")?));
     Ok(())
 }
 
