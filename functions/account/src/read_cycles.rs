@@ -40,8 +40,8 @@ pub(crate) struct CycleJson {
 }
 
 impl CycleJson {
-    fn new(told: CycleAnalytics, watches: &[Watch]) -> Self {
-        let CycleAnalytics { span, quota, posts_used, successful_posts, total_reach, engagement, captured_at, retention_expiry } = told;
+    fn new(told: &CycleAnalytics, watches: &[Watch]) -> Self {
+        let CycleAnalytics { span, quota, posts_used, successful_posts, total_reach, engagement, captured_at, retention_expiry } = *told;
         let (cycle_start, cycle_end) = (span.start, span.end);
         let next_sync_at = next_sync_at(watches, cycle_start);
         Self {
@@ -92,6 +92,6 @@ pub(crate) async fn list(
     let cursor = cursor.map_err(|_| Problem::new(ProblemCode::InvalidCursor))?;
     let page = deps.store.cycle_analytics(user, deps.clock.now(), limit, cursor).await.map_err(trouble::store)?;
     let watches = watches(&deps, user, &page.items).await.map_err(trouble::store)?;
-    let items = page.items.into_iter().map(|told| CycleJson::new(told, &watches)).collect();
+    let items = page.items.iter().map(|told| CycleJson::new(told, &watches)).collect();
     Ok(Json(ListJson { items, next_cursor: page.next.map(|cursor| cursor.encode()) }))
 }

@@ -7,7 +7,7 @@ use edge::schedule::run_scheduled;
 async fn main() -> Result<(), lambda_runtime::Error> {
     edge::start::worker(
         async |host| Ok::<_, StartError>(Deps::new(host, &cloud::sdk::load().await)?),
-        async |_, deps| run_scheduled(async || analytics_sync::run(&deps).await.map(drop)).await,
+        async |_, deps| run_scheduled(async || Box::pin(analytics_sync::run(&deps)).await.map(drop)).await,
     )
     .await
 }

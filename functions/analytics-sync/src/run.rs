@@ -51,7 +51,7 @@ pub async fn run(deps: &Deps) -> Result<Synced, StoreError> {
     let run = Run { deps, gate: Gate::new(&deps.platforms), writer, until: now + RUN_MAX };
     let mut total = Synced::default();
     for shard in Store::sync_shards() {
-        if let Err(error) = run.shard(shard, &mut total).await {
+        if let Err(error) = Box::pin(run.shard(shard, &mut total)).await {
             tracing::error!(shard, error = chain(&error), "a shard could not be read");
             total.failed += 1;
         }
