@@ -332,7 +332,8 @@ async fn a_year_of_fifty_people_ends_with_books_that_are_right() -> anyhow::Resu
         match world.dice.roll(14) {
             0 | 1 => world.change_plan().await?,
             12.. => {
-                for _ in 0..3 {
+                // So many are always on their way that the order in which they come has little to do with that in which they happened.
+                for _ in 0..world.provider.waiting().saturating_sub(60).min(5) {
                     world.hear().await?;
                 }
             }
@@ -355,7 +356,7 @@ async fn a_year_of_fifty_people_ends_with_books_that_are_right() -> anyhow::Resu
     for _ in 0..EVENTS_MAX {
         world.provider.deliver(0, world.clock.now()).await?;
     }
-    anyhow::ensure!(!world.provider.has_more(), "an event is refused for ever");
+    anyhow::ensure!(world.provider.waiting() == 0, "an event is refused for ever");
     for _ in 0..2 {
         let run = quota_reset::run(&world.job).await?;
         anyhow::ensure!(run.failed == 0 && !run.unfinished, "{run:?}");

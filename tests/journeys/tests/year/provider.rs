@@ -109,8 +109,9 @@ impl Provider {
         Ok(())
     }
 
-    pub(crate) fn has_more(&self) -> bool {
-        !self.on_their_way.is_empty()
+    /// How many events are on their way.
+    pub(crate) fn waiting(&self) -> usize {
+        self.on_their_way.len()
     }
 
     /// The plan that somebody pays for.
