@@ -39,6 +39,8 @@ pub enum Deed {
     Redeem(usize),
     /// Nobody's deed: the cycle job comes once more.
     CloseCycles,
+    /// Nobody's deed: posts' numbers are read.
+    ReadNumbers,
 }
 
 /// A post that somebody writes.
@@ -99,7 +101,7 @@ impl Scenario {
 
     /// The stories that every call of is broken in every way.
     pub fn core() -> Vec<Self> {
-        use Deed::{Approve, Cancel, CloseCycles, Disconnect, Edit, EditAgain, Poison, Redeem, Resolve, Retry, Wake};
+        use Deed::{Approve, Cancel, CloseCycles, Disconnect, Edit, EditAgain, Poison, ReadNumbers, Redeem, Resolve, Retry, Wake};
         let told = |word, late_secs| Deed::Told { person: 0, word, late_secs };
         let twins = |scenario: Self| {
             let posts = scenario.posts.iter().enumerate().map(|(n, post)| Written { same_text: n > 0, ..*post }).collect();
@@ -165,6 +167,10 @@ impl Scenario {
                 lag_secs: 400,
                 ..Self::new("disconnected before it shows", &[(0, 5)], &[(1, Approve(0)), (90, Disconnect(0))])
             },
+            Self {
+                token_secs: 150,
+                ..Self::new("its numbers are read", &[(0, 5)], &[(1, Approve(0)), (3_700, ReadNumbers), (3_701, ReadNumbers)])
+            },
             Self::new("sent when the cycle ends", &[(0, 1_199)], &[(1, Approve(0)), (1_200, CloseCycles), (1_201, CloseCycles)]),
             Self::new(
                 "a plan grows and shrinks",
@@ -200,6 +206,10 @@ impl Scenario {
         }
         if dice.chance(200) {
             deeds.push((1_195 + dice.below(60), Deed::CloseCycles));
+        }
+        if dice.chance(100) {
+            let first = 3_600 + dice.below(2_000);
+            deeds.extend([(first, Deed::ReadNumbers), (first + dice.below(60), Deed::ReadNumbers)]);
         }
     }
 

@@ -10,8 +10,8 @@ use crate::report::Report;
 use crate::run::{Verdict, play};
 use crate::scenario::Scenario;
 
-/// How long calls break in a run by chance.
-const SWARM_FOR: Duration = Duration::from_mins(40);
+/// How long calls break in a run by chance: past the end of the cycle, and in some past the first reading of numbers.
+const SWARM_FOR: [Duration; 4] = [Duration::from_mins(40), Duration::from_mins(40), Duration::from_mins(40), Duration::from_mins(75)];
 /// How often a fault list is cut at most.
 const CUTS_MAX: usize = 200;
 /// Failures that are told in full.
@@ -114,7 +114,8 @@ fn swarm(seed: u64) -> Plan {
             rates.push((kind, 1 + dice.below(density)));
         }
     }
-    Plan::Swarm { rates, dice, until: SWARM_FOR }
+    let until = *dice.pick(&SWARM_FOR);
+    Plan::Swarm { rates, dice, until }
 }
 
 /// Makes all runs on `threads` threads; `tell` is given each failure in full, up to a number, and the report after every run.

@@ -123,6 +123,11 @@ impl Watch {
         &self.edges
     }
 
+    /// How many steps posts have taken.
+    pub(crate) fn turns(&self) -> usize {
+        self.edges.values().sum()
+    }
+
     /// Looks at all rows after something was carried out at `now`; answers what must never be.
     pub(crate) fn look(&mut self, rows: &[(String, String)], now: Timestamp) -> Vec<String> {
         let mut wrong = Vec::new();

@@ -52,6 +52,8 @@ use crate::watch::Watch;
 pub(crate) const WRITES: [&str; 5] = ["PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"];
 /// The port that addresses name; nothing listens on it.
 const PORT: u16 = 3000;
+/// The function that reads posts' numbers.
+pub(crate) const NUMBERS: &str = "analytics-sync";
 /// What the API's functions may take, as in the template.
 pub(crate) const API_TIMEOUT: Duration = Duration::from_secs(29);
 /// People of a template.
@@ -112,6 +114,7 @@ pub(crate) struct World {
     pub(crate) publisher: publisher::Deps,
     pub(crate) sweeper: sweeper::Deps,
     pub(crate) quota_reset: quota_reset::Deps,
+    pub(crate) analytics_sync: analytics_sync::Deps,
     pub(crate) queue: aws_sdk_sqs::Client,
     pub(crate) people: Vec<Person>,
     pub(crate) connections: Vec<Connection>,
@@ -168,6 +171,7 @@ impl World {
             publisher: functions.publisher,
             sweeper: functions.sweeper,
             quota_reset: functions.quota_reset,
+            analytics_sync: functions.analytics_sync,
             people: template.people.clone(),
             connections: Vec::new(),
             posts: RefCell::default(),
@@ -232,7 +236,12 @@ impl World {
         let (watch, injector, clock, posts) = (self.watch.clone(), self.injector.clone(), self.clock.clone(), tables().posts);
         let look = move || match reader.items(&posts, "POST#*", "POST#*#*") {
             Ok(rows) => {
-                let wrong = watch.lock().unwrap_or_else(PoisonError::into_inner).look(&rows, clock.now());
+                let mut watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
+                let before = watch.turns();
+                let wrong = watch.look(&rows, clock.now());
+                if watch.turns() > before && Actor::current().is_some_and(|actor| actor.name == NUMBERS) {
+                    injector.violation("S24: the reading of numbers changed a post".to_owned());
+                }
                 for what in wrong {
                     injector.violation(what);
                 }
@@ -374,6 +383,7 @@ struct Functions {
     publisher: publisher::Deps,
     sweeper: sweeper::Deps,
     quota_reset: quota_reset::Deps,
+    analytics_sync: analytics_sync::Deps,
 }
 
 impl Functions {
@@ -406,6 +416,15 @@ impl Functions {
             random: random.clone(),
             metrics: Metrics::silent(),
         };
+        let analytics_sync = analytics_sync::Deps {
+            store: posts.store.clone(),
+            vault: vault.clone(),
+            configured: PlatformName::ALL.to_vec(),
+            platforms: platforms.clone(),
+            clock: clock.clone(),
+            random: random.clone(),
+            metrics: Metrics::silent(),
+        };
         let sweeper = sweeper::Deps {
             store: posts.store.clone(),
             vault,
@@ -424,7 +443,7 @@ impl Functions {
             (onboarding::PATHS, onboarding::router(onboarding)),
             (posts::PATHS, posts::router(posts)),
         ]);
-        Ok(Self { gateway, publisher, sweeper, quota_reset })
+        Ok(Self { gateway, publisher, sweeper, quota_reset, analytics_sync })
     }
 }
 
