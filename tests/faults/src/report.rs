@@ -16,6 +16,8 @@ pub struct Report {
     pub runs: usize,
     /// Calls of functions, all runs together.
     pub calls: usize,
+    /// Calls by who made them, and of which operation.
+    pub callers: BTreeMap<(String, String), usize>,
     /// Faults by kind.
     pub faults: BTreeMap<Kind, usize>,
     /// How often each operation was hit by each kind.
@@ -41,6 +43,7 @@ impl Report {
         self.calls += verdict.seen.calls.len();
         self.longest = self.longest.max(verdict.rested_after);
         for call in &verdict.seen.calls {
+            *self.callers.entry((call.actor.name.clone(), call.name.clone())).or_default() += 1;
             if let Some(kind) = call.kind {
                 *self.faults.entry(kind).or_default() += 1;
                 *self.pairs.entry((call.name.clone(), kind)).or_default() += 1;
@@ -75,6 +78,7 @@ impl Report {
         self.not_fallen += other.not_fallen;
         self.failed += other.failed;
         self.longest = self.longest.max(other.longest);
+        sum(&mut self.callers, other.callers);
         sum(&mut self.faults, other.faults);
         sum(&mut self.pairs, other.pairs);
         sum(&mut self.possible, other.possible);
@@ -104,6 +108,12 @@ impl Report {
         edges.sort_by_key(|(_, times)| **times);
         for ((from, to), times) in edges.into_iter().take(6) {
             let _infallible = writeln!(words, "  {times:>9}  {from:?} to {to:?}");
+        }
+        let _infallible = writeln!(words, "most calls:");
+        let mut callers: Vec<_> = self.callers.iter().collect();
+        callers.sort_by_key(|(_, times)| std::cmp::Reverse(**times));
+        for ((who, what), times) in callers.into_iter().take(8) {
+            let _infallible = writeln!(words, "  {times:>9}  {who}: {what}");
         }
         let _infallible = writeln!(words, "(operation, fault): {} pairs; faults that fell, by kind:", self.pairs.len());
         for (kind, count) in &self.faults {
