@@ -1,7 +1,8 @@
 //! What the payment provider tells us of subscriptions.
 //!
 //! Events come late, twice, and in any order. Each holds the whole subscription as it was at one moment, so what is kept is the newest
-//! word on the newest subscription, and every order of the same events ends with the same.
+//! word on the newest subscription that gives a plan, and every order of one subscription's events ends with the same. Of a subscription
+//! that another replaced nothing is kept: a late word that it was live, heard after the other has ended, brings its plan back.
 //!
 //! A refund is no word on a subscription: the provider tells of it (`charge.refunded`, `refund.created`, `charge.dispute.created`), the
 //! subscription runs on, and so does the plan. Whoever gives money back *and* wants the plan to end ends the subscription there; the

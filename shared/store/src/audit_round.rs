@@ -1,10 +1,9 @@
 //! How far the nightly audit has come, so that it goes on there and has seen everybody after so many nights.
 
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::items::{number, text, to_item};
+use crate::items::{number, text, to_item, written};
 use crate::key::{Item, Key};
 use crate::{Store, StoreError, TablePlace};
 
@@ -81,13 +80,7 @@ impl Store {
             .expression_attribute_values(":began", text(round.began_at.to_string()))
             .send()
             .await;
-        match sent {
-            Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(StoreError::unavailable("keeping how far the audit came")(error)),
-            },
-        }
+        written(sent, "keeping how far the audit came")
     }
 }
 

@@ -1,11 +1,10 @@
 //! The accounts of a consent that wait for a choice.
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use domain::choice::{Choice, Claim};
 use domain::id::{AttemptId, ChoiceId, UserId};
 use serde::{Deserialize, Serialize};
 
-use crate::items::{text, to_item, value};
+use crate::items::{text, to_item, value, written};
 use crate::key::Key;
 use crate::{Store, StoreError};
 
@@ -49,12 +48,6 @@ impl Store {
             .expression_attribute_values(":claim", value(claim))
             .expression_attribute_values(":me", text(claim.holder.as_str()));
         let update = before.into_iter().fold(update, |update, before| update.expression_attribute_values(":before", text(before.as_str())));
-        match update.send().await {
-            Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(StoreError::unavailable("claiming a choice of accounts")(error)),
-            },
-        }
+        written(update.send().await, "claiming a choice of accounts")
     }
 }

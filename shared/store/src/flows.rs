@@ -1,6 +1,5 @@
 //! OAuth flows: begun, taken once, and what came of them.
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use domain::id::{AttemptId, UserId};
 use domain::people::flow_end::FlowEnd;
 use domain::people::oauth_flow::{OAuthFlow, StateHash};
@@ -11,7 +10,7 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use crate::items::{text, to_item, value};
+use crate::items::{text, to_item, value, written};
 use crate::key::Key;
 use crate::{Store, StoreError};
 
@@ -95,13 +94,7 @@ impl Store {
             .expression_attribute_values(":taker", text(taker.as_str()))
             .send()
             .await;
-        match sent {
-            Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(StoreError::unavailable("consuming an OAuth flow")(error)),
-            },
-        }
+        written(sent, "consuming an OAuth flow")
     }
 
     /// Notes what came of a flow, so that a repeated callback tells the same. Only whoever took it may.

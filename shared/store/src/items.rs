@@ -1,8 +1,10 @@
 //! Small steps that every table's file takes: values to items, items to values, reads of one or many keys.
 
 use std::collections::HashMap;
+use std::error::Error;
+use std::fmt::Debug;
 
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -47,18 +49,25 @@ pub(crate) fn written_by(item: Option<&Item>, rev: u64) -> Option<&str> {
     item.get("writer")?.as_s().ok().map(String::as_str)
 }
 
+/// What came of a write with a condition; `false`: the condition failed.
+pub(crate) fn written<O, E, R>(sent: Result<O, SdkError<E, R>>, doing: &'static str) -> Result<bool, StoreError>
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    R: Debug + Send + Sync + 'static,
+{
+    match sent {
+        Ok(_) => Ok(true),
+        Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(false),
+        Err(error) => Err(StoreError::unavailable(doing)(error)),
+    }
+}
+
 impl Store {
     /// Stores an item whose key holds fresh random bytes of ours: if it is there already, our own write came through and is being sent again.
     pub(crate) async fn put_fresh(&self, table: &str, doing: &'static str, item: Item) -> Result<(), StoreError> {
         let sent =
             self.client.put_item().table_name(table).set_item(Some(item)).condition_expression("attribute_not_exists(pk)").send().await;
-        match sent {
-            Ok(_) => Ok(()),
-            Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(()),
-                _ => Err(StoreError::unavailable(doing)(error)),
-            },
-        }
+        written(sent, doing).map(|_| ())
     }
 
     /// Strongly consistent read of one item.

@@ -1,10 +1,9 @@
 //! Counts that limits are held by.
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use domain::people::limit::Bucket;
 use serde::{Deserialize, Serialize};
 
-use crate::items::number;
+use crate::items::{number, written};
 use crate::key::Key;
 use crate::{Store, StoreError};
 
@@ -30,13 +29,7 @@ impl Store {
             .expression_attribute_values(":max", number(bucket.max))
             .send()
             .await;
-        match sent {
-            Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(StoreError::unavailable("counting against a limit")(error)),
-            },
-        }
+        written(sent, "counting against a limit")
     }
 
     /// How many were counted.

@@ -1,13 +1,12 @@
 //! Platforms that take nothing from our app for a while, whoever's the post is.
 
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use domain::connection::Connection;
 use domain::id::{ConnectionId, UserId};
 use domain::platform::PlatformName;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::items::{from_item, text, to_item};
+use crate::items::{from_item, text, to_item, written};
 use crate::key::{Item, Key, sortable};
 use crate::{Store, StoreError};
 
@@ -56,12 +55,6 @@ impl Store {
             .expression_attribute_values(":until", text(paused_until))
             .send()
             .await;
-        match sent {
-            Ok(_) => Ok(()),
-            Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(()),
-                _ => Err(StoreError::unavailable("pausing a platform")(error)),
-            },
-        }
+        written(sent, "pausing a platform").map(|_| ())
     }
 }

@@ -1,13 +1,11 @@
 //! Sessions, by the hash of their cookie.
 
-use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use domain::id::{SessionId, UserId};
 use domain::people::session::{Session, SessionHash};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::items::{from_item, number, text};
+use crate::items::{from_item, number, text, written};
 use crate::key::Key;
 use crate::schema::BY_USER_INDEX;
 use crate::{Store, StoreError};
@@ -85,13 +83,7 @@ impl Store {
             .expression_attribute_values(":epoch", number(u64::try_from(session.expires_at.as_second()).unwrap_or(0)))
             .send()
             .await;
-        match sent {
-            Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(StoreError::unavailable("extending a session")(error)),
-            },
-        }
+        written(sent, "extending a session")
     }
 
     /// Ends a session. Repeating it does no harm.
@@ -139,12 +131,6 @@ impl Store {
             .expression_attribute_values(":user", text(stored.session.user_id.as_str()))
             .send()
             .await;
-        match sent {
-            Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(StoreError::unavailable("ending a session")(error)),
-            },
-        }
+        written(sent, "ending a session")
     }
 }

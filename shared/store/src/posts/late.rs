@@ -1,10 +1,9 @@
 //! What workers learned of a post that had been taken from them.
 
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use domain::post::{AttemptRecord, Post};
 
 use super::item::AttemptItem;
-use crate::items::{BATCH_MAX, from_item, text, to_item};
+use crate::items::{BATCH_MAX, from_item, text, to_item, written};
 use crate::key::Key;
 use crate::{Store, StoreError};
 
@@ -31,12 +30,6 @@ impl Store {
             .expression_attribute_values(":id", text(record.id.as_str()))
             .send()
             .await;
-        match sent {
-            Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(StoreError::unavailable("telling a late result")(error)),
-            },
-        }
+        written(sent, "telling a late result")
     }
 }
