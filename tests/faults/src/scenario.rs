@@ -107,8 +107,8 @@ impl Scenario {
             let posts = scenario.posts.iter().enumerate().map(|(n, post)| Written { same_text: n > 0, ..*post }).collect();
             Self { posts, ..scenario }
         };
-        let hurried = |scenario: Self| {
-            let posts = scenario.posts.iter().map(|post| Written { late_secs: 60, ..*post }).collect();
+        let hurried = |late_secs, scenario: Self| {
+            let posts = scenario.posts.iter().map(|post| Written { late_secs, ..*post }).collect();
             Self { posts, ..scenario }
         };
         vec![
@@ -119,10 +119,13 @@ impl Scenario {
                 token_secs: 100,
                 ..Self::new("tokens end, two posts at once", &[(0, 60), (0, 60)], &[(1, Approve(0)), (1, Approve(1))])
             },
-            hurried(Self {
-                token_secs: 100,
-                ..Self::new("tokens end, and so does the time", &[(0, 60)], &[(1, Approve(0)), (60, Wake(0)), (70, Wake(0))])
-            }),
+            hurried(
+                60,
+                Self {
+                    token_secs: 100,
+                    ..Self::new("tokens end, and so does the time", &[(0, 60)], &[(1, Approve(0)), (60, Wake(0)), (70, Wake(0))])
+                },
+            ),
             Self::new("edited when due", &[(0, 120)], &[(1, Approve(0)), (118, EditAgain(0)), (119, Edit(0))]),
             Self::new("cancelled when due", &[(0, 60)], &[(1, Approve(0)), (60, Cancel(0))]),
             Self::new("disconnected when due", &[(0, 60)], &[(1, Approve(0)), (60, Disconnect(0))]),
@@ -150,6 +153,7 @@ impl Scenario {
             },
             Self { lag_secs: 400, ..Self::new("listed late", &[(0, 5)], &[(1, Approve(0))]) },
             Self { reconcile: Reconcile::Key, ..Self::new("by key", &[(0, 5)], &[(1, Approve(0))]) },
+            Self { reconcile: Reconcile::Key, key_life_secs: 700, ..Self::new("by a key of some minutes", &[(0, 5)], &[(1, Approve(0))]) },
             // Forgotten before the first doubt could be cleared up by it.
             Self { reconcile: Reconcile::Key, key_life_secs: 60, ..Self::new("by a key soon forgotten", &[(0, 5)], &[(1, Approve(0))]) },
             Self { reconcile: Reconcile::Handle, ..Self::new("by handle", &[(0, 5)], &[(1, Approve(0))]) },
@@ -160,8 +164,9 @@ impl Scenario {
                 ..Self::new("shown later", &[(0, 5)], &[(1, Approve(0))])
             },
             Self { reconcile: Reconcile::Person, ..Self::new("nothing to read", &[(0, 5)], &[(1, Approve(0))]) },
-            hurried(Self { reconcile: Reconcile::Key, ..Self::new("by key, in a hurry", &[(0, 5)], &[(1, Approve(0))]) }),
-            hurried(Self { reconcile: Reconcile::Handle, ..Self::new("by handle, in a hurry", &[(0, 5)], &[(1, Approve(0))]) }),
+            // A lost answer is looked into when it is too late already.
+            hurried(5, Self { reconcile: Reconcile::Key, ..Self::new("by key, in a hurry", &[(0, 5)], &[(1, Approve(0))]) }),
+            hurried(5, Self { reconcile: Reconcile::Handle, ..Self::new("by handle, in a hurry", &[(0, 5)], &[(1, Approve(0))]) }),
             Self {
                 reconcile: Reconcile::Handle,
                 lag_secs: 400,
