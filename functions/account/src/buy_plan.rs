@@ -50,7 +50,7 @@ pub(crate) async fn checkout(
     may_buy(&user, request.plan)?;
     let price = deps.prices.price_of(request.plan).ok_or_else(not_for_sale)?;
     let keys = deps.vault.billing_keys(deps.clock.now()).await.map_err(|error| Problem::unavailable_because(&error))?;
-    let customer_id = user.paid.as_ref().map(|paid| paid.customer_id.as_str());
+    let customer_id = user.paid.foremost().map(|paid| paid.customer_id.as_str());
     let checkout = Checkout { price, user_id: user.id.as_str(), customer_id, return_url: &deps.frontend_url };
     let url = deps.payments.checkout(&keys.api_key, &checkout).await.map_err(trouble)?;
     Ok(Json(PageJson { url }))
@@ -66,7 +66,7 @@ pub(crate) async fn checkout(
     ))]
 pub(crate) async fn portal(State(deps): State<Deps>, signed_in: SignedIn, _: Empty) -> Result<Json<PageJson>, Problem> {
     let (user, _) = read_account::account(&deps, &signed_in.session.user_id).await?;
-    let Some(paid) = &user.paid else { return Err(conflict("Nothing was bought with this account yet.")) };
+    let Some(paid) = user.paid.foremost() else { return Err(conflict("Nothing was bought with this account yet.")) };
     let keys = deps.vault.billing_keys(deps.clock.now()).await.map_err(|error| Problem::unavailable_because(&error))?;
     let url = deps.payments.portal(&keys.api_key, &paid.customer_id, &deps.frontend_url).await.map_err(trouble)?;
     Ok(Json(PageJson { url }))
@@ -74,7 +74,7 @@ pub(crate) async fn portal(State(deps): State<Deps>, signed_in: SignedIn, _: Emp
 
 /// Nobody pays twice, or for less than they have.
 fn may_buy(user: &User, plan: Plan) -> Result<(), Problem> {
-    if user.paid.as_ref().is_some_and(|paid| paid.standing.gives_plan()) {
+    if user.paid.foremost().is_some_and(|paid| paid.standing.gives_plan()) {
         return Err(conflict("A subscription is running. Change its plan in the billing portal."));
     }
     let given = user.subscription.filter(|running| running.active && running.source == Source::Gift);

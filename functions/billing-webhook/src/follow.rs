@@ -76,28 +76,21 @@ pub(crate) async fn follow(deps: &Deps, event: &Event) -> Result<Outcome, Follow
 
 /// What the event changes; `None`: nothing, it is an old word.
 async fn change(deps: &Deps, event: &Event, user: User, now: Timestamp) -> Result<Option<PlanChange>, FollowError> {
-    let known = user.paid.as_ref();
-    let word = match &event.told {
-        Told::Subscription { paid, .. } => {
-            if let Some(other) = known.filter(|known| paid.is_beside(known)) {
-                let (subscription_id, other) = (&paid.subscription_id, &other.subscription_id);
-                tracing::error!(user_id = %user.id, subscription_id, other, "somebody pays for two subscriptions; end one at the provider");
-            }
-            Some(paid.clone()).filter(|paid| paid.supersedes(known))
-        }
-        // A subscription that we have not heard of will tell of itself.
-        Told::Payment { subscription_id, came, .. } => {
-            let known = known.filter(|paid| paid.subscription_id == *subscription_id);
-            known.and_then(|paid| paid.after_payment(*came, event.created))
-        }
+    let paid = match &event.told {
+        Told::Subscription { paid, .. } => user.paid.after(paid),
+        Told::Payment { subscription_id, came, .. } => user.paid.after_payment(subscription_id, *came, event.created),
         // The customer is known from now on; what they pay for is told by the subscription's own events.
         Told::Customer { .. } | Told::Nothing => {
             return Ok(Some(PlanChange { user: User { rev: user.rev + 1, ..user }, changes: Vec::new() }));
         }
     };
-    let Some(word) = word else { return Ok(None) };
+    let Some(paid) = paid else { return Ok(None) };
+    if let (Some(one), Some(other)) = (paid.foremost(), paid.beside()) {
+        let (subscription_id, other) = (&one.subscription_id, &other.subscription_id);
+        tracing::error!(user_id = %user.id, subscription_id, other, "somebody pays for two subscriptions; end one at the provider");
+    }
     let cycles = deps.store.cycles_from(&user.id, cycles_needed_from(now)).await?;
-    Ok(Some(billing::follow(word, user, &cycles, now, || deps.random.bytes())?))
+    Ok(Some(billing::follow(paid, user, &cycles, now, || deps.random.bytes())?))
 }
 
 /// A moment for whoever came first; never the same as another's.

@@ -144,14 +144,7 @@ async fn sign_in(deps: &Deps, phone: &PhoneNumber, counted: &CountedTry, user_ag
         let now = deps.clock.now();
         let found = deps.store.user_by_phone(&challenge.phone_hash).await?;
         let is_new = found.is_none();
-        let user = found.unwrap_or_else(|| User {
-            id: UserId::new(now, deps.random.bytes()),
-            phone: phone.clone(),
-            created_at: now,
-            subscription: None,
-            paid: None,
-            rev: 1,
-        });
+        let user = found.unwrap_or_else(|| User::new(UserId::new(now, deps.random.bytes()), phone.clone(), now));
         // Read before the code is used up: a failure here costs a try and not the code.
         let running = deps.store.running_cycle(&user, now).await?;
         let token = SessionToken::from_entropy(deps.random.bytes());

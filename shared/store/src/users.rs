@@ -1,7 +1,7 @@
 //! Profiles and the uniqueness of phone numbers.
 
 use aws_sdk_dynamodb::types::builders::PutBuilder;
-use domain::billing::Paid;
+use domain::billing::PaidSubscriptions;
 use domain::connection::Connection;
 use domain::id::UserId;
 use domain::people::phone::{PhoneHash, PhoneNumber};
@@ -22,8 +22,8 @@ pub(crate) struct UserItem {
     phone: String,
     created_at: Timestamp,
     subscription: Option<SubscriptionItem>,
-    /// As the payment provider's newest word has it.
-    paid: Option<Paid>,
+    /// As the payment provider's newest words have it.
+    paid: PaidSubscriptions,
     rev: u64,
     writer: String,
 }

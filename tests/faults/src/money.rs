@@ -45,7 +45,7 @@ impl Word {
         }
     }
 
-    fn event(self, person: usize, user: &str, began: Timestamp, made_secs: u64) -> simulator::stripe::Event {
+    fn event(self, (person, subscription): (usize, usize), user: &str, began: Timestamp, made_secs: u64) -> simulator::stripe::Event {
         let (kind, status, price) = match self {
             Self::Begins => ("customer.subscription.created", "active", simulator::STARTER_PRICE),
             Self::Grows => ("customer.subscription.updated", "active", simulator::PROFESSIONAL_PRICE),
@@ -58,8 +58,8 @@ impl Word {
             kind,
             created: began + SignedDuration::from_secs(i64::try_from(made_secs).unwrap_or_default()),
             customer: format!("cus_{person}"),
-            subscription: format!("sub_{person}"),
-            started: began,
+            subscription: format!("sub_{person}_{subscription}"),
+            started: began + SignedDuration::from_secs(i64::try_from(subscription).unwrap_or_default()),
             status: status.to_owned(),
             price: price.to_owned(),
             user: Some(user.to_owned()),
@@ -72,8 +72,8 @@ fn event_id(person: usize, made_secs: u64, said: Word) -> String {
 }
 
 /// The provider sends a word until it is taken, and then once more.
-pub(crate) async fn tell(world: &Rc<World>, person: usize, said: Word, made_secs: u64) {
-    let event = said.event(person, world.people[person].user.as_str(), world.began, made_secs);
+pub(crate) async fn tell(world: &Rc<World>, person: usize, (subscription, said): (usize, Word), made_secs: u64) {
+    let event = said.event((person, subscription), world.people[person].user.as_str(), world.began, made_secs);
     let body = event.body();
     let mut taken = 0;
     for _ in 0..DELIVERIES_MAX {
@@ -106,7 +106,7 @@ pub(crate) async fn check(world: &World, scenario: &Scenario) -> anyhow::Result<
         }
         let Some(last) = last_word(scenario, person) else { continue };
         let user = store.user(&owner.user).await?.ok_or_else(|| anyhow::anyhow!("person {person} is gone"))?;
-        let known = user.paid.map(|paid| (paid.as_of.event_id, paid.standing.gives_plan()));
+        let known = user.paid.foremost().map(|paid| (paid.as_of.event_id.clone(), paid.standing.gives_plan()));
         let meant = event_id(person, last.0, last.1);
         if known.as_ref().map(|(id, _)| id) != Some(&meant) {
             world.injector.violation(format!("S7: the provider's last word on person {person} is {meant}, and {known:?} is known"));
@@ -121,10 +121,16 @@ pub(crate) async fn check(world: &World, scenario: &Scenario) -> anyhow::Result<
     certificate(world)
 }
 
-/// The newest word on a person's subscription; `None`: there is none, or two that nothing tells apart.
+/// The newest word on the subscription that counts: a person's last one that runs, or the last one. `None`: there is none, or two words
+/// that nothing tells apart.
 fn last_word(scenario: &Scenario, person: usize) -> Option<(u64, Word)> {
+    let newest: Vec<_> = [0, 1].into_iter().filter_map(|subscription| newest_word(scenario, person, subscription)).collect();
+    newest.iter().rev().find(|(_, word)| *word != Word::Ends).or(newest.last()).copied()
+}
+
+fn newest_word(scenario: &Scenario, person: usize, on: usize) -> Option<(u64, Word)> {
     let words = scenario.deeds.iter().filter_map(|&(at, deed)| match deed {
-        Deed::Told { person: of, word, .. } if of == person => Some((at, word)),
+        Deed::Told { person: of, subscription, word, .. } if (of, subscription) == (person, on) => Some((at, word)),
         _ => None,
     });
     let mut words: Vec<_> = words.collect();

@@ -280,9 +280,9 @@ async fn act(world: Rc<World>, scenario: Scenario, at: u64, deed: Deed) {
         Deed::Resolve(n) => resolve(&world, &scenario, n).await,
         Deed::Wake(n) => wake(&world, &scenario, n).await,
         Deed::Poison => send(&world, r#"{"nonsense": true}"#.to_owned()).await,
-        Deed::Told { person, word, late_secs } => {
+        Deed::Told { person, subscription, word, late_secs } => {
             sleep(Duration::from_secs(late_secs)).await;
-            money::tell(&world, person, word, at).await;
+            money::tell(&world, person, (subscription, word), at).await;
         }
         Deed::Redeem(person) => money::redeem(&world, person).await,
         Deed::ReadNumbers => {

@@ -30,6 +30,8 @@ pub enum Deed {
     Told {
         /// Whose.
         person: usize,
+        /// On which of theirs: the first, or the one that they bought after it.
+        subscription: usize,
         /// What.
         word: Word,
         /// How many seconds late it is sent.
@@ -102,7 +104,8 @@ impl Scenario {
     /// The stories that every call of is broken in every way.
     pub fn core() -> Vec<Self> {
         use Deed::{Approve, Cancel, CloseCycles, Disconnect, Edit, EditAgain, Poison, ReadNumbers, Redeem, Resolve, Retry, Wake};
-        let told = |word, late_secs| Deed::Told { person: 0, word, late_secs };
+        let on = |subscription, word, late_secs| Deed::Told { person: 0, subscription, word, late_secs };
+        let told = |word, late_secs| on(0, word, late_secs);
         let twins = |scenario: Self| {
             let posts = scenario.posts.iter().enumerate().map(|(n, post)| Written { same_text: n > 0, ..*post }).collect();
             Self { posts, ..scenario }
@@ -187,6 +190,18 @@ impl Scenario {
                 &[(0, 1_800)],
                 &[(1, Approve(0)), (30, told(Word::Begins, 0)), (60, told(Word::Ends, 0))],
             ),
+            // That it ever ran is heard when the one that replaced it has ended too.
+            Self::new(
+                "a replaced subscription is heard of late",
+                &[(0, 60)],
+                &[
+                    (1, Approve(0)),
+                    (20, on(0, Word::Begins, 120)),
+                    (40, on(0, Word::Ends, 0)),
+                    (50, on(1, Word::Begins, 0)),
+                    (70, on(1, Word::Ends, 0)),
+                ],
+            ),
             Self::new("one certificate for two", &[(0, 3), (1, 60)], &[(1, Approve(0)), (2, Approve(1)), (3, Redeem(0)), (3, Redeem(1))]),
         ]
     }
@@ -202,7 +217,10 @@ impl Scenario {
             if dice.chance(300) {
                 for _ in 0..=dice.below(4) {
                     let word = *dice.pick(&[Word::Begins, Word::Grows, Word::Shrinks, Word::Overdue, Word::Ends]);
-                    deeds.push((dice.below(1_400), Deed::Told { person, word, late_secs: dice.below(2) * dice.below(200) }));
+                    deeds.push((
+                        dice.below(1_400),
+                        Deed::Told { person, subscription: 0, word, late_secs: dice.below(2) * dice.below(200) },
+                    ));
                 }
             }
             if dice.chance(150) {

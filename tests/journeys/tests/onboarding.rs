@@ -378,7 +378,7 @@ async fn a_sign_in_that_is_stored_again_by_the_same_request_is_done_and_by_anoth
         let (key, code) = (HashKey::new(vec![7; 32])?, VerificationCode::parse("123456")?);
         let challenge = Challenge::open(phone.keyed_hash(&key), &code, &key, None, now)?;
         assert!(store.replace_challenge(&challenge, None).await?);
-        let user = User { id: UserId::new(now, [1; 10]), phone, created_at: now, subscription: None, paid: None, rev: 1 };
+        let user = User::new(UserId::new(now, [1; 10]), phone, now);
         for (first, came_to) in [(true, SignIn::Done), (true, SignIn::Done), (false, SignIn::CodeGone)] {
             // Each by a transaction of its own, as when the table no longer knows the first one.
             let entropy = if first { [1; 32] } else { [2; 32] };

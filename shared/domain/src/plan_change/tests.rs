@@ -26,7 +26,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let phone = PhoneNumber::parse("+61412345678").unwrap();
-        let user = User { id: UserId::new(start(), [1; 10]), phone, created_at: start(), subscription: None, paid: None, rev: 1 };
+        let user = User::new(UserId::new(start(), [1; 10]), phone, start());
         Self { user, now: start(), cycles: BTreeMap::new(), history: Vec::new(), count: 0 }
     }
 

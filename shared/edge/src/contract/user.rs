@@ -51,7 +51,7 @@ mod tests {
     fn a_user_has_the_contracts_shape_with_and_without_a_plan() {
         let at = Timestamp::from_second(1_000_000_000).unwrap();
         let phone = PhoneNumber::parse("+61412345678").unwrap();
-        let user = User { id: UserId::new(at, [1; 10]), phone, created_at: at, subscription: None, paid: None, rev: 1 };
+        let user = User::new(UserId::new(at, [1; 10]), phone, at);
         let id = user.id.to_string();
         assert_eq!(
             serde_json::to_value(UserJson::new(&user, None)).unwrap(),

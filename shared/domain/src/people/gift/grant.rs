@@ -95,7 +95,7 @@ mod tests {
 
     fn user(subscription: Option<Subscription>) -> User {
         let phone = PhoneNumber::parse("+61412345678").unwrap();
-        User { id: UserId::new(at(0), [1; 10]), phone, created_at: at(0), subscription, paid: None, rev: 3 }
+        User { subscription, rev: 3, ..User::new(UserId::new(at(0), [1; 10]), phone, at(0)) }
     }
 
     fn running(plan: Plan) -> Subscription {

@@ -1,0 +1,157 @@
+//! What is known of the subscriptions of one person.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Paid, Standing};
+
+/// How many subscriptions of one person are remembered, over all their time: they stand in the user's item, which every request reads.
+pub const KNOWN_MAX: usize = 8;
+
+/// The newest word on each of a person's subscriptions, the one that counts first: one that gives a plan before one that does not, then
+/// one that has ended before one that waits for its first payment, then the one that began last. Beyond [`KNOWN_MAX`], what counts least
+/// is forgotten.
+///
+/// All of them are kept, because a word may come days late: one on a subscription that another has replaced must not bring it back.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PaidSubscriptions(Vec<Paid>);
+
+impl PaidSubscriptions {
+    /// The one that counts: its plan is had, if it gives one.
+    pub fn foremost(&self) -> Option<&Paid> {
+        self.0.first()
+    }
+
+    /// Another than the foremost that gives a plan: money that somebody will want back.
+    pub fn beside(&self) -> Option<&Paid> {
+        self.0.get(1).filter(|paid| paid.standing.gives_plan())
+    }
+
+    /// The newest word on one.
+    pub fn of(&self, subscription_id: &str) -> Option<&Paid> {
+        self.0.iter().find(|paid| paid.subscription_id == subscription_id)
+    }
+
+    /// All of it after `word`. `None`: it says nothing new.
+    #[must_use]
+    pub fn after(&self, word: &Paid) -> Option<Self> {
+        let is_news = self.of(&word.subscription_id).is_none_or(|known| word.is_newer_than(known));
+        if is_news { self.with(word) } else { None }
+    }
+
+    /// All of it after a payment at `at` came or failed. `None`: nothing new; a subscription that is not known will tell of itself.
+    #[must_use]
+    pub fn after_payment(&self, subscription_id: &str, came: bool, at: Timestamp) -> Option<Self> {
+        self.with(&self.of(subscription_id)?.after_payment(came, at)?)
+    }
+
+    fn with(&self, word: &Paid) -> Option<Self> {
+        let others = self.0.iter().filter(|paid| paid.subscription_id != word.subscription_id);
+        let mut all: Vec<_> = others.chain([word]).cloned().collect();
+        all.sort_by(|one, other| rank(other).cmp(&rank(one)));
+        all.truncate(KNOWN_MAX);
+        let known = Self(all);
+        known.of(&word.subscription_id).is_some().then_some(known)
+    }
+}
+
+fn rank(paid: &Paid) -> impl Ord {
+    (paid.standing.gives_plan(), paid.standing == Standing::Ended, paid.started_at, paid.subscription_id.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::{AsOf, Told};
+    use super::*;
+    use crate::plan::Plan;
+
+    fn word(subscription: &str, started: i64, at: i64, standing: Standing, plan: Plan, event: &str) -> Paid {
+        let time = |second| Timestamp::from_second(second).unwrap();
+        let told = if standing == Standing::Ended { Told::Deleted } else { Told::Updated };
+        let as_of = AsOf { at: time(at), told, event_id: event.to_owned() };
+        let (customer_id, subscription_id) = ("cus_1".to_owned(), subscription.to_owned());
+        Paid { customer_id, subscription_id, plan, standing, started_at: time(started), as_of }
+    }
+
+    fn after<'a>(words: impl IntoIterator<Item = &'a Paid>) -> PaidSubscriptions {
+        words.into_iter().fold(PaidSubscriptions::default(), |known, word| known.after(word).unwrap_or(known))
+    }
+
+    proptest! {
+        #[test]
+        fn any_order_and_any_repetition_of_one_subscriptions_events_ends_the_same(
+            order in Just((0..5_usize).collect::<Vec<_>>()).prop_shuffle(),
+            repeated in proptest::collection::vec(0..5_usize, 0..6),
+        ) {
+            let words = [
+                word("sub_1", 10, 10, Standing::Pending, Plan::Starter, "evt_a"),
+                word("sub_1", 10, 11, Standing::Live, Plan::Starter, "evt_b"),
+                word("sub_1", 10, 12, Standing::Live, Plan::Professional, "evt_d"),
+                // Both in one second: the end stands.
+                word("sub_1", 10, 13, Standing::Ended, Plan::Professional, "evt_c"),
+                word("sub_1", 10, 13, Standing::Overdue, Plan::Professional, "evt_z"),
+            ];
+            let known = after(order.iter().chain(&repeated).map(|index| &words[*index]));
+            prop_assert_eq!(known.foremost(), Some(&words[3]));
+        }
+
+        #[test]
+        fn an_old_subscriptions_end_does_not_end_the_new_one(order in Just((0..4_usize).collect::<Vec<_>>()).prop_shuffle()) {
+            let words = [
+                word("sub_1", 10, 11, Standing::Live, Plan::Starter, "evt_a"),
+                word("sub_1", 10, 40, Standing::Ended, Plan::Starter, "evt_b"),
+                word("sub_2", 30, 31, Standing::Live, Plan::Professional, "evt_c"),
+                word("sub_2", 30, 50, Standing::Overdue, Plan::Professional, "evt_d"),
+            ];
+            let known = after(order.iter().map(|index| &words[*index]));
+            prop_assert_eq!((known.foremost(), known.beside()), (Some(&words[3]), None));
+        }
+
+        #[test]
+        fn no_late_word_on_any_of_several_brings_back_what_has_ended(
+            order in Just((0..6_usize).collect::<Vec<_>>()).prop_shuffle(),
+            repeated in proptest::collection::vec(0..6_usize, 0..6),
+        ) {
+            let words = [
+                word("sub_1", 10, 11, Standing::Live, Plan::Starter, "evt_a"),
+                word("sub_1", 10, 40, Standing::Ended, Plan::Starter, "evt_b"),
+                word("sub_2", 30, 31, Standing::Live, Plan::Professional, "evt_c"),
+                word("sub_2", 30, 60, Standing::Ended, Plan::Professional, "evt_d"),
+                // Somebody thinks of buying again, and does not: it gives nothing, and what has ended stays ended.
+                word("sub_3", 70, 71, Standing::Pending, Plan::Starter, "evt_e"),
+                word("sub_3", 70, 70, Standing::Pending, Plan::Professional, "evt_f"),
+            ];
+            let known = after(order.iter().chain(&repeated).map(|index| &words[*index]));
+            prop_assert_eq!(known.foremost(), Some(&words[3]));
+            prop_assert_eq!(known.of("sub_1"), Some(&words[1]));
+        }
+    }
+
+    #[test]
+    fn of_two_that_give_a_plan_the_later_counts_and_when_it_ends_the_other_does() {
+        let (first, second) = (
+            word("sub_1", 10, 11, Standing::Live, Plan::Starter, "evt_a"),
+            word("sub_2", 30, 31, Standing::Live, Plan::Professional, "evt_b"),
+        );
+        let both = after([&second, &first]);
+        assert_eq!((both.foremost(), both.beside()), (Some(&second), Some(&first)));
+        let end = word("sub_2", 30, 50, Standing::Ended, Plan::Professional, "evt_c");
+        let left = both.after(&end).unwrap();
+        assert_eq!((left.foremost(), left.beside()), (Some(&first), None));
+    }
+
+    #[test]
+    fn so_many_are_remembered_and_those_that_give_a_plan_last_of_all_forgotten() {
+        let live = word("sub_live", 1, 1, Standing::Live, Plan::Starter, "evt_live");
+        let ended: Vec<_> =
+            (10..40).map(|at| word(&format!("sub_{at}"), at, at, Standing::Ended, Plan::Starter, &format!("evt_{at}"))).collect();
+        let known = after([&live].into_iter().chain(&ended));
+        assert_eq!((known.0.len(), known.foremost()), (KNOWN_MAX, Some(&live)));
+        assert_eq!(known.after(&ended[0]), None, "older than all that is known: nothing new");
+        let json = serde_json::to_string(&known).unwrap();
+        assert!(json.len() < 3_000, "a profile is read by every request, and a read of 4 KB is the smallest: {}", json.len());
+    }
+}
