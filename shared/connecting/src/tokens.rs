@@ -22,7 +22,7 @@ use store::{ConnectionWrite, Store, StoreError};
 const LOOKS_MAX: usize = 60;
 /// …this far apart. The lease is longer; whoever waits in vain comes back later.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
-/// A refresh and the storing of what it brings, as far as they can be waited for; the lease must last longer.
+/// A refresh and the storing of what it brings, as far as they can be waited for.
 const CALL_AND_STORE: SignedDuration = SignedDuration::from_secs(25);
 /// How long after a change of the row the vault may be behind: a version that was just written is then not found yet, and not gone.
 const VAULT_LAG: SignedDuration = SignedDuration::from_secs(60);
@@ -175,7 +175,7 @@ async fn refresh(access: &Access<'_>, connection: Connection) -> Result<Option<U
     if matches!(access.store.update_connection(&leased, attempt.as_str()).await?, ConnectionWrite::Moved(_)) {
         return Ok(None);
     }
-    // The lease was slow to get: whoever takes the next one must not find us at it.
+    // The lease was slow to get: what is left of this function's time may end in the middle of the call, and the tokens with it.
     if leased.lease.as_ref().is_none_or(|lease| lease.until <= access.clock.now() + CALL_AND_STORE) {
         return Ok(Some(Usable::Later));
     }

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use crate::id::{AttemptId, ConnectionId, UserId};
 use crate::platform::PlatformName;
+use crate::post::{CLOCK_SKEW, FUNCTION_TIMEOUT};
 use crate::token::EXPIRY_MARGIN;
 
 /// Whether a connection can post.
@@ -115,8 +116,11 @@ pub enum TokenState {
 /// [`REFRESH_LEASE`] apart.
 pub const REFRESHES_UNANSWERED_MAX: u32 = 10;
 
-/// How long a refresh may take, with the vault's write: longer than the token call's own time-out plus clock skew.
-pub const REFRESH_LEASE: SignedDuration = SignedDuration::from_secs(40);
+/// How long the right to refresh lasts. No worker outlives its function, so nobody is still at it when it has run out, however long it
+/// stood still: a refresh token that works once is not used by two.
+pub const REFRESH_LEASE: SignedDuration = SignedDuration::from_secs(65);
+
+const _: () = assert!(REFRESH_LEASE.as_secs() >= FUNCTION_TIMEOUT.as_secs() + CLOCK_SKEW.as_secs(), "no worker may outlive its lease");
 
 impl Connection {
     /// Whether posts can be approved for it.
