@@ -124,20 +124,21 @@ pub(crate) async fn check(world: &World, scenario: &Scenario) -> anyhow::Result<
 /// The newest word on the subscription that counts: a person's last one that runs, or the last one. `None`: there is none, or two words
 /// that nothing tells apart.
 fn last_word(scenario: &Scenario, person: usize) -> Option<(u64, Word)> {
-    let newest: Vec<_> = [0, 1].into_iter().filter_map(|subscription| newest_word(scenario, person, subscription)).collect();
+    let mut newest = Vec::new();
+    for on in [0, 1] {
+        let words = scenario.deeds.iter().filter_map(|&(at, deed)| match deed {
+            Deed::Told { person: of, subscription, word, .. } if (of, subscription) == (person, on) => Some((at, word)),
+            _ => None,
+        });
+        let age = |(at, word): (u64, Word)| (at, word.told());
+        let words: Vec<_> = words.collect();
+        let Some(last) = words.iter().copied().max_by_key(|word| age(*word)) else { continue };
+        if words.iter().any(|word| age(*word) == age(last) && word.1 != last.1) {
+            return None;
+        }
+        newest.push(last);
+    }
     newest.iter().rev().find(|(_, word)| *word != Word::Ends).or(newest.last()).copied()
-}
-
-fn newest_word(scenario: &Scenario, person: usize, on: usize) -> Option<(u64, Word)> {
-    let words = scenario.deeds.iter().filter_map(|&(at, deed)| match deed {
-        Deed::Told { person: of, subscription, word, .. } if (of, subscription) == (person, on) => Some((at, word)),
-        _ => None,
-    });
-    let mut words: Vec<_> = words.collect();
-    words.sort_by_key(|(at, word)| (*at, word.told()));
-    let last = *words.last()?;
-    let twin = words.iter().rev().skip(1).any(|(at, word)| (*at, word.told()) == (last.0, last.1.told()) && *word != last.1);
-    (!twin).then_some(last)
 }
 
 /// The spare certificate was granted to those alone who were told so, and at most once.

@@ -192,11 +192,6 @@ impl Plan {
     pub fn is_mild(&self) -> bool {
         matches!(self, Self::Exactly(hits) if hits.len() <= MILD_HITS_MAX)
     }
-
-    /// Whether every fault is told by its place.
-    pub fn is_exact(&self) -> bool {
-        matches!(self, Self::Exactly(_))
-    }
 }
 
 /// A call as it was made.

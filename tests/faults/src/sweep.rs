@@ -35,7 +35,7 @@ impl Job {
 
     /// A mixture by chance: scenario, kinds and rates all come from the seed.
     pub fn mixture(seed: u64) -> Self {
-        Self { scenario: Arc::new(Scenario::random(&mut Dice::new(seed, 2))), hits: None, seed }
+        Self { scenario: Arc::new(Scenario::random(seed)), hits: None, seed }
     }
 
     fn plan(&self) -> Plan {

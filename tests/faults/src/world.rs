@@ -45,7 +45,7 @@ use crate::actor::{Actor, End, Invocation, Morgue};
 use crate::dice::Dice;
 use crate::network::{Held, Network};
 use crate::plan::{Injector, Plan as FaultPlan, Side, aws_fault};
-use crate::scenario::Scenario;
+use crate::scenario::{BEGIN_ALIKE, Scenario};
 use crate::watch::Watch;
 
 /// The operations that change a table.
@@ -82,14 +82,14 @@ struct Template {
     spare: String,
 }
 
-/// A story's beginning: accounts connected, posts written. What breaks comes later, so runs of one story begin alike.
+/// A story's beginning: accounts connected, posts written. What breaks comes later, so runs of one story begin alike, and so do mixtures
+/// of neighbouring seeds.
 struct Beginning {
-    /// The story and the seed.
+    /// What it is made from.
     of: String,
     connections: Vec<Connection>,
     posts: Vec<Value>,
     held: Held,
-    dice: Dice,
 }
 
 thread_local! {
@@ -143,23 +143,47 @@ pub(crate) struct Reply {
 }
 
 impl World {
-    /// The world of `scenario`, with its posts written.
+    /// The world of `scenario`, with its posts written. A beginning that is made is put back like any other: a run is the same whether
+    /// another began like it before or not.
     pub(crate) async fn open(scenario: &Scenario, plan: FaultPlan, seed: u64) -> anyhow::Result<Self> {
         let template = template().await?;
+        let Scenario { people, posts, token_secs, .. } = scenario;
+        let alike = seed / BEGIN_ALIKE;
+        let of = format!("{alike} {people} {token_secs} {posts:?}");
+        if !BEGINNING.with_borrow(|beginning| beginning.as_ref().is_some_and(|kept| kept.of == of)) {
+            let mut world = Self::at(SIGNED_UP, &template, scenario, FaultPlan::Exactly(Vec::new()), Dice::new(alike, 1))?;
+            world.begin(scenario).await?;
+            template.sandbox.keep(BEGUN)?;
+            let (connections, posts) = (world.connections.clone(), world.posts.take());
+            BEGINNING.set(Some(Beginning { of, connections, posts, held: world.network.keep() }));
+        }
+        // Another chance than the beginning's, from which ids and tokens of transactions came that must not come again.
+        let mut world = Self::at(BEGUN, &template, scenario, plan, Dice::new(seed, 6))?;
+        world.begin_again();
+        world.order.replace(scenario.disorder.then(|| Dice::new(seed, 4)));
+        world.watch_posts();
+        let hook = world.injector.clone();
+        world.aws.on_call(Box::new(move |call| {
+            let kind = hook.decide(Side::Aws, &format!("{}.{}", call.service, call.operation))?;
+            aws_fault(kind)
+        }));
+        Ok(world)
+    }
+
+    /// A world on the tables as they were at a kept moment, in which nothing is known yet of what they hold.
+    fn at(moment: &str, template: &Template, scenario: &Scenario, plan: FaultPlan, mut dice: Dice) -> anyhow::Result<Self> {
         let began = template.began;
         let (true_clock, clock) = clocks(began);
-        let of = plan.is_exact().then(|| format!("{seed} {scenario:?}"));
-        let keeps = of.is_some() && BEGINNING.with_borrow(|beginning| beginning.as_ref().map(|kept| &kept.of) == of.as_ref());
-        template.sandbox.rewind(if keeps { BEGUN } else { SIGNED_UP })?;
+        template.sandbox.rewind(moment)?;
+        // The SDK's jitter comes from this generator of the thread, and so do the tokens of its transactions.
+        fastrand::seed(dice.roll());
         let aws = template.sandbox.open(&region(), true_clock.clone())?;
         let watch = Arc::new(Mutex::new(Watch::new(plan.is_mild())));
         let injector = Injector::new(plan);
         let network = Network::new(aws.clone(), injector.clone(), true_clock.clone(), scenario, tables().posts);
-        let hook = injector.clone();
-        let dice = Arc::new(Mutex::new(Dice::new(seed, 1)));
-        let random = random(dice.clone());
+        let random = random(Arc::new(Mutex::new(dice)));
         let functions = Functions::new(&aws, &clock, &random, &network, template.payments.clone())?;
-        let mut world = Self {
+        Ok(Self {
             queue: aws_sdk_sqs::Client::new(&aws.sdk_config()),
             aws,
             began,
@@ -181,31 +205,11 @@ impl World {
             disconnected: RefCell::default(),
             changed: Notify::new(),
             live: Cell::new(0),
-            order: RefCell::new(scenario.disorder.then(|| Dice::new(seed, 4))),
+            order: RefCell::default(),
             gateway: functions.gateway,
             actors: Cell::new(0),
             morgue: Arc::default(),
-        };
-        if keeps {
-            world.begin_again(&dice);
-        } else {
-            world.begin(scenario).await?;
-            if let Some(of) = of {
-                template.sandbox.keep(BEGUN)?;
-                let (connections, posts) = (world.connections.clone(), world.posts.borrow().clone());
-                let dice = dice.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                BEGINNING.set(Some(Beginning { of, connections, posts, held: world.network.keep(), dice }));
-            }
-        }
-        // What comes now is the same whether the beginning was made or put back; and it is another chance than the beginning's, from
-        // which tokens of transactions came that must not come again.
-        fastrand::seed(!seed);
-        world.watch_posts();
-        world.aws.on_call(Box::new(move |call| {
-            let kind = hook.decide(Side::Aws, &format!("{}.{}", call.service, call.operation))?;
-            aws_fault(kind)
-        }));
-        Ok(world)
+        })
     }
 
     async fn begin(&mut self, scenario: &Scenario) -> anyhow::Result<()> {
@@ -220,13 +224,12 @@ impl World {
     }
 
     /// The tables are put back already.
-    fn begin_again(&mut self, dice: &Mutex<Dice>) {
+    fn begin_again(&mut self) {
         BEGINNING.with_borrow(|beginning| {
             let Some(begun) = beginning else { return };
             self.connections.clone_from(&begun.connections);
             self.posts.borrow_mut().clone_from(&begun.posts);
             self.network.put_back(begun.held.clone());
-            *dice.lock().unwrap_or_else(PoisonError::into_inner) = begun.dice.clone();
         });
     }
 

@@ -51,6 +51,11 @@ fn the_same_seed_is_the_same_run() {
     for job in stories.chain(sweep::mixtures(0..12)) {
         assert_eq!(job.run().seen.trace(), job.run().seen.trace(), "seed {} of {:?}", job.seed, job.scenario.name);
     }
+    for seed in [385, 386] {
+        let alone = std::thread::spawn(move || Job::mixture(seed).run().seen.trace()).join().unwrap();
+        Job::mixture(seed - 1).run();
+        assert_eq!(Job::mixture(seed).run().seen.trace(), alone, "seed {seed} after a neighbour, which begins alike");
+    }
 }
 
 /// Every fault alone at every call of every core story, and mixtures by chance: no promise is broken, and nothing was left out.

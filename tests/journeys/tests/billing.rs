@@ -154,7 +154,8 @@ async fn the_end_of_an_old_subscription_leaves_the_new_one_alone_and_two_at_once
         assert_eq!(told, 1, "while both ran, and not after one had ended");
 
         // That the first one ever changed is heard when both have ended: it brings nothing back.
-        ann.told(&Event { id: "evt_new_end".to_owned(), kind: "customer.subscription.deleted", status: "canceled".to_owned(), ..new }).await?;
+        ann.told(&Event { id: "evt_new_end".to_owned(), kind: "customer.subscription.deleted", status: "canceled".to_owned(), ..new })
+            .await?;
         ann.told(&ann.event("evt_old_late", "customer.subscription.updated", 2)).await?;
         assert_eq!(ann.plan().await?, (json!("professional"), json!(false), json!("subscription")));
         Ok(())
