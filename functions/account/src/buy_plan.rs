@@ -74,7 +74,7 @@ pub(crate) async fn portal(State(deps): State<Deps>, signed_in: SignedIn, _: Emp
 
 /// Nobody pays twice, or for less than they have.
 fn may_buy(user: &User, plan: Plan) -> Result<(), Problem> {
-    if user.paid.foremost().is_some_and(|paid| paid.standing.gives_plan()) {
+    if user.paid.giving().is_some() {
         return Err(conflict("A subscription is running. Change its plan in the billing portal."));
     }
     let given = user.subscription.filter(|running| running.active && running.source == Source::Gift);

@@ -5,6 +5,7 @@
 
 use domain::billing::{self, AsOf, Paid, Standing};
 use domain::id::UserId;
+use domain::plan::Plan;
 use edge::config::Prices;
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -55,7 +56,7 @@ pub(crate) struct Event {
     pub(crate) told: Told,
 }
 
-/// Why a signed event cannot be followed. It is answered 400, so that Stripe's dashboard shows it and sends it again.
+/// Why a signed event cannot be followed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OddEvent {
     /// It is not what Stripe documents.
@@ -200,7 +201,12 @@ fn subscription(
     prices: &Prices,
 ) -> Result<Told, OddEvent> {
     let standing = Standing::from_status(&subscription.status).ok_or(OddEvent::UnknownStatus)?;
-    let plan = subscription.items.data.iter().find_map(|line| prices.plan_of(&line.price.id)).ok_or(OddEvent::UnknownPrice)?;
+    let plan = match subscription.items.data.iter().find_map(|line| prices.plan_of(&line.price.id)) {
+        Some(plan) => plan,
+        // It is over, whatever it was: nobody keeps a plan because its price is sold no more.
+        None if standing == Standing::Ended => Plan::Starter,
+        None => return Err(OddEvent::UnknownPrice),
+    };
     let user = subscription.metadata.user_id.and_then(|id| UserId::parse(&id).ok());
     let as_of = AsOf { at, told, event_id: event_id.to_owned() };
     let paid = Paid {
@@ -232,7 +238,6 @@ fn time(second: i64) -> Result<Timestamp, OddEvent> {
 
 #[cfg(test)]
 mod tests {
-    use domain::plan::Plan;
     use edge::config::{self, Source};
     use serde_json::{Value, json};
 
@@ -264,6 +269,10 @@ mod tests {
             assert_eq!((user.unwrap().to_string(), paid.plan, paid.standing), (USER.to_owned(), plan, Standing::Live));
         }
         assert!(matches!(parse("customer.subscription.updated", &subscription("price_z")), Err(OddEvent::UnknownPrice)));
+        let mut over = subscription("price_z");
+        over["status"] = json!("canceled");
+        let Told::Subscription { paid, .. } = parse("customer.subscription.deleted", &over).unwrap() else { panic!() };
+        assert_eq!(paid.standing, Standing::Ended, "an end needs no price");
     }
 
     #[test]

@@ -85,7 +85,7 @@ async fn change(deps: &Deps, event: &Event, user: User, now: Timestamp) -> Resul
         }
     };
     let Some(paid) = paid else { return Ok(None) };
-    if let (Some(one), Some(other)) = (paid.foremost(), paid.beside()) {
+    if let (Some(one), Some(other)) = (paid.giving(), paid.beside()) {
         let (subscription_id, other) = (&one.subscription_id, &other.subscription_id);
         tracing::error!(user_id = %user.id, subscription_id, other, "somebody pays for two subscriptions; end one at the provider");
     }

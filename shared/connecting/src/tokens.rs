@@ -22,8 +22,8 @@ use store::{ConnectionWrite, Store, StoreError};
 const LOOKS_MAX: usize = 60;
 /// …this far apart. The lease is longer; whoever waits in vain comes back later.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
-/// A refresh and the storing of what it brings, as far as they can be waited for.
-const CALL_AND_STORE: SignedDuration = SignedDuration::from_secs(25);
+/// Whoever waited longer than this for the lease leaves the refresh to the next.
+const LEASE_TAKES_MAX: SignedDuration = SignedDuration::from_secs(15);
 /// How long after a change of the row the vault may be behind: a version that was just written is then not found yet, and not gone.
 const VAULT_LAG: SignedDuration = SignedDuration::from_secs(60);
 /// How often a row that others change is moved again.
@@ -175,8 +175,8 @@ async fn refresh(access: &Access<'_>, connection: Connection) -> Result<Option<U
     if matches!(access.store.update_connection(&leased, attempt.as_str()).await?, ConnectionWrite::Moved(_)) {
         return Ok(None);
     }
-    // The lease was slow to get: what is left of this function's time may end in the middle of the call, and the tokens with it.
-    if leased.lease.as_ref().is_none_or(|lease| lease.until <= access.clock.now() + CALL_AND_STORE) {
+    // The lease was slow to get: this function's time may end in the middle of the call, and the tokens with it.
+    if access.clock.now() > now + LEASE_TAKES_MAX {
         return Ok(Some(Usable::Later));
     }
     let answer = access.platforms.get(leased.platform).refresh(&app, &tokens, access.clock.now()).await;

@@ -1,7 +1,7 @@
 //! What the payment provider tells us of subscriptions.
 //!
 //! Events come late, twice, and in any order. Each holds the whole subscription as it was at one moment, so what is kept is the newest
-//! word on each, and every order of the events ends with the same: the plan of the newest subscription that gives one.
+//! word on each, and every order of the events ends with the same: the highest plan that one of them gives.
 //!
 //! A refund is no word on a subscription: the provider tells of it (`charge.refunded`, `refund.created`, `charge.dispute.created`), the
 //! subscription runs on, and so does the plan. Whoever gives money back *and* wants the plan to end ends the subscription there; the
@@ -98,9 +98,9 @@ pub struct Paid {
 impl Paid {
     /// Whether this is a newer word on the same subscription than `known`.
     fn is_newer_than(&self, known: &Self) -> bool {
-        // Within one second a subscription is created, then changed, then over; it begins to wait for its payment, and then has it.
-        // What is the same in all of that counts as it arrives: nothing else tells which came first.
-        let age = |paid: &Self| (paid.as_of.at, paid.as_of.told, paid.standing != Standing::Pending);
+        // It never waits for its first payment again; within one second it is created, then changed, then over. What is the same in all
+        // of that counts as it arrives: nothing else tells which came first.
+        let age = |paid: &Self| (paid.standing != Standing::Pending, paid.as_of.at, paid.as_of.told);
         self.as_of.event_id != known.as_of.event_id && age(self) >= age(known)
     }
 

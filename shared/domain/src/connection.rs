@@ -116,8 +116,9 @@ pub enum TokenState {
 /// [`REFRESH_LEASE`] apart.
 pub const REFRESHES_UNANSWERED_MAX: u32 = 10;
 
-/// How long the right to refresh lasts. No worker outlives its function, so nobody is still at it when it has run out, however long it
-/// stood still: a refresh token that works once is not used by two.
+/// How long the right to refresh lasts: longer than the publisher and the API's functions live, so none of them is still at it when it has
+/// run out, however long it stood still, and a refresh token that works once is not used by two. Who reads numbers may live longer; a
+/// refresh of theirs takes no longer than anybody's.
 pub const REFRESH_LEASE: SignedDuration = SignedDuration::from_secs(65);
 
 const _: () = assert!(REFRESH_LEASE.as_secs() >= FUNCTION_TIMEOUT.as_secs() + CLOCK_SKEW.as_secs(), "no worker may outlive its lease");

@@ -1,7 +1,7 @@
 //! Profiles and the uniqueness of phone numbers.
 
 use aws_sdk_dynamodb::types::builders::PutBuilder;
-use domain::billing::PaidSubscriptions;
+use domain::billing::{Paid, PaidSubscriptions};
 use domain::connection::Connection;
 use domain::id::UserId;
 use domain::people::phone::{PhoneHash, PhoneNumber};
@@ -23,9 +23,17 @@ pub(crate) struct UserItem {
     created_at: Timestamp,
     subscription: Option<SubscriptionItem>,
     /// As the payment provider's newest words have it.
-    paid: PaidSubscriptions,
+    paid: Option<PaidItem>,
     rev: u64,
     writer: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum PaidItem {
+    All(PaidSubscriptions),
+    /// Rows that were last written when the newest subscription alone was kept.
+    Newest(Box<Paid>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -50,9 +58,18 @@ impl UserItem {
             phone: user.phone.as_str().to_owned(),
             created_at: user.created_at,
             subscription,
-            paid: user.paid.clone(),
+            paid: Some(PaidItem::All(user.paid.clone())),
             rev: user.rev,
             writer: writer.to_owned(),
+        }
+    }
+}
+
+impl From<PaidItem> for PaidSubscriptions {
+    fn from(item: PaidItem) -> Self {
+        match item {
+            PaidItem::All(paid) => paid,
+            PaidItem::Newest(paid) => Self::default().after(&paid).unwrap_or_default(),
         }
     }
 }
@@ -66,7 +83,7 @@ impl From<UserItem> for User {
             phone: PhoneNumber::from_stored(item.phone),
             created_at: item.created_at,
             subscription,
-            paid: item.paid,
+            paid: item.paid.map(Into::into).unwrap_or_default(),
             rev: item.rev,
         }
     }
@@ -159,5 +176,36 @@ impl Store {
             Some(item) => self.user(&item.user_id).await,
             None => Ok(None),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::types::AttributeValue;
+    use domain::billing::{AsOf, Standing, Told};
+
+    use super::*;
+
+    #[test]
+    fn what_is_paid_for_is_read_however_it_was_stored() {
+        let at = Timestamp::from_second(1_800_000_000).unwrap();
+        let as_of = AsOf { at, told: Told::Created, event_id: "evt_1".to_owned() };
+        let (customer_id, subscription_id) = ("cus_1".to_owned(), "sub_1".to_owned());
+        let word = Paid { customer_id, subscription_id, plan: Plan::Starter, standing: Standing::Live, started_at: at, as_of };
+        let paid = PaidSubscriptions::default().after(&word).unwrap();
+        let phone = PhoneNumber::parse("+61412345678").unwrap();
+        let user = User { paid: paid.clone(), ..User::new(UserId::new(at, [1; 10]), phone, at) };
+        let stored = to_item(Key::profile(&user.id), UserItem::new(&user, "w"));
+        let read = |paid: Option<AttributeValue>| {
+            let mut item = stored.clone();
+            item.remove("paid");
+            item.extend(paid.map(|paid| ("paid".to_owned(), paid)));
+            User::from(from_item::<UserItem>("user", item).unwrap()).paid
+        };
+        let alone = stored["paid"].as_l().unwrap()[0].clone();
+        assert_eq!(read(Some(stored["paid"].clone())), paid);
+        assert_eq!(read(Some(alone)), paid, "from when only one was kept");
+        assert_eq!(read(Some(AttributeValue::Null(true))), PaidSubscriptions::default());
+        assert_eq!(read(None), PaidSubscriptions::default());
     }
 }

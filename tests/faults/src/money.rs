@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use domain::billing::Told;
-use domain::plan::Source;
+use domain::plan::{Plan, Source};
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use local::variables::tables;
@@ -37,6 +37,15 @@ pub enum Word {
 }
 
 impl Word {
+    /// What is had by it.
+    fn plan(self) -> Option<Plan> {
+        match self {
+            Self::Begins | Self::Shrinks => Some(Plan::Starter),
+            Self::Grows | Self::Overdue => Some(Plan::Professional),
+            Self::Ends => None,
+        }
+    }
+
     fn told(self) -> Told {
         match self {
             Self::Begins => Told::Created,
@@ -54,7 +63,7 @@ impl Word {
             Self::Ends => ("customer.subscription.deleted", "canceled", simulator::STARTER_PRICE),
         };
         simulator::stripe::Event {
-            id: event_id(person, made_secs, self),
+            id: event_id((person, subscription), made_secs, self),
             kind,
             created: began + SignedDuration::from_secs(i64::try_from(made_secs).unwrap_or_default()),
             customer: format!("cus_{person}"),
@@ -67,8 +76,8 @@ impl Word {
     }
 }
 
-fn event_id(person: usize, made_secs: u64, said: Word) -> String {
-    format!("evt_{person}_{made_secs}_{said:?}")
+fn event_id((person, subscription): (usize, usize), made_secs: u64, said: Word) -> String {
+    format!("evt_{person}_{subscription}_{made_secs}_{said:?}")
 }
 
 /// The provider sends a word until it is taken, and then once more.
@@ -107,23 +116,29 @@ pub(crate) async fn check(world: &World, scenario: &Scenario) -> anyhow::Result<
         let Some(last) = last_word(scenario, person) else { continue };
         let user = store.user(&owner.user).await?.ok_or_else(|| anyhow::anyhow!("person {person} is gone"))?;
         let known = user.paid.foremost().map(|paid| (paid.as_of.event_id.clone(), paid.standing.gives_plan()));
-        let meant = event_id(person, last.0, last.1);
+        let (subscription, at, word) = last;
+        let meant = event_id((person, subscription), at, word);
         if known.as_ref().map(|(id, _)| id) != Some(&meant) {
             world.injector.violation(format!("S7: the provider's last word on person {person} is {meant}, and {known:?} is known"));
         }
         let plan = user.subscription.filter(|plan| plan.active);
-        if (last.1 != Word::Ends && plan.is_none())
-            || (last.1 == Word::Ends && plan.is_some_and(|plan| plan.source == Source::Subscription))
-        {
+        // A certificate may hold a higher one.
+        let redeems = scenario.deeds.iter().any(|(_, deed)| *deed == Deed::Redeem(person));
+        let is_right = match (word.plan(), plan) {
+            (Some(bought), Some(plan)) => plan.plan == bought || (redeems && plan.plan > bought),
+            (None, plan) => plan.is_none_or(|plan| plan.source == Source::Gift),
+            (Some(_), None) => false,
+        };
+        if !is_right {
             world.injector.violation(format!("S7: after {meant}, the plan of person {person} is {plan:?}"));
         }
     }
     certificate(world)
 }
 
-/// The newest word on the subscription that counts: a person's last one that runs, or the last one. `None`: there is none, or two words
+/// The newest word on the subscription that counts: of a person's two the one with the higher plan, or the later. `None`: there is none, or two words
 /// that nothing tells apart.
-fn last_word(scenario: &Scenario, person: usize) -> Option<(u64, Word)> {
+fn last_word(scenario: &Scenario, person: usize) -> Option<(usize, u64, Word)> {
     let mut newest = Vec::new();
     for on in [0, 1] {
         let words = scenario.deeds.iter().filter_map(|&(at, deed)| match deed {
@@ -136,9 +151,9 @@ fn last_word(scenario: &Scenario, person: usize) -> Option<(u64, Word)> {
         if words.iter().any(|word| age(*word) == age(last) && word.1 != last.1) {
             return None;
         }
-        newest.push(last);
+        newest.push((on, last.0, last.1));
     }
-    newest.iter().rev().find(|(_, word)| *word != Word::Ends).or(newest.last()).copied()
+    newest.into_iter().max_by_key(|(on, _, word)| (word.plan(), *on))
 }
 
 /// The spare certificate was granted to those alone who were told so, and at most once.

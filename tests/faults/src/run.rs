@@ -24,6 +24,7 @@ use crate::money;
 use crate::network::READS;
 use crate::plan::{Plan, Seen};
 use crate::scenario::{Deed, Scenario};
+use crate::sweep::SWARM_ENDS;
 use crate::watch::Edge;
 use crate::world::{API_TIMEOUT, NUMBERS, World, account, text};
 
@@ -37,9 +38,9 @@ const SWEEP_EVERY: Duration = Duration::from_mins(1);
 const RESET_AT: Duration = Duration::from_mins(25);
 /// In one run of so many, the jobs come once more at the end, and the books are audited.
 const JOBS_AGAIN_EVERY: u64 = 8;
-/// By then everything rests, or something never will: the last deed may come after 4.5 hours, and what it lets go out may be asked after for
-/// 5.5 more.
-const HORIZON: Duration = Duration::from_hours(11);
+/// So long after the last deed and the last fault everything rests, or something never will: what goes out then may be asked after for 5.5
+/// hours.
+const HORIZON: Duration = Duration::from_hours(6);
 /// How often a person asks again after an answer that says nothing.
 const ASKS_MAX: usize = 6;
 /// How often somebody who leaves asks whether it is done.
@@ -73,10 +74,12 @@ async fn play_in(scenario: &Scenario, plan: Plan, seed: u64) -> Verdict {
     let began = Instant::now();
     let deeds: Vec<_> =
         scenario.deeds.iter().map(|&(at, deed)| tokio::task::spawn_local(act(world.clone(), scenario.clone(), at, deed))).collect();
-    let rested = drive(&world, &deeds, began).await;
+    let last_deed = scenario.deeds.iter().map(|(at, _)| Duration::from_secs(*at)).max().unwrap_or_default();
+    let horizon = last_deed.max(SWARM_ENDS) + HORIZON;
+    let rested = drive(&world, &deeds, began, horizon).await;
     let rested_after = began.elapsed();
     if !rested {
-        world.injector.violation(format!("L1: not at rest after {} s", HORIZON.as_secs()));
+        world.injector.violation(format!("L1: not at rest after {} s", rested_after.as_secs()));
     }
     for deed in &deeds {
         deed.abort();
@@ -133,11 +136,11 @@ impl Ahead {
 }
 
 /// What AWS does by itself. `true`: everything came to rest.
-async fn drive(world: &Rc<World>, deeds: &[tokio::task::JoinHandle<()>], began: Instant) -> bool {
+async fn drive(world: &Rc<World>, deeds: &[tokio::task::JoinHandle<()>], began: Instant, horizon: Duration) -> bool {
     let (mut next_sweep, mut reset_done, mut ahead) = (began + SWEEP_EVERY, false, Ahead::default());
     loop {
         let now = Instant::now();
-        if now.duration_since(began) > HORIZON {
+        if now.duration_since(began) > horizon {
             return false;
         }
         ahead.look(world);

@@ -10,8 +10,10 @@ use crate::report::Report;
 use crate::run::{Verdict, play};
 use crate::scenario::Scenario;
 
+/// No call of a run by chance breaks later than this.
+pub(crate) const SWARM_ENDS: Duration = Duration::from_mins(75);
 /// How long calls break in a run by chance: past the end of the cycle, and in some past the first reading of numbers.
-const SWARM_FOR: [Duration; 4] = [Duration::from_mins(40), Duration::from_mins(40), Duration::from_mins(40), Duration::from_mins(75)];
+const SWARM_FOR: [Duration; 4] = [Duration::from_mins(40), Duration::from_mins(40), Duration::from_mins(40), SWARM_ENDS];
 /// How often a fault list is cut at most.
 const CUTS_MAX: usize = 200;
 /// Failures that are told in full.

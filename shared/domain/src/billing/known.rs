@@ -9,8 +9,7 @@ use super::{Paid, Standing};
 pub const KNOWN_MAX: usize = 8;
 
 /// The newest word on each of a person's subscriptions, the one that counts first: one that gives a plan before one that does not, then
-/// one that has ended before one that waits for its first payment, then the one that began last. Beyond [`KNOWN_MAX`], what counts least
-/// is forgotten.
+/// the higher plan, then the one that began last. Beyond [`KNOWN_MAX`], what counts least is forgotten.
 ///
 /// All of them are kept, because a word may come days late: one on a subscription that another has replaced must not bring it back.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,14 +17,24 @@ pub const KNOWN_MAX: usize = 8;
 pub struct PaidSubscriptions(Vec<Paid>);
 
 impl PaidSubscriptions {
-    /// The one that counts: its plan is had, if it gives one.
+    /// The one that counts.
     pub fn foremost(&self) -> Option<&Paid> {
         self.0.first()
     }
 
-    /// Another than the foremost that gives a plan: money that somebody will want back.
+    /// The one whose plan is had.
+    pub fn giving(&self) -> Option<&Paid> {
+        self.foremost().filter(|paid| paid.standing.gives_plan())
+    }
+
+    /// Another that gives a plan: money that somebody will want back.
     pub fn beside(&self) -> Option<&Paid> {
         self.0.get(1).filter(|paid| paid.standing.gives_plan())
+    }
+
+    /// The one that ended last.
+    pub(super) fn ended_last(&self) -> Option<&Paid> {
+        self.0.iter().filter(|paid| paid.standing == Standing::Ended).max_by_key(|paid| paid.as_of.at)
     }
 
     /// The newest word on one.
@@ -36,7 +45,11 @@ impl PaidSubscriptions {
     /// All of it after `word`. `None`: it says nothing new.
     #[must_use]
     pub fn after(&self, word: &Paid) -> Option<Self> {
-        let is_news = self.of(&word.subscription_id).is_none_or(|known| word.is_newer_than(known));
+        let is_news = match self.of(&word.subscription_id) {
+            Some(known) => word.is_newer_than(known),
+            // One that was forgotten must not come back.
+            None => self.0.len() < KNOWN_MAX || self.0.iter().any(|known| known.started_at <= word.started_at),
+        };
         if is_news { self.with(word) } else { None }
     }
 
@@ -57,7 +70,8 @@ impl PaidSubscriptions {
 }
 
 fn rank(paid: &Paid) -> impl Ord {
-    (paid.standing.gives_plan(), paid.standing == Standing::Ended, paid.started_at, paid.subscription_id.clone())
+    let plan = Some(paid.plan).filter(|_| paid.standing.gives_plan());
+    (plan, paid.started_at, paid.subscription_id.clone())
 }
 
 #[cfg(test)]
@@ -87,7 +101,8 @@ mod tests {
             repeated in proptest::collection::vec(0..5_usize, 0..6),
         ) {
             let words = [
-                word("sub_1", 10, 10, Standing::Pending, Plan::Starter, "evt_a"),
+                // However late it was told that it waits for its payment.
+                word("sub_1", 10, 12, Standing::Pending, Plan::Starter, "evt_a"),
                 word("sub_1", 10, 11, Standing::Live, Plan::Starter, "evt_b"),
                 word("sub_1", 10, 12, Standing::Live, Plan::Professional, "evt_d"),
                 // Both in one second: the end stands.
@@ -125,22 +140,21 @@ mod tests {
                 word("sub_3", 70, 70, Standing::Pending, Plan::Professional, "evt_f"),
             ];
             let known = after(order.iter().chain(&repeated).map(|index| &words[*index]));
-            prop_assert_eq!(known.foremost(), Some(&words[3]));
-            prop_assert_eq!(known.of("sub_1"), Some(&words[1]));
+            prop_assert_eq!((known.giving(), known.of("sub_1")), (None, Some(&words[1])));
+            prop_assert_eq!((known.ended_last(), known.of("sub_3")), (Some(&words[3]), Some(&words[4])));
         }
     }
 
     #[test]
-    fn of_two_that_give_a_plan_the_later_counts_and_when_it_ends_the_other_does() {
-        let (first, second) = (
-            word("sub_1", 10, 11, Standing::Live, Plan::Starter, "evt_a"),
-            word("sub_2", 30, 31, Standing::Live, Plan::Professional, "evt_b"),
-        );
-        let both = after([&second, &first]);
-        assert_eq!((both.foremost(), both.beside()), (Some(&second), Some(&first)));
-        let end = word("sub_2", 30, 50, Standing::Ended, Plan::Professional, "evt_c");
-        let left = both.after(&end).unwrap();
-        assert_eq!((left.foremost(), left.beside()), (Some(&first), None));
+    fn of_two_that_give_a_plan_the_higher_counts_then_the_later_and_when_it_ends_the_other_does() {
+        let live = |name, started, plan, event| word(name, started, started + 1, Standing::Live, plan, event);
+        let (low, high) = (live("sub_1", 10, Plan::Starter, "evt_a"), live("sub_2", 30, Plan::Professional, "evt_b"));
+        let lower_later = live("sub_3", 40, Plan::Starter, "evt_c");
+        let all = after([&lower_later, &high, &low]);
+        assert_eq!((all.giving(), all.beside()), (Some(&high), Some(&lower_later)));
+        let end = word("sub_2", 30, 50, Standing::Ended, Plan::Professional, "evt_d");
+        let left = all.after(&end).unwrap();
+        assert_eq!((left.giving(), left.beside()), (Some(&lower_later), Some(&low)));
     }
 
     #[test]
@@ -150,7 +164,9 @@ mod tests {
             (10..40).map(|at| word(&format!("sub_{at}"), at, at, Standing::Ended, Plan::Starter, &format!("evt_{at}"))).collect();
         let known = after([&live].into_iter().chain(&ended));
         assert_eq!((known.0.len(), known.foremost()), (KNOWN_MAX, Some(&live)));
-        assert_eq!(known.after(&ended[0]), None, "older than all that is known: nothing new");
+        assert_eq!(known.after(&ended[0]), None, "older than what is known: nothing new");
+        let late = word("sub_10", 10, 10, Standing::Live, Plan::Starter, "evt_late");
+        assert_eq!(after(&ended).after(&late), None, "it was forgotten, and does not come back");
         let json = serde_json::to_string(&known).unwrap();
         assert!(json.len() < 3_000, "a profile is read by every request, and a read of 4 KB is the smallest: {}", json.len());
     }

@@ -52,11 +52,6 @@ impl Provider {
 
     /// Something happens, and so many more copies of each event that tells of it are on their way.
     pub(crate) fn happens(&mut self, user: &UserId, deed: u64, copies: u64, now: Timestamp) -> anyhow::Result<()> {
-        // The provider repeats an event for three days: who comes back does so when those of their last subscription are through.
-        let ended = self.provided.get(user.as_str()).is_some_and(|known| known.now.status == "canceled");
-        if ended && self.on_their_way.iter().any(|event| event.user.as_deref() == Some(user.as_str())) {
-            return Ok(());
-        }
         let known = self.provided.remove(user.as_str());
         let bought = known.as_ref().map_or(0, |known| known.bought);
         let (what, next, kinds): (_, Event, &[&'static str]) = match known.map(|known| known.now).filter(|sub| sub.status != "canceled") {
