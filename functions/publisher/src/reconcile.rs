@@ -9,7 +9,7 @@ use domain::content::Content;
 use domain::failure::FailureCode;
 use domain::id::AttemptId;
 use domain::ledger::Actor;
-use domain::post::{Answer, Event, Evidence, FUNCTION_TIMEOUT, Intent, Learned, PLATFORM_LAG, Post, SETTLE_WAIT, Status};
+use domain::post::{Answer, Event, Evidence, FUNCTION_TIMEOUT, Intent, LateResult, Learned, PLATFORM_LAG, Post, SETTLE_WAIT, Status};
 use domain::timing::LATEST_MAX;
 use domain::token::TokenSet;
 use edge::deadline::Deadline;
@@ -24,8 +24,8 @@ use crate::{Deps, StepError, publish, send, settle};
 /// A platform's clock may differ from ours by this much.
 const PLATFORM_SKEW: SignedDuration = SignedDuration::from_secs(60);
 
-/// How far apart the clocks of the function that sent first and of this one may be for a key to be trusted: one that repeats a forgotten
-/// key posts twice, so more is allowed for than anywhere else.
+/// How far apart the clock of a function that sent may be from this one's and from the platform's, where it is a matter of posting twice: a
+/// key that is repeated when it is forgotten, or a publication that is looked for at another time than its own.
 const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(10);
 
 /// One look for the post, in the way of its platform's class.
@@ -199,17 +199,25 @@ async fn listed(
     }
 }
 
-/// What the worker that sent it learned after the post had been taken from it. It is proof, so it comes before any search.
+/// What the worker that sent it learned after the post had been taken from it. It is proof, so it comes before any search: a publication in
+/// any case, and that there is none where only that send is in doubt.
 async fn learned_late(deps: &Deps, post: &Post) -> Result<Option<Evidence>, StepError> {
-    let late = deps.store.attempts(post).await?.into_iter().filter_map(|record| record.late).find(|late| late.version == post.version);
-    match late.map(|late| late.learned) {
-        Some(Learned::Published { platform_post_id, url }) => {
-            let bound = deps.store.bound(post.platform, std::slice::from_ref(&platform_post_id)).await?;
-            Ok(bound.is_empty().then_some(Evidence::Found { platform_post_id, url }))
+    let late = deps.store.attempts(post).await?.into_iter().filter_map(|record| record.late).filter(|late| late.version == post.version);
+    let only_send = post.in_doubt().filter(|intent| intent.first_at == intent.last_at).map(|intent| intent.last_at);
+    let mut proof = None;
+    for LateResult { sent_at, learned, .. } in late {
+        match learned {
+            Learned::Published { platform_post_id, url } => {
+                let bound = deps.store.bound(post.platform, std::slice::from_ref(&platform_post_id)).await?;
+                if bound.is_empty() {
+                    return Ok(Some(Evidence::Found { platform_post_id, url }));
+                }
+            }
+            Learned::NotThere { code } if only_send == Some(sent_at) => proof = Some(Evidence::NotThere(code)),
+            Learned::NotThere { .. } => {}
         }
-        Some(Learned::NotThere { code }) => Ok(Some(Evidence::NotThere(code))),
-        None => Ok(None),
     }
+    Ok(proof)
 }
 
 fn unread(error: &ReadError) -> Evidence {
@@ -250,7 +258,7 @@ fn doubt(post: &Post) -> Option<Intent> {
 
 /// The time in which what was sent under an intent shows, by the platform's clock.
 fn window(intent: Intent) -> (Timestamp, Timestamp) {
-    (intent.first_at - PLATFORM_SKEW, intent.last_at + SETTLE_WAIT + PLATFORM_SKEW)
+    (intent.first_at - CLOCKS_APART, intent.last_at + SETTLE_WAIT + CLOCKS_APART)
 }
 
 /// Of what the account shows, what can only be ours: same text, made while we were sending, not bound to another post.

@@ -82,6 +82,9 @@ pub fn change_plan(
             (Subscription { plan, source, ..running }, each(&user, &running, cycles, now, &mut cause, moved)?)
         }
         (Wish::Have(plan, source), _) => {
+            // A clock that is behind begins nothing within a cycle that is over.
+            let closed = cycles.iter().filter(|cycle| cycle.closed_at.is_some()).map(|cycle| cycle.span.end);
+            let now = closed.fold(now, Timestamp::max);
             let subscription = Subscription { plan, anchor: now, active: true, source };
             let fresh = Cycle::open(user.id.clone(), subscription.cycle_at(now), plan, now);
             let mut changes = vec![fresh.opening(ChangeReason::PlanStarted, cause())];

@@ -92,7 +92,7 @@ impl Transition {
     /// decides, or nothing was sent by it.
     pub fn late(&self, before: &Post) -> Option<AttemptRecord> {
         let record = self.attempt.clone()?;
-        let State::Publishing { phase: Phase::Sending { .. }, .. } = &before.state else { return None };
+        let State::Publishing { phase: Phase::Sending { intent, .. }, .. } = &before.state else { return None };
         let learned = match (&self.post.state, record.outcome) {
             (State::Published { platform_post_id: Some(id), url, .. }, AttemptOutcome::Accepted) => {
                 Learned::Published { platform_post_id: id.clone(), url: url.clone() }
@@ -100,7 +100,7 @@ impl Transition {
             (_, AttemptOutcome::Rejected | AttemptOutcome::NotSent | AttemptOutcome::Deferred) => Learned::NotThere { code: record.error? },
             _ => return None,
         };
-        Some(AttemptRecord { late: Some(LateResult { version: before.version, learned }), ..record })
+        Some(AttemptRecord { late: Some(LateResult { version: before.version, sent_at: intent.last_at, learned }), ..record })
     }
 }
 

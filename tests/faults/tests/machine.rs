@@ -101,6 +101,24 @@ fn what_once_failed_holds() {
     }
 }
 
+/// The first worker stands still, has no time left to send, and stores that nothing was sent; it never hears that this is stored. When it
+/// tries again, another has the post, sends it, and vanishes: that the first one did not send must not be taken for proof that nobody did.
+#[test]
+fn what_an_earlier_try_learned_is_no_proof_about_a_later_one() {
+    let mut story = Scenario::core().into_iter().find(|story| story.name == "three wake-ups").unwrap();
+    story.deeds.extend([100, 101, 102].map(|at| (at, Deed::Wake(0))));
+    let hit = |call, kind| Hit { call, kind };
+    let first = [(8, Kind::CrashBefore), (11, Kind::PauseAfter), (12, Kind::CrashBefore), (14, Kind::AnswerLostThrice)];
+    let mut crashed_sending = 0;
+    for call in 15..40 {
+        let hits = first.into_iter().chain([(17, Kind::AnswerLostThrice), (call, Kind::CrashAfter)]);
+        let verdict = play(&story, Plan::Exactly(hits.map(|(call, kind)| hit(call, kind)).collect()), 1);
+        assert!(verdict.seen.violations.is_empty(), "{call}: {:#?}\n{}", verdict.seen.violations, verdict.seen.trace());
+        crashed_sending += usize::from(verdict.seen.calls.get(call).is_some_and(|made| made.name == "publish"));
+    }
+    assert_eq!(crashed_sending, 1);
+}
+
 /// Seeds that once broke a promise.
 #[test]
 fn seeds_that_once_failed_hold() {

@@ -121,6 +121,9 @@ pub struct AttemptRecord {
 pub struct LateResult {
     /// The post's version that was sent.
     pub version: u32,
+    /// The intent that it was sent under: of any other send it says nothing.
+    #[serde(default)]
+    pub sent_at: Timestamp,
     /// What.
     pub learned: Learned,
 }

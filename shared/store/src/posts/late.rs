@@ -7,6 +7,9 @@ use crate::items::{BATCH_MAX, from_item, text, to_item, written};
 use crate::key::Key;
 use crate::{Store, StoreError};
 
+/// How the row of a try says that its worker vanished.
+const ABANDONED: &str = "abandoned";
+
 impl Store {
     /// The tries at a post that ended, the last hundred, in no order.
     pub async fn attempts(&self, post: &Post) -> Result<Vec<AttemptRecord>, StoreError> {
@@ -26,8 +29,9 @@ impl Store {
             .put_item()
             .table_name(&self.tables.posts)
             .set_item(Some(to_item(Key::attempt(&post.user_id, &post.id, record.number), AttemptItem::from(record))))
-            .condition_expression("id = :id AND attribute_not_exists(late)")
+            .condition_expression("id = :id AND outcome = :abandoned AND attribute_not_exists(late)")
             .expression_attribute_values(":id", text(record.id.as_str()))
+            .expression_attribute_values(":abandoned", text(ABANDONED))
             .send()
             .await;
         written(sent, "telling a late result")
