@@ -116,15 +116,15 @@ pub(crate) async fn check(world: &World, scenario: &Scenario) -> anyhow::Result<
         let Some(last) = last_word(scenario, person) else { continue };
         let user = store.user(&owner.user).await?.ok_or_else(|| anyhow::anyhow!("person {person} is gone"))?;
         let known = user.paid.foremost().map(|paid| (paid.as_of.event_id.clone(), paid.standing.gives_plan()));
-        let (subscription, at, word) = last;
-        let meant = event_id((person, subscription), at, word);
+        let (subscription, at, said) = last;
+        let meant = event_id((person, subscription), at, said);
         if known.as_ref().map(|(id, _)| id) != Some(&meant) {
             world.injector.violation(format!("S7: the provider's last word on person {person} is {meant}, and {known:?} is known"));
         }
         let plan = user.subscription.filter(|plan| plan.active);
         // A certificate may hold a higher one.
         let redeems = scenario.deeds.iter().any(|(_, deed)| *deed == Deed::Redeem(person));
-        let is_right = match (word.plan(), plan) {
+        let is_right = match (said.plan(), plan) {
             (Some(bought), Some(plan)) => plan.plan == bought || (redeems && plan.plan > bought),
             (None, plan) => plan.is_none_or(|plan| plan.source == Source::Gift),
             (Some(_), None) => false,

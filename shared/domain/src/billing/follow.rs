@@ -9,6 +9,8 @@
 //! | it has ended | one that a subscription gave | the plan lapses |
 //! | it has ended, or waits for its first payment | any other, or none | nothing |
 //!
+//! A lower plan that a certificate gave is replaced by what is bought, and does not come back when that ends.
+//!
 //! While what is given stays as it was, nothing happens: an operator's change of the plan stands until there is news. Which subscription
 //! counts, and that an old word does nothing at all: [`PaidSubscriptions`].
 

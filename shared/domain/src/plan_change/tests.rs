@@ -216,6 +216,20 @@ fn a_plan_that_begins_anew_ends_the_cycle_that_still_ran() {
 }
 
 #[test]
+fn a_plan_that_begins_by_a_clock_that_is_behind_begins_when_the_closed_cycle_ended() {
+    let mut world = World::with(Plan::Starter);
+    world.wish(Wish::Lapse).unwrap();
+    world.now += DAY * 30;
+    let cause = world.cause();
+    let closing = world.cycles[&start()].close(cause);
+    world.store(closing);
+    world.now -= SignedDuration::from_mins(5);
+    world.wish(Wish::Have(Plan::Professional, Source::Subscription)).unwrap();
+    assert_eq!(world.user.subscription.unwrap().anchor, start() + DAY * 30);
+    world.check();
+}
+
+#[test]
 fn nothing_changes_where_nothing_is_to_change() {
     let mut world = World::new();
     assert_eq!((world.wish(Wish::Lapse), world.wish(Wish::Return)), (Err(NotChanged::NoPlan), Err(NotChanged::NoPlan)));
