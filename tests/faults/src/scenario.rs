@@ -238,7 +238,7 @@ impl Scenario {
         }
     }
 
-    /// A story by chance. How it begins is the same for [`BEGIN_ALIKE`] seeds, one after another.
+    /// A story by chance. Some seeds in a row begin alike.
     pub fn random(seed: u64) -> Self {
         let (people, posts, token_secs) = Self::beginning(&mut Dice::new(seed / BEGIN_ALIKE, 5));
         let dice = &mut Dice::new(seed, 2);
