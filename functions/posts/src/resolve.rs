@@ -47,7 +47,7 @@ enum Seen {
 }
 
 /// Ends the doubt about a post that is `unknown` or `needs_review`: its place is used, or free again. Saying the same twice is
-/// saying it once; a search that is under way is waited for with 409 `post_in_flight`.
+/// saying it once; a search that is under way, or a send that may still be, is waited for with 409 `post_in_flight`.
 #[utoipa::path(post, path = "/api/posts/{id}/resolve", operation_id = "resolve_post", tag = "posts",
     params(("id" = PostId, Path)), request_body = ResolvePost, security(("session" = [], "csrf" = [])),
     responses(

@@ -24,8 +24,12 @@ use crate::{Deps, StepError, publish, send, settle};
 /// A platform's clock may differ from ours by this much.
 const PLATFORM_SKEW: SignedDuration = SignedDuration::from_secs(60);
 
-/// How far apart the clock of a function that sent may be from this one's and from the platform's, where it is a matter of posting twice: a
-/// key that is repeated when it is forgotten, or a publication that is looked for at another time than its own.
+/// By how much a publication is looked for before and after its own time: the platform's clock, and five minutes by which the clock of the
+/// function that sent it may have been wrong.
+const LOOKED_AROUND: SignedDuration = SignedDuration::from_mins(6);
+
+/// How far apart the clocks of the function that sent first and of this one may be for a key to be trusted: one that repeats a forgotten
+/// key posts twice, so more is allowed for than anywhere else.
 const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(10);
 
 /// One look for the post, in the way of its platform's class.
@@ -258,7 +262,7 @@ fn doubt(post: &Post) -> Option<Intent> {
 
 /// The time in which what was sent under an intent shows, by the platform's clock.
 fn window(intent: Intent) -> (Timestamp, Timestamp) {
-    (intent.first_at - CLOCKS_APART, intent.last_at + SETTLE_WAIT + CLOCKS_APART)
+    (intent.first_at - LOOKED_AROUND, intent.last_at + SETTLE_WAIT + LOOKED_AROUND)
 }
 
 /// Of what the account shows, what can only be ours: same text, made while we were sending, not bound to another post.
@@ -277,7 +281,9 @@ async fn weigh(deps: &Deps, post: &Post, content: &Content, intent: Intent, show
     if free.is_empty() {
         return Ok(Evidence::NotFound);
     }
-    let twins = deps.store.twins_in_doubt(post, (from - LATEST_MAX, to)).await?;
+    let twins = deps.store.twins_unbound(post, (from - LATEST_MAX, to)).await?;
+    // Those that their owner found there: each has one of what is shown, and nobody knows which.
+    let found = twins.iter().filter(|twin| twin.is_unbound() && twin.updated_at >= from).count();
     let twins: Vec<_> = twins.into_iter().filter_map(|twin| Some((doubt(&twin)?, twin))).collect();
     let overlap = |other: Intent| window(other).0 <= to && from <= window(other).1;
     let rivals: Vec<_> = twins.into_iter().filter(|(other, _)| overlap(*other)).collect();
@@ -287,7 +293,7 @@ async fn weigh(deps: &Deps, post: &Post, content: &Content, intent: Intent, show
     }
     free.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
     let earlier = rivals.iter().filter(|(other, twin)| (other.first_at, &twin.id) < (intent.first_at, &post.id)).count();
-    Ok(match free.len().cmp(&(rivals.len() + 1)) {
+    Ok(match free.len().cmp(&(rivals.len() + found + 1)) {
         Ordering::Less => Evidence::NotFound,
         Ordering::Equal => {
             let own = free.swap_remove(earlier);

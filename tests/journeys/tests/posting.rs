@@ -436,13 +436,44 @@ async fn a_missed_post_is_tried_again_at_once_and_keeps_its_window() -> Outcome 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_owner_found_for_one_post_is_not_taken_for_its_twin() -> Outcome {
+    play(async |stage| {
+        let ann = stage.person("+61412345655", "starter", "ann").await?;
+        for kind in ["drop_before", "drop_after"] {
+            ann.browser.fault("x", &json!({ "kind": kind })).await?;
+        }
+        let posts = [ann.approved_on_x("One of us is there", 0).await?, ann.approved_on_x("One of us is there", 0).await?];
+        for post in &posts {
+            ann.browser.wait_for(post, "unknown", SOON).await?;
+        }
+        ann.browser.advance(UNTIL_SEARCH_SECS).await?;
+        stage.queue_at_rest().await?;
+        let seen = json!({ "outcome": "published" });
+        ann.browser.post(&format!("/api/posts/{}/resolve", posts[1]), Some(&seen)).await?.expect(200)?;
+        ann.browser.advance(5 * 60 + 1).await?;
+        stage.queue_at_rest().await?;
+        let story = ann.browser.post_story(&posts[0]).await?;
+        assert_eq!((&story["status"], &story["attempts"][2]["outcome"]), (&json!("unknown"), &json!("not_found")));
+        ann.has_quota([12, 1, 1, 10]).await?;
+        ann.ledger_adds_up().await?;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_its_owner_overlooked_is_found_when_the_platform_refuses_it_as_a_duplicate() -> Outcome {
     play(async |stage| {
         let ann = stage.person("+61412345629", "starter", "ann").await?;
         ann.browser.fault("x", &json!({ "kind": "drop_after" })).await?;
+        ann.browser.fault("x", &json!({ "kind": "list_lag", "seconds": 300 })).await?;
         let post = ann.approved_on_x("Have you looked?", 0).await?;
         ann.browser.wait_for(&post, "unknown", SOON).await?;
         let absent = json!({ "outcome": "not_published" });
+        let early = ann.browser.post(&format!("/api/posts/{post}/resolve"), Some(&absent)).await?.expect(409)?;
+        assert_eq!(early.json["code"], "post_in_flight", "it may still be on its way");
+        ann.browser.advance(UNTIL_SEARCH_SECS).await?;
+        stage.queue_at_rest().await?;
         ann.browser.post(&format!("/api/posts/{post}/resolve"), Some(&absent)).await?.expect(200)?;
         ann.browser.advance(15 * 60).await?;
         ann.browser.post(&format!("/api/posts/{post}/retry"), None).await?.expect(200)?;
@@ -468,6 +499,8 @@ async fn an_owner_ends_the_doubt_about_a_post_and_may_try_again() -> Outcome {
         let (there, gone) = (ann.approved_on_x("Was it found?", 0).await?, ann.approved_on_x("Was it lost?", 0).await?);
         ann.browser.wait_for(&there, "unknown", SOON).await?;
         ann.browser.wait_for(&gone, "unknown", SOON).await?;
+        ann.browser.advance(UNTIL_SEARCH_SECS).await?;
+        stage.queue_at_rest().await?;
         ann.has_quota([12, 0, 2, 10]).await?;
         let resolve = |post: &str| format!("/api/posts/{post}/resolve");
         let odd = json!({ "outcome": "published", "url": "javascript:alert(1)" });

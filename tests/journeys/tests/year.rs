@@ -15,7 +15,7 @@ use domain::ledger::{Actor, Cause, ChangeReason, Cycle};
 use domain::plan::{Plan, Source};
 use domain::plan_change::{Wish, change_plan, cycles_needed_from};
 use domain::platform::PlatformName;
-use domain::post::{Answer, Conclusion, Draft, Event, Post, Status};
+use domain::post::{Answer, Conclusion, Draft, Event, Post, SETTLE_WAIT, Status};
 use edge::clock::Clock;
 use edge::host::Host;
 use edge::lines::Lines;
@@ -220,7 +220,7 @@ impl World {
         for post in self.store.posts_where(&id, &filter, |_| true).await? {
             let transition = match self.dice.roll(3) {
                 0 => post.resolve_published(None, now)?,
-                1 => post.resolve_not_published(now)?,
+                1 => post.resolve_not_published(now + SETTLE_WAIT)?,
                 _ => continue,
             };
             self.settle(&transition).await?;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::attempt::{AttemptOutcome, AttemptRecord};
 use super::state::{Phase, Post, State, Status};
-use super::{LedgerEffect, Transition};
+use super::{LedgerEffect, SETTLE_WAIT, Transition};
 use crate::content::ContentHash;
 use crate::failure::FailureCode;
 use crate::id::{ConnectionId, GroupId, PostId, UserId};
@@ -182,8 +182,11 @@ impl Post {
         Ok(Transition { from: self.status(), post: self.moved(state, now), attempt, ledger: LedgerEffect::Settle })
     }
 
-    /// The owner looked: it is not on the platform.
+    /// The owner looked: it is not on the platform. While the send may still be on its way, that says nothing.
     pub fn resolve_not_published(self, now: Timestamp) -> Result<Transition, Refused> {
+        if self.in_doubt().is_some_and(|intent| now < intent.last_at + SETTLE_WAIT) {
+            return Err(Refused::InFlight);
+        }
         let attempt = self.resolvable(Status::Failed, now)?;
         let (from, code) = (self.status(), FailureCode::ReportedMissing);
         let post = self.noted(code, now).moved(State::Failed { code }, now);

@@ -262,6 +262,11 @@ impl Post {
         }
     }
 
+    /// Whether it is published by its owner's word alone: which of the account's posts it is, nobody knows.
+    pub fn is_unbound(&self) -> bool {
+        matches!(self.state, State::Published { platform_post_id: None, .. })
+    }
+
     /// The platform's handle, from the time that it is stored until the doubt about it ends.
     pub fn handle(&self) -> Option<&str> {
         match &self.state {

@@ -421,6 +421,15 @@ fn a_repeat_has_an_intent_of_its_own_and_is_not_looked_for_before_it_can_have_en
 }
 
 #[test]
+fn that_it_is_not_there_is_heard_when_no_send_can_be_on_its_way() {
+    let last_at = unknown().in_doubt().unwrap().last_at;
+    let second = SignedDuration::from_secs(1);
+    assert_eq!(unknown().resolve_not_published(last_at + SETTLE_WAIT - second).unwrap_err(), Refused::InFlight);
+    assert_eq!(unknown().resolve_not_published(last_at + SETTLE_WAIT).unwrap().post.status(), Status::Failed);
+    assert_eq!(unknown().resolve_published(None, last_at + second).unwrap().post.status(), Status::Published, "what is there is there");
+}
+
+#[test]
 fn repeats_whose_answers_are_lost_or_that_are_never_sent_end_with_a_person() {
     for evidence in [Evidence::SentAgain, Evidence::Unreadable] {
         let (mut post, mut now) = (unknown(), at(700));

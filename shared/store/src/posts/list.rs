@@ -105,9 +105,9 @@ impl Store {
         Ok(false)
     }
 
-    /// The user's other posts with the same text for the same account that may have reached the platform, of those due from `from` to `to`;
-    /// by the posts themselves, as far as five pages go.
-    pub async fn twins_in_doubt(&self, post: &Post, (from, to): (Timestamp, Timestamp)) -> Result<Vec<Post>, StoreError> {
+    /// The user's other posts with the same text for the same account that may have reached the platform, or did by their owner's word
+    /// alone, of those due from `from` to `to`; by the posts themselves, as far as five pages go.
+    pub async fn twins_unbound(&self, post: &Post, (from, to): (Timestamp, Timestamp)) -> Result<Vec<Post>, StoreError> {
         let filter = Filter { from: Some(from), to: Some(to), ..Filter::default() };
         let mut twins = Vec::new();
         let mut start = None;
@@ -123,7 +123,7 @@ impl Store {
             if !keys.is_empty() {
                 for item in self.batch_get(keys).await? {
                     let twin: Post = from_item::<PostItem>("post", item)?.try_into()?;
-                    twins.extend(Some(twin).filter(|twin| twin.in_doubt().is_some()));
+                    twins.extend(Some(twin).filter(|twin| twin.in_doubt().is_some() || twin.is_unbound()));
                 }
             }
             if last.is_none() {

@@ -1,7 +1,7 @@
 //! Many at once on everything that is checked and then done.
 
 use anyhow::ensure;
-use journeys::{Person, SOON, Stage, play};
+use journeys::{Person, SOON, Stage, UNTIL_SEARCH_SECS, play};
 use local::Browser;
 use security::rush::{RUSH, Rush, rush};
 use security::scene::{request_of, token, with_json};
@@ -223,6 +223,8 @@ async fn a_doubt_is_resolved_once_and_a_retry_pays_once() -> Outcome {
         ann.browser.fault("x", &json!({ "kind": "drop_before" })).await?;
         let doubtful = ann.approved_on_x("In doubt", 0).await?;
         ann.browser.wait_for(&doubtful, "unknown", SOON).await?;
+        ann.browser.advance(UNTIL_SEARCH_SECS).await?;
+        stage.queue_at_rest().await?;
         ann.has_quota([12, 0, 1, 11]).await?;
 
         let later = json!({ "scheduled_for": ann.browser.service_time(LATER_SECS).await? });
