@@ -121,7 +121,7 @@ async fn what_is_connected_again_or_still_needed_is_not_taken_down() -> Outcome 
         stage.fail("secretsmanager.DeleteSecret");
         ann.browser.delete(&format!("/api/connections/{}", ann.facebook)).await?.expect(503)?;
         stage.heal();
-        ann.browser.advance(60).await?;
+        ann.browser.advance(70).await?;
         let again = ann.browser.connect("facebook", &[], &["Demo Bakery"]).await?;
         assert_eq!(again[0], ann.facebook, "under the id that it had");
         // The search finds nothing, and goes on for more than an hour.
