@@ -136,8 +136,8 @@ pub(crate) async fn check(world: &World, scenario: &Scenario) -> anyhow::Result<
     certificate(world)
 }
 
-/// The newest word on the subscription that counts: of a person's two the one with the higher plan, or the later. `None`: there is none, or two words
-/// that nothing tells apart.
+/// The newest word on the subscription that counts: of a person's two the one with the higher plan, or the later. `None`: there is none, or
+/// two words that nothing tells apart.
 fn last_word(scenario: &Scenario, person: usize) -> Option<(usize, u64, Word)> {
     let mut newest = Vec::new();
     for on in [0, 1] {

@@ -119,6 +119,21 @@ fn what_an_earlier_try_learned_is_no_proof_about_a_later_one() {
     assert_eq!(crashed_sending, 1);
 }
 
+/// Whoever sent it had a clock that was wrong by minutes, and vanished: the search finds it all the same.
+#[test]
+fn what_was_sent_by_a_wrong_clock_is_found() {
+    let story = Scenario::core().into_iter().find(|story| story.name == "due now").unwrap();
+    let made = play(&story, Plan::Exactly(Vec::new()), 1).seen.calls;
+    let first = |name: &str| made.iter().position(|call| call.name == name).unwrap();
+    let (before_the_intent, send) = (first("secretsmanager.GetSecretValue"), first("publish"));
+    for jump in [Kind::ClockAhead, Kind::ClockBehind] {
+        let hits = [Hit { call: before_the_intent, kind: jump }, Hit { call: send, kind: Kind::CrashAfter }];
+        let verdict = play(&story, Plan::Exactly(hits.to_vec()), 1);
+        assert!(verdict.seen.violations.is_empty(), "{jump:?}: {:#?}\n{}", verdict.seen.violations, verdict.seen.trace());
+        assert_eq!(verdict.ends, ["published"], "{jump:?}\n{}", verdict.seen.trace());
+    }
+}
+
 /// Seeds that once broke a promise.
 #[test]
 fn seeds_that_once_failed_hold() {

@@ -38,7 +38,7 @@ impl PaidSubscriptions {
     }
 
     /// The newest word on one.
-    pub fn of(&self, subscription_id: &str) -> Option<&Paid> {
+    fn of(&self, subscription_id: &str) -> Option<&Paid> {
         self.0.iter().find(|paid| paid.subscription_id == subscription_id)
     }
 
