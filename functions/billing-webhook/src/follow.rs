@@ -1,11 +1,13 @@
-//! Brings one event into the ledger: once, whole, and in whatever order it comes.
+//! Brings one event into the ledger: once, whole, and in whatever order it comes. Posts that lose their place by it are held at once.
 
 use std::time::Duration;
 
 use domain::billing;
 use domain::id::{HistoryId, UserId};
+use domain::ledger::{Actor, Cause, LedgerChange};
 use domain::plan_change::{NotChanged, PlanChange, cycles_needed_from};
 use domain::user::User;
+use edge::problem::chain;
 use jiff::Timestamp;
 use store::{Follow, Followed, StoreError};
 
@@ -14,6 +16,8 @@ use crate::event::{Event, Told};
 
 /// How often everything is read again when another write came first.
 const ROUNDS_MAX: usize = 8;
+/// How long posts are held before the provider has its answer: some hundred of them, well within the function's ten seconds.
+const HOLD_MAX: Duration = Duration::from_secs(3);
 
 /// What came of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +69,7 @@ pub(crate) async fn follow(deps: &Deps, event: &Event) -> Result<Outcome, Follow
         match deps.store.follow_event(&followed).await? {
             Follow::Done => {
                 tracing::info!(user_id = %user.id, event_id = event.id, changes = changes.len(), "a billing event was followed");
+                hold(deps, &user.id, &changes).await;
                 return Ok(Outcome::Followed);
             }
             Follow::Foreign => return Ok(Outcome::Stranger),
@@ -91,6 +96,25 @@ async fn change(deps: &Deps, event: &Event, user: User, now: Timestamp) -> Resul
     }
     let cycles = deps.store.cycles_from(&user.id, cycles_needed_from(now)).await?;
     Ok(Some(billing::follow(paid, user, &cycles, now, || deps.random.bytes())?))
+}
+
+/// Holds the posts that cycles have promised beyond what they still grant: those that are due before the cycle job comes would go out
+/// otherwise. The event is followed whatever becomes of this; what it leaves, the job holds.
+async fn hold(deps: &Deps, user: &UserId, changes: &[LedgerChange]) {
+    let cause = || Cause { entropy: deps.random.bytes(), at: deps.clock.now(), actor: Actor::Billing, post_id: None };
+    let holding = async {
+        let mut held = 0;
+        for cycle in changes.iter().map(|change| &change.cycle).filter(|cycle| cycle.to_hold() > 0) {
+            held += deps.store.hold_beyond_quota(user, cycle.span.start, cause).await?;
+        }
+        Ok::<_, StoreError>(held)
+    };
+    match tokio::time::timeout(HOLD_MAX, holding).await {
+        Ok(Ok(0)) => {}
+        Ok(Ok(held)) => tracing::info!(user_id = %user, held, "posts have lost their place"),
+        Ok(Err(error)) => tracing::warn!(user_id = %user, error = chain(&error), "posts that have lost their place wait for the cycle job"),
+        Err(_) => tracing::warn!(user_id = %user, "more posts have lost their place than are held at once; the cycle job goes on"),
+    }
 }
 
 /// A moment for whoever came first; never the same as another's.

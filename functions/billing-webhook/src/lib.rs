@@ -1,8 +1,10 @@
 //! Follows the payment provider: what is paid for is the plan.
 //!
 //! *Trigger:* HTTP, `POST /api/billing/webhook`, by Stripe.
-//! *Reads:* users, cycles, customers, followed events, our keys at the provider. *Writes:* the same but the keys.
-//! *On failure:* 503, nothing is stored, and Stripe sends the event again for three days.
+//! *Reads:* users, cycles, customers, followed events, posts, our keys at the provider. *Writes:* the same but the keys; of posts, that they
+//! are held, because their cycle no longer has their place.
+//! *On failure:* 503, nothing is stored, and Stripe sends the event again for three days. Posts that were not held once the event was
+//! stored are left to the cycle job.
 
 mod event;
 mod follow;
@@ -31,7 +33,7 @@ pub struct Contract;
 /// All that this function works with.
 #[derive(Debug, Clone)]
 pub struct Deps {
-    /// Users, cycles, customers, events.
+    /// Users, cycles, customers, events, posts.
     pub store: Store,
     /// Our keys at the provider.
     pub vault: Vault,
@@ -57,9 +59,9 @@ impl Deps {
         let (tables, prefix, prices) = config::read(&host.variables, |variables| {
             let tables = Tables {
                 users: variables.text(variables::USERS_TABLE),
+                posts: variables.text(variables::POSTS_TABLE),
                 ledger: variables.text(variables::LEDGER_TABLE),
                 sessions: variables.text(variables::SESSIONS_TABLE),
-                ..Tables::default()
             };
             (tables, variables.secrets_prefix(), Prices::read(variables))
         })?;

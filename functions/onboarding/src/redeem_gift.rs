@@ -145,7 +145,7 @@ async fn redeem(deps: &Deps, user: &UserId, hash: &GiftHash) -> Result<(Plan, Cy
             Some(_) => deps.store.cycles_from(&user.id, cycles_needed_from(now)).await?,
             None => Vec::new(),
         };
-        let Grant { user, changes } = gift::grant(gift.plan, user, &cycles, now, || deps.random.bytes())?;
+        let Grant { gift, user, changes } = gift::grant(gift, user, &cycles, now, || deps.random.bytes())?;
         let writer = HistoryId::new(now, deps.random.bytes()).to_string();
         let redemption = Redemption { hash, gift: &gift, user: &user, ledger: &changes, writer: &writer };
         if deps.store.redeem(&redemption).await? == Stored::Done {
@@ -166,7 +166,8 @@ async fn pause(deps: &Deps) {
 
 /// The answer to its owner once more: the running cycle, or the one that the certificate began if its plan has ended.
 async fn repeated(deps: &Deps, user: &User, gift: &GiftCertificate, now: Timestamp) -> Result<(Plan, Cycle), RedeemError> {
-    let running = deps.store.running_cycle(user, now).await?;
+    // By a clock that is behind, not the cycle before the one that it added to.
+    let running = deps.store.running_cycle(user, gift.redeemed_at.map_or(now, |at| at.max(now))).await?;
     let cycle = match (running, gift.redeemed_at) {
         (Some(cycle), _) => Some(cycle),
         (None, Some(began)) => deps.store.cycle(&user.id, began).await?,

@@ -15,7 +15,7 @@
 //!
 //! [`Post::hold`]: crate::post::Post::hold
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::id::IdEntropy;
 use crate::ledger::{Actor, Cause, ChangeReason, Cycle, LedgerChange};
@@ -61,6 +61,18 @@ pub fn cycles_needed_from(now: Timestamp) -> Timestamp {
     now - CYCLE
 }
 
+/// When a change counts that is made by a clock which says `now`: `now`, but where that clock is behind others, never before the plan of
+/// `user` began, nor within a cycle that is closed already. Nor is it the very moment at which a stored cycle begins: a plan may begin
+/// then, and the beginning of its first cycle is that cycle's key.
+pub(crate) fn counts_from(now: Timestamp, user: &User, cycles: &[Cycle]) -> Timestamp {
+    let closed = cycles.iter().filter(|cycle| cycle.closed_at.is_some()).map(|cycle| cycle.span.end);
+    let mut at = closed.chain(user.subscription.map(|plan| plan.anchor)).fold(now, Timestamp::max);
+    while cycles.iter().any(|cycle| cycle.span.start == at) {
+        at += SignedDuration::from_millis(1);
+    }
+    at
+}
+
 /// What `wish` does to `user` at `now`. `cycles`: the stored ones from [`cycles_needed_from`] on, in order.
 pub fn change_plan(
     wish: Wish,
@@ -69,6 +81,7 @@ pub fn change_plan(
     (now, actor): (Timestamp, Actor),
     mut entropy: impl FnMut() -> IdEntropy,
 ) -> Result<PlanChange, NotChanged> {
+    let now = counts_from(now, &user, cycles);
     let mut cause = || Cause { entropy: entropy(), at: now, actor, post_id: None };
     let (subscription, changes) = match (wish, user.subscription) {
         (Wish::Have(plan, source), Some(running)) if running.active => {
@@ -82,9 +95,6 @@ pub fn change_plan(
             (Subscription { plan, source, ..running }, each(&user, &running, cycles, now, &mut cause, moved)?)
         }
         (Wish::Have(plan, source), _) => {
-            // A clock that is behind begins nothing within a cycle that is over.
-            let closed = cycles.iter().filter(|cycle| cycle.closed_at.is_some()).map(|cycle| cycle.span.end);
-            let now = closed.fold(now, Timestamp::max);
             let subscription = Subscription { plan, anchor: now, active: true, source };
             let fresh = Cycle::open(user.id.clone(), subscription.cycle_at(now), plan, now);
             let mut changes = vec![fresh.opening(ChangeReason::PlanStarted, cause())];

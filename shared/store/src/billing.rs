@@ -63,7 +63,8 @@ impl Store {
         Ok(item.map(|item| item.user_id))
     }
 
-    /// Stores an event with all that it changes, or nothing. The same event is stored once, however often it comes.
+    /// Stores an event with all that it changes, or nothing. The same event is stored once, however often it comes. Posts that lose their
+    /// place by it are held by [`Self::hold_beyond_quota`] afterwards; whoever stops before leaves that to the cycle job.
     pub async fn follow_event(&self, followed: &Followed<'_>) -> Result<Follow, StoreError> {
         let Followed { event_id, customer_id, user, ledger, writer, now } = followed;
         let (users, sessions) = (&self.tables.users, &self.tables.sessions);

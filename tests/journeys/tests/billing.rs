@@ -1,9 +1,12 @@
 //! What the payment provider tells us: believed by its signature alone, followed once, in any order.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use domain::billing::signature::SigningSecret;
 use futures::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 use journeys::{Stage, play, play_disturbed};
+use local::aws::{CallInfo, Fault};
 use local::{Browser, Reply};
 use serde_json::{Value, json};
 use simulator::stripe::Event;
@@ -59,6 +62,24 @@ impl Payer {
         Ok(())
     }
 
+    /// Posts that are due in so many days, approved.
+    async fn approved(&self, days: &[i64]) -> anyhow::Result<Vec<String>> {
+        let x = self.browser.connect("x", &[("account", "ann")], &[]).await?.remove(0);
+        let mut posts = Vec::new();
+        for days in days {
+            let due = self.browser.service_time(days * 86_400).await?;
+            let post = self.browser.write(&format!("In {days} days"), &[&x], &due).await?.remove(0);
+            self.browser.approve(&post).await?;
+            posts.push(post);
+        }
+        Ok(posts)
+    }
+
+    /// Why a post waits, if it waits for its owner.
+    async fn held(&self, post: &str) -> anyhow::Result<Value> {
+        Ok(self.browser.post_story(post).await?["error"]["code"].clone())
+    }
+
     async fn plan(&self) -> anyhow::Result<(Value, Value, Value)> {
         let user = self.browser.get("/api/user").await?.expect(200)?.json;
         Ok((user["subscription_plan"].clone(), user["subscription_active"].clone(), user["source"].clone()))
@@ -107,6 +128,47 @@ async fn a_subscription_begins_grows_falls_behind_and_ends() -> Outcome {
         assert_eq!(ann.browser.get("/api/quota").await?.expect(409)?.json["code"], "no_active_plan");
         let reasons = ann.reasons().await?;
         assert_eq!(reasons[..2], ["plan_started".to_owned(), "plan_changed".to_owned()]);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subscription_that_ends_holds_what_is_due_in_the_next_cycle_before_any_job_has_run() -> Outcome {
+    play(async |stage| {
+        let ann = Payer::new(stage, "+61412348012").await?;
+        ann.told(&ann.event("evt_begin", "customer.subscription.created", 1)).await?;
+        let posts = ann.approved(&[2, 40]).await?;
+        let ended = Event { status: "canceled".to_owned(), ..ann.event("evt_over", "customer.subscription.deleted", 20) };
+        ann.told(&ended).await?;
+        assert_eq!((ann.held(&posts[0]).await?, ann.held(&posts[1]).await?), (Value::Null, json!("quota_lost")));
+        let reasons = ann.reasons().await?;
+        assert_eq!(reasons.last().map(String::as_str), Some("post_released"));
+        ann.told(&ended).await?;
+        ann.browser.advance(3_601).await?;
+        assert_eq!(ann.reasons().await?, reasons, "once");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_is_followed_whatever_becomes_of_the_posts_and_the_job_holds_what_was_left() -> Outcome {
+    play(async |stage| {
+        let ann = Payer::new(stage, "+61412348013").await?;
+        ann.told(&ann.event("evt_begin", "customer.subscription.created", 1)).await?;
+        let posts = ann.approved(&[40]).await?;
+        // The event's own transaction goes through, and none after it.
+        let seen = AtomicUsize::new(0);
+        stage.service().aws().on_call(Box::new(move |call: &CallInfo| {
+            let later = call.operation == "TransactWriteItems" && seen.fetch_add(1, Ordering::Relaxed) > 0;
+            later.then_some(Fault::FailBefore)
+        }));
+        ann.told(&Event { status: "canceled".to_owned(), ..ann.event("evt_over", "customer.subscription.deleted", 20) }).await?;
+        stage.heal();
+        assert_eq!((ann.plan().await?.1, ann.held(&posts[0]).await?), (json!(false), Value::Null));
+        ann.browser.advance(3_601).await?;
+        assert_eq!(ann.held(&posts[0]).await?, json!("quota_lost"));
         Ok(())
     })
     .await

@@ -63,6 +63,29 @@ impl World {
         Cause { entropy, at: self.now, actor: Actor::User, post_id: None }
     }
 
+    /// As the cycle job does it: closes the cycles that have ended, and lets the next one follow while the plan runs.
+    fn close_ended(&mut self) {
+        while let Some(ended) = self.cycles.values().find(|cycle| cycle.closed_at.is_none() && cycle.span.end <= self.now).cloned() {
+            let closing = ended.close(self.cause());
+            self.store(closing);
+            let Some(plan) = self.user.subscription.filter(|plan| plan.active && !ended.is_cut_short()) else { continue };
+            let span = plan.cycle_at(ended.span.end);
+            if span.start == ended.span.end && !self.cycles.contains_key(&span.start) {
+                let fresh = Cycle::open(self.user.id.clone(), span, plan.plan, self.now);
+                let opening = fresh.opening(ChangeReason::CycleOpened, self.cause());
+                self.store(opening);
+            }
+        }
+    }
+
+    /// By a function whose clock is behind.
+    fn wish_behind(&mut self, by: SignedDuration, wish: Wish) -> Result<(), NotChanged> {
+        self.now -= by;
+        let wished = self.wish(wish);
+        self.now += by;
+        wished
+    }
+
     fn store(&mut self, change: LedgerChange) {
         let key = change.cycle.span.start;
         assert_eq!(change.expected_rev, self.cycles.get(&key).map(|cycle| cycle.rev));
@@ -215,17 +238,62 @@ fn a_plan_that_begins_anew_ends_the_cycle_that_still_ran() {
     world.check();
 }
 
+/// How far clocks are apart.
+const BEHIND: SignedDuration = SignedDuration::from_mins(5);
+
 #[test]
 fn a_plan_that_begins_by_a_clock_that_is_behind_begins_when_the_closed_cycle_ended() {
     let mut world = World::with(Plan::Starter);
     world.wish(Wish::Lapse).unwrap();
     world.now += DAY * 30;
-    let cause = world.cause();
-    let closing = world.cycles[&start()].close(cause);
-    world.store(closing);
-    world.now -= SignedDuration::from_mins(5);
-    world.wish(Wish::Have(Plan::Professional, Source::Subscription)).unwrap();
+    world.close_ended();
+    world.wish_behind(BEHIND, Wish::Have(Plan::Professional, Source::Subscription)).unwrap();
     assert_eq!(world.user.subscription.unwrap().anchor, start() + DAY * 30);
+    let (key, row) = world.history.last().unwrap();
+    assert_eq!((*key, row.at), (start() + DAY * 30, start() + DAY * 30), "told from when it counts");
+    world.check();
+}
+
+#[test]
+fn a_plan_that_begins_by_a_clock_that_is_behind_leaves_its_key_to_a_cycle_that_was_opened_ahead_and_cuts_that_one_where_it_begins() {
+    let mut world = World::with(Plan::Starter);
+    assert!(world.approve(DAY * 40));
+    world.wish(Wish::Lapse).unwrap();
+    world.now += DAY * 30;
+    world.close_ended();
+    world.wish_behind(BEHIND, Wish::Have(Plan::Professional, Source::Subscription)).unwrap();
+    let began = start() + DAY * 30 + SignedDuration::from_millis(1);
+    assert_eq!((world.user.subscription.unwrap().anchor, world.numbers()), (began, [52, 0, 0, 52, 0]));
+    let ahead = &world.cycles[&(start() + DAY * 30)];
+    assert_eq!((ahead.span.end, ahead.to_hold()), (began, 1));
+    world.check();
+}
+
+#[test]
+fn a_change_by_a_clock_that_is_behind_is_one_of_the_cycle_that_runs_and_not_of_the_closed_one() {
+    let mut world = World::with(Plan::Starter);
+    world.now += DAY * 30;
+    world.close_ended();
+    let closed = world.cycles[&start()].clone();
+    world.wish_behind(BEHIND, Wish::Have(Plan::Professional, Source::Subscription)).unwrap();
+    assert_eq!(world.numbers(), [52, 0, 0, 52, 0]);
+    world.wish_behind(BEHIND, Wish::Lapse).unwrap();
+    assert_eq!(world.numbers(), [52, 0, 0, 52, 0], "it had begun, and stays as it was paid for");
+    world.now += DAY * 30;
+    world.close_ended();
+    world.wish_behind(BEHIND, Wish::Return).unwrap();
+    assert_eq!((world.running().span.start, world.numbers()), (start() + DAY * 60, [52, 0, 0, 52, 0]), "one for the job to follow");
+    assert_eq!(world.cycles[&start()], closed);
+    world.check();
+}
+
+#[test]
+fn a_change_by_a_clock_that_is_behind_the_one_that_began_the_plan_changes_its_first_cycle_once_and_takes_nothing_of_it() {
+    let mut world = World::with(Plan::Starter);
+    world.wish_behind(BEHIND, Wish::Have(Plan::Professional, Source::Subscription)).unwrap();
+    assert_eq!(world.numbers(), [52, 0, 0, 52, 0]);
+    world.wish_behind(BEHIND, Wish::Lapse).unwrap();
+    assert_eq!(world.numbers(), [52, 0, 0, 52, 0], "the running cycle was paid for");
     world.check();
 }
 
@@ -240,7 +308,7 @@ fn nothing_changes_where_nothing_is_to_change() {
 
 proptest! {
     #[test]
-    fn plans_in_any_order_among_posts_add_up_and_explain_themselves(steps in proptest::collection::vec((0_u8..9, 0_u8..60), 0..120)) {
+    fn plans_in_any_order_among_posts_add_up_and_explain_themselves(steps in proptest::collection::vec((0_u8..10, 0_u8..60), 0..120)) {
         let mut world = World::new();
         for (step, by) in steps {
             // A cycle's key is when it began.
@@ -254,7 +322,11 @@ proptest! {
                 4 | 5 => drop(world.approve(DAY * i32::from(by) + SignedDuration::from_hours(1))),
                 6 => world.end_one(by.into(), true),
                 7 => world.end_one(by.into(), false),
-                _ => world.now += DAY * i32::from(by % 7),
+                8 => drop(world.wish_behind(BEHIND, [Wish::Have(plan, Source::Subscription), Wish::Lapse, Wish::Return][usize::from(by % 3)])),
+                _ => {
+                    world.now += DAY * i32::from(by % 7);
+                    world.close_ended();
+                }
             }
             world.check();
             if let Some(plan) = world.user.subscription.filter(|plan| plan.active)

@@ -12,15 +12,18 @@
 
 use jiff::Timestamp;
 
+use super::GiftCertificate;
 use crate::id::IdEntropy;
 use crate::ledger::{Actor, Cause, ChangeReason, Cycle, LedgerChange};
-use crate::plan::{Plan, Source, Subscription};
-use crate::plan_change::{CycleFull, ahead, cut_short, running_cycle};
+use crate::plan::{Source, Subscription};
+use crate::plan_change::{CycleFull, ahead, counts_from, cut_short, running_cycle};
 use crate::user::User;
 
-/// What has to be stored, together with the certificate.
+/// What has to be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
+    /// The certificate, redeemed at the moment that what it brings counts from: a cycle that it begins is found by it.
+    pub gift: GiftCertificate,
     /// Whoever redeems, with the plan; `rev` is one more than it was, also when nothing else changes.
     pub user: User,
     /// The running cycle first.
@@ -38,15 +41,16 @@ pub enum NotGranted {
     CycleFull,
 }
 
-/// What a certificate for `plan` brings to `user` at `now`. `cycles`: the stored ones from
+/// What `gift`, which they have just redeemed, brings to `user` at `now`. `cycles`: the stored ones from
 /// [`cycles_needed_from`](crate::plan_change::cycles_needed_from) on, in order.
 pub fn grant(
-    plan: Plan,
+    gift: GiftCertificate,
     user: User,
     cycles: &[Cycle],
     now: Timestamp,
     mut entropy: impl FnMut() -> IdEntropy,
 ) -> Result<Grant, NotGranted> {
+    let (plan, now) = (gift.plan, counts_from(now, &user, cycles));
     let mut cause = || Cause { entropy: entropy(), at: now, actor: Actor::User, post_id: None };
     let running = user.subscription.filter(|subscription| subscription.active);
     let (subscription, changes) = match running {
@@ -71,7 +75,8 @@ pub fn grant(
         }
     };
     let rev = user.rev + 1;
-    Ok(Grant { user: User { subscription: Some(subscription), rev, ..user }, changes })
+    let gift = GiftCertificate { redeemed_at: Some(now), ..gift };
+    Ok(Grant { gift, user: User { subscription: Some(subscription), rev, ..user }, changes })
 }
 
 fn full(_: CycleFull) -> NotGranted {
@@ -87,7 +92,7 @@ mod tests {
     use super::*;
     use crate::id::UserId;
     use crate::ledger::QUOTA_MAX;
-    use crate::plan::CYCLE;
+    use crate::plan::{CYCLE, Plan};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -110,8 +115,12 @@ mod tests {
     }
 
     fn granted(plan: Plan, user: User, cycles: &[Cycle]) -> Result<Grant, NotGranted> {
+        granted_at(at(50), plan, user, cycles)
+    }
+
+    fn granted_at(now: Timestamp, plan: Plan, user: User, cycles: &[Cycle]) -> Result<Grant, NotGranted> {
         let mut count = 0;
-        grant(plan, user, cycles, at(50), || {
+        grant(GiftCertificate::issue(plan, None, at(0)), user, cycles, now, || {
             count += 1;
             [count; 10]
         })
@@ -129,7 +138,7 @@ mod tests {
     fn without_a_plan_one_begins_with_a_full_cycle_and_one_row() {
         let ended = Subscription { active: false, ..running(Plan::Professional) };
         for before in [None, Some(ended)] {
-            let Grant { user, changes } = granted(Plan::Starter, user(before), &[]).unwrap();
+            let Grant { user, changes, .. } = granted(Plan::Starter, user(before), &[]).unwrap();
             let subscription = user.subscription.unwrap();
             assert_eq!((subscription.plan, subscription.anchor, subscription.source), (Plan::Starter, at(50), Source::Gift));
             let [change] = changes.as_slice() else { panic!("one cycle") };
@@ -141,7 +150,7 @@ mod tests {
     #[test]
     fn the_same_plan_adds_its_posts_to_the_running_cycle_and_to_no_other() {
         let plan = running(Plan::Starter);
-        let Grant { user, changes } = granted(Plan::Starter, user(Some(plan)), &[cycle(&plan, 0, 5), cycle(&plan, 1, 1)]).unwrap();
+        let Grant { user, changes, .. } = granted(Plan::Starter, user(Some(plan)), &[cycle(&plan, 0, 5), cycle(&plan, 1, 1)]).unwrap();
         assert_eq!((user.subscription, user.rev), (Some(plan), 4));
         let [change] = changes.as_slice() else { panic!("one cycle") };
         assert_eq!((change.expected_rev, change.cycle.quota, change.cycle.reserved), (Some(7), 24, 5));
@@ -156,7 +165,7 @@ mod tests {
         let mut other_anchor = cycle(&plan, 2, 0);
         other_anchor.span.start += SignedDuration::from_secs(1);
         let cycles = [grown, cycle(&plan, 1, 1), other_anchor];
-        let Grant { user, changes } = granted(Plan::Professional, user(Some(plan)), &cycles).unwrap();
+        let Grant { user, changes, .. } = granted(Plan::Professional, user(Some(plan)), &cycles).unwrap();
         assert_eq!(user.subscription, Some(Subscription { plan: Plan::Professional, source: Source::Gift, ..plan }));
         let told: Vec<_> = changes.iter().flat_map(rows).collect();
         assert_eq!(told, [(ChangeReason::PlanChanged, [24, 64, 19, 59]), (ChangeReason::PlanChanged, [12, 52, 11, 51])]);
@@ -191,6 +200,38 @@ mod tests {
         assert_eq!(granted(Plan::Starter, user(Some(plan)), &[full]), Err(NotGranted::CycleFull));
     }
 
+    #[test]
+    fn a_certificate_by_a_clock_that_is_behind_begins_no_plan_within_a_closed_cycle_and_its_cycle_is_found_again() {
+        let ended = Subscription { active: false, ..running(Plan::Starter) };
+        let closed = Cycle { closed_at: Some(at(0) + CYCLE), ..cycle(&ended, 0, 0) };
+        // A post had opened the next one, which grants nothing since the plan lapsed, and waits to be held.
+        let ahead = Cycle { quota: 1, remaining: 0, overdrawn: 1, ..cycle(&ended, 1, 1) };
+        let moment = SignedDuration::from_millis(1);
+        for (stored, began) in [(vec![closed.clone()], at(0) + CYCLE), (vec![closed, ahead.clone()], at(0) + CYCLE + moment)] {
+            let behind = at(0) + CYCLE - SignedDuration::from_mins(5);
+            let Grant { gift, user, changes } = granted_at(behind, Plan::Professional, user(Some(ended)), &stored).unwrap();
+            let begun = &changes[0].cycle;
+            assert_eq!((user.subscription.unwrap().anchor, begun.span.start, changes[0].entries[0].at), (began, began, began));
+            assert_eq!(gift.redeemed_at, Some(begun.span.start), "its owner's repeat finds the cycle by it");
+            let cut: Vec<_> = changes[1..].iter().map(|change| (change.cycle.span.start, change.cycle.span.end)).collect();
+            let expected: Vec<_> = stored[1..].iter().map(|ahead| (ahead.span.start, began)).collect();
+            assert_eq!(cut, expected, "two never run at once, and none ends before it began");
+        }
+    }
+
+    #[test]
+    fn a_certificate_by_a_clock_that_is_behind_adds_to_the_cycle_that_runs_and_not_to_the_closed_one() {
+        let plan = running(Plan::Starter);
+        let closed = Cycle { closed_at: Some(at(0) + CYCLE), ..cycle(&plan, 0, 12) };
+        let stored = [closed, cycle(&plan, 1, 0)];
+        let behind = at(0) + CYCLE - SignedDuration::from_mins(5);
+        for (gift, quota) in [(Plan::Starter, 24), (Plan::Professional, 52)] {
+            let changes = granted_at(behind, gift, user(Some(plan)), &stored).unwrap().changes;
+            let [change] = changes.as_slice() else { panic!("one cycle") };
+            assert_eq!((change.cycle.span, change.cycle.quota), (stored[1].span, quota));
+        }
+    }
+
     proptest! {
         #[test]
         fn certificates_in_any_order_add_up_and_take_nothing_away(gifts in proptest::collection::vec(any::<bool>(), 1..30)) {
@@ -198,7 +239,7 @@ mod tests {
             for professional in gifts {
                 let plan = if professional { Plan::Professional } else { Plan::Starter };
                 match granted(plan, who.clone(), &stored) {
-                    Ok(Grant { user, changes }) => {
+                    Ok(Grant { user, changes, .. }) => {
                         for entry in &changes[0].entries {
                             prop_assert_eq!(entry.previous_remaining, remaining);
                             remaining = entry.new_remaining;
