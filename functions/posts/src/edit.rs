@@ -69,7 +69,7 @@ pub(crate) async fn edit(
     Json(request): Json<EditPost>,
 ) -> Result<Response, Problem> {
     let user = &signed_in.session.user_id;
-    let expected = expected_version(&headers)?;
+    let expected = matched_version(&headers)?.ok_or_else(|| Problem::new(ProblemCode::PreconditionRequired))?;
     let writer = HistoryId::new(deps.clock.now(), deps.random.bytes()).to_string();
     for _ in 0..ROUNDS_MAX {
         let (post, content) = own(&deps, user, &id).await?;
@@ -100,13 +100,13 @@ pub(crate) async fn edit(
     Err(trouble::contended())
 }
 
-/// The version in `If-Match`: 428 without one, 412 with one that is none of ours.
-fn expected_version(headers: &HeaderMap) -> Result<u32, Problem> {
-    let tag = headers.get(IF_MATCH).ok_or_else(|| Problem::new(ProblemCode::PreconditionRequired))?;
+/// The version in `If-Match`, if there is one: 412 with one that is none of ours.
+pub(crate) fn matched_version(headers: &HeaderMap) -> Result<Option<u32>, Problem> {
+    let Some(tag) = headers.get(IF_MATCH) else { return Ok(None) };
     let tag = tag.to_str().unwrap_or_default();
     let version = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')?.parse::<u32>().ok());
     // Letter for letter: an entity tag has one spelling.
-    version.filter(|version| format!("\"{version}\"") == tag).ok_or_else(|| Problem::new(ProblemCode::StaleVersion))
+    version.filter(|version| format!("\"{version}\"") == tag).map(Some).ok_or_else(|| Problem::new(ProblemCode::StaleVersion))
 }
 
 /// What the request changes, checked.

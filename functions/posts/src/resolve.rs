@@ -5,17 +5,18 @@ use axum::response::Response;
 use domain::failure::FailureCode;
 use domain::id::{HistoryId, PostId};
 use domain::ledger::Actor;
-use domain::post::{Event, Post, Refused, Transition};
+use domain::post::{Event, Learned, Post};
 use edge::json::{Json, Path};
-use edge::problem::Problem;
+use edge::problem::{Problem, ProblemCode};
 use edge::session::SignedIn;
-use jiff::Timestamp;
+use http::HeaderMap;
 use serde::Deserialize;
 use store::{Commit, Settlement};
 use url::Url;
 use utoipa::ToSchema;
 
 use crate::answer::PostJson;
+use crate::edit::matched_version;
 use crate::read::own;
 use crate::validate::fault;
 use crate::{Deps, answer, reserve, trouble};
@@ -47,34 +48,48 @@ enum Seen {
 }
 
 /// Ends the doubt about a post that is `unknown` or `needs_review`: its place is used, or free again. Saying the same twice is
-/// saying it once; a search that is under way, or a send that may still be, is waited for with 409 `post_in_flight`.
+/// saying it once; a search that is under way, or a send that may still be, is waited for with 409 `post_in_flight`. With `If-Match`, what
+/// was seen of one version is not said of another: a page that was opened before the post was tried again is refused. Where the platform
+/// itself has told that the post is there, it is published, whatever was seen.
 #[utoipa::path(post, path = "/api/posts/{id}/resolve", operation_id = "resolve_post", tag = "posts",
-    params(("id" = PostId, Path)), request_body = ResolvePost, security(("session" = [], "csrf" = [])),
+    params(("id" = PostId, Path), ("If-Match" = Option<String>, Header, pattern = "^\"[0-9]+\"$", description = "The `ETag` of the version that was looked for.", example = "\"1\"")),
+    request_body = ResolvePost, security(("session" = [], "csrf" = [])),
     responses(
         (status = 200, description = "Published, or failed.", body = PostJson, headers(("ETag" = String))),
         (status = 409, description = "post_in_flight, state_conflict"),
+        (status = 412, description = "stale_version"),
     ))]
 pub(crate) async fn resolve(
     State(deps): State<Deps>,
     signed_in: SignedIn,
     Path(id): Path<PostId>,
+    headers: HeaderMap,
     Json(request): Json<ResolvePost>,
 ) -> Result<Response, Problem> {
     let user = &signed_in.session.user_id;
     let url = checked_url(&request)?;
+    let looked_for = matched_version(&headers)?;
     let writer = HistoryId::new(deps.clock.now(), deps.random.bytes()).to_string();
     for _ in 0..ROUNDS_MAX {
         let (post, content) = own(&deps, user, &id).await?;
+        if looked_for.is_some_and(|version| version != post.version) {
+            return Err(Problem::new(ProblemCode::StaleVersion));
+        }
         if stands(&post, request.outcome) {
             return Ok(answer::tagged(post, content));
         }
         let now = deps.clock.now();
         let from = post.status();
-        let transition = seen(post, request.outcome, url.clone(), now).map_err(trouble::refused)?;
-        let note = match request.outcome {
-            Seen::Published => "its owner found it on the platform",
-            Seen::NotPublished => "its owner did not find it on the platform",
+        let told = told(&deps, &post).await?;
+        let (transition, note) = match (told, request.outcome) {
+            (Some((platform_post_id, told_url)), _) => {
+                let url = told_url.or_else(|| url.clone());
+                (post.resolve_published(Some(platform_post_id), url, now), "the platform had told, late, that it is there")
+            }
+            (None, Seen::Published) => (post.resolve_published(None, url.clone(), now), "its owner found it on the platform"),
+            (None, Seen::NotPublished) => (post.resolve_not_published(now), "its owner did not find it on the platform"),
         };
+        let transition = transition.map_err(trouble::refused)?;
         let event = Event { at: now, from: Some(from), to: transition.post.status(), actor: Actor::User, note: note.to_owned() };
         let cause = reserve::cause(&deps, now, &id);
         let settlement = Settlement { transition: &transition, writer: &writer, event: &event, cause };
@@ -86,11 +101,16 @@ pub(crate) async fn resolve(
     Err(trouble::contended())
 }
 
-fn seen(post: Post, outcome: Seen, url: Option<String>, now: Timestamp) -> Result<Transition, Refused> {
-    match outcome {
-        Seen::Published => post.resolve_published(url, now),
-        Seen::NotPublished => post.resolve_not_published(now),
+/// The publication that a worker learned of when the post had been taken from it: its id, and where people see it.
+async fn told(deps: &Deps, post: &Post) -> Result<Option<(String, Option<String>)>, Problem> {
+    if post.in_doubt().is_none() {
+        return Ok(None);
     }
+    let late = deps.store.late_results(post).await.map_err(trouble::store)?;
+    Ok(late.into_iter().find_map(|late| match late.learned {
+        Learned::Published { platform_post_id, url } => Some((platform_post_id, url)),
+        Learned::NotThere { .. } => None,
+    }))
 }
 
 /// Whether what its owner says is what the post says already.

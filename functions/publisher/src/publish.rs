@@ -23,8 +23,10 @@ use crate::{Deps, StepError, settle};
 
 /// How long a post waits for tokens that cannot be had at the moment.
 const TOKEN_WAIT: SignedDuration = SignedDuration::from_secs(30);
-/// How often a result is stored before we give up.
-const SETTLE_TRIES_MAX: u32 = 6;
+/// How often a result is stored before we give up: time ends first, but where the tables refuse at once.
+const SETTLE_TRIES_MAX: u32 = 30;
+/// From this try on, the wait for the next one grows no more: up to 4 s.
+const SETTLE_WAITS_GROW: u32 = 4;
 
 /// Takes a due post. If its tokens are live, claim and intent are one write; else it is claimed first, and what it lacks is
 /// fetched under the claim.
@@ -232,7 +234,7 @@ async fn conclude(deps: &Deps, deadline: Deadline, post: Post, conclusion: Concl
 }
 
 /// Another worker has taken the post: it is its own from here on. What we know goes to the row of our try, where its search finds it.
-async fn tell_late(deps: &Deps, post: &Post, transition: &Transition) -> Result<(), StepError> {
+pub(crate) async fn tell_late(deps: &Deps, post: &Post, transition: &Transition) -> Result<(), StepError> {
     let Some(record) = transition.late(post) else { return Ok(()) };
     let told = deps.store.tell_late(post, &record).await?;
     tracing::warn!(post_id = %post.id, attempt_id = %record.id, outcome = ?record.outcome, told, "a late result");
@@ -245,7 +247,7 @@ async fn keep_settling(deps: &Deps, deadline: Deadline, transition: &Transition)
             Err(error) if round + 1 < SETTLE_TRIES_MAX && deadline.remaining() > SETTLE_RESERVE.unsigned_abs() => {
                 tracing::warn!(post_id = %transition.post.id, error = chain(&error), "a result is not stored yet");
                 let jitter = u64::from(deps.random.bytes::<1>()[0]);
-                tokio::time::sleep(Duration::from_millis(jitter << round)).await;
+                tokio::time::sleep(Duration::from_millis(jitter << round.min(SETTLE_WAITS_GROW))).await;
             }
             Err(error) => {
                 // The last trace of what the platform said; the search goes by the platform's own evidence.

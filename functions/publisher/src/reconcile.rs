@@ -28,8 +28,8 @@ const PLATFORM_SKEW: SignedDuration = SignedDuration::from_secs(60);
 /// function that sent it may have been wrong.
 const LOOKED_AROUND: SignedDuration = SignedDuration::from_mins(6);
 
-/// How far apart the clocks of the function that sent first and of this one may be for a key to be trusted: one that repeats a forgotten
-/// key posts twice, so more is allowed for than anywhere else.
+/// How far apart the clocks of the function that sent first and of this one may be for a key, or for the word that a handle is not published,
+/// to be trusted: one that repeats a forgotten key posts twice, so more is allowed for than anywhere else.
 const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(10);
 
 /// One look for the post, in the way of its platform's class.
@@ -56,7 +56,8 @@ pub(crate) async fn search(deps: &Deps, deadline: Deadline, post: Post, content:
             let transition = post.conclude_search(Evidence::Unreadable, Answer::default(), deps.clock.now())?;
             settle::store(deps, &transition, settle::note(&transition)).await?;
         }
-        Commit::PostMoved(_) | Commit::LedgerMoved => {}
+        Commit::PostMoved(_) => publish::tell_late(deps, &post, &transition).await?,
+        Commit::LedgerMoved => {}
     }
     Ok(Progress::Rest)
 }
@@ -164,12 +165,32 @@ async fn by_handle(
     (connection, tokens): (&Connection, &TokenSet),
 ) -> Result<Option<Evidence>, StepError> {
     match looked_up(deps, post, connection, tokens).await {
-        Ok(HandleState::Ready) if is_too_late(deps, post) => Ok(Some(Evidence::NotThere(FailureCode::TooLate))),
-        Ok(HandleState::Ready) => repeated(deps, deadline, post, content, (connection, tokens), Repeat::Ready).await,
+        Ok(HandleState::Ready) => not_published(deps, deadline, post, content, (connection, tokens)).await,
         Ok(state) => Ok(Some(said(deps, post, state))),
         Err(ReadError::TokenRefused) => Ok(None),
         Err(error) => Ok(Some(unread(&error))),
     }
+}
+
+/// Publishes a handle of which the platform says that it is not, unless it is too late. By a clock that is wrong an earlier send may still be
+/// on its way: before that has surely ended, neither our being too late nor a refusal is the last word.
+async fn not_published(
+    deps: &Deps,
+    deadline: Deadline,
+    post: &mut Post,
+    content: &Content,
+    with: (&Connection, &TokenSet),
+) -> Result<Option<Evidence>, StepError> {
+    let alone_at = post.in_doubt().map(|intent| intent.last_at + SETTLE_WAIT + CLOCKS_APART);
+    let seen = if is_too_late(deps, post) {
+        Some(Evidence::NotThere(FailureCode::TooLate))
+    } else {
+        repeated(deps, deadline, post, content, with, Repeat::Ready).await?
+    };
+    Ok(match (seen, alone_at) {
+        (Some(Evidence::NotThere(_)), Some(until)) if deps.clock.now() < until => Some(Evidence::Limited { until }),
+        (seen, _) => seen,
+    })
 }
 
 async fn looked_up(deps: &Deps, post: &Post, connection: &Connection, tokens: &TokenSet) -> Result<HandleState, ReadError> {
@@ -195,9 +216,10 @@ async fn listed(
     content: &Content,
     (connection, tokens): (&Connection, &TokenSet),
 ) -> Result<Option<Evidence>, StepError> {
-    let Some(intent) = doubt(post) else { return Ok(Some(Evidence::Unreadable)) };
-    match read(deps, post, connection, tokens, intent).await {
-        Ok(posts) => weigh(deps, post, content, intent, posts).await.map(Some),
+    let windows = windows(post);
+    let Some(reach) = reach(&windows) else { return Ok(Some(Evidence::Unreadable)) };
+    match read(deps, post, connection, tokens, reach).await {
+        Ok(posts) => weigh(deps, post, content, &windows, posts).await.map(Some),
         Err(ReadError::TokenRefused) => Ok(None),
         Err(error) => Ok(Some(unread(&error))),
     }
@@ -206,17 +228,11 @@ async fn listed(
 /// What the worker that sent it learned after the post had been taken from it. It is proof, so it comes before any search: a publication in
 /// any case, and that there is none where only that send is in doubt.
 async fn learned_late(deps: &Deps, post: &Post) -> Result<Option<Evidence>, StepError> {
-    let late = deps.store.attempts(post).await?.into_iter().filter_map(|record| record.late).filter(|late| late.version == post.version);
     let only_send = post.in_doubt().filter(|intent| intent.first_at == intent.last_at).map(|intent| intent.last_at);
     let mut proof = None;
-    for LateResult { sent_at, learned, .. } in late {
+    for LateResult { sent_at, learned, .. } in deps.store.late_results(post).await? {
         match learned {
-            Learned::Published { platform_post_id, url } => {
-                let bound = deps.store.bound(post.platform, std::slice::from_ref(&platform_post_id)).await?;
-                if bound.is_empty() {
-                    return Ok(Some(Evidence::Found { platform_post_id, url }));
-                }
-            }
+            Learned::Published { platform_post_id, url } => return Ok(Some(Evidence::Found { platform_post_id, url })),
             Learned::NotThere { code } if only_send == Some(sent_at) => proof = Some(Evidence::NotThere(code)),
             Learned::NotThere { .. } => {}
         }
@@ -244,55 +260,72 @@ async fn last_look(deps: &Deps, post: &Post, content: &Content, connection: &Con
     Ok(listed(deps, post, content, (connection, &tokens)).await?.unwrap_or(Evidence::Unreachable))
 }
 
-async fn read(deps: &Deps, post: &Post, connection: &Connection, tokens: &TokenSet, intent: Intent) -> Result<Vec<OwnPost>, ReadError> {
+async fn read(
+    deps: &Deps,
+    post: &Post,
+    connection: &Connection,
+    tokens: &TokenSet,
+    (from, to): (Timestamp, Timestamp),
+) -> Result<Vec<OwnPost>, ReadError> {
     let account = Account { id: &connection.platform_user_id, username: &connection.username, tokens };
-    let (from, to) = window(intent);
     // Only an end that lies well behind us is an end that every platform takes.
     let until = Some(to).filter(|to| *to + PLATFORM_SKEW < deps.clock.now());
     deps.platforms.get(post.platform).own_posts(account, from, until).await
 }
 
-/// The sends that may be what is shown: where an owner saw nothing of a lost one and had it tried again, that one too.
-fn doubt(post: &Post) -> Option<Intent> {
-    let intent = post.in_doubt()?;
-    let earlier = post.errors.iter().filter(|note| note.code == FailureCode::AnswerLost && note.at < intent.first_at);
-    let first_at = earlier.map(|note| note.at - SETTLE_WAIT).fold(intent.first_at, Timestamp::min);
-    Some(Intent { first_at, ..intent })
+/// The times, by the platform's clock, in which what was sent may show: the send in doubt, and where an owner saw nothing of lost ones and
+/// had the post tried again, those too.
+fn windows(post: &Post) -> Vec<(Timestamp, Timestamp)> {
+    post.doubts()
+        .into_iter()
+        .map(|Intent { first_at, last_at }| (first_at - LOOKED_AROUND, last_at + SETTLE_WAIT + LOOKED_AROUND))
+        .collect()
 }
 
-/// The time in which what was sent under an intent shows, by the platform's clock.
-fn window(intent: Intent) -> (Timestamp, Timestamp) {
-    (intent.first_at - LOOKED_AROUND, intent.last_at + SETTLE_WAIT + LOOKED_AROUND)
+/// From the first to the last moment of them all.
+fn reach(windows: &[(Timestamp, Timestamp)]) -> Option<(Timestamp, Timestamp)> {
+    Some((windows.iter().map(|window| window.0).min()?, windows.iter().map(|window| window.1).max()?))
+}
+
+fn overlap(ours: &[(Timestamp, Timestamp)], theirs: &[(Timestamp, Timestamp)]) -> bool {
+    ours.iter().any(|(from, to)| theirs.iter().any(|(other_from, other_to)| other_from <= to && from <= other_to))
 }
 
 /// Of what the account shows, what can only be ours: same text, made while we were sending, not bound to another post.
 ///
 /// Another post with the same text may be in the same doubt at the same time. Then what is shown must be enough for all of them: one of two
 /// may be either's.
-async fn weigh(deps: &Deps, post: &Post, content: &Content, intent: Intent, shown: Vec<OwnPost>) -> Result<Evidence, StepError> {
+async fn weigh(
+    deps: &Deps,
+    post: &Post,
+    content: &Content,
+    windows: &[(Timestamp, Timestamp)],
+    shown: Vec<OwnPost>,
+) -> Result<Evidence, StepError> {
     let platform = deps.platforms.get(post.platform);
     let ours = platform.comparable(&content.text);
-    let (from, to) = window(intent);
-    let matching: Vec<OwnPost> =
-        shown.into_iter().filter(|own| own.created_at >= from && own.created_at <= to && platform.comparable(&own.text) == ours).collect();
+    let is_ours = |own: &OwnPost| {
+        windows.iter().any(|(from, to)| own.created_at >= *from && own.created_at <= *to) && platform.comparable(&own.text) == ours
+    };
+    let matching: Vec<OwnPost> = shown.into_iter().filter(is_ours).collect();
     let ids: Vec<String> = matching.iter().map(|own| own.id.clone()).collect();
     let bound = deps.store.bound(post.platform, &ids).await?;
     let mut free: Vec<OwnPost> = matching.into_iter().filter(|own| !bound.contains(&own.id)).collect();
-    if free.is_empty() {
-        return Ok(Evidence::NotFound);
-    }
-    let twins = deps.store.twins_unbound(post, (from - LATEST_MAX, to)).await?;
+    let Some((from, to)) = reach(windows).filter(|_| !free.is_empty()) else { return Ok(Evidence::NotFound) };
+    let twins = deps.store.unbound_beside(post, (from - LATEST_MAX, to)).await?;
+    // To the platform two texts may be the same that are not the same bytes.
+    let twins: Vec<Post> =
+        twins.into_iter().filter(|(_, content)| platform.comparable(&content.text) == ours).map(|(twin, _)| twin).collect();
     // Those that their owner found there: each has one of what is shown, and nobody knows which.
     let found = twins.iter().filter(|twin| twin.is_unbound() && twin.updated_at >= from).count();
-    let twins: Vec<_> = twins.into_iter().filter_map(|twin| Some((doubt(&twin)?, twin))).collect();
-    let overlap = |other: Intent| window(other).0 <= to && from <= window(other).1;
-    let rivals: Vec<_> = twins.into_iter().filter(|(other, _)| overlap(*other)).collect();
+    let rivals: Vec<&Post> = twins.iter().filter(|twin| overlap(windows, &self::windows(twin))).collect();
     // One that is being sent at this moment learns by itself what became of it.
-    if rivals.iter().any(|(_, twin)| twin.status() == Status::Publishing) {
+    if rivals.iter().any(|twin| twin.status() == Status::Publishing) {
         return Ok(Evidence::Unreadable);
     }
     free.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
-    let earlier = rivals.iter().filter(|(other, twin)| (other.first_at, &twin.id) < (intent.first_at, &post.id)).count();
+    let place = |post: &Post| (post.doubts().iter().map(|intent| intent.first_at).min(), post.id.clone());
+    let earlier = rivals.iter().filter(|twin| place(twin) < place(post)).count();
     Ok(match free.len().cmp(&(rivals.len() + found + 1)) {
         Ordering::Less => Evidence::NotFound,
         Ordering::Equal => {

@@ -82,10 +82,8 @@ fn meaning(deps: &Deps, post: &Post, outcome: Outcome) -> Sent {
             return Sent::Limited(Limit { of: Whom::App, until: now + LIMIT_WAIT_DEFAULT }, answer(Some(http_status), Some(detail)));
         }
         Outcome::TokenRefused { http_status } => return Sent::TokenRefused(answer(Some(http_status), None)),
-        // After an answer that was lost, the platform's word that the text is there is evidence, not a rejection.
-        Outcome::Duplicate { http_status } if post.errors.iter().any(|note| note.code == FailureCode::AnswerLost) => {
-            (Conclusion::AnswerLost, answer(Some(http_status), None))
-        }
+        // After a send that its owner did not find, the platform's word that the text is there is evidence, not a rejection.
+        Outcome::Duplicate { http_status } if !post.unseen.is_empty() => (Conclusion::AnswerLost, answer(Some(http_status), None)),
         Outcome::Duplicate { http_status } => (Conclusion::Failed(FailureCode::DuplicateContent), answer(Some(http_status), None)),
         Outcome::Unknown { http_status, detail } => (Conclusion::AnswerLost, answer(http_status, Some(detail))),
     };

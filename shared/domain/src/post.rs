@@ -49,6 +49,8 @@ pub const LATEST_DEFAULT: SignedDuration = SignedDuration::from_mins(60);
 pub const WAKE_GRACE: SignedDuration = SignedDuration::from_secs(20);
 /// How long after approval a post may stand unarmed before the sweeper arms it.
 pub const ARM_GRACE: SignedDuration = SignedDuration::from_secs(30);
+/// How many sends that its owner did not find a post remembers.
+pub const UNSEEN_KEPT: usize = 4;
 /// A wake-up this much early still counts: two clocks may differ, a customer's launch may not come early.
 pub const EARLY_TOLERANCE: SignedDuration = SignedDuration::from_secs(2);
 
@@ -88,13 +90,17 @@ pub struct Transition {
 }
 
 impl Transition {
-    /// What remains to be told of it when another worker had taken the post: the row of the try, with what it learned. `None`: nothing that
-    /// decides, or nothing was sent by it.
+    /// What remains to be told of it when another worker had taken the post: the row of the try or of the search, with what it learned.
+    /// `None`: nothing that decides, or nothing was sent by it.
     pub fn late(&self, before: &Post) -> Option<AttemptRecord> {
         let record = self.attempt.clone()?;
-        let State::Publishing { phase: Phase::Sending { intent, .. }, .. } = &before.state else { return None };
+        let (State::Publishing { phase: Phase::Sending { intent, .. }, .. } | State::Unknown { intent, attempt: Some(_), .. }) =
+            &before.state
+        else {
+            return None;
+        };
         let learned = match (&self.post.state, record.outcome) {
-            (State::Published { platform_post_id: Some(id), url, .. }, AttemptOutcome::Accepted) => {
+            (State::Published { platform_post_id: Some(id), url, .. }, AttemptOutcome::Accepted | AttemptOutcome::Found) => {
                 Learned::Published { platform_post_id: id.clone(), url: url.clone() }
             }
             (_, AttemptOutcome::Rejected | AttemptOutcome::NotSent | AttemptOutcome::Deferred) => Learned::NotThere { code: record.error? },

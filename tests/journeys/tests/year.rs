@@ -219,7 +219,7 @@ impl World {
         let filter = Filter { status: Some(Status::Unknown), ..Filter::default() };
         for post in self.store.posts_where(&id, &filter, |_| true).await? {
             let transition = match self.dice.roll(3) {
-                0 => post.resolve_published(None, now)?,
+                0 => post.resolve_published(None, None, now)?,
                 1 => post.resolve_not_published(now + SETTLE_WAIT)?,
                 _ => continue,
             };

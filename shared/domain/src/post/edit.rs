@@ -80,6 +80,7 @@ impl Post {
             cycle_start: None,
             attempt_count: 0,
             errors: Vec::new(),
+            unseen: Vec::new(),
             state: State::Draft,
             rev: 1,
         }
@@ -175,10 +176,10 @@ impl Post {
         Ok(self.moved(fresh_schedule(armed), now))
     }
 
-    /// The owner looked: it is on the platform.
-    pub fn resolve_published(self, url: Option<String>, now: Timestamp) -> Result<Transition, Refused> {
+    /// It is on the platform: its owner looked, or a worker that had lost the post has told, which knows the platform's id.
+    pub fn resolve_published(self, platform_post_id: Option<String>, url: Option<String>, now: Timestamp) -> Result<Transition, Refused> {
         let attempt = self.resolvable(Status::Published, now)?;
-        let state = State::Published { at: now, platform_post_id: None, url };
+        let state = State::Published { at: now, platform_post_id, url };
         Ok(Transition { from: self.status(), post: self.moved(state, now), attempt, ledger: LedgerEffect::Settle })
     }
 
@@ -189,7 +190,12 @@ impl Post {
         }
         let attempt = self.resolvable(Status::Failed, now)?;
         let (from, code) = (self.status(), FailureCode::ReportedMissing);
-        let post = self.noted(code, now).moved(State::Failed { code }, now);
+        let mut post = self;
+        if post.unseen.len() >= super::UNSEEN_KEPT {
+            post.unseen.remove(0);
+        }
+        post.unseen.extend(post.in_doubt());
+        let post = post.noted(code, now).moved(State::Failed { code }, now);
         Ok(Transition { from, post, attempt, ledger: LedgerEffect::Release })
     }
 

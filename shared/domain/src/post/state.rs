@@ -46,6 +46,9 @@ pub struct Post {
     pub attempt_count: u32,
     /// The last few things that went wrong, oldest first.
     pub errors: Vec<ErrorNote>,
+    /// Sends of earlier versions that its owner did not find on the platform, oldest first: nobody else knows that they are not there, and one
+    /// may show yet.
+    pub unseen: Vec<Intent>,
     /// Where it stands.
     pub state: State,
     /// Raised with each stored change; the condition of every write.
@@ -158,7 +161,7 @@ pub enum Phase {
 }
 
 /// When a post may have been sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
     /// The first time.
     pub first_at: Timestamp,
@@ -260,6 +263,11 @@ impl Post {
             | State::NeedsReview { intent } => Some(*intent),
             _ => None,
         }
+    }
+
+    /// Every send that what the platform shows may come from, while one is in doubt: that one last.
+    pub fn doubts(&self) -> Vec<Intent> {
+        self.in_doubt().map_or_else(Vec::new, |intent| self.unseen.iter().copied().chain([intent]).collect())
     }
 
     /// Whether it is published by its owner's word alone: which of the account's posts it is, nobody knows.

@@ -101,7 +101,7 @@ fn verbs() -> Vec<Verb> {
         ("cancel", |p| p.cancel(at(LATE)).ok().and_then(whole)),
         ("miss", |p| p.miss(at(LATE)).ok().and_then(whole)),
         ("retry", |p| p.retry((at(LATE), at(LATE + 60)), at(0), false, at(LATE)).ok().map(|p| (p, LedgerEffect::Keep))),
-        ("resolve_published", |p| p.resolve_published(None, at(LATE)).ok().and_then(whole)),
+        ("resolve_published", |p| p.resolve_published(None, None, at(LATE)).ok().and_then(whole)),
         ("resolve_not_published", |p| p.resolve_not_published(at(LATE)).ok().and_then(whole)),
         ("claim", |p| p.claim(attempt_id(9), true, at(LATE)).ok().map(|p| (p, LedgerEffect::Keep))),
         ("take_over", |p| p.take_over(attempt_id(9), at(LATE)).ok().and_then(whole)),
@@ -371,7 +371,7 @@ fn a_search_whose_worker_vanished_is_told() {
     let next = searching().begin_search(attempt_id(3), at(900)).unwrap();
     let vanished = next.attempt.unwrap();
     assert_eq!((vanished.id, vanished.outcome), (attempt_id(2), AttemptOutcome::Abandoned));
-    let resolved = searching().resolve_published(None, at(900)).unwrap();
+    let resolved = searching().resolve_published(None, None, at(900)).unwrap();
     assert_eq!(resolved.attempt.unwrap().id, attempt_id(2));
 }
 
@@ -426,7 +426,45 @@ fn that_it_is_not_there_is_heard_when_no_send_can_be_on_its_way() {
     let second = SignedDuration::from_secs(1);
     assert_eq!(unknown().resolve_not_published(last_at + SETTLE_WAIT - second).unwrap_err(), Refused::InFlight);
     assert_eq!(unknown().resolve_not_published(last_at + SETTLE_WAIT).unwrap().post.status(), Status::Failed);
-    assert_eq!(unknown().resolve_published(None, last_at + second).unwrap().post.status(), Status::Published, "what is there is there");
+    assert_eq!(
+        unknown().resolve_published(None, None, last_at + second).unwrap().post.status(),
+        Status::Published,
+        "what is there is there"
+    );
+}
+
+#[test]
+fn a_send_that_its_owner_did_not_find_stays_in_doubt_beside_the_next_one() {
+    let (mut post, mut sends) = (unknown(), Vec::new());
+    for round in 0..6 {
+        let now = at(1_000 * (round + 1));
+        let intent = post.in_doubt().unwrap();
+        let failed = post.resolve_not_published(intent.last_at + SETTLE_WAIT).unwrap().post;
+        assert_eq!(failed.doubts(), [], "nothing is asked after while nothing is in doubt");
+        sends.push(intent);
+        let again = failed.retry((now, now + LATEST_DEFAULT), at(0), true, now).unwrap().claim(attempt_id(9), true, now).unwrap();
+        let kept = &sends[sends.len().saturating_sub(UNSEEN_KEPT)..];
+        assert_eq!(again.doubts(), [kept, &[Intent { first_at: now, last_at: now }]].concat());
+        post = again.conclude(Conclusion::AnswerLost, Answer::default(), now).unwrap().post;
+    }
+}
+
+#[test]
+fn a_search_that_comes_too_late_tells_what_it_found_and_what_it_proved() {
+    let learned = |evidence| {
+        let transition = searching().conclude_search(evidence, Answer::default(), at(801)).unwrap();
+        transition.late(&searching()).map(|record| record.late.unwrap())
+    };
+    let sent_at = searching().in_doubt().unwrap().last_at;
+    let found = Evidence::Found { platform_post_id: "9".into(), url: None };
+    let there = Learned::Published { platform_post_id: "9".into(), url: None };
+    assert_eq!(learned(found), Some(LateResult { version: 1, sent_at, learned: there }));
+    let proof = Evidence::NotThere(FailureCode::ContentRejected);
+    let not_there = Learned::NotThere { code: FailureCode::ContentRejected };
+    assert_eq!(learned(proof), Some(LateResult { version: 1, sent_at, learned: not_there }));
+    for nothing in [Evidence::NotFound, Evidence::Ambiguous, Evidence::Unreadable, Evidence::SentAgain] {
+        assert_eq!(learned(nothing.clone()), None, "{nothing:?}");
+    }
 }
 
 #[test]

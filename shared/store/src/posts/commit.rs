@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
+use aws_sdk_dynamodb::types::{CancellationReason, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use domain::connection::Connection;
 use domain::content::Content;
 use domain::ledger::LedgerChange;
@@ -15,6 +15,9 @@ use crate::key::{Item, Key};
 use crate::ledger::ledger_puts;
 use crate::watches::first_watch;
 use crate::{Store, StoreError};
+
+/// How many items one transaction changes.
+const LEGS_MAX: usize = 100;
 
 /// A post's next state, with all that must be stored with it or not at all.
 #[derive(Debug)]
@@ -121,24 +124,25 @@ impl Store {
     }
 
     /// Removes a post with all its rows, if it is still as it was read.
+    ///
+    /// A story that is too long for one transaction goes from its end, and the post with its beginning last: whoever is stopped in between
+    /// leaves a post that can be deleted again, and no row that nobody finds.
     pub async fn delete_post(&self, post: &Post) -> Result<Commit, StoreError> {
-        let mut legs = Vec::new();
-        for item in self.story_items(&post.user_id, &post.id).await? {
-            let Some(key) = key_of(&item) else { continue };
-            let is_post = key == Key::post(&post.user_id, &post.id);
-            let mut delete = Delete::builder().table_name(&self.tables.posts).set_key(Some(key.into_item()));
-            if is_post {
-                delete = delete
-                    .condition_expression("rev = :rev")
-                    .expression_attribute_values(":rev", number(post.rev))
-                    .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-            }
-            let delete = delete.build().expect("table and key are set");
-            // The conditional leg goes first, and with the first chunk: without it nothing else may go.
-            legs.insert(if is_post { 0 } else { legs.len() }, TransactWriteItem::builder().delete(delete).build());
+        let key = Key::post(&post.user_id, &post.id);
+        let rows: Vec<Key> = self.story_items(&post.user_id, &post.id).await?.iter().filter_map(key_of).filter(|row| *row != key).collect();
+        let mut chunks: Vec<&[Key]> = rows.chunks(LEGS_MAX - 1).rev().collect();
+        if chunks.is_empty() {
+            chunks.push(&[]);
         }
-        for chunk in legs.chunks(100) {
-            let sent = self.client.transact_write_items().set_transact_items(Some(chunk.to_vec())).send().await;
+        let last = chunks.len() - 1;
+        for (index, chunk) in chunks.into_iter().enumerate() {
+            let fence = if index == last { self.deleted(post, &key) } else { self.checked(post, &key) };
+            let gone = |row: &Key| {
+                let delete = Delete::builder().table_name(&self.tables.posts).set_key(Some(row.clone().into_item()));
+                TransactWriteItem::builder().delete(delete.build().expect("table and key are set")).build()
+            };
+            let legs = std::iter::once(fence).chain(chunk.iter().map(gone)).collect();
+            let sent = self.client.transact_write_items().set_transact_items(Some(legs)).send().await;
             match sent {
                 Ok(_) => {}
                 Err(error) => match cancellation(&error) {
@@ -149,6 +153,28 @@ impl Store {
             }
         }
         Ok(Commit::Done)
+    }
+
+    /// The post goes, if it is still as it was read.
+    fn deleted(&self, post: &Post, key: &Key) -> TransactWriteItem {
+        let delete = Delete::builder()
+            .table_name(&self.tables.posts)
+            .set_key(Some(key.clone().into_item()))
+            .condition_expression("rev = :rev")
+            .expression_attribute_values(":rev", number(post.rev))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        TransactWriteItem::builder().delete(delete.build().expect("table and key are set")).build()
+    }
+
+    /// The post stays, and is still as it was read.
+    fn checked(&self, post: &Post, key: &Key) -> TransactWriteItem {
+        let check = ConditionCheck::builder()
+            .table_name(&self.tables.posts)
+            .set_key(Some(key.clone().into_item()))
+            .condition_expression("rev = :rev")
+            .expression_attribute_values(":rev", number(post.rev))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        TransactWriteItem::builder().condition_check(check.build().expect("table, key and condition are set")).build()
     }
 
     /// The post first, then one cycle each, then the rows, among them the one by which the numbers of a published post are followed; the

@@ -30,6 +30,8 @@ pub(super) struct PostItem {
     cycle_start: Option<Timestamp>,
     attempt_count: u32,
     errors: Vec<ErrorNote>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    unseen: Vec<Intent>,
     rev: u64,
     /// Who wrote this rev: an attempt or a request. It makes our own write recognisable.
     writer: String,
@@ -125,6 +127,7 @@ impl PostItem {
             cycle_start: post.cycle_start,
             attempt_count: post.attempt_count,
             errors: post.errors.clone(),
+            unseen: post.unseen.clone(),
             rev: post.rev,
             writer: writer.to_owned(),
             status: post.status(),
@@ -163,6 +166,7 @@ impl TryFrom<PostItem> for Post {
             cycle_start: item.cycle_start,
             attempt_count: item.attempt_count,
             errors: item.errors,
+            unseen: item.unseen,
             state,
             rev: item.rev,
         })

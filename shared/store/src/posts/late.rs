@@ -1,6 +1,6 @@
 //! What workers learned of a post that had been taken from them.
 
-use domain::post::{AttemptRecord, Post};
+use domain::post::{AttemptRecord, LateResult, Learned, Post};
 
 use super::item::AttemptItem;
 use crate::items::{BATCH_MAX, from_item, text, to_item, written};
@@ -19,6 +19,21 @@ impl Store {
             return Ok(Vec::new());
         }
         self.batch_get(keys).await?.into_iter().map(|item| Ok(from_item::<AttemptItem>("attempt", item)?.into())).collect()
+    }
+
+    /// What workers learned of this version of a post after it had been taken from them. A publication that is another post's by now is left
+    /// out.
+    pub async fn late_results(&self, post: &Post) -> Result<Vec<LateResult>, StoreError> {
+        let late = self.attempts(post).await?.into_iter().filter_map(|record| record.late).filter(|late| late.version == post.version);
+        let mut results: Vec<_> = late.collect();
+        let id = |late: &LateResult| match &late.learned {
+            Learned::Published { platform_post_id, .. } => Some(platform_post_id.clone()),
+            Learned::NotThere { .. } => None,
+        };
+        let ids: Vec<String> = results.iter().filter_map(id).collect();
+        let bound = self.bound(post.platform, &ids).await?;
+        results.retain(|late| id(late).is_none_or(|id| !bound.contains(&id)));
+        Ok(results)
     }
 
     /// Puts what a try came to in the place of the row that says that its worker vanished. `false`: there is no such row, or it tells already.

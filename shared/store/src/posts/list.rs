@@ -105,11 +105,11 @@ impl Store {
         Ok(false)
     }
 
-    /// The user's other posts with the same text for the same account that may have reached the platform, or did by their owner's word
-    /// alone, of those due from `from` to `to`; by the posts themselves, as far as five pages go.
-    pub async fn twins_unbound(&self, post: &Post, (from, to): (Timestamp, Timestamp)) -> Result<Vec<Post>, StoreError> {
+    /// The user's other posts for the same account that may have reached the platform, or did by their owner's word alone, of those due from
+    /// `from` to `to`, with what they say; by the posts themselves, as far as five pages go.
+    pub async fn unbound_beside(&self, post: &Post, (from, to): (Timestamp, Timestamp)) -> Result<Vec<(Post, Content)>, StoreError> {
         let filter = Filter { from: Some(from), to: Some(to), ..Filter::default() };
-        let mut twins = Vec::new();
+        let mut beside = Vec::new();
         let mut start = None;
         for _ in 0..READS_MAX {
             let (items, last) = self.posts_by_due(&post.user_id, &filter, ANY_PAGE - 1, start).await?;
@@ -117,13 +117,13 @@ impl Store {
             for item in items {
                 let key = key_of(&item);
                 let other: Post = from_item::<PostItem>("post", item)?.try_into()?;
-                let same = other.connection_id == post.connection_id && other.content_hash == post.content_hash && other.id != post.id;
-                keys.extend(key.filter(|_| same).map(|key| (self.tables.posts.as_str(), key)));
+                let is_beside = other.connection_id == post.connection_id && other.id != post.id;
+                keys.extend(key.filter(|_| is_beside).map(|key| (self.tables.posts.as_str(), key)));
             }
             if !keys.is_empty() {
                 for item in self.batch_get(keys).await? {
-                    let twin: Post = from_item::<PostItem>("post", item)?.try_into()?;
-                    twins.extend(Some(twin).filter(|twin| twin.in_doubt().is_some() || twin.is_unbound()));
+                    let other: Post = from_item::<PostItem>("post", item)?.try_into()?;
+                    beside.extend(Some((other, Item::new())).filter(|(other, _)| other.in_doubt().is_some() || other.is_unbound()));
                 }
             }
             if last.is_none() {
@@ -131,7 +131,7 @@ impl Store {
             }
             start = last;
         }
-        Ok(twins)
+        Ok(self.with_content(&post.user_id, beside).await?.0)
     }
 
     /// All posts of `filter` that `wanted` names, by due time, without content; the index may be a moment behind. An error, not a part

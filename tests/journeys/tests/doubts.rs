@@ -1,0 +1,136 @@
+//! Posts of which nobody knows whether they are on the platform: what an owner says of them, and what the platform's late word says.
+
+use journeys::{SOON, UNTIL_SEARCH_SECS, play};
+use local::variables::tables;
+use reqwest::Method;
+use serde_json::json;
+
+type Outcome = anyhow::Result<()>;
+
+/// What its owner says of a post, having looked.
+const ABSENT: &str = "not_published";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_seen_of_an_older_version_is_not_said_of_a_newer_one() -> Outcome {
+    play(async |stage| {
+        let ann = stage.person("+61412345701", "starter", "ann").await?;
+        for _ in 0..2 {
+            ann.browser.fault("x", &json!({ "kind": "drop_before" })).await?;
+        }
+        let post = ann.approved_on_x("Which of me was it?", 0).await?;
+        let says = async |version: &str| {
+            let path = format!("/api/posts/{post}/resolve");
+            ann.browser.request(Method::POST, &path, &[("if-match", version)], Some(&json!({ "outcome": ABSENT }))).await
+        };
+        for version in ["\"1\"", "\"2\""] {
+            ann.browser.wait_for(&post, "unknown", SOON).await?;
+            ann.browser.advance(UNTIL_SEARCH_SECS).await?;
+            stage.queue_at_rest().await?;
+            if version == "\"2\"" {
+                assert_eq!(says("\"1\"").await?.expect(412)?.json["code"], "stale_version", "the page shows the try before");
+                assert_eq!(says("1").await?.expect(412)?.json["code"], "stale_version", "and this is no version");
+                ann.has_quota([12, 0, 1, 11]).await?;
+            }
+            assert_eq!(says(version).await?.expect(200)?.json["error"]["code"], "reported_missing");
+            ann.has_quota([12, 0, 0, 12]).await?;
+            if version == "\"1\"" {
+                ann.browser.post(&format!("/api/posts/{post}/retry"), None).await?.expect(200)?;
+            }
+        }
+        ann.ledger_adds_up().await?;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_platforms_late_word_outranks_an_owner_who_saw_nothing() -> Outcome {
+    play(async |stage| {
+        let ann = stage.person("+61412345702", "starter", "ann").await?;
+        ann.browser.fault("x", &json!({ "kind": "drop_before" })).await?;
+        let post = ann.approved_on_x("Am I there?", 0).await?;
+        ann.browser.wait_for(&post, "unknown", SOON).await?;
+        ann.browser.advance(UNTIL_SEARCH_SECS).await?;
+        stage.queue_at_rest().await?;
+        // As a worker leaves it that has lost the post.
+        let key = json!({ "pk": { "S": format!("USER#{}", ann.id().await?) }, "sk": { "S": format!("POST#{post}#TRY#000001") } });
+        let learned = json!({ "M": { "published": { "M": { "platform_post_id": { "S": "4711" }, "url": { "S": "https://x.com/ann/status/4711" } } } } });
+        let late = json!({ "M": { "version": { "N": "1" }, "sent_at": { "S": "2026-11-24T09:00:00Z" }, "learned": learned } });
+        let told = json!({
+            "TableName": tables().posts, "Key": key, "UpdateExpression": "SET late = :late", "ExpressionAttributeValues": { ":late": late },
+        });
+        stage.service().aws().tables("UpdateItem", &told)?;
+        let said = ann.browser.post(&format!("/api/posts/{post}/resolve"), Some(&json!({ "outcome": ABSENT }))).await?.expect(200)?;
+        assert_eq!((&said.json["status"], &said.json["platform_post_id"]), (&json!("published"), &json!("4711")));
+        assert_eq!(said.json["platform_url"], "https://x.com/ann/status/4711");
+        let story = ann.browser.post_story(&post).await?;
+        let ending = story["events"].as_array().unwrap().last().unwrap();
+        assert_eq!(ending["note"], "the platform had told, late, that it is there");
+        ann.has_quota([12, 1, 0, 11]).await?;
+        ann.ledger_adds_up().await?;
+        Ok(())
+    })
+    .await
+}
+
+/// X squeezes white space: of two that differ in nothing else, nobody can tell which is shown.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_that_look_alike_on_the_platform_none_is_taken_for_the_other() -> Outcome {
+    play(async |stage| {
+        let ann = stage.person("+61412345703", "starter", "ann").await?;
+        for kind in ["drop_before", "drop_after"] {
+            ann.browser.fault("x", &json!({ "kind": kind })).await?;
+        }
+        let posts = [ann.approved_on_x("We look alike", 0).await?, ann.approved_on_x("We  look alike", 0).await?];
+        for post in &posts {
+            ann.browser.wait_for(post, "unknown", SOON).await?;
+        }
+        ann.browser.advance(UNTIL_SEARCH_SECS).await?;
+        stage.queue_at_rest().await?;
+        for post in &posts {
+            let story = ann.browser.post_story(post).await?;
+            assert_eq!((&story["status"], &story["attempts"][1]["outcome"]), (&json!("unknown"), &json!("not_found")));
+        }
+        ann.has_quota([12, 0, 2, 10]).await?;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_post_with_a_long_story_is_removed_with_all_of_it() -> Outcome {
+    play(async |stage| {
+        let ann = stage.person("+61412345704", "starter", "ann").await?;
+        let post = ann.written_on_x("Text 0", 3_600).await?;
+        // More rows than one transaction may change.
+        for version in 1..=230 {
+            let text = json!({ "content": format!("Text {version}") });
+            ann.browser.patch(&format!("/api/posts/{post}"), &format!("\"{version}\""), &text).await?.expect(200)?;
+        }
+        let rows = || -> anyhow::Result<usize> {
+            let scanned = stage.service().aws().tables("Scan", &json!({ "TableName": tables().posts, "ConsistentRead": true }))?;
+            let items = scanned["Items"].as_array().cloned().unwrap_or_default();
+            Ok(items.iter().filter(|item| item["sk"]["S"].as_str().is_some_and(|sk| sk.contains(&post))).count())
+        };
+        assert_eq!(rows()?, 233, "the post, its content and 231 steps");
+        let path = format!("/api/posts/{post}");
+        // It is stopped half way: what is left is a post that can be removed, and not rows that nobody finds.
+        let held = stage.hold("dynamodb.TransactWriteItems");
+        let stopped = async {
+            held.reached().await?;
+            stage.fail("dynamodb.TransactWriteItems");
+            held.let_go();
+            Ok(())
+        };
+        let (answer, ()) = tokio::try_join!(ann.browser.delete(&path), stopped)?;
+        answer.expect(503)?;
+        stage.heal();
+        assert_eq!(rows()?, 233 - 34);
+        ann.browser.get(&path).await?.expect(200)?;
+        ann.browser.delete(&path).await?.expect(204)?;
+        assert_eq!(rows()?, 0);
+        ann.browser.get(&path).await?.expect(404)?;
+        Ok(())
+    })
+    .await
+}
