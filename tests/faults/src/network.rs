@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use domain::analytics::Numbers;
 use domain::failure::FailureCode;
 use domain::platform::PlatformName;
+use domain::post::FUNCTION_TIMEOUT;
 use domain::token::TokenSet;
 use edge::clock::Clock;
 use jiff::{SignedDuration, Timestamp};
@@ -118,6 +119,8 @@ enum Broken {
     Lost,
     /// A limit.
     Limited,
+    /// A limit of our app's.
+    AppLimited,
     /// A refusal.
     Refused,
     /// The token.
@@ -219,6 +222,11 @@ impl Network {
                 Err(Broken::Lost)
             }
             Some(Kind::Limited) => Err(Broken::Limited),
+            Some(Kind::AppLimited) => Err(Broken::AppLimited),
+            Some(Kind::ThrownAway) => {
+                self.throw_away(account);
+                apply(self)
+            }
             Some(Kind::Refused) => Err(Broken::Refused),
             Some(Kind::TokenRefused) => Err(Broken::Token),
             _ => apply(self),
@@ -252,9 +260,16 @@ impl Network {
         let intended = items.iter().filter(|item| sent_by(item)).any(|item| {
             let phase = &item["state"]["M"]["phase"]["S"];
             let status = item["status"]["S"].as_str().unwrap_or_default();
-            // The lease of a worker whose clock is behind is over for others at once: its intent is stored, and its owner asked, before it sends.
-            let asked = status == "needs_review" && self.injector.clocks_jumped();
-            (status == "publishing" && phase == "sending") || status == "unknown" || asked
+            let again = status == "unknown"
+                && item["state"]["M"]["attempt"]["M"].is_object()
+                && matches!(self.reconcile, Reconcile::Key | Reconcile::Handle);
+            // The lease of a worker whose clock is behind is over for others at once: its intent is stored, and the post in doubt or its owner
+            // asked, before it sends.
+            let taken = self.injector.clocks_jumped() && ["unknown", "needs_review"].contains(&status);
+            let at = item["state"]["M"]["intent_last_at"]["S"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
+            // Whoever looks for it counts from the intent: a send that comes later than a function lives would come behind the search.
+            let fresh = self.injector.clocks_jumped() || at.is_some_and(|at| self.clock.now() <= at + FUNCTION_TIMEOUT);
+            ((status == "publishing" && phase == "sending") || again || taken) && fresh
         });
         if !intended {
             self.injector.violation(format!("S13: {text:?} is sent without a stored intent"));
@@ -416,7 +431,7 @@ impl Platform for Adapter {
         }
         let detail = || "simulated".to_owned();
         renewed.map_err(|broken| match broken {
-            Broken::NotSent | Broken::Limited | Broken::Token => RefreshError::Unavailable { detail: detail() },
+            Broken::NotSent | Broken::Limited | Broken::AppLimited | Broken::Token => RefreshError::Unavailable { detail: detail() },
             Broken::Lost => RefreshError::Unknown { detail: detail() },
             Broken::Refused => RefreshError::Dead { detail: detail() },
         })
@@ -433,6 +448,7 @@ impl Platform for Adapter {
             Err(Broken::NotSent) => Outcome::NotSent { detail: "simulated".to_owned() },
             Err(Broken::Lost) => Outcome::Unknown { http_status: None, detail: "simulated".to_owned() },
             Err(Broken::Limited) => Outcome::Limited { until, http_status: 429 },
+            Err(Broken::AppLimited) => Outcome::AppLimited { http_status: 402, detail: "simulated".to_owned() },
             Err(Broken::Refused) => {
                 Outcome::Rejected { code: FailureCode::ContentRejected, http_status: 400, detail: "simulated".to_owned() }
             }
@@ -472,7 +488,7 @@ impl Platform for Adapter {
         });
         told.await.map_err(|broken| match broken {
             Broken::Token => NumbersError::TokenRefused,
-            Broken::Limited => NumbersError::Limited { until: None },
+            Broken::Limited | Broken::AppLimited => NumbersError::Limited { until: None },
             Broken::Refused => NumbersError::Gone,
             Broken::NotSent | Broken::Lost => NumbersError::Unavailable { detail: "simulated".to_owned() },
         })
@@ -503,7 +519,7 @@ impl Platform for Adapter {
         let detail = "simulated".to_owned();
         listed.await.map_err(|broken| match broken {
             Broken::Token => ReadError::TokenRefused,
-            Broken::Limited => ReadError::Limited { until: None },
+            Broken::Limited | Broken::AppLimited => ReadError::Limited { until: None },
             Broken::NotSent | Broken::Lost | Broken::Refused => ReadError::Unavailable { detail },
         })
     }

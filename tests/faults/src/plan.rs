@@ -40,6 +40,8 @@ pub enum Kind {
     SilentAfter,
     ArrivesLater,
     Limited,
+    AppLimited,
+    ThrownAway,
     Refused,
     TokenRefused,
 }
@@ -68,7 +70,7 @@ const AWS: [Kind; 12] = [
     Kind::StaleIndex,
     Kind::StaleSecret,
 ];
-const PLATFORM: [Kind; 9] = [
+const PLATFORM: [Kind; 11] = [
     Kind::Unreachable,
     Kind::LostBefore,
     Kind::LostAfter,
@@ -76,6 +78,8 @@ const PLATFORM: [Kind; 9] = [
     Kind::SilentAfter,
     Kind::ArrivesLater,
     Kind::Limited,
+    Kind::AppLimited,
+    Kind::ThrownAway,
     Kind::Refused,
     Kind::TokenRefused,
 ];
@@ -103,6 +107,8 @@ impl Kind {
                 Self::Conflict => ["PutItem", "TransactWriteItems", "UpdateItem", "DeleteItem"].iter().any(|write| name.ends_with(write)),
                 Self::EmptyIndex | Self::StaleIndex => name.ends_with(".Query"),
                 Self::StaleSecret => name.ends_with(".GetSecretValue"),
+                Self::AppLimited => name == "publish",
+                Self::ThrownAway => ["look_up", "publish"].contains(&name),
                 _ => true,
             }
     }
@@ -135,6 +141,8 @@ impl Kind {
             Self::SilentAfter => "done, and given up on without an answer",
             Self::ArrivesLater => "no readable answer came, and it was done 25 s later",
             Self::Limited => "refused by a limit for 2 min",
+            Self::AppLimited => "refused: our app has used up what it may",
+            Self::ThrownAway => "what was prepared and not published is thrown away",
             Self::Refused => "refused",
             Self::TokenRefused => "the token was refused",
         }

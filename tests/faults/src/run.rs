@@ -164,10 +164,12 @@ async fn drive(world: &Rc<World>, deeds: &[tokio::task::JoinHandle<()>], began: 
             reset_done = true;
             start(world, "quota-reset", RESET_TIMEOUT, reset(world.clone()));
         }
-        let busy = world.live.get() > 0 || !deeds.iter().all(tokio::task::JoinHandle::is_finished);
-        if !busy && ahead.due.is_none() && ahead.wake.is_none() {
+        let over = deeds.iter().all(tokio::task::JoinHandle::is_finished);
+        let busy = world.live.get() > 0;
+        if over && !busy && ahead.due.is_none() && ahead.wake.is_none() {
             return true;
         }
+        // A function at work may put something into the queue at any time; whoever waits says so when they begin and when they are done.
         let mut until = if busy { now + Duration::from_secs(1) } else { now + HORIZON };
         if let Some(due) = ahead.due {
             until = until.min(instant(world, began, due));
@@ -272,21 +274,27 @@ async fn publish(world: Rc<World>, messages: Vec<Message>) -> SqsBatchResponse {
 /// A person's deed at its time.
 async fn act(world: Rc<World>, scenario: Scenario, at: u64, deed: Deed) {
     sleep(Duration::from_secs(at)).await;
+    done(&world, &scenario, at, deed).await;
+    world.changed.notify_one();
+}
+
+async fn done(world: &Rc<World>, scenario: &Scenario, at: u64, deed: Deed) {
     match deed {
-        Deed::Approve(n) => post_deed(&world, &scenario, n, "approve").await,
-        Deed::Cancel(n) => post_deed(&world, &scenario, n, "cancel").await,
-        Deed::Retry(n) => post_deed(&world, &scenario, n, "retry").await,
-        Deed::Edit(n) => edit(&world, &scenario, n, 2).await,
-        Deed::EditAgain(n) => edit(&world, &scenario, n, 3).await,
-        Deed::Disconnect(person) => disconnect(&world, person).await,
-        Deed::Resolve(n) => resolve(&world, &scenario, n).await,
-        Deed::Wake(n) => wake(&world, &scenario, n).await,
-        Deed::Poison => send(&world, r#"{"nonsense": true}"#.to_owned()).await,
+        Deed::Approve(n) => post_deed(world, scenario, n, "approve").await,
+        Deed::Cancel(n) => post_deed(world, scenario, n, "cancel").await,
+        Deed::Retry(n) => post_deed(world, scenario, n, "retry").await,
+        Deed::Edit(n) => edit(world, scenario, n, 2).await,
+        Deed::EditAgain(n) => edit(world, scenario, n, 3).await,
+        Deed::Disconnect(person) => disconnect(world, person).await,
+        Deed::Resolve(n) => resolve(world, scenario, n).await,
+        Deed::Wake(n) => wake(world, scenario, n, 1).await,
+        Deed::WakeLater(n) => wake(world, scenario, n, 2).await,
+        Deed::Poison => send(world, r#"{"nonsense": true}"#.to_owned()).await,
         Deed::Told { person, subscription, word, late_secs } => {
             sleep(Duration::from_secs(late_secs)).await;
-            money::tell(&world, person, (subscription, word), at).await;
+            money::tell(world, person, (subscription, word), at).await;
         }
-        Deed::Redeem(person) => money::redeem(&world, person).await,
+        Deed::Redeem(person) => money::redeem(world, person).await,
         Deed::ReadNumbers => {
             let run = {
                 let world = world.clone();
@@ -379,9 +387,9 @@ async fn disconnect(world: &Rc<World>, person: usize) {
     world.injector.violation(format!("L1: person {person} is still connected"));
 }
 
-async fn wake(world: &Rc<World>, scenario: &Scenario, n: usize) {
+async fn wake(world: &Rc<World>, scenario: &Scenario, n: usize, version: u32) {
     let user = &world.people[scenario.posts[n].person].user;
-    let body = json!({ "post_id": id(world, n), "user_id": user.as_str(), "version": 1 });
+    let body = json!({ "post_id": id(world, n), "user_id": user.as_str(), "version": version });
     send(world, body.to_string()).await;
 }
 

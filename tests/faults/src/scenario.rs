@@ -24,6 +24,8 @@ pub enum Deed {
     Resolve(usize),
     /// Nobody's deed: a wake-up comes once more.
     Wake(usize),
+    /// Nobody's deed: a wake-up of a later version comes, whether there is one or not.
+    WakeLater(usize),
     /// Nobody's deed: something that is no wake-up comes.
     Poison,
     /// The payment provider's word on a person's subscription.
@@ -256,7 +258,7 @@ impl Scenario {
     fn beginning(dice: &mut Dice) -> (usize, Vec<Written>, i64) {
         let people = 1 + usize::from(dice.chance(300));
         // Most of what can go wrong goes wrong with one post, and costs less there.
-        let count = *dice.pick(&[1, 1, 1, 2, 2, 3, 4]);
+        let count = *dice.pick(&[1, 1, 1, 1, 1, 2, 2, 3]);
         let posts: Vec<_> = (0..count)
             .map(|n| Written {
                 person: usize::try_from(dice.below(people as u64)).unwrap_or_default(),
@@ -281,6 +283,7 @@ impl Scenario {
                 (Deed::Cancel(n), 150),
                 (Deed::Wake(n), 400),
                 (Deed::Wake(n), 200),
+                (Deed::WakeLater(n), 200),
                 (Deed::Retry(n), 150),
             ] {
                 if dice.chance(per_mille) {

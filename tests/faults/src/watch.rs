@@ -97,6 +97,7 @@ struct Seen {
     rev: i64,
     version: i64,
     due: String,
+    says: String,
     armed: Option<bool>,
     attempt: Option<(i64, String)>,
     attempt_count: i64,
@@ -161,6 +162,9 @@ impl Watch {
             if fresh.due != old.due && fresh.version <= old.version {
                 wrong.push(format!("S11: {told} changed the due time without a new version"));
             }
+            if fresh.says != old.says && fresh.version <= old.version {
+                wrong.push(format!("S9: {told} says something else without a new version"));
+            }
             wrong.extend(old.attempts_wrong(&fresh).map(|what| format!("S12: {told} {what}")));
             let stood = fresh.since.duration_since(old.since);
             if edge.0 == Standing::Unknown && edge.1 != Standing::Unknown && self.strict && stood > IN_DOUBT_MAX {
@@ -206,6 +210,7 @@ impl Seen {
             rev: number(item, "rev")?,
             version: number(item, "version")?,
             due: text(item, "due_at"),
+            says: text(item, "content_hash"),
             armed: state["armed"]["BOOL"].as_bool(),
             attempt: number(attempt, "number").map(|number| (number, text(attempt, "id"))),
             attempt_count: number(item, "attempt_count")?,

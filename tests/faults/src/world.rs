@@ -314,6 +314,7 @@ impl World {
         let number = self.actors.get();
         self.actors.set(number + 1);
         self.live.set(self.live.get() + 1);
+        self.changed.notify_one();
         let end = Invocation::new(Actor::new(number, name.to_owned(), limit), self.morgue.clone(), work).await;
         self.live.set(self.live.get() - 1);
         if matches!(end, End::Killed) {

@@ -19,6 +19,8 @@ struct Prepared {
     text: String,
     /// What was published of it, and when.
     published: Option<(String, Timestamp)>,
+    /// It never will be.
+    gone: bool,
 }
 
 /// Keys and handles.
@@ -63,13 +65,13 @@ impl Network {
             }
             held.next += 1;
             let handle = format!("h{}", held.next);
-            held.classes.handles.insert(handle.clone(), Prepared { account: of, text, published: None });
+            held.classes.handles.insert(handle.clone(), Prepared { account: of, text, published: None, gone: false });
             Ok(handle)
         });
         let detail = "simulated".to_owned();
         made.await.map_err(|broken| match broken {
             Broken::Token => PrepareError::TokenRefused { http_status: 401 },
-            Broken::Limited => PrepareError::Limited { until: None, http_status: 429 },
+            Broken::Limited | Broken::AppLimited => PrepareError::Limited { until: None, http_status: 429 },
             Broken::Refused => PrepareError::Rejected { code: FailureCode::ContentRejected, http_status: 400, detail },
             Broken::NotSent | Broken::Lost => PrepareError::Unavailable { detail },
         })
@@ -84,11 +86,8 @@ impl Network {
         let about = text.clone();
         let published = self.call("publish", account.id, &about, move |network| {
             let now = network.clock.now();
-            let Some((of, standing)) =
-                network.held().classes.handles.get(&asked).map(|prepared| (prepared.account.clone(), prepared.published.clone()))
-            else {
-                return Err(Broken::Refused);
-            };
+            let prepared = network.held().classes.handles.get(&asked).filter(|prepared| !prepared.gone).cloned();
+            let Some(Prepared { account: of, published: standing, .. }) = prepared else { return Err(Broken::Refused) };
             if !network.held().is_live(&of, &access, now) {
                 return Err(Broken::Token);
             }
@@ -107,6 +106,15 @@ impl Network {
         }
     }
 
+    /// What an account has prepared and not published can be published no more.
+    pub(super) fn throw_away(&self, account: &str) {
+        for prepared in
+            self.held().classes.handles.values_mut().filter(|prepared| prepared.account == account && prepared.published.is_none())
+        {
+            prepared.gone = true;
+        }
+    }
+
     /// What became of a handle.
     pub(super) async fn looked_up(&self, account: Account<'_>, handle: &str) -> Result<HandleState, ReadError> {
         let (access, asked) = (account.tokens.access.expose_secret().to_owned(), handle.to_owned());
@@ -118,6 +126,7 @@ impl Network {
                 return Err(Broken::Token);
             }
             Ok(match &prepared.published {
+                None if prepared.gone => HandleState::Gone { code: FailureCode::ContentRejected },
                 None => HandleState::Ready,
                 Some((_, at)) if network.lag >= SHOWN_LATER && now < *at + network.lag => HandleState::InProgress,
                 Some((id, _)) => HandleState::Live { post_id: id.clone(), url: None },
@@ -125,7 +134,7 @@ impl Network {
         });
         state.await.map_err(|broken| match broken {
             Broken::Token => ReadError::TokenRefused,
-            Broken::Limited => ReadError::Limited { until: None },
+            Broken::Limited | Broken::AppLimited => ReadError::Limited { until: None },
             Broken::NotSent | Broken::Lost | Broken::Refused => ReadError::Unavailable { detail: "simulated".to_owned() },
         })
     }
@@ -137,6 +146,7 @@ impl Network {
             Err(Broken::NotSent) => Outcome::NotSent { detail },
             Err(Broken::Lost) => Outcome::Unknown { http_status: None, detail },
             Err(Broken::Limited) => Outcome::Limited { until: Some(self.clock.now() + SignedDuration::from_mins(2)), http_status: 429 },
+            Err(Broken::AppLimited) => Outcome::AppLimited { http_status: 402, detail },
             Err(Broken::Refused) => Outcome::Rejected { code: FailureCode::ContentRejected, http_status: 400, detail },
             Err(Broken::Token) => Outcome::TokenRefused { http_status: 401 },
         }
