@@ -134,6 +134,25 @@ fn what_was_sent_by_a_wrong_clock_is_found() {
     }
 }
 
+/// A send is on its way when a worker whose clock is five minutes ahead looks at its handle: to that one it is too late, and nothing is
+/// published. It must not be the last word.
+#[test]
+fn a_handle_is_not_given_up_while_a_send_may_be_on_its_way() {
+    let mut story = Scenario::core().into_iter().find(|story| story.name == "by handle, in a hurry").unwrap();
+    story.deeds.push((12, Deed::Wake(0)));
+    let made = play(&story, Plan::Exactly(Vec::new()), 1).seen.calls;
+    let send = made.iter().position(|call| call.name == "publish").unwrap();
+    let mut looked_early = 0;
+    for call in send + 1..send + 20 {
+        let hits = [Hit { call: send, kind: Kind::ArrivesLater }, Hit { call, kind: Kind::ClockAhead }];
+        let verdict = play(&story, Plan::Exactly(hits.to_vec()), 1);
+        assert!(verdict.seen.violations.is_empty(), "{call}: {:#?}\n{}", verdict.seen.violations, verdict.seen.trace());
+        assert_eq!(verdict.ends, ["published"], "{call}\n{}", verdict.seen.trace());
+        looked_early += verdict.seen.calls.iter().filter(|made| made.name == "look_up" && made.at.as_secs() < 30).count();
+    }
+    assert!(looked_early > 0, "nobody was ahead of the send");
+}
+
 /// Seeds that once broke a promise.
 #[test]
 fn seeds_that_once_failed_hold() {
