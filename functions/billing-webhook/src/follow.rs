@@ -99,7 +99,8 @@ async fn change(deps: &Deps, event: &Event, user: User, now: Timestamp) -> Resul
 }
 
 /// Holds the posts that cycles have promised beyond what they still grant: those that are due before the cycle job comes would go out
-/// otherwise. The event is followed whatever becomes of this; what it leaves, the job holds.
+/// otherwise. The event is followed whatever becomes of this; what it leaves, the job holds. A plan that comes back gives the places back,
+/// and the posts wait for their owner all the same.
 async fn hold(deps: &Deps, user: &UserId, changes: &[LedgerChange]) {
     let cause = || Cause { entropy: deps.random.bytes(), at: deps.clock.now(), actor: Actor::Billing, post_id: None };
     let holding = async {

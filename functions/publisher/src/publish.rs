@@ -14,7 +14,7 @@ use edge::deadline::Deadline;
 use edge::problem::chain;
 use jiff::{SignedDuration, Timestamp};
 use platforms::{Account, PrepareError, Reconcile};
-use store::{Commit, PostChange};
+use store::{Commit, PostChange, StoreError};
 
 use crate::limit::{self, Limit};
 use crate::send::{self, Sent, send};
@@ -236,15 +236,23 @@ async fn conclude(deps: &Deps, deadline: Deadline, post: Post, conclusion: Concl
 /// Another worker has taken the post: it is its own from here on. What we know goes to the row of our try, where its search finds it.
 pub(crate) async fn tell_late(deps: &Deps, post: &Post, transition: &Transition) -> Result<(), StepError> {
     let Some(record) = transition.late(post) else { return Ok(()) };
-    let told = deps.store.tell_late(post, &record).await?;
-    tracing::warn!(post_id = %post.id, attempt_id = %record.id, outcome = ?record.outcome, told, "a late result");
+    let platform_post_id = transition.post.platform_post_id();
+    let told = match deps.store.tell_late(post, &record).await {
+        Err(_) => deps.store.tell_late(post, &record).await,
+        told => told,
+    };
+    let told = told.inspect_err(|_| {
+        tracing::error!(post_id = %post.id, attempt_id = %record.id, platform_post_id, "a late result was not told");
+    })?;
+    tracing::warn!(post_id = %post.id, attempt_id = %record.id, outcome = ?record.outcome, platform_post_id, told, "a late result");
     Ok(())
 }
 
-async fn keep_settling(deps: &Deps, deadline: Deadline, transition: &Transition) -> Result<Commit, StepError> {
+/// Stores what a try or a search came to, as often as it takes while there is time: only what may go better next time is tried again.
+pub(crate) async fn keep_settling(deps: &Deps, deadline: Deadline, transition: &Transition) -> Result<Commit, StepError> {
     for round in 0..SETTLE_TRIES_MAX {
         match settle::store(deps, transition, settle::note(transition)).await {
-            Err(error) if round + 1 < SETTLE_TRIES_MAX && deadline.remaining() > SETTLE_RESERVE.unsigned_abs() => {
+            Err(error) if may_pass(&error) && round + 1 < SETTLE_TRIES_MAX && deadline.remaining() > SETTLE_RESERVE.unsigned_abs() => {
                 tracing::warn!(post_id = %transition.post.id, error = chain(&error), "a result is not stored yet");
                 let jitter = u64::from(deps.random.bytes::<1>()[0]);
                 tokio::time::sleep(Duration::from_millis(jitter << round.min(SETTLE_WAITS_GROW))).await;
@@ -259,7 +267,11 @@ async fn keep_settling(deps: &Deps, deadline: Deadline, transition: &Transition)
             stored => return stored,
         }
     }
-    Err(StepError::Store(store::StoreError::Contended { doing: "settling a post" }))
+    Err(StepError::Store(StoreError::Contended { doing: "settling a post" }))
+}
+
+fn may_pass(error: &StepError) -> bool {
+    matches!(error, StepError::Store(StoreError::Unavailable { .. } | StoreError::Contended { .. }))
 }
 
 /// Whether a send that begins now ends, and is written down, before the invocation does.

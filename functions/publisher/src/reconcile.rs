@@ -2,6 +2,7 @@
 //! a handle that was not published, it sends again what the platform cannot make twice.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use connecting::tokens::{self, Usable};
 use domain::connection::{Connection, Health};
@@ -49,7 +50,7 @@ pub(crate) async fn search(deps: &Deps, deadline: Deadline, post: Post, content:
         Evidence::Unreadable
     });
     let transition = post.clone().conclude_search(evidence, Answer::default(), deps.clock.now())?;
-    match settle::store(deps, &transition, settle::note(&transition)).await? {
+    match publish::keep_settling(deps, deadline, &transition).await? {
         Commit::Done => settle::wake_later(deps, &transition.post).await,
         // Somebody bound the same post a moment ago: the sweeper has it looked at again without that one.
         Commit::AlreadyBound => {
@@ -181,16 +182,19 @@ async fn not_published(
     content: &Content,
     with: (&Connection, &TokenSet),
 ) -> Result<Option<Evidence>, StepError> {
-    let alone_at = post.in_doubt().map(|intent| intent.last_at + SETTLE_WAIT + CLOCKS_APART);
+    let before = post.in_doubt();
     let seen = if is_too_late(deps, post) {
         Some(Evidence::NotThere(FailureCode::TooLate))
     } else {
         repeated(deps, deadline, post, content, with, Repeat::Ready).await?
     };
-    Ok(match (seen, alone_at) {
-        (Some(Evidence::NotThere(_)), Some(until)) if deps.clock.now() < until => Some(Evidence::Limited { until }),
-        (seen, _) => seen,
-    })
+    let Some((Evidence::NotThere(code), before)) = seen.clone().zip(before) else { return Ok(seen) };
+    let until = before.last_at + SETTLE_WAIT + CLOCKS_APART;
+    if deps.clock.now() >= until {
+        return Ok(Some(Evidence::NotThere(code)));
+    }
+    *post = post.clone().repeat_answered(before);
+    Ok(Some(Evidence::Limited { until }))
 }
 
 async fn looked_up(deps: &Deps, post: &Post, connection: &Connection, tokens: &TokenSet) -> Result<HandleState, ReadError> {
@@ -217,15 +221,18 @@ async fn listed(
     (connection, tokens): (&Connection, &TokenSet),
 ) -> Result<Option<Evidence>, StepError> {
     let windows = windows(post);
-    let Some(reach) = reach(&windows) else { return Ok(Some(Evidence::Unreadable)) };
-    match read(deps, post, connection, tokens, reach).await {
-        Ok(posts) => weigh(deps, post, content, &windows, posts).await.map(Some),
-        Err(ReadError::TokenRefused) => Ok(None),
-        Err(error) => Ok(Some(unread(&error))),
+    let mut shown = Vec::new();
+    for window in &windows {
+        match read(deps, post, connection, tokens, *window).await {
+            Ok(posts) => shown.extend(posts),
+            Err(ReadError::TokenRefused) => return Ok(None),
+            Err(error) => return Ok(Some(unread(&error))),
+        }
     }
+    weigh(deps, post, content, &windows, shown).await.map(Some)
 }
 
-/// What the worker that sent it learned after the post had been taken from it. It is proof, so it comes before any search: a publication in
+/// What workers that sent it, or looked for it, learned after the post had been taken from them. It is proof, so it comes before any search: a publication in
 /// any case, and that there is none where only that send is in doubt.
 async fn learned_late(deps: &Deps, post: &Post) -> Result<Option<Evidence>, StepError> {
     let only_send = post.in_doubt().filter(|intent| intent.first_at == intent.last_at).map(|intent| intent.last_at);
@@ -274,17 +281,19 @@ async fn read(
 }
 
 /// The times, by the platform's clock, in which what was sent may show: the send in doubt, and where an owner saw nothing of lost ones and
-/// had the post tried again, those too.
+/// had the post tried again, those too. In order, and apart: what lies between them was never sent by us.
 fn windows(post: &Post) -> Vec<(Timestamp, Timestamp)> {
-    post.doubts()
-        .into_iter()
-        .map(|Intent { first_at, last_at }| (first_at - LOOKED_AROUND, last_at + SETTLE_WAIT + LOOKED_AROUND))
-        .collect()
-}
-
-/// From the first to the last moment of them all.
-fn reach(windows: &[(Timestamp, Timestamp)]) -> Option<(Timestamp, Timestamp)> {
-    Some((windows.iter().map(|window| window.0).min()?, windows.iter().map(|window| window.1).max()?))
+    let mut windows: Vec<(Timestamp, Timestamp)> = Vec::new();
+    let mut doubts = post.doubts();
+    doubts.sort_by_key(|intent| intent.first_at);
+    for Intent { first_at, last_at } in doubts {
+        let (from, to) = (first_at - LOOKED_AROUND, last_at + SETTLE_WAIT + LOOKED_AROUND);
+        match windows.last_mut() {
+            Some(before) if from <= before.1 => before.1 = before.1.max(to),
+            _ => windows.push((from, to)),
+        }
+    }
+    windows
 }
 
 fn overlap(ours: &[(Timestamp, Timestamp)], theirs: &[(Timestamp, Timestamp)]) -> bool {
@@ -311,19 +320,26 @@ async fn weigh(
     let ids: Vec<String> = matching.iter().map(|own| own.id.clone()).collect();
     let bound = deps.store.bound(post.platform, &ids).await?;
     let mut free: Vec<OwnPost> = matching.into_iter().filter(|own| !bound.contains(&own.id)).collect();
-    let Some((from, to)) = reach(windows).filter(|_| !free.is_empty()) else { return Ok(Evidence::NotFound) };
-    let twins = deps.store.unbound_beside(post, (from - LATEST_MAX, to)).await?;
-    // To the platform two texts may be the same that are not the same bytes.
-    let twins: Vec<Post> =
-        twins.into_iter().filter(|(_, content)| platform.comparable(&content.text) == ours).map(|(twin, _)| twin).collect();
+    if free.is_empty() {
+        return Ok(Evidence::NotFound);
+    }
+    let mut twins = BTreeMap::new();
+    for (from, to) in windows {
+        let beside = deps.store.unbound_beside(post, (*from - LATEST_MAX, *to)).await?;
+        // To the platform two texts may be the same that are not the same bytes.
+        let alike = beside.into_iter().filter(|(_, content)| platform.comparable(&content.text) == ours);
+        twins.extend(alike.map(|(twin, _)| (twin.id.clone(), twin)));
+    }
     // Those that their owner found there: each has one of what is shown, and nobody knows which.
-    let found = twins.iter().filter(|twin| twin.is_unbound() && twin.updated_at >= from).count();
-    let rivals: Vec<&Post> = twins.iter().filter(|twin| overlap(windows, &self::windows(twin))).collect();
+    let may_show = |twin: &Post| windows.iter().any(|(from, to)| twin.updated_at >= *from && twin.due_at <= *to);
+    let found = twins.values().filter(|twin| twin.is_unbound() && may_show(twin)).count();
+    let rivals: Vec<&Post> = twins.values().filter(|twin| overlap(windows, &self::windows(twin))).collect();
     // One that is being sent at this moment learns by itself what became of it.
     if rivals.iter().any(|twin| twin.status() == Status::Publishing) {
         return Ok(Evidence::Unreadable);
     }
     free.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+    free.dedup_by(|a, b| a.id == b.id);
     let place = |post: &Post| (post.doubts().iter().map(|intent| intent.first_at).min(), post.id.clone());
     let earlier = rivals.iter().filter(|twin| place(twin) < place(post)).count();
     Ok(match free.len().cmp(&(rivals.len() + found + 1)) {
@@ -334,4 +350,55 @@ async fn weigh(
         }
         Ordering::Greater => Evidence::Ambiguous,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::id::{AttemptId, ConnectionId, GroupId, PostId, UserId};
+    use domain::platform::PlatformName;
+    use domain::post::{Conclusion, Draft};
+
+    use super::*;
+
+    fn at(secs: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + secs).unwrap()
+    }
+
+    /// A post in doubt that was sent at these times, and not found by its owner but for the last.
+    fn sent(times: &[i64]) -> Post {
+        let content = Content { text: "hello".into(), ai_recommendation: None };
+        let draft = Draft {
+            id: PostId::new(at(0), [1; 10]),
+            user_id: UserId::new(at(0), [2; 10]),
+            group_id: GroupId::new(at(0), [3; 10]),
+            connection_id: ConnectionId::new(at(0), [4; 10]),
+            platform: PlatformName::X,
+            content_hash: content.hash(),
+            due_at: at(times[0]),
+            latest_at: at(times[0]) + LATEST_MAX,
+            time_zone: None,
+        };
+        let mut post = Post::draft(draft, at(0)).approve(at(0), true, at(0)).unwrap();
+        for (sends, secs) in times.iter().enumerate() {
+            let now = at(*secs);
+            if sends > 0 {
+                let failed = post.resolve_not_published(now).unwrap().post;
+                post = failed.retry((now, now + LATEST_MAX), at(0), true, now).unwrap();
+            }
+            let sending = post.claim(AttemptId::new(now, [5; 10]), true, now).unwrap();
+            post = sending.conclude(Conclusion::AnswerLost, Answer::default(), now).unwrap().post;
+        }
+        post
+    }
+
+    #[test]
+    fn what_is_looked_for_lies_around_each_send_and_not_between_them() {
+        let around = |first: i64, last: i64| (at(first) - LOOKED_AROUND, at(last) + SETTLE_WAIT + LOOKED_AROUND);
+        assert_eq!(windows(&sent(&[0])), [around(0, 0)]);
+        assert_eq!(windows(&sent(&[0, 300])), [around(0, 300)], "those that touch are one");
+        let days = 20 * 86_400;
+        assert_eq!(windows(&sent(&[0, 300, days])), [around(0, 300), around(days, days)]);
+        assert!(overlap(&windows(&sent(&[0, days])), &windows(&sent(&[days + 60]))));
+        assert!(!overlap(&windows(&sent(&[0, days])), &windows(&sent(&[days / 2]))));
+    }
 }

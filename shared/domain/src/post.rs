@@ -91,7 +91,7 @@ pub struct Transition {
 
 impl Transition {
     /// What remains to be told of it when another worker had taken the post: the row of the try or of the search, with what it learned.
-    /// `None`: nothing that decides, or nothing was sent by it.
+    /// `None`: nothing that decides, or nothing was sent at all.
     pub fn late(&self, before: &Post) -> Option<AttemptRecord> {
         let record = self.attempt.clone()?;
         let (State::Publishing { phase: Phase::Sending { intent, .. }, .. } | State::Unknown { intent, attempt: Some(_), .. }) =

@@ -153,6 +153,21 @@ fn a_handle_is_not_given_up_while_a_send_may_be_on_its_way() {
     assert!(looked_early > 0, "nobody was ahead of the send");
 }
 
+/// A platform that refuses each repeat for good, and says of the handle that it was not published, has the last word in minutes.
+#[test]
+fn a_handle_that_is_refused_at_each_repeat_fails_its_post_soon() {
+    let story = Scenario::core().into_iter().find(|story| story.name == "by handle").unwrap();
+    let mut hits: Vec<Hit> = Vec::new();
+    let verdict = loop {
+        let verdict = play(&story, Plan::Exactly(hits.clone()), 1);
+        let mut sends = verdict.seen.calls.iter().enumerate().filter(|(_, call)| call.name == "publish").map(|(call, _)| call);
+        let Some(call) = sends.nth(hits.len()) else { break verdict };
+        hits.push(Hit { call, kind: if hits.is_empty() { Kind::LostBefore } else { Kind::Refused } });
+    };
+    assert_eq!((verdict.ends.as_slice(), hits.len()), (["failed".to_owned()].as_slice(), 3), "{}", verdict.seen.trace());
+    assert!(verdict.seen.violations.is_empty() && verdict.rested_after.as_secs() < 20 * 60, "{:#?}", verdict.seen.violations);
+}
+
 /// Seeds that once broke a promise.
 #[test]
 fn seeds_that_once_failed_hold() {

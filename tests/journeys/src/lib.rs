@@ -113,7 +113,17 @@ impl Stage {
 
     /// From now on every call of `operation`, such as `scheduler.CreateSchedule`, fails before it is applied.
     pub fn fail(&self, operation: &'static str) {
-        let hook = move |call: &CallInfo| (format!("{}.{}", call.service, call.operation) == operation).then_some(Fault::FailBefore);
+        self.fail_after(operation, 0);
+    }
+
+    /// From now on so many calls of `operation` go through, and every later one fails before it is applied.
+    pub fn fail_after(&self, operation: &'static str, calls: usize) {
+        let left = AtomicUsize::new(calls);
+        let hook = move |call: &CallInfo| {
+            let meant = format!("{}.{}", call.service, call.operation) == operation;
+            let fails = meant && left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err();
+            fails.then_some(Fault::FailBefore)
+        };
         self.service().aws().on_call(Box::new(hook));
     }
 

@@ -1,11 +1,24 @@
 //! Posts of which nobody knows whether they are on the platform: what an owner says of them, and what the platform's late word says.
 
-use journeys::{SOON, UNTIL_SEARCH_SECS, play};
+use journeys::{Person, SOON, Stage, UNTIL_SEARCH_SECS, play};
 use local::variables::tables;
 use reqwest::Method;
 use serde_json::json;
 
 type Outcome = anyhow::Result<()>;
+
+/// Leaves the row of the first try as a worker does that had lost the post when it learned that it is there.
+async fn told_late(stage: &Stage, owner: &Person, post: &str) -> Outcome {
+    let key = json!({ "pk": { "S": format!("USER#{}", owner.id().await?) }, "sk": { "S": format!("POST#{post}#TRY#000001") } });
+    let there = json!({ "platform_post_id": { "S": "4711" }, "url": { "S": "https://x.com/ann/status/4711" } });
+    let learned = json!({ "M": { "published": { "M": there } } });
+    let late = json!({ "M": { "version": { "N": "1" }, "sent_at": { "S": "2026-11-24T09:00:00Z" }, "learned": learned } });
+    let told = json!({
+        "TableName": tables().posts, "Key": key, "UpdateExpression": "SET late = :late", "ExpressionAttributeValues": { ":late": late },
+    });
+    stage.service().aws().tables("UpdateItem", &told)?;
+    Ok(())
+}
 
 /// What its owner says of a post, having looked.
 const ABSENT: &str = "not_published";
@@ -52,14 +65,7 @@ async fn the_platforms_late_word_outranks_an_owner_who_saw_nothing() -> Outcome 
         ann.browser.wait_for(&post, "unknown", SOON).await?;
         ann.browser.advance(UNTIL_SEARCH_SECS).await?;
         stage.queue_at_rest().await?;
-        // As a worker leaves it that has lost the post.
-        let key = json!({ "pk": { "S": format!("USER#{}", ann.id().await?) }, "sk": { "S": format!("POST#{post}#TRY#000001") } });
-        let learned = json!({ "M": { "published": { "M": { "platform_post_id": { "S": "4711" }, "url": { "S": "https://x.com/ann/status/4711" } } } } });
-        let late = json!({ "M": { "version": { "N": "1" }, "sent_at": { "S": "2026-11-24T09:00:00Z" }, "learned": learned } });
-        let told = json!({
-            "TableName": tables().posts, "Key": key, "UpdateExpression": "SET late = :late", "ExpressionAttributeValues": { ":late": late },
-        });
-        stage.service().aws().tables("UpdateItem", &told)?;
+        told_late(stage, &ann, &post).await?;
         let said = ann.browser.post(&format!("/api/posts/{post}/resolve"), Some(&json!({ "outcome": ABSENT }))).await?.expect(200)?;
         assert_eq!((&said.json["status"], &said.json["platform_post_id"]), (&json!("published"), &json!("4711")));
         assert_eq!(said.json["platform_url"], "https://x.com/ann/status/4711");
@@ -68,6 +74,26 @@ async fn the_platforms_late_word_outranks_an_owner_who_saw_nothing() -> Outcome 
         assert_eq!(ending["note"], "the platform had told, late, that it is there");
         ann.has_quota([12, 1, 0, 11]).await?;
         ann.ledger_adds_up().await?;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_worker_has_told_to_be_there_is_not_sent_again() -> Outcome {
+    play(async |stage| {
+        let ann = stage.person("+61412345705", "starter", "ann").await?;
+        ann.browser.fault("x", &json!({ "kind": "drop_before" })).await?;
+        let post = ann.approved_on_x("Am I gone?", 0).await?;
+        ann.browser.wait_for(&post, "unknown", SOON).await?;
+        ann.browser.advance(UNTIL_SEARCH_SECS).await?;
+        stage.queue_at_rest().await?;
+        ann.browser.post(&format!("/api/posts/{post}/resolve"), Some(&json!({ "outcome": ABSENT }))).await?.expect(200)?;
+        told_late(stage, &ann, &post).await?;
+        let refused = ann.browser.post(&format!("/api/posts/{post}/retry"), None).await?.expect(409)?;
+        assert_eq!(refused.json["code"], "state_conflict");
+        stage.queue_at_rest().await?;
+        assert_eq!((ann.times_on_x("Am I gone?").await?, ann.browser.post_story(&post).await?["status"].clone()), (0, json!("failed")));
         Ok(())
     })
     .await
@@ -115,15 +141,8 @@ async fn a_post_with_a_long_story_is_removed_with_all_of_it() -> Outcome {
         assert_eq!(rows()?, 233, "the post, its content and 231 steps");
         let path = format!("/api/posts/{post}");
         // It is stopped half way: what is left is a post that can be removed, and not rows that nobody finds.
-        let held = stage.hold("dynamodb.TransactWriteItems");
-        let stopped = async {
-            held.reached().await?;
-            stage.fail("dynamodb.TransactWriteItems");
-            held.let_go();
-            Ok(())
-        };
-        let (answer, ()) = tokio::try_join!(ann.browser.delete(&path), stopped)?;
-        answer.expect(503)?;
+        stage.fail_after("dynamodb.TransactWriteItems", 1);
+        ann.browser.delete(&path).await?.expect(503)?;
         stage.heal();
         assert_eq!(rows()?, 233 - 34);
         ann.browser.get(&path).await?.expect(200)?;

@@ -51,6 +51,7 @@ fn complete_operation(path: &str, method: &str, operation: &mut Value) -> anyhow
         bail!("not a method of ours");
     }
     take_null_out_of_the_body(operation);
+    take_null_out_of_headers(operation);
     let shape = Shape::of(path, method, operation);
     if method == "post" {
         let parameters = operation.as_object_mut().context("an operation is an object")?.entry("parameters").or_insert_with(|| json!([]));
@@ -71,6 +72,17 @@ fn take_null_out_of_the_body(operation: &mut Value) {
     if let Some(other) = one_of.iter().find(|schema| schema["type"] != "null").cloned() {
         *schema = other;
         operation["requestBody"]["required"] = json!(false);
+    }
+}
+
+/// A header is there or not, and never null.
+fn take_null_out_of_headers(operation: &mut Value) {
+    let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+    for parameter in parameters.into_iter().flatten().filter(|parameter| parameter["in"] == "header") {
+        let kinds = parameter["schema"]["type"].as_array();
+        if let Some(kind) = kinds.and_then(|kinds| kinds.iter().find(|kind| **kind != "null")).cloned() {
+            parameter["schema"]["type"] = kind;
+        }
     }
 }
 

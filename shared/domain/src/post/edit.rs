@@ -120,6 +120,10 @@ impl Post {
             _ => return Err(self.refusal()),
         };
         self.version += 1;
+        // What may show yet of earlier sends says the old text.
+        if edit.content_hash.as_ref().is_some_and(|hash| *hash != self.content_hash) {
+            self.unseen.clear();
+        }
         self.content_hash = edit.content_hash.unwrap_or(self.content_hash);
         self.cycle_start = edit.cycle_start.or(self.cycle_start);
         if let Some((due_at, latest_at, time_zone)) = edit.time {

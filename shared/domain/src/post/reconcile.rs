@@ -36,7 +36,7 @@ pub enum Evidence {
     Ambiguous,
     /// The platform could not be read; nothing is known.
     Unreadable,
-    /// The platform may be read again at the given time; nothing is known.
+    /// The platform may be read again at the given time, or its word is believed from then on; nothing is known.
     Limited {
         /// When.
         until: Timestamp,
@@ -153,6 +153,15 @@ impl Post {
         // Should this worker vanish too, its try must have ended before the next one looks.
         let search_at = first_search(intent);
         Ok(self.moved(State::Unknown { intent, searches, search_at, attempt: Some(attempt), handle }, now))
+    }
+
+    /// A repeat that was answered, and not with the post, is no longer on its way: what is in doubt is what was before it.
+    #[must_use]
+    pub fn repeat_answered(mut self, before: Intent) -> Self {
+        if let State::Unknown { intent, .. } = &mut self.state {
+            *intent = before;
+        }
+        self
     }
 
     /// Writes down what the search showed.

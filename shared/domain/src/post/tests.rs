@@ -442,9 +442,17 @@ fn a_send_that_its_owner_did_not_find_stays_in_doubt_beside_the_next_one() {
         let failed = post.resolve_not_published(intent.last_at + SETTLE_WAIT).unwrap().post;
         assert_eq!(failed.doubts(), [], "nothing is asked after while nothing is in doubt");
         sends.push(intent);
-        let again = failed.retry((now, now + LATEST_DEFAULT), at(0), true, now).unwrap().claim(attempt_id(9), true, now).unwrap();
+        let again = failed.clone().retry((now, now + LATEST_DEFAULT), at(0), true, now).unwrap().claim(attempt_id(9), true, now).unwrap();
         let kept = &sends[sends.len().saturating_sub(UNSEEN_KEPT)..];
         assert_eq!(again.doubts(), [kept, &[Intent { first_at: now, last_at: now }]].concat());
+        let other = Content { text: "another".into(), ai_recommendation: None };
+        let edit = Edit { content_hash: Some(other.hash()), ..Edit::default() };
+        let waiting = failed.retry((now, now + LATEST_DEFAULT), at(0), true, now).unwrap();
+        assert_eq!(
+            waiting.clone().edit(Edit { content_hash: Some(waiting.content_hash.clone()), ..edit.clone() }, now).unwrap().unseen,
+            kept
+        );
+        assert_eq!(waiting.edit(edit, now).unwrap().unseen, [], "what may show yet says the old text");
         post = again.conclude(Conclusion::AnswerLost, Answer::default(), now).unwrap().post;
     }
 }

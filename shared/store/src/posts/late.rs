@@ -1,6 +1,6 @@
 //! What workers learned of a post that had been taken from them.
 
-use domain::post::{AttemptRecord, LateResult, Learned, Post};
+use domain::post::{AttemptRecord, Intent, LateResult, Learned, Post};
 
 use super::item::AttemptItem;
 use crate::items::{BATCH_MAX, from_item, text, to_item, written};
@@ -21,11 +21,15 @@ impl Store {
         self.batch_get(keys).await?.into_iter().map(|item| Ok(from_item::<AttemptItem>("attempt", item)?.into())).collect()
     }
 
-    /// What workers learned of this version of a post after it had been taken from them. A publication that is another post's by now is left
-    /// out.
+    /// What workers learned of this version of a post after it had been taken from them, and that an earlier one of the same text, which its
+    /// owner did not find, is there after all. A publication that is another post's by now is left out.
     pub async fn late_results(&self, post: &Post) -> Result<Vec<LateResult>, StoreError> {
-        let late = self.attempts(post).await?.into_iter().filter_map(|record| record.late).filter(|late| late.version == post.version);
-        let mut results: Vec<_> = late.collect();
+        let unseen = |late: &LateResult| {
+            let of_it = |intent: &Intent| intent.first_at <= late.sent_at && late.sent_at <= intent.last_at;
+            matches!(late.learned, Learned::Published { .. }) && post.unseen.iter().any(of_it)
+        };
+        let late = self.attempts(post).await?.into_iter().filter_map(|record| record.late);
+        let mut results: Vec<_> = late.filter(|late| late.version == post.version || unseen(late)).collect();
         let id = |late: &LateResult| match &late.learned {
             Learned::Published { platform_post_id, .. } => Some(platform_post_id.clone()),
             Learned::NotThere { .. } => None,

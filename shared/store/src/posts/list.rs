@@ -106,11 +106,10 @@ impl Store {
     }
 
     /// The user's other posts for the same account that may have reached the platform, or did by their owner's word alone, of those due from
-    /// `from` to `to`, with what they say; by the posts themselves, as far as five pages go.
+    /// `from` to `to`, with what they say; by the posts themselves. An error, not a part of them, if they are more than five pages.
     pub async fn unbound_beside(&self, post: &Post, (from, to): (Timestamp, Timestamp)) -> Result<Vec<(Post, Content)>, StoreError> {
         let filter = Filter { from: Some(from), to: Some(to), ..Filter::default() };
-        let mut beside = Vec::new();
-        let mut start = None;
+        let (mut beside, mut start) = (Vec::new(), None);
         for _ in 0..READS_MAX {
             let (items, last) = self.posts_by_due(&post.user_id, &filter, ANY_PAGE - 1, start).await?;
             let mut keys = Vec::new();
@@ -121,17 +120,23 @@ impl Store {
                 keys.extend(key.filter(|_| is_beside).map(|key| (self.tables.posts.as_str(), key)));
             }
             if !keys.is_empty() {
+                let mut unbound = Vec::new();
                 for item in self.batch_get(keys).await? {
                     let other: Post = from_item::<PostItem>("post", item)?.try_into()?;
-                    beside.extend(Some((other, Item::new())).filter(|(other, _)| other.in_doubt().is_some() || other.is_unbound()));
+                    unbound.extend(Some((other, Item::new())).filter(|(other, _)| other.in_doubt().is_some() || other.is_unbound()));
                 }
+                let (unbound, cut) = self.with_content(&post.user_id, unbound).await?;
+                if cut.is_some() {
+                    return Err(too_many("reading the posts beside one"));
+                }
+                beside.extend(unbound);
             }
             if last.is_none() {
-                break;
+                return Ok(beside);
             }
             start = last;
         }
-        Ok(self.with_content(&post.user_id, beside).await?.0)
+        Err(too_many("reading the posts beside one"))
     }
 
     /// All posts of `filter` that `wanted` names, by due time, without content; the index may be a moment behind. An error, not a part
@@ -142,10 +147,6 @@ impl Store {
         filter: &Filter,
         wanted: impl Fn(&Post) -> bool + Send,
     ) -> Result<Vec<Post>, StoreError> {
-        #[derive(Debug, thiserror::Error)]
-        #[error("there are more posts than one read may take")]
-        struct TooMany;
-
         let (mut found, mut start) = (Vec::new(), None);
         for _ in 0..ALL_PAGES_MAX {
             let (items, last) = self.posts_by_due(user, filter, ALL_PAGE, start).await?;
@@ -160,7 +161,7 @@ impl Store {
             }
             start = last;
         }
-        Err(StoreError::Unavailable { doing: "reading all posts of a user", source: Box::new(TooMany) })
+        Err(too_many("reading all posts of a user"))
     }
 
     async fn posts_by_due(
@@ -219,6 +220,14 @@ impl Store {
         }
         Ok((posts, None))
     }
+}
+
+fn too_many(doing: &'static str) -> StoreError {
+    #[derive(Debug, thiserror::Error)]
+    #[error("there are more posts than one read may take")]
+    struct TooMany;
+
+    StoreError::Unavailable { doing, source: Box::new(TooMany) }
 }
 
 /// The key at which a list goes on after `item`.
