@@ -10,7 +10,7 @@ use store::StoreError;
 use utoipa::ToSchema;
 
 use crate::Deps;
-use crate::event::{Event, OddEvent};
+use crate::event::Event;
 use crate::follow::{FollowError, Outcome, follow, whom};
 
 const SIGNATURE: &str = "stripe-signature";
@@ -29,7 +29,7 @@ pub(crate) struct ReceivedJson {
     params(("Stripe-Signature" = String, Header, description = "`t=<seconds>,v1=<hex>`, over the body as it came.", example = "t=1800000000,v1=5257a869e7ecebeda32affa62cdca3fa51cad7e77a0e56ff536d0ce8e108d8bd")),
     responses(
         (status = 200, description = "Taken: followed, known already, or no concern of ours.", body = ReceivedJson),
-        (status = 400, description = "signature_invalid, malformed_request"),
+        (status = 400, description = "signature_invalid"),
     ))]
 pub(crate) async fn receive(State(deps): State<Deps>, headers: HeaderMap, body: Bytes) -> Result<Json<ReceivedJson>, Problem> {
     let now = deps.clock.now();
@@ -38,11 +38,8 @@ pub(crate) async fn receive(State(deps): State<Deps>, headers: HeaderMap, body: 
     believe(&headers, &body, &keys.webhook_secrets, now)?;
     let event = match Event::parse(&body, &deps.prices) {
         Ok(event) => event,
-        Err(error @ (OddEvent::Unreadable(_) | OddEvent::Unfit)) => {
-            tracing::error!(error = chain(&error), "a signed event cannot be read");
-            return Err(Problem::new(ProblemCode::MalformedRequest));
-        }
-        // Another product's, or a configuration that is behind. It is not remembered: sent again from Stripe's dashboard, it is followed.
+        // Another product's, or a configuration or a reading of ours that is behind. To refuse it would only bring it again for days. It is
+        // not remembered: sent again from Stripe's dashboard, it is followed.
         Err(error) => {
             tracing::error!(error = chain(&error), "a billing event changed nothing");
             return Ok(Json(ReceivedJson { received: true }));

@@ -50,7 +50,7 @@ enum Seen {
 /// Ends the doubt about a post that is `unknown` or `needs_review`: its place is used, or free again. Saying the same twice is
 /// saying it once; a search that is under way, or a send that may still be, is waited for with 409 `post_in_flight`. With `If-Match`, what
 /// was seen of one version is not said of another: a page that was opened before the post was tried again is refused. Where a worker has
-/// learned meanwhile that the post is there, it is published, whatever was seen; who then says again that it is not is refused.
+/// learned meanwhile that the post in doubt is there, it is published, whatever was seen; who then says again that it is not is refused.
 #[utoipa::path(post, path = "/api/posts/{id}/resolve", operation_id = "resolve_post", tag = "posts",
     params(("id" = PostId, Path), ("If-Match" = Option<String>, Header, pattern = "^\"[0-9]+\"$", description = "The `ETag` of the version that was looked for.", example = "\"1\"")),
     request_body = ResolvePost, security(("session" = [], "csrf" = [])),
@@ -102,9 +102,8 @@ pub(crate) async fn resolve(
 }
 
 /// The publication that a worker learned of when the post had been taken from it: its id, and where people see it.
-pub(crate) async fn told(deps: &Deps, post: &Post) -> Result<Option<(String, Option<String>)>, Problem> {
-    // Of what is not in doubt, and never was, there is nothing to tell.
-    if post.in_doubt().is_none() && post.unseen.is_empty() {
+async fn told(deps: &Deps, post: &Post) -> Result<Option<(String, Option<String>)>, Problem> {
+    if post.in_doubt().is_none() {
         return Ok(None);
     }
     let late = deps.store.late_results(post).await.map_err(trouble::store)?;

@@ -16,7 +16,6 @@ use utoipa::ToSchema;
 
 use crate::answer::PostJson;
 use crate::read::own;
-use crate::resolve::told;
 use crate::validate::{self, AskedTime};
 use crate::{Deps, answer, arm, reserve, trouble};
 
@@ -34,7 +33,7 @@ pub(crate) struct RetryPost {
 
 /// Schedules a failed or missed post anew: a new version with a new place in the cycle that holds its new time, because the old
 /// place was given back. It may go out as late after its time as its owner allowed before. One that its owner did not find, and of which a
-/// worker has learned since that it is there, is not sent a second time.
+/// worker has learned since that it is there, is not sent a second time: its new place is used by the one that is there.
 #[utoipa::path(post, path = "/api/posts/{id}/retry", operation_id = "retry_post", tag = "posts",
     params(("id" = PostId, Path)), request_body = Option<RetryPost>, security(("session" = [], "csrf" = [])),
     responses(
@@ -54,11 +53,6 @@ pub(crate) async fn retry(
     let times = times(&deps, &request, &standing)?;
     if !is_over(&standing) {
         return Err(trouble::refused(Refused::WrongState(standing.status())));
-    }
-    if told(&deps, &standing).await?.is_some() {
-        return Err(
-            Problem::new(ProblemCode::StateConflict).with_detail("The platform has told since that this post is there. Look for it.")
-        );
     }
     let connection = deps.store.connection(user, &standing.connection_id).await.map_err(trouble::store)?;
     if !connection.is_some_and(|connection| connection.is_usable()) {

@@ -8,7 +8,7 @@ use domain::content::Content;
 use domain::failure::FailureCode;
 use domain::id::AttemptId;
 use domain::ledger::Actor;
-use domain::post::{Answer, Conclusion, Event, Post, SEND_DEADLINE, SETTLE_RESERVE, Status, Transition, backoff};
+use domain::post::{Answer, Conclusion, Event, Learned, Post, SEND_DEADLINE, SETTLE_RESERVE, Status, Transition, backoff};
 use domain::token::TokenSet;
 use edge::deadline::Deadline;
 use edge::problem::chain;
@@ -192,6 +192,16 @@ async fn dispatch(
     if !can_send(deadline) {
         return conclude(deps, deadline, post, out_of_time(deps.clock.now()), Answer::default()).await;
     }
+    match earlier_is_there(deps, &post).await {
+        Ok(false) => {}
+        // It is not sent: the look for it that follows binds the one that is there.
+        Ok(true) => return conclude(deps, deadline, post, Conclusion::AnswerLost, Answer::default()).await,
+        Err(error) => {
+            tracing::warn!(post_id = %post.id, error = chain(&error), "what became of an earlier send could not be read");
+            let retry_at = deps.clock.now() + TOKEN_WAIT;
+            return conclude(deps, deadline, post, Conclusion::NotSent { retry_at }, Answer::default()).await;
+        }
+    }
     let account = Account { id: &connection.platform_user_id, username: &connection.username, tokens: &tokens };
     match send(deps, &post, account, &content.text).await {
         Sent::Concluded(conclusion, answer) => conclude(deps, deadline, post, conclusion, answer).await,
@@ -214,6 +224,15 @@ async fn dispatch(
             prepare(deps, deadline, post, content, Some(connection), Some(&refused)).await
         }
     }
+}
+
+/// Whether a send that its owner did not find is there after all, by the late word of the worker that made it.
+async fn earlier_is_there(deps: &Deps, post: &Post) -> Result<bool, StoreError> {
+    if post.unseen.is_empty() {
+        return Ok(false);
+    }
+    let late = deps.store.late_results(post).await?;
+    Ok(late.iter().any(|late| matches!(late.learned, Learned::Published { .. })))
 }
 
 /// Writes down what came of the try. What the platform said is known only here: a table that does not answer is asked again until

@@ -2,7 +2,7 @@
 //! a handle that was not published, it sends again what the platform cannot make twice.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::time::Duration;
 
 use connecting::tokens::{self, Usable};
 use domain::connection::{Connection, Health};
@@ -28,6 +28,9 @@ const PLATFORM_SKEW: SignedDuration = SignedDuration::from_secs(60);
 /// By how much a publication is looked for before and after its own time: the platform's clock, and five minutes by which the clock of the
 /// function that sent it may have been wrong.
 const LOOKED_AROUND: SignedDuration = SignedDuration::from_mins(6);
+
+/// What must be left of the invocation for a further reading of the account, whose pages may be slow.
+const READ_RESERVE: Duration = Duration::from_secs(25);
 
 /// How far apart the clocks of the function that sent first and of this one may be for a key, or for the word that a handle is not published,
 /// to be trusted: one that repeats a forgotten key posts twice, so more is allowed for than anywhere else.
@@ -74,7 +77,7 @@ async fn evidence(deps: &Deps, deadline: Deadline, post: &mut Post, content: &Co
     }
     let Some(connection) = deps.store.connection(&post.user_id, &post.connection_id).await? else { return Ok(Evidence::Unreachable) };
     if connection.health == Health::Disconnecting {
-        return last_look(deps, post, content, &connection).await;
+        return last_look(deps, deadline, post, content, &connection).await;
     }
     let mut refused = None;
     // A token that looks live may be refused once: then a fresh one is tried.
@@ -89,7 +92,7 @@ async fn evidence(deps: &Deps, deadline: Deadline, post: &mut Post, content: &Co
                 repeated(deps, deadline, post, content, (&connection, &tokens), Repeat::Key).await?
             }
             Reconcile::Handle => by_handle(deps, deadline, post, content, (&connection, &tokens)).await?,
-            _ => listed(deps, post, content, (&connection, &tokens)).await?,
+            _ => listed(deps, deadline, post, content, (&connection, &tokens)).await?,
         };
         match looked {
             Some(evidence) => return Ok(evidence),
@@ -193,7 +196,7 @@ async fn not_published(
     if deps.clock.now() >= until {
         return Ok(Some(Evidence::NotThere(code)));
     }
-    *post = post.clone().repeat_answered(before);
+    *post = post.clone().repeat_refused(before);
     Ok(Some(Evidence::Limited { until }))
 }
 
@@ -216,13 +219,17 @@ fn said(deps: &Deps, post: &Post, state: HandleState) -> Evidence {
 /// Looks through the account's own posts. `None`: the token was refused.
 async fn listed(
     deps: &Deps,
+    deadline: Deadline,
     post: &Post,
     content: &Content,
     (connection, tokens): (&Connection, &TokenSet),
 ) -> Result<Option<Evidence>, StepError> {
     let windows = windows(post);
     let mut shown = Vec::new();
-    for window in &windows {
+    for (count, window) in windows.iter().enumerate() {
+        if count > 0 && deadline.remaining() < READ_RESERVE {
+            return Ok(Some(Evidence::Unreadable));
+        }
         match read(deps, post, connection, tokens, *window).await {
             Ok(posts) => shown.extend(posts),
             Err(ReadError::TokenRefused) => return Ok(None),
@@ -255,7 +262,13 @@ fn unread(error: &ReadError) -> Evidence {
 }
 
 /// A disconnect waits for this search: it reads with what there is, renews nothing and sends nothing.
-async fn last_look(deps: &Deps, post: &Post, content: &Content, connection: &Connection) -> Result<Evidence, StepError> {
+async fn last_look(
+    deps: &Deps,
+    deadline: Deadline,
+    post: &Post,
+    content: &Content,
+    connection: &Connection,
+) -> Result<Evidence, StepError> {
     let Some(tokens) = tokens::live(&deps.access(), connection).await? else { return Ok(Evidence::Unreachable) };
     if post.handle().is_some() {
         return Ok(match looked_up(deps, post, connection, &tokens).await {
@@ -264,7 +277,7 @@ async fn last_look(deps: &Deps, post: &Post, content: &Content, connection: &Con
             Err(error) => unread(&error),
         });
     }
-    Ok(listed(deps, post, content, (connection, &tokens)).await?.unwrap_or(Evidence::Unreachable))
+    Ok(listed(deps, deadline, post, content, (connection, &tokens)).await?.unwrap_or(Evidence::Unreachable))
 }
 
 async fn read(
@@ -323,17 +336,17 @@ async fn weigh(
     if free.is_empty() {
         return Ok(Evidence::NotFound);
     }
-    let mut twins = BTreeMap::new();
-    for (from, to) in windows {
-        let beside = deps.store.unbound_beside(post, (*from - LATEST_MAX, *to)).await?;
-        // To the platform two texts may be the same that are not the same bytes.
-        let alike = beside.into_iter().filter(|(_, content)| platform.comparable(&content.text) == ours);
-        twins.extend(alike.map(|(twin, _)| (twin.id.clone(), twin)));
-    }
+    // One that was tried again has a later due time than the send that may show: so up to now. Of too many nobody can tell.
+    let dues = (windows[0].0 - LATEST_MAX, deps.clock.now() + LOOKED_AROUND);
+    let Some(beside) = deps.store.unbound_beside(post, dues).await? else { return Ok(Evidence::Ambiguous) };
+    // To the platform two texts may be the same that are not the same bytes.
+    let alike = beside.into_iter().filter(|(_, content)| platform.comparable(&content.text) == ours);
+    let twins: Vec<Post> = alike.map(|(twin, _)| twin).collect();
     // Those that their owner found there: each has one of what is shown, and nobody knows which.
-    let may_show = |twin: &Post| windows.iter().any(|(from, to)| twin.updated_at >= *from && twin.due_at <= *to);
-    let found = twins.values().filter(|twin| twin.is_unbound() && may_show(twin)).count();
-    let rivals: Vec<&Post> = twins.values().filter(|twin| overlap(windows, &self::windows(twin))).collect();
+    let first_sent = |twin: &Post| twin.unseen.iter().map(|intent| intent.first_at).fold(twin.due_at, Timestamp::min);
+    let may_show = |twin: &Post| windows.iter().any(|(from, to)| twin.updated_at >= *from && first_sent(twin) <= *to);
+    let found = twins.iter().filter(|twin| twin.is_unbound() && may_show(twin)).count();
+    let rivals: Vec<&Post> = twins.iter().filter(|twin| overlap(windows, &self::windows(twin))).collect();
     // One that is being sent at this moment learns by itself what became of it.
     if rivals.iter().any(|twin| twin.status() == Status::Publishing) {
         return Ok(Evidence::Unreadable);

@@ -62,12 +62,13 @@ pub fn cycles_needed_from(now: Timestamp) -> Timestamp {
 }
 
 /// When a change counts that is made by a clock which says `now`: `now`, but where that clock is behind others, never before the plan of
-/// `user` began, nor within a cycle that is closed already. Nor is it the very moment at which a stored cycle begins: a plan may begin
-/// then, and the beginning of its first cycle is that cycle's key.
+/// `user` began, nor within a cycle that is closed already. Nor is it the very moment at which a stored cycle begins, or whole cycles before
+/// it: a plan may begin then, and the beginning of one of its own cycles would be that cycle's key.
 pub(crate) fn counts_from(now: Timestamp, user: &User, cycles: &[Cycle]) -> Timestamp {
     let closed = cycles.iter().filter(|cycle| cycle.closed_at.is_some()).map(|cycle| cycle.span.end);
     let mut at = closed.chain(user.subscription.map(|plan| plan.anchor)).fold(now, Timestamp::max);
-    while cycles.iter().any(|cycle| cycle.span.start == at) {
+    let is_key = |start: Timestamp, at: Timestamp| start >= at && start.duration_since(at).as_nanos() % CYCLE.as_nanos() == 0;
+    while cycles.iter().any(|cycle| is_key(cycle.span.start, at)) {
         at += SignedDuration::from_millis(1);
     }
     at

@@ -13,6 +13,8 @@ pub use list::Filter;
 pub use settle::Settlement;
 pub use wake::Wanted;
 
+use std::collections::BTreeSet;
+
 use domain::content::Content;
 use domain::id::{PostId, UserId};
 use domain::platform::PlatformName;
@@ -73,11 +75,13 @@ impl Store {
 
     /// Of these ids at the platform, those that belong to a post of ours already.
     pub async fn bound(&self, platform: PlatformName, ids: &[String]) -> Result<Vec<String>, StoreError> {
+        // Each once: a batch that names a key twice is refused.
+        let ids: Vec<&String> = ids.iter().collect::<BTreeSet<_>>().into_iter().collect();
         let mut bound = Vec::new();
         for chunk in ids.chunks(BATCH_MAX) {
             let keys = chunk.iter().map(|id| (self.tables.posts.as_str(), Key::bound(platform, id))).collect();
             let taken: Vec<Key> = self.batch_get(keys).await?.iter().filter_map(key_of).collect();
-            bound.extend(chunk.iter().filter(|id| taken.contains(&Key::bound(platform, id))).cloned());
+            bound.extend(chunk.iter().filter(|id| taken.contains(&Key::bound(platform, id))).map(|id| (*id).clone()));
         }
         Ok(bound)
     }

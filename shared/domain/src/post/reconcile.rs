@@ -155,9 +155,9 @@ impl Post {
         Ok(self.moved(State::Unknown { intent, searches, search_at, attempt: Some(attempt), handle }, now))
     }
 
-    /// A repeat that was answered, and not with the post, is no longer on its way: what is in doubt is what was before it.
+    /// A repeat that was refused is no longer on its way: what is in doubt is what was before it.
     #[must_use]
-    pub fn repeat_answered(mut self, before: Intent) -> Self {
+    pub fn repeat_refused(mut self, before: Intent) -> Self {
         if let State::Unknown { intent, .. } = &mut self.state {
             *intent = before;
         }

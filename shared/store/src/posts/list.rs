@@ -106,8 +106,12 @@ impl Store {
     }
 
     /// The user's other posts for the same account that may have reached the platform, or did by their owner's word alone, of those due from
-    /// `from` to `to`, with what they say; by the posts themselves. An error, not a part of them, if they are more than five pages.
-    pub async fn unbound_beside(&self, post: &Post, (from, to): (Timestamp, Timestamp)) -> Result<Vec<(Post, Content)>, StoreError> {
+    /// `from` to `to`, with what they say; by the posts themselves. `None`, not a part of them, if they are more than five pages.
+    pub async fn unbound_beside(
+        &self,
+        post: &Post,
+        (from, to): (Timestamp, Timestamp),
+    ) -> Result<Option<Vec<(Post, Content)>>, StoreError> {
         let filter = Filter { from: Some(from), to: Some(to), ..Filter::default() };
         let (mut beside, mut start) = (Vec::new(), None);
         for _ in 0..READS_MAX {
@@ -127,16 +131,16 @@ impl Store {
                 }
                 let (unbound, cut) = self.with_content(&post.user_id, unbound).await?;
                 if cut.is_some() {
-                    return Err(too_many("reading the posts beside one"));
+                    return Ok(None);
                 }
                 beside.extend(unbound);
             }
             if last.is_none() {
-                return Ok(beside);
+                return Ok(Some(beside));
             }
             start = last;
         }
-        Err(too_many("reading the posts beside one"))
+        Ok(None)
     }
 
     /// All posts of `filter` that `wanted` names, by due time, without content; the index may be a moment behind. An error, not a part
@@ -147,6 +151,10 @@ impl Store {
         filter: &Filter,
         wanted: impl Fn(&Post) -> bool + Send,
     ) -> Result<Vec<Post>, StoreError> {
+        #[derive(Debug, thiserror::Error)]
+        #[error("there are more posts than one read may take")]
+        struct TooMany;
+
         let (mut found, mut start) = (Vec::new(), None);
         for _ in 0..ALL_PAGES_MAX {
             let (items, last) = self.posts_by_due(user, filter, ALL_PAGE, start).await?;
@@ -161,7 +169,7 @@ impl Store {
             }
             start = last;
         }
-        Err(too_many("reading all posts of a user"))
+        Err(StoreError::Unavailable { doing: "reading all posts of a user", source: Box::new(TooMany) })
     }
 
     async fn posts_by_due(
@@ -220,14 +228,6 @@ impl Store {
         }
         Ok((posts, None))
     }
-}
-
-fn too_many(doing: &'static str) -> StoreError {
-    #[derive(Debug, thiserror::Error)]
-    #[error("there are more posts than one read may take")]
-    struct TooMany;
-
-    StoreError::Unavailable { doing, source: Box::new(TooMany) }
 }
 
 /// The key at which a list goes on after `item`.

@@ -220,6 +220,18 @@ mod tests {
     }
 
     #[test]
+    fn no_cycle_of_a_plan_that_begins_has_the_key_of_one_that_was_opened_far_ahead() {
+        let ended = Subscription { active: false, ..running(Plan::Starter) };
+        let closed = Cycle { closed_at: Some(at(0) + CYCLE), ..cycle(&ended, 0, 0) };
+        let far_ahead = Cycle { quota: 0, remaining: 0, ..cycle(&ended, 2, 0) };
+        let key = far_ahead.span.start;
+        let behind = at(0) + CYCLE - SignedDuration::from_mins(5);
+        let plan = granted_at(behind, Plan::Starter, user(Some(ended)), &[closed, far_ahead]).unwrap().user.subscription.unwrap();
+        assert_eq!(plan.anchor, at(0) + CYCLE + SignedDuration::from_millis(1));
+        assert_ne!(plan.cycle_at(key).start, key);
+    }
+
+    #[test]
     fn a_certificate_by_a_clock_that_is_behind_adds_to_the_cycle_that_runs_and_not_to_the_closed_one() {
         let plan = running(Plan::Starter);
         let closed = Cycle { closed_at: Some(at(0) + CYCLE), ..cycle(&plan, 0, 12) };
