@@ -28,7 +28,7 @@ pub(crate) struct ReceivedJson {
     request_body(content = serde_json::Value, description = "A Stripe event, byte for byte as it was signed."),
     params(("Stripe-Signature" = String, Header, description = "`t=<seconds>,v1=<hex>`, over the body as it came.", example = "t=1800000000,v1=5257a869e7ecebeda32affa62cdca3fa51cad7e77a0e56ff536d0ce8e108d8bd")),
     responses(
-        (status = 200, description = "Taken: followed, known already, or no concern of ours.", body = ReceivedJson),
+        (status = 200, description = "Taken: followed, known already, no concern of ours, or not to be read here, which operators are told.", body = ReceivedJson),
         (status = 400, description = "signature_invalid"),
     ))]
 pub(crate) async fn receive(State(deps): State<Deps>, headers: HeaderMap, body: Bytes) -> Result<Json<ReceivedJson>, Problem> {

@@ -188,19 +188,18 @@ async fn dispatch(
     tokens: TokenSet,
     renewed: bool,
 ) -> Result<Progress, StepError> {
-    // The intent may have been slow to store. A send that could outlive this invocation is not begun: it would end when nobody expects it.
-    if !can_send(deadline) {
-        return conclude(deps, deadline, post, out_of_time(deps.clock.now()), Answer::default()).await;
-    }
     match earlier_is_there(deps, &post).await {
         Ok(false) => {}
         // It is not sent: the look for it that follows binds the one that is there.
         Ok(true) => return conclude(deps, deadline, post, Conclusion::AnswerLost, Answer::default()).await,
         Err(error) => {
             tracing::warn!(post_id = %post.id, error = chain(&error), "what became of an earlier send could not be read");
-            let retry_at = deps.clock.now() + TOKEN_WAIT;
-            return conclude(deps, deadline, post, Conclusion::NotSent { retry_at }, Answer::default()).await;
+            return conclude(deps, deadline, post, out_of_time(deps.clock.now() + TOKEN_WAIT), Answer::default()).await;
         }
+    }
+    // All this may have been slow. A send that could outlive this invocation is not begun: it would end when nobody expects it.
+    if !can_send(deadline) {
+        return conclude(deps, deadline, post, out_of_time(deps.clock.now()), Answer::default()).await;
     }
     let account = Account { id: &connection.platform_user_id, username: &connection.username, tokens: &tokens };
     match send(deps, &post, account, &content.text).await {
@@ -298,8 +297,8 @@ pub(crate) fn can_send(deadline: Deadline) -> bool {
     deadline.remaining() >= (SEND_DEADLINE + SETTLE_RESERVE).unsigned_abs()
 }
 
-fn out_of_time(now: Timestamp) -> Conclusion {
-    Conclusion::Deferred { code: FailureCode::OutOfTime, until: now }
+fn out_of_time(until: Timestamp) -> Conclusion {
+    Conclusion::Deferred { code: FailureCode::OutOfTime, until }
 }
 
 /// The publisher sends what was approved or nothing.

@@ -296,10 +296,14 @@ async fn read(
 /// The times, by the platform's clock, in which what was sent may show: the send in doubt, and where an owner saw nothing of lost ones and
 /// had the post tried again, those too. In order, and apart: what lies between them was never sent by us.
 fn windows(post: &Post) -> Vec<(Timestamp, Timestamp)> {
+    around(&post.doubts())
+}
+
+fn around(sends: &[Intent]) -> Vec<(Timestamp, Timestamp)> {
     let mut windows: Vec<(Timestamp, Timestamp)> = Vec::new();
-    let mut doubts = post.doubts();
-    doubts.sort_by_key(|intent| intent.first_at);
-    for Intent { first_at, last_at } in doubts {
+    let mut sends = sends.to_vec();
+    sends.sort_by_key(|intent| intent.first_at);
+    for Intent { first_at, last_at } in sends {
         let (from, to) = (first_at - LOOKED_AROUND, last_at + SETTLE_WAIT + LOOKED_AROUND);
         match windows.last_mut() {
             Some(before) if from <= before.1 => before.1 = before.1.max(to),
@@ -343,8 +347,9 @@ async fn weigh(
     let alike = beside.into_iter().filter(|(_, content)| platform.comparable(&content.text) == ours);
     let twins: Vec<Post> = alike.map(|(twin, _)| twin).collect();
     // Those that their owner found there: each has one of what is shown, and nobody knows which.
-    let first_sent = |twin: &Post| twin.unseen.iter().map(|intent| intent.first_at).fold(twin.due_at, Timestamp::min);
-    let may_show = |twin: &Post| windows.iter().any(|(from, to)| twin.updated_at >= *from && first_sent(twin) <= *to);
+    let may_show = |twin: &Post| {
+        windows.iter().any(|(from, to)| twin.updated_at >= *from && twin.due_at <= *to) || overlap(windows, &around(&twin.unseen))
+    };
     let found = twins.iter().filter(|twin| twin.is_unbound() && may_show(twin)).count();
     let rivals: Vec<&Post> = twins.iter().filter(|twin| overlap(windows, &self::windows(twin))).collect();
     // One that is being sent at this moment learns by itself what became of it.
@@ -406,11 +411,11 @@ mod tests {
 
     #[test]
     fn what_is_looked_for_lies_around_each_send_and_not_between_them() {
-        let around = |first: i64, last: i64| (at(first) - LOOKED_AROUND, at(last) + SETTLE_WAIT + LOOKED_AROUND);
-        assert_eq!(windows(&sent(&[0])), [around(0, 0)]);
-        assert_eq!(windows(&sent(&[0, 300])), [around(0, 300)], "those that touch are one");
+        let window = |first: i64, last: i64| (at(first) - LOOKED_AROUND, at(last) + SETTLE_WAIT + LOOKED_AROUND);
+        assert_eq!(windows(&sent(&[0])), [window(0, 0)]);
+        assert_eq!(windows(&sent(&[0, 300])), [window(0, 300)], "those that touch are one");
         let days = 20 * 86_400;
-        assert_eq!(windows(&sent(&[0, 300, days])), [around(0, 300), around(days, days)]);
+        assert_eq!(windows(&sent(&[0, 300, days])), [window(0, 300), window(days, days)]);
         assert!(overlap(&windows(&sent(&[0, days])), &windows(&sent(&[days + 60]))));
         assert!(!overlap(&windows(&sent(&[0, days])), &windows(&sent(&[days / 2]))));
     }

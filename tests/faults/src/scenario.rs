@@ -216,6 +216,11 @@ impl Scenario {
         self.deeds.iter().any(|(_, deed)| matches!(deed, Deed::Told { .. } | Deed::Redeem(_) | Deed::CloseCycles))
     }
 
+    /// Whether posts' numbers are read.
+    pub(crate) fn reads_numbers(&self) -> bool {
+        self.deeds.iter().any(|(_, deed)| *deed == Deed::ReadNumbers)
+    }
+
     /// Plans that change, a certificate, and a cycle job that comes more often.
     fn money_by_chance(dice: &mut Dice, people: usize, deeds: &mut Vec<(u64, Deed)>) {
         for person in 0..people {

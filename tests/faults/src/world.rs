@@ -161,7 +161,7 @@ impl World {
         let mut world = Self::at(BEGUN, &template, scenario, plan, Dice::new(seed, 6))?;
         world.begin_again();
         world.order.replace(scenario.disorder.then(|| Dice::new(seed, 4)));
-        world.watch_posts();
+        world.watch_writes(scenario);
         let hook = world.injector.clone();
         world.aws.on_call(Box::new(move |call| {
             let kind = hook.decide(Side::Aws, &format!("{}.{}", call.service, call.operation))?;
@@ -234,22 +234,13 @@ impl World {
     }
 
     /// From now on each write is looked at.
-    fn watch_posts(&self) {
-        let reader = self.reader.clone();
-        let (watch, injector, clock, posts) = (self.watch.clone(), self.injector.clone(), self.clock.clone(), tables().posts);
-        let look = move || match reader.items(&posts, "POST#*", "POST#*#*") {
-            Ok(rows) => {
-                let mut watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
-                let before = watch.turns();
-                let wrong = watch.look(&rows, clock.now());
-                if watch.turns() > before && Actor::current().is_some_and(|actor| actor.name == NUMBERS) {
-                    injector.violation("S24: the reading of numbers changed a post".to_owned());
-                }
-                for what in wrong {
-                    injector.violation(what);
-                }
+    fn watch_writes(&self, scenario: &Scenario) {
+        let (posts, ledger) = (self.look_at_posts(), scenario.reads_numbers().then(|| self.look_at_ledger()));
+        let look = move || {
+            posts();
+            if let Some(ledger) = &ledger {
+                ledger();
             }
-            Err(error) => injector.violation(format!("the posts cannot be read: {error:#}")),
         };
         look();
         self.aws.after_call(Box::new(move |service, operation| {
@@ -257,6 +248,40 @@ impl World {
                 look();
             }
         }));
+    }
+
+    fn look_at_posts(&self) -> impl Fn() + Send + Sync + use<> {
+        let reader = self.reader.clone();
+        let (watch, injector, clock, posts) = (self.watch.clone(), self.injector.clone(), self.clock.clone(), tables().posts);
+        move || match reader.items(&posts, "POST#*", "POST#*#*") {
+            Ok(rows) => {
+                let mut watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
+                let before = watch.turns();
+                let wrong = watch.look(&rows, clock.now());
+                if watch.turns() > before && are_numbers_read() {
+                    injector.violation("S24: the reading of numbers changed a post".to_owned());
+                }
+                for what in wrong {
+                    injector.violation(what);
+                }
+            }
+            Err(error) => injector.violation(format!("the posts cannot be read: {error:#}")),
+        }
+    }
+
+    /// Cycles and their history: whoever reads numbers leaves them alone.
+    fn look_at_ledger(&self) -> impl Fn() + Send + Sync + use<> {
+        let (reader, injector, ledger) = (self.reader.clone(), self.injector.clone(), tables().ledger);
+        let standing = Mutex::new(Vec::new());
+        move || match reader.items(&ledger, "[CH]*", "ANALYTICS#*") {
+            Ok(rows) => {
+                let before = std::mem::replace(&mut *standing.lock().unwrap_or_else(PoisonError::into_inner), rows.clone());
+                if before != rows && are_numbers_read() {
+                    injector.violation("S24: the reading of numbers changed the ledger".to_owned());
+                }
+            }
+            Err(error) => injector.violation(format!("the ledger cannot be read: {error:#}")),
+        }
     }
 
     async fn connect(&self, person: usize, life: SignedDuration) -> anyhow::Result<Connection> {
@@ -328,6 +353,11 @@ impl World {
     pub(crate) fn bury(&self) {
         self.morgue.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
+}
+
+/// Whether it is the reading of numbers that calls at this moment.
+fn are_numbers_read() -> bool {
+    Actor::current().is_some_and(|actor| actor.name == NUMBERS)
 }
 
 /// What a post says in a version.
