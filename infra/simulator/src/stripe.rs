@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 
 pub(crate) use api::routes;
 
+/// After a payment that failed, Stripe tries again some days later.
+const RETRY_SECS: i64 = 3 * 86_400;
+
 /// One event, of somebody's subscription.
 #[derive(Debug, Clone)]
 pub struct Event {
@@ -40,7 +43,7 @@ impl Event {
             "object": "event",
             "api_version": "2025-09-30.clover",
             "created": self.created.as_second(),
-            "data": { "object": self.object() },
+            "data": self.data(),
             "livemode": false,
             "pending_webhooks": 1,
             "request": { "id": null, "idempotency_key": null },
@@ -48,6 +51,15 @@ impl Event {
         });
         // Stripe indents what it sends: whoever parses and writes it again gets other bytes.
         serde_json::to_vec_pretty(&event).expect("JSON has a text")
+    }
+
+    /// The object, and of an update what it was before.
+    fn data(&self) -> Value {
+        let object = self.object();
+        if self.kind.ends_with(".updated") {
+            return json!({ "object": object, "previous_attributes": { "latest_invoice": "in_1SbeforePostledgerDouble" } });
+        }
+        json!({ "object": object })
     }
 
     fn object(&self) -> Value {
@@ -65,6 +77,13 @@ impl Event {
                 let mut invoice = parse(include_str!("stripe/invoice.json"));
                 invoice["customer"] = json!(self.customer);
                 invoice["parent"]["subscription_details"]["subscription"] = json!(self.subscription);
+                if self.kind.ends_with(".payment_failed") {
+                    invoice["status"] = json!("open");
+                    invoice["amount_remaining"] = invoice["amount_due"].clone();
+                    invoice["amount_paid"] = json!(0);
+                    invoice["status_transitions"]["paid_at"] = Value::Null;
+                    invoice["next_payment_attempt"] = json!(self.created.as_second() + RETRY_SECS);
+                }
                 invoice
             }
             Some("charge") => {
@@ -80,6 +99,11 @@ impl Event {
                 subscription["start_date"] = json!(started);
                 subscription["created"] = json!(started);
                 subscription["items"]["data"][0]["price"]["id"] = json!(self.price);
+                subscription["items"]["data"][0]["plan"]["id"] = json!(self.price);
+                if self.kind.ends_with(".deleted") {
+                    subscription["canceled_at"] = json!(self.created.as_second());
+                    subscription["ended_at"] = json!(self.created.as_second());
+                }
                 subscription["metadata"]["user_id"] = json!(self.user);
                 subscription
             }
