@@ -100,6 +100,10 @@ impl Paid {
     fn is_newer_than(&self, known: &Self) -> bool {
         // It never waits for its first payment again; within one second it is created, then changed, then over. What is the same in all
         // of that counts as it arrives: nothing else tells which came first.
+        #[cfg(feature = "planted")]
+        if crate::planted::is(crate::planted::Bug::OldWordFollowed) {
+            return true;
+        }
         let age = |paid: &Self| (paid.standing != Standing::Pending, paid.as_of.at, paid.as_of.told);
         self.as_of.event_id != known.as_of.event_id && age(self) >= age(known)
     }

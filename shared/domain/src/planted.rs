@@ -36,11 +36,17 @@ pub enum Bug {
     ResendWithAnOldKey,
     /// Refreshes while another refresh is under way.
     RefreshTokenUsedTwice,
+    /// Follows a word on a subscription that is older than what is known.
+    OldWordFollowed,
+    /// Grants a certificate that somebody else has redeemed meanwhile.
+    CertificateGrantedTwice,
+    /// Writes a cycle whoever else has changed it.
+    CycleWithoutCondition,
 }
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::NoIntent,
         Self::IntentNotFenced,
         Self::ResendWhenNothingFound,
@@ -54,6 +60,9 @@ impl Bug {
         Self::StaleVersionAccepted,
         Self::ResendWithAnOldKey,
         Self::RefreshTokenUsedTwice,
+        Self::OldWordFollowed,
+        Self::CertificateGrantedTwice,
+        Self::CycleWithoutCondition,
     ];
 }
 

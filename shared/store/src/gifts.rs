@@ -143,11 +143,15 @@ impl Store {
     pub async fn redeem(&self, redemption: &Redemption<'_>) -> Result<Redeemed, StoreError> {
         let Redemption { hash, gift, user, ledger, writer } = redemption;
         let table = &self.tables.users;
+        let still_valid = STILL_VALID;
+        #[cfg(feature = "planted")]
+        let still_valid =
+            if domain::planted::is(domain::planted::Bug::CertificateGrantedTwice) { "attribute_exists(pk)" } else { still_valid };
         let mut legs = vec![
             put(table, to_item(Key::profile(&user.id), UserItem::new(user, writer)))
                 .condition_expression("rev = :rev")
                 .expression_attribute_values(":rev", number(user.rev - 1)),
-            put(table, to_item(Key::gift(hash.as_str()), GiftItem::from(*gift))).condition_expression(STILL_VALID),
+            put(table, to_item(Key::gift(hash.as_str()), GiftItem::from(*gift))).condition_expression(still_valid),
         ];
         legs.extend(ledger.iter().map(|change| ledger_puts::cycle(&self.tables.ledger, change)));
         legs.extend(ledger.iter().flat_map(|change| ledger_puts::entries(&self.tables.ledger, change)));

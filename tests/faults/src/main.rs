@@ -30,6 +30,9 @@ struct Arguments {
     /// Every fault alone, in the core stories.
     #[arg(long)]
     singles: bool,
+    /// Every plan change, certificate, cycle job and reading of numbers at every call of six core stories.
+    #[arg(long)]
+    interruptions: bool,
     /// Only the stories whose name holds this.
     #[arg(long, default_value = "")]
     story: String,
@@ -49,14 +52,19 @@ fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
     let stories: Vec<_> = Scenario::core().into_iter().filter(|story| story.name.contains(&arguments.story)).collect();
     if let Some(hits) = &arguments.hit {
-        let story = stories.first().context("no such story")?;
-        let verdict = play(story, Plan::Exactly(read_hits(hits)?), 1);
+        let mut all = Scenario::core().into_iter().chain(Scenario::interrupted());
+        let story = all.find(|story| story.name.contains(&arguments.story)).context("no such story")?;
+        let verdict = play(&story, Plan::Exactly(read_hits(hits)?), 1);
         println!("{}\nviolations: {:#?}\nended: {:?}", verdict.seen.trace(), verdict.seen.violations, verdict.ends);
         return Ok(if verdict.seen.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
     let mut failed = 0;
     if arguments.singles {
         failed += run("singles", stories.iter().flat_map(sweep::singles), arguments.threads);
+    }
+    if arguments.interruptions {
+        let interrupted = Scenario::interrupted().into_iter().filter(|story| story.name.contains(&arguments.story));
+        failed += run("interruptions", interrupted.flat_map(|story| sweep::interruptions(&story)), arguments.threads);
     }
     if arguments.seeds > 0 {
         failed += run("mixtures", sweep::mixtures(arguments.from..arguments.from + arguments.seeds), arguments.threads);
@@ -106,7 +114,7 @@ fn processor_seconds() -> Option<f64> {
 }
 
 fn read_hits(told: &str) -> anyhow::Result<Vec<Hit>> {
-    let all: Vec<Kind> = Kind::all();
+    let all: Vec<Kind> = Kind::all().into_iter().chain([Kind::Meanwhile]).collect();
     let read = |hit: &str| {
         let (call, kind) = hit.split_once(':').context("a fault is `call:Kind`")?;
         let kind = *all.iter().find(|known| format!("{known:?}") == kind).context("no such kind")?;

@@ -34,24 +34,30 @@ pub enum Word {
     Overdue,
     /// It is over.
     Ends,
+    /// They are back from the checkout.
+    CheckedOut,
+    /// A payment came.
+    Paid,
+    /// A payment failed; that the subscription is overdue by it is told apart.
+    Unpaid,
+    /// Money was given back.
+    Refunded,
 }
 
 impl Word {
-    /// What is had by it.
-    fn plan(self) -> Option<Plan> {
-        match self {
-            Self::Begins | Self::Shrinks => Some(Plan::Starter),
-            Self::Grows | Self::Overdue => Some(Plan::Professional),
-            Self::Ends => None,
-        }
-    }
+    /// Every one.
+    pub const ALL: [Self; 9] =
+        [Self::Begins, Self::Grows, Self::Shrinks, Self::Overdue, Self::Ends, Self::CheckedOut, Self::Paid, Self::Unpaid, Self::Refunded];
 
-    fn told(self) -> Told {
-        match self {
-            Self::Begins => Told::Created,
-            Self::Grows | Self::Shrinks | Self::Overdue => Told::Updated,
-            Self::Ends => Told::Deleted,
-        }
+    /// What it tells of the subscription, and what is had by it then. `None`: it holds no subscription.
+    fn of_subscription(self) -> Option<(Told, Option<Plan>)> {
+        Some(match self {
+            Self::Begins => (Told::Created, Some(Plan::Starter)),
+            Self::Grows | Self::Overdue => (Told::Updated, Some(Plan::Professional)),
+            Self::Shrinks => (Told::Updated, Some(Plan::Starter)),
+            Self::Ends => (Told::Deleted, None),
+            Self::CheckedOut | Self::Paid | Self::Unpaid | Self::Refunded => return None,
+        })
     }
 
     fn event(self, (person, subscription): (usize, usize), user: &str, began: Timestamp, made_secs: u64) -> simulator::stripe::Event {
@@ -61,6 +67,10 @@ impl Word {
             Self::Shrinks => ("customer.subscription.updated", "active", simulator::STARTER_PRICE),
             Self::Overdue => ("customer.subscription.updated", "past_due", simulator::PROFESSIONAL_PRICE),
             Self::Ends => ("customer.subscription.deleted", "canceled", simulator::STARTER_PRICE),
+            Self::CheckedOut => ("checkout.session.completed", "active", simulator::STARTER_PRICE),
+            Self::Paid => ("invoice.paid", "active", simulator::STARTER_PRICE),
+            Self::Unpaid => ("invoice.payment_failed", "past_due", simulator::STARTER_PRICE),
+            Self::Refunded => ("charge.refunded", "active", simulator::STARTER_PRICE),
         };
         simulator::stripe::Event {
             id: event_id((person, subscription), made_secs, self),
@@ -80,8 +90,19 @@ fn event_id((person, subscription): (usize, usize), made_secs: u64, said: Word) 
     format!("evt_{person}_{subscription}_{made_secs}_{said:?}")
 }
 
+/// A word that the provider sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Spoken {
+    person: usize,
+    subscription: usize,
+    /// Seconds after the run began.
+    at: u64,
+    said: Word,
+}
+
 /// The provider sends a word until it is taken, and then once more.
 pub(crate) async fn tell(world: &Rc<World>, person: usize, (subscription, said): (usize, Word), made_secs: u64) {
+    world.told.borrow_mut().push(Spoken { person, subscription, at: made_secs, said });
     let event = said.event((person, subscription), world.people[person].user.as_str(), world.began, made_secs);
     let body = event.body();
     let mut taken = 0;
@@ -113,18 +134,18 @@ pub(crate) async fn check(world: &World, scenario: &Scenario) -> anyhow::Result<
         for difference in store.audit(&owner.user).await? {
             world.injector.violation(format!("S3: the audit of person {person} finds {difference}"));
         }
-        let Some(last) = last_word(scenario, person) else { continue };
+        let Some(last) = last_word(&world.told.borrow(), person) else { continue };
         let user = store.user(&owner.user).await?.ok_or_else(|| anyhow::anyhow!("person {person} is gone"))?;
         let known = user.paid.foremost().map(|paid| (paid.as_of.event_id.clone(), paid.standing.gives_plan()));
-        let (subscription, at, said) = last;
+        let (subscription, at, said, bought) = last;
         let meant = event_id((person, subscription), at, said);
         if known.as_ref().map(|(id, _)| id) != Some(&meant) {
             world.injector.violation(format!("S7: the provider's last word on person {person} is {meant}, and {known:?} is known"));
         }
         let plan = user.subscription.filter(|plan| plan.active);
         // A certificate may hold a higher one.
-        let redeems = scenario.deeds.iter().any(|(_, deed)| *deed == Deed::Redeem(person));
-        let is_right = match (said.plan(), plan) {
+        let redeems = scenario.all_deeds().any(|deed| deed == Deed::Redeem(person));
+        let is_right = match (bought, plan) {
             (Some(bought), Some(plan)) => plan.plan == bought || (redeems && plan.plan > bought),
             (None, plan) => plan.is_none_or(|plan| plan.source == Source::Gift),
             (Some(_), None) => false,
@@ -138,22 +159,19 @@ pub(crate) async fn check(world: &World, scenario: &Scenario) -> anyhow::Result<
 
 /// The newest word on the subscription that counts: of a person's two the one with the higher plan, or the later. `None`: there is none, or
 /// two words that nothing tells apart.
-fn last_word(scenario: &Scenario, person: usize) -> Option<(usize, u64, Word)> {
+fn last_word(told: &[Spoken], person: usize) -> Option<(usize, u64, Word, Option<Plan>)> {
     let mut newest = Vec::new();
     for on in [0, 1] {
-        let words = scenario.deeds.iter().filter_map(|&(at, deed)| match deed {
-            Deed::Told { person: of, subscription, word, .. } if (of, subscription) == (person, on) => Some((at, word)),
-            _ => None,
-        });
-        let age = |(at, word): (u64, Word)| (at, word.told());
-        let words: Vec<_> = words.collect();
-        let Some(last) = words.iter().copied().max_by_key(|word| age(*word)) else { continue };
-        if words.iter().any(|word| age(*word) == age(last) && word.1 != last.1) {
+        let of_it = told.iter().filter(|spoken| (spoken.person, spoken.subscription) == (person, on));
+        let words: Vec<_> =
+            of_it.filter_map(|spoken| spoken.said.of_subscription().map(|(told, plan)| ((spoken.at, told), spoken.said, plan))).collect();
+        let Some((age, said, plan)) = words.iter().copied().max_by_key(|(age, ..)| *age) else { continue };
+        if words.iter().any(|word| word.0 == age && word.1 != said) {
             return None;
         }
-        newest.push((on, last.0, last.1));
+        newest.push((on, age.0, said, plan));
     }
-    newest.into_iter().max_by_key(|(on, _, word)| (word.plan(), *on))
+    newest.into_iter().max_by_key(|(on, .., plan)| (*plan, *on))
 }
 
 /// The spare certificate was granted to those alone who were told so, and at most once.

@@ -190,7 +190,7 @@ impl Network {
         tokio::task::yield_now().await;
         self.take_off(account, name, about);
         let kind = self.injector.decide(Side::Platform, name);
-        if kind == Some(Kind::PauseBefore) {
+        if matches!(kind, Some(Kind::PauseBefore | Kind::Meanwhile)) {
             tokio::task::yield_now().await;
         }
         self.held().acted.push((account.to_owned(), name, self.clock.now()));

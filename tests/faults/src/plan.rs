@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use local::aws::Fault;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::actor::Actor;
@@ -44,6 +45,7 @@ pub enum Kind {
     ThrownAway,
     Refused,
     TokenRefused,
+    Meanwhile,
 }
 
 /// The other end of a call.
@@ -94,7 +96,7 @@ impl Kind {
         own.iter().chain(&COMMON).copied().collect()
     }
 
-    /// Every one.
+    /// Every one that falls on a call by itself: [`Kind::Meanwhile`] needs a story in which somebody waits for it.
     pub fn all() -> Vec<Self> {
         AWS.into_iter().chain(PLATFORM).chain(COMMON).collect()
     }
@@ -145,6 +147,7 @@ impl Kind {
             Self::ThrownAway => "what was prepared and not published is thrown away",
             Self::Refused => "refused",
             Self::TokenRefused => "the token was refused",
+            Self::Meanwhile => "the function stood still for a second, and something else was done meanwhile",
         }
     }
 
@@ -219,7 +222,7 @@ pub struct Call {
 
 /// Watches and breaks the calls of a run.
 #[derive(Clone)]
-pub struct Injector(Arc<Mutex<State>>);
+pub struct Injector(Arc<Mutex<State>>, Arc<Notify>);
 
 struct State {
     began: Instant,
@@ -245,7 +248,7 @@ impl Injector {
             violations: Vec::new(),
             healed: false,
         };
-        Self(Arc::new(Mutex::new(state)))
+        Self(Arc::new(Mutex::new(state)), Arc::default())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -265,11 +268,20 @@ impl Injector {
         match kind {
             Some(Kind::CrashBefore | Kind::CrashAfter) => actor.crash(),
             Some(Kind::PauseBefore | Kind::PauseAfter) => actor.freeze(PAUSE),
+            Some(Kind::Meanwhile) => {
+                actor.freeze(MOMENT);
+                self.1.notify_one();
+            }
             Some(Kind::ClockAhead) => actor.skew(CLOCK_JUMP_SECS),
             Some(Kind::ClockBehind) => actor.skew(-CLOCK_JUMP_SECS),
             _ => {}
         }
         kind
+    }
+
+    /// Waits for [`Kind::Meanwhile`].
+    pub async fn meanwhile(&self) {
+        self.1.notified().await;
     }
 
     /// From now on nothing breaks and no call is counted.
@@ -351,6 +363,8 @@ const PLATFORM_TIMES: u64 = 5;
 const RATE_MAX: u64 = 500;
 /// How long a function stands still: less than it may live.
 const PAUSE: Duration = Duration::from_secs(40);
+/// How long it stands still where something is done meanwhile: no call of whoever does it takes any time.
+const MOMENT: Duration = Duration::from_secs(1);
 /// How far a clock jumps.
 pub const CLOCK_JUMP_SECS: i64 = 300;
 
@@ -399,7 +413,7 @@ pub fn aws_fault(kind: Kind) -> Option<Fault> {
         Kind::EmptyIndex => Fault::EmptyIndex,
         Kind::StaleIndex => Fault::StaleIndex,
         Kind::StaleSecret => Fault::StaleSecret(Duration::from_secs(10)),
-        Kind::PauseBefore => Fault::GiveWay,
+        Kind::PauseBefore | Kind::Meanwhile => Fault::GiveWay,
         _ => return None,
     })
 }

@@ -74,6 +74,9 @@ async fn play_in(scenario: &Scenario, plan: Plan, seed: u64) -> Verdict {
     let began = Instant::now();
     let deeds: Vec<_> =
         scenario.deeds.iter().map(|&(at, deed)| tokio::task::spawn_local(act(world.clone(), scenario.clone(), at, deed))).collect();
+    if let Some(deed) = scenario.meanwhile {
+        tokio::task::spawn_local(meanwhile(world.clone(), scenario.clone(), began, deed));
+    }
     let last_deed = scenario.deeds.iter().map(|(at, _)| Duration::from_secs(*at)).max().unwrap_or_default();
     let horizon = last_deed.max(SWARM_ENDS) + HORIZON;
     let rested = drive(&world, &deeds, began, horizon).await;
@@ -275,6 +278,15 @@ async fn publish(world: Rc<World>, messages: Vec<Message>) -> SqsBatchResponse {
 async fn act(world: Rc<World>, scenario: Scenario, at: u64, deed: Deed) {
     sleep(Duration::from_secs(at)).await;
     done(&world, &scenario, at, deed).await;
+    world.changed.notify_one();
+}
+
+/// A deed at the moment at which a function stands still for it.
+async fn meanwhile(world: Rc<World>, scenario: Scenario, began: Instant, deed: Deed) {
+    world.injector.meanwhile().await;
+    world.live.set(world.live.get() + 1);
+    done(&world, &scenario, began.elapsed().as_secs(), deed).await;
+    world.live.set(world.live.get() - 1);
     world.changed.notify_one();
 }
 

@@ -83,7 +83,13 @@ pub struct Scenario {
     pub rotates: bool,
     /// Whether the queue hands out in another order than it took in, each message alone and some of them later.
     pub disorder: bool,
+    /// What is done where a function stands still for it.
+    pub meanwhile: Option<Deed>,
 }
+
+/// The core stories in which posts take, keep, move and give back their places, and the one in which numbers are read.
+const INTERRUPTED: [&str; 6] =
+    ["due later", "edited when due", "in the next cycle", "cancelled and tried again", "sent when the cycle ends", "its numbers are read"];
 
 /// How many seeds, one after another, give runs that begin alike: to begin is not what breaks.
 pub(crate) const BEGIN_ALIKE: u64 = 8;
@@ -103,6 +109,7 @@ impl Scenario {
             people,
             rotates: true,
             disorder: false,
+            meanwhile: None,
         }
     }
 
@@ -211,14 +218,44 @@ impl Scenario {
         ]
     }
 
+    /// Stories in which plans, certificates, cycles and numbers change while any function is at any of its calls.
+    pub fn interrupted() -> Vec<Self> {
+        let told = |word| Deed::Told { person: 0, subscription: 0, word, late_secs: 0 };
+        let others = [Deed::Redeem(0), Deed::CloseCycles, Deed::ReadNumbers];
+        let deeds = || Word::ALL.into_iter().map(told).chain(others);
+        let subscribed = |name: &str| {
+            let mut story = Self::core().into_iter().find(|story| story.name == name).expect("a core story");
+            // As of the start, the smaller plan is paid for as well as given.
+            story.deeds.insert(0, (0, told(Word::Begins)));
+            story
+        };
+        let of = |story: Self| {
+            let said = |deed| match deed {
+                Deed::Told { word, .. } => format!("{word:?}"),
+                other => format!("{other:?}"),
+            };
+            deeds().map(move |deed| Self {
+                name: format!("{}, meanwhile {}", story.name, said(deed)),
+                meanwhile: Some(deed),
+                ..story.clone()
+            })
+        };
+        INTERRUPTED.into_iter().map(subscribed).flat_map(of).collect()
+    }
+
     /// Whether plans change or certificates are redeemed.
     pub(crate) fn deals_with_money(&self) -> bool {
-        self.deeds.iter().any(|(_, deed)| matches!(deed, Deed::Told { .. } | Deed::Redeem(_) | Deed::CloseCycles))
+        self.all_deeds().any(|deed| matches!(deed, Deed::Told { .. } | Deed::Redeem(_) | Deed::CloseCycles))
     }
 
     /// Whether posts' numbers are read.
     pub(crate) fn reads_numbers(&self) -> bool {
-        self.deeds.iter().any(|(_, deed)| *deed == Deed::ReadNumbers)
+        self.all_deeds().any(|deed| deed == Deed::ReadNumbers)
+    }
+
+    /// All that is done, whenever.
+    pub(crate) fn all_deeds(&self) -> impl Iterator<Item = Deed> {
+        self.deeds.iter().map(|(_, deed)| *deed).chain(self.meanwhile)
     }
 
     /// Plans that change, a certificate, and a cycle job that comes more often.
@@ -256,7 +293,19 @@ impl Scenario {
         let lag_secs = *dice.pick(&[0, 20, 30, 400]);
         let key_life_secs = *dice.pick(&[60, 1_200, 3_600]);
         let (rotates, disorder) = (dice.chance(700), dice.chance(300));
-        Self { name: "by chance".to_owned(), reconcile, lag_secs, key_life_secs, token_secs, posts, deeds, people, rotates, disorder }
+        Self {
+            name: "by chance".to_owned(),
+            reconcile,
+            lag_secs,
+            key_life_secs,
+            token_secs,
+            posts,
+            deeds,
+            people,
+            rotates,
+            disorder,
+            meanwhile: None,
+        }
     }
 
     /// How many people there are, what they have written, and how long their first access tokens live.

@@ -75,6 +75,13 @@ pub fn singles(scenario: &Scenario) -> Vec<Job> {
     hits_after(&scenario, &[]).into_iter().map(|hit| Job::of(&scenario, vec![hit])).collect()
 }
 
+/// Each call of `scenario` at which a function stands still while what the story holds for it is done.
+pub fn interruptions(scenario: &Scenario) -> Vec<Job> {
+    let scenario = Arc::new(scenario.clone());
+    let calls = 0..play(&scenario, Plan::Exactly(Vec::new()), 1).seen.calls.len();
+    calls.map(|call| Job::of(&scenario, vec![Hit { call, kind: Kind::Meanwhile }])).collect()
+}
+
 /// Each two faults of `scenario` together: the second at any call that the run with the first alone made after it. Of all of
 /// these, every `every`-th.
 pub fn pairs(scenario: &Scenario, every: usize) -> impl Iterator<Item = Job> + use<> {

@@ -43,6 +43,7 @@ use url::Url;
 
 use crate::actor::{Actor, End, Invocation, Morgue};
 use crate::dice::Dice;
+use crate::money::Spoken;
 use crate::network::{Held, Network};
 use crate::plan::{Injector, Plan as FaultPlan, Side, aws_fault};
 use crate::scenario::{BEGIN_ALIKE, Scenario};
@@ -125,6 +126,8 @@ pub(crate) struct World {
     pub(crate) spare: String,
     /// Who asked for it, and the answer's status.
     pub(crate) redeemed: RefCell<Vec<(usize, u16)>>,
+    /// What the payment provider has said.
+    pub(crate) told: RefCell<Vec<Spoken>>,
     pub(crate) disconnected: RefCell<Vec<(usize, Timestamp)>>,
     pub(crate) changed: Notify,
     pub(crate) live: Cell<usize>,
@@ -202,6 +205,7 @@ impl World {
             edits: RefCell::default(),
             spare: template.spare.clone(),
             redeemed: RefCell::default(),
+            told: RefCell::default(),
             disconnected: RefCell::default(),
             changed: Notify::new(),
             live: Cell::new(0),

@@ -58,11 +58,14 @@ fn the_same_seed_is_the_same_run() {
     }
 }
 
-/// Every fault alone at every call of every core story, and mixtures by chance: no promise is broken, and nothing was left out.
+/// Every fault alone at every call of every core story, every change of plans and cycles at every call, and mixtures by chance: no promise is
+/// broken, and nothing was left out.
 #[test]
-fn one_fault_at_any_call_and_mixtures_by_chance_break_no_promise() {
+fn one_fault_or_change_of_plan_at_any_call_and_mixtures_by_chance_break_no_promise() {
     let core = Scenario::core();
-    let jobs = core.iter().map(sweep::whole).chain(core.iter().flat_map(sweep::singles)).chain(sweep::mixtures(0..SEEDS));
+    let singles = core.iter().map(sweep::whole).chain(core.iter().flat_map(sweep::singles));
+    let interrupted = Scenario::interrupted();
+    let jobs = singles.chain(interrupted.iter().flat_map(sweep::interruptions)).chain(sweep::mixtures(0..SEEDS));
     let told = std::sync::Mutex::new(Vec::new());
     let report = sweep::run_all(jobs, THREADS, |failure| told.lock().unwrap().push(failure.to_owned()), |_| {});
     let told = told.into_inner().unwrap();

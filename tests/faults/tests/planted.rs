@@ -16,6 +16,9 @@ fn story_of(bug: Bug) -> &'static str {
         Bug::StaleVersionAccepted => "edited when due",
         Bug::ResendWithAnOldKey => "by a key soon forgotten",
         Bug::RefreshTokenUsedTwice => "tokens end, two posts at once",
+        Bug::OldWordFollowed => "a replaced subscription is heard of late",
+        Bug::CertificateGrantedTwice => "one certificate for two",
+        Bug::CycleWithoutCondition => "two of one tenant",
     }
 }
 
