@@ -36,7 +36,7 @@ pub(crate) struct Period {
 #[schema(as = PlatformTotals)]
 pub(crate) struct TotalsJson {
     platform: PlatformName,
-    /// How many were published.
+    /// How many were published under an id that is known; one that its owner found there by looking is in its cycle's sum alone.
     posts: usize,
     /// Of how many the platform has told something.
     posts_told: usize,

@@ -20,8 +20,7 @@ impl Store {
     pub async fn hold_beyond_quota(&self, user: &UserId, start: Timestamp, mut cause: impl FnMut() -> Cause) -> Result<usize, StoreError> {
         let Some(cycle) = self.cycle(user, start).await?.filter(over_promised) else { return Ok(0) };
         let filter = Filter { from: Some(start - DUE_BEFORE), to: Some(cycle.span.start + CYCLE), ..Filter::default() };
-        let pays = |post: &Post| post.cycle_start == Some(start) && matches!(post.state, State::Scheduled { .. });
-        let mut posts = self.posts_where(user, &filter, pays).await?;
+        let mut posts = self.posts_where(user, &filter, |post| waits_in(post, start)).await?;
         posts.sort_by(|one, other| (other.due_at, &other.id).cmp(&(one.due_at, &one.id)));
         let mut held = 0;
         for post in posts {
@@ -34,7 +33,7 @@ impl Store {
         Ok(held)
     }
 
-    async fn hold(&self, post: Post, start: Timestamp, cause: &mut impl FnMut() -> Cause) -> Result<Held, StoreError> {
+    async fn hold(&self, mut post: Post, start: Timestamp, cause: &mut impl FnMut() -> Cause) -> Result<Held, StoreError> {
         for _ in 0..ROUNDS_MAX {
             let Some(cycle) = self.cycle(&post.user_id, start).await?.filter(over_promised) else { return Ok(Held::Enough) };
             let cause = Cause { post_id: Some(post.id.clone()), ..cause() };
@@ -48,6 +47,8 @@ impl Store {
             let change = PostChange { ledger: &ledger, ..PostChange::of(&transition.post, &writer, &event) };
             match self.commit(&change).await? {
                 Commit::Done => return Ok(Held::Done),
+                // Its owner changed something else of it.
+                Commit::PostMoved(Some(moved)) if waits_in(&moved, start) => post = *moved,
                 Commit::PostMoved(_) | Commit::AlreadyBound => return Ok(Held::Gone),
                 Commit::LedgerMoved => {}
             }
@@ -62,6 +63,10 @@ enum Held {
     Gone,
     /// The cycle has promised no more than it grants.
     Enough,
+}
+
+fn waits_in(post: &Post, cycle_start: Timestamp) -> bool {
+    post.cycle_start == Some(cycle_start) && matches!(post.state, State::Scheduled { .. })
 }
 
 fn over_promised(cycle: &Cycle) -> bool {

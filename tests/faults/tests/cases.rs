@@ -126,7 +126,17 @@ const CASES: &[(u8, &str, &[By])] = &[
     (68, "a disconnect during a send or a refresh", &[Sweep, Test("a_disconnect_waits_for_the_post_that_is_in_flight")]),
     (69, "a new cycle races a publish", &[Sweep, Test("a_cycle_that_ends_is_closed_and_the_next_holds_a_full_quota")]),
     (70, "the cycle job twice, late, never, half", &[Sweep, Test("cycles_tile_time_without_gap_or_overlap")]),
-    (71, "a plan changes in mid-cycle", &[Test("a_running_plan_grows_is_raised_now_or_refuses_what_is_lower")]),
+    (
+        71,
+        "a plan changes in mid-cycle, or money goes back",
+        &[
+            Sweep,
+            Test("a_running_plan_grows_is_raised_now_or_refuses_what_is_lower"),
+            Test("a_lower_plan_holds_the_posts_due_last_and_a_higher_one_lets_them_go_out"),
+            Test("plans_in_any_order_among_posts_add_up_and_explain_themselves"),
+            Test("what_is_no_event_is_refused_and_what_is_unknown_is_not"),
+        ],
+    ),
     (72, "a redemption whose answer is lost", &[Test("a_gift_is_redeemed_once_under_a_rush_and_its_owner_may_ask_again")]),
     (73, "one certificate, many people", &[Test("fifty_people_at_once_redeem_one_code_and_one_has_it")]),
     (74, "a code that cannot be texted", &[Test("a_part_that_is_down_answers_503_and_costs_no_code")]),

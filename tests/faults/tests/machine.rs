@@ -76,6 +76,21 @@ fn one_fault_or_change_of_plan_at_any_call_and_mixtures_by_chance_break_no_promi
     assert!(report.edges_missing().is_empty(), "no post took {:?}\n{}", report.edges_missing(), report.words());
 }
 
+/// The plan that would have paid for it ends, and its owner changes its text at any moment of that.
+#[test]
+fn a_post_that_is_edited_while_it_loses_its_place_is_held_all_the_same() {
+    let mut story = Scenario::core().into_iter().find(|story| story.name == "a plan ends before its next cycle").unwrap();
+    // Due before the cycle job comes.
+    story.posts[0].due_secs = 1_300;
+    story.meanwhile = Some(Deed::Edit(0));
+    for job in sweep::interruptions(&story) {
+        let verdict = job.run();
+        assert!(verdict.seen.violations.is_empty(), "{:#?}\n{}", verdict.seen.violations, verdict.seen.trace());
+        // An approval of what its owner has changed since is refused.
+        assert!(verdict.ends == ["missed"] || verdict.ends == ["draft"], "{:?}\n{}", verdict.ends, verdict.seen.trace());
+    }
+}
+
 /// Faults that once broke a promise.
 #[test]
 fn what_once_failed_holds() {
