@@ -420,6 +420,12 @@ async fn exports_are_ones_own_end_clearly_and_hold_no_formula() -> Outcome {
         let lines: Vec<_> = cycles.text.split("\r\n").filter(|line| !line.is_empty()).collect();
         assert_eq!(lines.len(), 2, "{}", cycles.text);
         assert!(lines[0].starts_with("cycle_start,cycle_end,quota,"));
+        let mut dan = stage.browser();
+        dan.sign_in("+61412345702").await?;
+        for query in [String::new(), format!("?user_id={}", ann.id().await?)] {
+            let none = dan.get(&format!("/api/export/cycles.csv{query}")).await?.expect(200)?;
+            assert_eq!(none.text.lines().count(), 1, "a stranger's cycles are not there: {}", none.text);
+        }
         Ok(())
     })
     .await

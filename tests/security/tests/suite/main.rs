@@ -10,6 +10,7 @@ mod onboarding;
 mod outages;
 mod paths;
 mod races;
+mod refusals;
 mod resolving;
 mod sessions;
 mod tenants;
