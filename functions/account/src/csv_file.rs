@@ -1,13 +1,16 @@
 //! Files for spreadsheets: RFC 4180, and nothing in them that a spreadsheet would run.
 
 use axum::response::{IntoResponse, Response};
-use csv::{Terminator, Writer, WriterBuilder};
+use csv::{QuoteStyle, Terminator, Writer, WriterBuilder};
 use edge::problem::Problem;
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, LINK};
 use jiff::Timestamp;
 
-/// What a spreadsheet takes for the beginning of a formula, if a cell begins with it.
-const FORMULA: [char; 7] = ['=', '+', '-', '@', '\t', '\r', '\n'];
+/// What a spreadsheet takes for the beginning of a formula, if a cell begins with it: <https://owasp.org/www-community/attacks/CSV_Injection>.
+const SIGNS: [char; 8] = ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
+/// After what a cell begins for a spreadsheet that was told, or takes it from its country, that something else than a comma divides
+/// cells: our quotation marks say nothing to it.
+const DIVIDERS: [char; 4] = [';', '\t', '\r', '\n'];
 
 /// A file in the making.
 pub(crate) struct CsvFile {
@@ -18,14 +21,16 @@ pub(crate) struct CsvFile {
 impl CsvFile {
     /// An empty one with the names of its columns.
     pub(crate) fn new(name: &'static str, columns: &[&str]) -> Result<Self, Problem> {
-        let mut writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
+        // All texts, not those alone that hold a comma: for a spreadsheet that divides cells at commas and at semicolons.
+        let mut builder = WriterBuilder::new();
+        let mut writer = builder.terminator(Terminator::CRLF).quote_style(QuoteStyle::NonNumeric).from_writer(Vec::new());
         writer.write_record(columns).map_err(|error| Problem::internal(&error))?;
         Ok(Self { name, writer })
     }
 
     /// One more row, of as many cells as there are columns.
     pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) -> Result<(), Problem> {
-        self.writer.write_record(cells.map(harmless)).map_err(|error| Problem::internal(&error))
+        self.writer.write_record(cells.map(|cell| harmless(&cell))).map_err(|error| Problem::internal(&error))
     }
 
     /// The answer; `next` is the address of the rest, where there is one.
@@ -55,9 +60,19 @@ pub(crate) fn time(at: Option<Timestamp>) -> String {
     at.map_or_else(String::new, |at| at.to_string())
 }
 
-/// The cell with an apostrophe before what would be a formula: spreadsheets show it as text.
-fn harmless(cell: String) -> String {
-    if cell.starts_with(FORMULA) { format!("'{cell}") } else { cell }
+/// The cell with an apostrophe before each sign with which a formula would begin, wherever a spreadsheet may let a cell begin, and
+/// whatever it drops before it looks: it then shows a text. A list whose lines begin with hyphens has one before each. Numbers and times of
+/// ours begin with no such sign.
+fn harmless(cell: &str) -> String {
+    let (mut safe, mut may_begin) = (String::with_capacity(cell.len()), true);
+    for letter in cell.chars() {
+        if may_begin && SIGNS.contains(&letter) {
+            safe.push('\'');
+        }
+        may_begin = DIVIDERS.contains(&letter) || (may_begin && (letter.is_whitespace() || letter.is_control() || letter == '"'));
+        safe.push(letter);
+    }
+    safe
 }
 
 #[cfg(test)]
@@ -66,18 +81,38 @@ mod tests {
 
     #[test]
     fn nothing_in_a_file_is_a_formula() {
-        for evil in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"] {
-            assert_eq!(harmless(evil.to_owned()), format!("'{evil}"));
+        for sign in SIGNS {
+            for before in ["", " ", "\t", "\r", "\n", "\u{a0}\u{0}\u{1b} ", "\"", "x;", "x; ", "x;\"", "x\t", "x\r\n", "x\n \"", ";;"] {
+                assert_eq!(harmless(&format!("{before}{sign}1+1")), format!("{before}'{sign}1+1"));
+            }
         }
-        for harmless_already in ["", "a=1", "1", "'=1", " =1", "\"=1\""] {
-            assert_eq!(harmless(harmless_already.to_owned()), harmless_already);
+        assert_eq!(harmless("=1;=2\t@x"), "'=1;'=2\t'@x");
+        assert_eq!(harmless("=-1"), "'=-1", "one is enough");
+    }
+
+    #[test]
+    fn what_people_write_and_what_we_count_stays_as_it_is() {
+        for plain in [
+            "",
+            "1",
+            "18446744073709551615",
+            "2026-11-24T09:00:00Z",
+            "a=1",
+            "Bread, cake; and more - from 8+ @ the corner",
+            "Fresh, @ann; well-baked",
+            "one\ntwo\r\nthree\tfour",
+            "'=1",
+            "https://x.com/ann/status/1?a=1;b=2",
+        ] {
+            assert_eq!(harmless(plain), plain);
         }
     }
 
     #[test]
-    fn quotes_commas_and_lines_stay_in_their_cell() {
-        let mut file = CsvFile::new("x.csv", &["a", "b"]).ok().unwrap();
-        file.row(["one, \"two\"\nthree".to_owned(), "=\"x\"".to_owned()]).ok().unwrap();
-        assert_eq!(String::from_utf8(file.writer.into_inner().unwrap()).unwrap(), "a,b\r\n\"one, \"\"two\"\"\nthree\",\"'=\"\"x\"\"\"\r\n");
+    fn texts_stay_in_their_cell_and_numbers_are_numbers() {
+        let mut file = CsvFile::new("x.csv", &["a", "b", "c"]).ok().unwrap();
+        file.row(["one, \"two\"\nthree".to_owned(), "x;=\"x\"".to_owned(), number(Some(7))]).ok().unwrap();
+        let written = String::from_utf8(file.writer.into_inner().unwrap()).unwrap();
+        assert_eq!(written, "\"a\",\"b\",\"c\"\r\n\"one, \"\"two\"\"\nthree\",\"x;'=\"\"x\"\"\",7\r\n");
     }
 }

@@ -73,7 +73,7 @@ pub(crate) struct ExportPosts {
     cursor: Option<String>,
 }
 
-/// The cycles that have ended, newest first, as CSV. No cell begins as a formula would.
+/// The cycles that have ended, newest first, as CSV. What would begin a formula has an apostrophe before it.
 #[utoipa::path(get, path = "/api/export/cycles.csv", operation_id = "export_cycles", tag = "account", security(("session" = [])),
     responses((status = 200, description = "All of them, with the columns of `/api/analytics/cycles`.", body = String,
         content_type = "text/csv")))]
@@ -106,8 +106,8 @@ pub(crate) async fn cycles(State(deps): State<Deps>, signed_in: SignedIn) -> Res
     file.answer(None)
 }
 
-/// The user's posts by the time that they are due, with their numbers, as CSV. No cell begins as a formula would. A file holds 1,000 posts at
-/// most; `Link` with `rel="next"` leads to the next, and the last has none.
+/// The user's posts by the time that they are due, with their numbers, as CSV. What would begin a formula has an apostrophe before
+/// it. A file holds 1,000 posts at most; `Link` with `rel="next"` leads to the next, and the last has none.
 #[utoipa::path(get, path = "/api/export/posts.csv", operation_id = "export_posts", tag = "account", params(ExportPosts),
     security(("session" = [])),
     responses(

@@ -403,9 +403,11 @@ async fn exports_are_ones_own_end_clearly_and_hold_no_formula() -> Outcome {
         assert!(!file.headers.contains_key("link"), "all of it is here");
         let lines: Vec<_> = file.text.split("\r\n").filter(|line| !line.is_empty()).collect();
         assert_eq!(lines.len(), 6, "{}", file.text);
-        assert!(lines[0].starts_with("id,platform,") && lines[1].contains("\"'=HYPERLINK(\"\"https://evil.example\"\",\"\"here\"\")\""));
+        assert!(
+            lines[0].starts_with("\"id\",\"platform\",") && lines[1].contains("\"'=HYPERLINK(\"\"https://evil.example\"\",\"\"here\"\")\"")
+        );
         assert!(lines[1].contains(&format!(",{},", told["reach"])), "{}", lines[1]);
-        for cell in [",'@SUM(A1),", ",'-1+1,", ",'+1,", ",\"plain, with \"\"quotes\"\"\nand lines\","] {
+        for cell in [",\"'@SUM(A1)\",", ",\"'-1+1\",", ",\"'+1\",", ",\"plain, with \"\"quotes\"\"\nand lines\","] {
             assert!(file.text.contains(cell), "{cell} in {}", file.text);
         }
         let bob = stage.person("+61412345701", "starter", "bob").await?;
@@ -419,7 +421,7 @@ async fn exports_are_ones_own_end_clearly_and_hold_no_formula() -> Outcome {
         let cycles = ann.browser.get("/api/export/cycles.csv").await?.expect(200)?;
         let lines: Vec<_> = cycles.text.split("\r\n").filter(|line| !line.is_empty()).collect();
         assert_eq!(lines.len(), 2, "{}", cycles.text);
-        assert!(lines[0].starts_with("cycle_start,cycle_end,quota,"));
+        assert!(lines[0].starts_with("\"cycle_start\",\"cycle_end\",\"quota\","));
         let mut dan = stage.browser();
         dan.sign_in("+61412345702").await?;
         for query in [String::new(), format!("?user_id={}", ann.id().await?)] {
