@@ -23,7 +23,7 @@ use store::{Store, Tables};
 
 use table::Shown;
 
-/// What `audit` ends with when numbers differ; 1 is a command that failed, 2 one that was not understood.
+/// What `audit` ends with when numbers differ or cannot be read; 1 is a command that failed, 2 one that was not understood.
 const DIFFERENCES: u8 = 3;
 
 /// Looks at a stack and changes what only an operator may, with the AWS credentials and the Region of the environment.
@@ -75,7 +75,7 @@ enum Command {
     Plans(plans::Command),
     /// Computes every number of the ledger anew, from the history and from the posts, and prints what differs.
     ///
-    /// It changes nothing. Ends with 0 if nothing differs, with 3 if something does.
+    /// It changes nothing, and whoever cannot be read stops nobody else. Ends with 0 if all was read and nothing differs, else with 3.
     Audit(audit::Options),
     /// Gives posts to a cycle or takes them from it, with a history row that says why.
     Adjust(adjust::Options),

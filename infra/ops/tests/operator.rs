@@ -133,7 +133,7 @@ async fn an_audit_ends_well_on_right_books_and_names_what_is_wrong_without_mendi
     let due = browser.service_time(3_600).await?;
     let post = browser.write("Fresh bread", &[&connection], &due).await?.remove(0);
     browser.approve(&post).await?;
-    assert_eq!(stage.json(&["audit", "--all"]).await?, json!({ "users": 1, "differences": [] }));
+    assert_eq!(stage.json(&["audit", "--all"]).await?, json!({ "users": 1, "differences": [], "unreadable": [] }));
     assert_eq!(stage.json(&["audit", "--user", &user]).await?["differences"], json!([]));
 
     // Somebody writes into the table by hand.
@@ -155,6 +155,41 @@ async fn an_audit_ends_well_on_right_books_and_names_what_is_wrong_without_mendi
     assert!(table.contains("1 users, 3 differences") && table.contains("COMPUTED"), "{table}");
     assert_eq!(browser.quota().await?, [12, 1, 1, 10], "nothing is mended");
     assert!(stage.refused(&["audit"]).await?.contains("--all"));
+    stage.service.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_cannot_be_read_is_named_by_an_audit_and_stops_nobody_else() -> Outcome {
+    let stage = Stage::open().await?;
+    let (_, user) = stage.person().await?;
+    let (aws, names) = (stage.service.aws(), tables());
+    let profile = json!({ "pk": { "S": format!("USER#{user}") }, "sk": { "S": "PROFILE" } });
+    let mut with_odd_books = aws.tables("GetItem", &json!({ "TableName": names.users, "Key": profile }))?["Item"].clone();
+    // Two more: of one, no row can be read; of the other, the profile alone can.
+    let other = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+    (with_odd_books["pk"], with_odd_books["id"]) = (json!({ "S": format!("USER#{other}") }), json!({ "S": other }));
+    let odd = |pk: &str, sk: &str| json!({ "pk": { "S": pk }, "sk": { "S": sk } });
+    for (table, item) in [
+        (&names.users, odd("USER#odd", "PROFILE")),
+        (&names.users, with_odd_books),
+        (&names.ledger, odd(&format!("USER#{other}"), "CYCLE#2026-01-01T00:00:00.000Z")),
+    ] {
+        aws.tables("PutItem", &json!({ "TableName": table, "Item": item }))?;
+    }
+
+    let output = stage.ops(&["audit", "--all", "--json"]).await?;
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    let found: Value = serde_json::from_slice(&output.stdout)?;
+    assert_eq!((&found["users"], &found["differences"]), (&json!(3), &json!([])), "{found}");
+    let unreadable = found["unreadable"].as_array().cloned().unwrap_or_default();
+    let named = |user: Value, part: &str| {
+        unreadable.iter().any(|row| row["user_id"] == user && row["error"].as_str().unwrap_or_default().contains(part))
+    };
+    assert!(unreadable.len() == 2 && named(Value::Null, "USER#odd") && named(json!(other), "cycle"), "{found}");
+    let table = String::from_utf8(stage.ops(&["audit", "--all"]).await?.stdout)?;
+    assert!(table.contains("2 users cannot be read") && table.contains("USER#odd") && table.contains(other), "{table}");
+    assert_eq!(stage.ops(&["audit", "--user", other]).await?.status.code(), Some(3));
     stage.service.stop().await;
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! Profiles and the uniqueness of phone numbers.
 
+use std::error::Error;
+
 use aws_sdk_dynamodb::types::builders::PutBuilder;
 use domain::billing::{Paid, PaidSubscriptions};
 use domain::connection::Connection;
@@ -107,12 +109,29 @@ pub struct TablePlace(pub(crate) Item);
 /// A page of users, each readable or not, and where the next starts.
 pub type UserPage = (Vec<Result<UserId, StoreError>>, Option<TablePlace>);
 
+/// An item that cannot be read, by its key: who it is about is not known otherwise.
+#[derive(Debug, thiserror::Error)]
+#[error("the item {pk}")]
+struct OddItem {
+    pk: String,
+    source: Box<dyn Error + Send + Sync>,
+}
+
+fn user_id(item: Item) -> Result<UserId, StoreError> {
+    let pk = item.get("pk").and_then(|pk| pk.as_s().ok()).cloned().unwrap_or_default();
+    match from_item::<UserItem>("user", item) {
+        Ok(user) => Ok(user.id),
+        Err(StoreError::Corrupt { what, source }) => Err(StoreError::Corrupt { what, source: Box::new(OddItem { pk, source }) }),
+        Err(error) => Err(error),
+    }
+}
+
 impl Store {
-    /// A page of all users, in no order. It reads the whole table over all its pages: for operators and the nightly audit alone.
+    /// A page of all users, in no order. It reads the whole table over all its pages: for operators and the nightly audit alone. The
+    /// error of one who cannot be read names their item.
     pub async fn users(&self, place: Option<TablePlace>) -> Result<UserPage, StoreError> {
         let (items, next) = self.scan_users("listing users", PROFILE, place).await?;
-        let ids = items.into_iter().map(|item| Ok(from_item::<UserItem>("user", item)?.id));
-        Ok((ids.collect(), next))
+        Ok((items.into_iter().map(user_id).collect(), next))
     }
 
     /// The items of one sort key in one page of the whole table.

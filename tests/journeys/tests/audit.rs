@@ -144,9 +144,16 @@ async fn a_night_that_stops_loses_no_user() -> Outcome {
 #[tokio::test]
 async fn a_user_who_cannot_be_read_is_told_and_stops_nobody_else() -> Outcome {
     let world = World::open().await?;
-    let odd = json!({ "pk": { "S": "USER#odd" }, "sk": { "S": "PROFILE" } });
-    world.aws.tables("PutItem", &json!({ "TableName": tables().users, "Item": odd }))?;
+    let odd = |pk: &str, sk: &str| json!({ "pk": { "S": pk }, "sk": { "S": sk } });
+    let id = UserId::new(Timestamp::from_second(BEGAN)?, [7; 10]);
+    for (table, item) in [
+        (tables().users, odd("USER#odd", "PROFILE")),
+        (tables().users, profile(&id, Timestamp::from_second(BEGAN)?)),
+        (tables().ledger, odd(&format!("USER#{id}"), "CYCLE#2026-01-01T00:00:00.000Z")),
+    ] {
+        world.aws.tables("PutItem", &json!({ "TableName": table, "Item": item }))?;
+    }
     let (first, second) = (world.night().await?, world.night().await?);
-    assert_eq!((first.users + second.users, first.failed + second.failed), (PEOPLE + 1, 1));
+    assert_eq!((first.users + second.users, first.failed + second.failed), (PEOPLE + 1, 2));
     Ok(())
 }
