@@ -1,9 +1,13 @@
 //! `ops adjust`.
+//!
+//! An adjustment has an id, which is told before anything is written, and whose random part the id of its history row keeps. Whoever
+//! heard no answer runs the command again with that id: what stands already is told, and not done twice. Within one call, the client's
+//! own repetitions carry one token, by which the tables know them.
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
-use domain::id::UserId;
-use domain::ledger::{Actor, Cause, ChangeReason, Cycle, LedgerChange};
+use domain::id::{HistoryId, UserId};
+use domain::ledger::{Actor, Cause, ChangeReason, Cycle, HistoryEntry, LedgerChange};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -13,6 +17,10 @@ use crate::{Ops, user_id};
 
 /// How often the cycle is read again when a post changed it meanwhile.
 const ROUNDS_MAX: usize = 10;
+/// History rows read at once.
+const PAGE: usize = 100;
+/// Pages that are looked through for the row of an earlier call: some years of the largest plan.
+const PAGES_MAX: usize = 100;
 /// The longest reason.
 const REASON_CHARS_MAX: usize = 200;
 
@@ -30,6 +38,13 @@ pub(crate) struct Options {
     /// When the cycle begins, as `users show` tells it; without it, the one that grants posts now.
     #[arg(long)]
     cycle: Option<Timestamp>,
+    /// The id that an earlier call of this very command has told, if nobody knows what became of it: it is done if it was not.
+    #[arg(long, value_parser = adjustment_id)]
+    id: Option<HistoryId>,
+}
+
+fn adjustment_id(text: &str) -> Result<HistoryId, String> {
+    HistoryId::parse(text).map_err(|_| "not an adjustment's id: 26 capital letters and digits".to_owned())
 }
 
 fn reason(text: &str) -> Result<String, String> {
@@ -40,23 +55,54 @@ fn reason(text: &str) -> Result<String, String> {
 
 pub(crate) async fn run(ops: &Ops, options: Options) -> anyhow::Result<Shown> {
     ensure!(options.posts != 0, "nothing to adjust");
-    for _ in 0..ROUNDS_MAX {
-        let now = ops.clock.now();
-        let cycle = cycle(ops, &options, now).await?;
-        let change = change(ops, &options, &cycle, now)?;
+    let id = options.id.clone().unwrap_or_else(|| HistoryId::new(ops.clock.now(), ops.random.bytes()));
+    for round in 0..ROUNDS_MAX {
+        // The cycle is read first: what is written to it later moves it, and what was written before stands in the history.
+        let cycle = cycle(ops, &options).await;
+        if let Some(row) = stored(ops, &options.user, &id).await? {
+            let json = json!({ "id": id, "user_id": options.user, "applied_at": row.at, "applied_before": true, "reason": row.note });
+            return Ok(Shown::new(json).line(format!("applied already, at {}: {}", row.at, numbers(&row))));
+        }
+        let cycle = cycle?;
+        let change = change(ops, &options, &cycle, &id)?;
+        if round == 0 {
+            eprintln!("adjustment {id}: should no answer come, run the command again with --id {id}");
+        }
         if ops.store.commit_ledger(std::slice::from_ref(&change)).await.context("storing the adjustment")? {
-            let after = &change.cycle;
-            let line = format!(
-                "cycle {}: quota {} -> {}, remaining {} -> {}",
-                after.span.start, cycle.quota, after.quota, cycle.remaining, after.remaining
-            );
-            return Ok(Shown::new(json!({ "user_id": options.user, "cycle": cycle_json(after), "reason": options.reason })).line(line));
+            let (after, row) = (&change.cycle, change.entries.last().context("an adjustment without a row")?);
+            let json = json!({ "id": id, "user_id": options.user, "applied_at": row.at, "applied_before": false, "reason": row.note,
+                "cycle": cycle_json(after) });
+            return Ok(Shown::new(json).line(format!("cycle {}: {}", after.span.start, numbers(row))));
         }
     }
     bail!("the cycle kept changing; nothing was adjusted")
 }
 
-async fn cycle(ops: &Ops, options: &Options, now: Timestamp) -> anyhow::Result<Cycle> {
+fn numbers(row: &HistoryEntry) -> String {
+    let HistoryEntry { previous_total, new_total, previous_remaining, new_remaining, .. } = row;
+    format!("quota {previous_total} -> {new_total}, remaining {previous_remaining} -> {new_remaining}")
+}
+
+/// The row of the adjustment, if it stands. It is no older than the id.
+async fn stored(ops: &Ops, user: &UserId, id: &HistoryId) -> anyhow::Result<Option<HistoryEntry>> {
+    let (made_at, entropy) = id.parts();
+    let mut place = None;
+    for _ in 0..PAGES_MAX {
+        let page = ops.store.history(user, PAGE, place).await.context("reading the history")?;
+        let is_over = page.items.last().is_none_or(|oldest| oldest.at < made_at);
+        if let Some(row) = page.items.into_iter().find(|row| row.id.parts().1 == entropy) {
+            return Ok(Some(row));
+        }
+        place = page.next;
+        if is_over || place.is_none() {
+            return Ok(None);
+        }
+    }
+    bail!("too much has happened since for the adjustment to be looked for; `ops users show` lists the newest rows")
+}
+
+async fn cycle(ops: &Ops, options: &Options) -> anyhow::Result<Cycle> {
+    let now = ops.clock.now();
     let cycles = ops.store.cycles_from(&options.user, Timestamp::UNIX_EPOCH).await.context("reading the cycles")?;
     // Where posts were written ahead under a plan that has lapsed, such a cycle may stand beside the one that grants posts.
     let meant = |cycle: &&Cycle| match options.cycle {
@@ -72,8 +118,9 @@ async fn cycle(ops: &Ops, options: &Options, now: Timestamp) -> anyhow::Result<C
     }
 }
 
-fn change(ops: &Ops, options: &Options, cycle: &Cycle, now: Timestamp) -> anyhow::Result<LedgerChange> {
-    let cause = Cause { entropy: ops.random.bytes(), at: now, actor: Actor::Operator, post_id: None };
+fn change(ops: &Ops, options: &Options, cycle: &Cycle, id: &HistoryId) -> anyhow::Result<LedgerChange> {
+    let (made_at, entropy) = id.parts();
+    let cause = Cause { entropy, at: ops.clock.now().max(made_at), actor: Actor::Operator, post_id: None };
     let posts = options.posts.unsigned_abs();
     let change = if options.posts > 0 {
         cycle.grow(posts, cycle.plan, ChangeReason::Adjustment, cause).context("a cycle cannot hold so many posts")?

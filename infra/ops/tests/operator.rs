@@ -3,7 +3,7 @@
 use std::process::Output;
 
 use edge::lines::Captured;
-use local::aws::REGION;
+use local::aws::{Fault, REGION};
 use local::variables::tables;
 use local::{Browser, LocalService, Options};
 use serde_json::{Value, json};
@@ -121,6 +121,42 @@ async fn an_adjustment_has_a_reason_a_row_and_a_limit() -> Outcome {
         assert!(said.contains(why), "{words:?}: {said}");
     }
     assert_eq!((browser.quota().await?, browser.history().await?.len()), ([13, 0, 0, 13], rows.len()));
+    stage.service.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_adjustment_whose_answer_was_lost_is_not_done_twice() -> Outcome {
+    let stage = Stage::open().await?;
+    let (browser, user) = stage.person().await?;
+    let words = ["adjust", "--user", &user, "--posts", "2", "--reason", "Two were lost on our side"];
+    // Every repetition of the client's is carried out, and none is answered.
+    stage.service.aws().on_call(Box::new(|call| (call.operation == "TransactWriteItems").then_some(Fault::LoseAnswerAfterApply)));
+    let said = stage.refused(&words).await?;
+    stage.service.aws().on_call(Box::new(|_| None));
+    assert_eq!(browser.quota().await?, [14, 0, 0, 14], "it stands, once, though nobody was told");
+    let id = said.split_whitespace().skip_while(|word| *word != "--id").nth(1).unwrap_or_default().to_owned();
+
+    let again: Vec<_> = words.iter().copied().chain(["--id", id.as_str()]).collect();
+    let told = stage.json(&again).await?;
+    assert_eq!((&told["applied_before"], &told["id"], &told["cycle"]), (&json!(true), &json!(id), &Value::Null));
+    let table = String::from_utf8(stage.ops(&again).await?.stdout)?;
+    assert!(table.contains("applied already") && table.contains("quota 12 -> 14, remaining 12 -> 14"), "{table}");
+    // A later one does not hide it.
+    stage.json(&words).await?;
+    assert_eq!(stage.json(&again).await?["applied_before"], true);
+    assert_eq!(browser.quota().await?, [16, 0, 0, 16]);
+    assert!(stage.refused(&["adjust", "--id", "x"]).await?.contains("not an adjustment's id"));
+
+    // One that never was stored is, under the id that was told.
+    stage.service.aws().on_call(Box::new(|call| (call.operation == "TransactWriteItems").then_some(Fault::FailBefore)));
+    let said = stage.refused(&words).await?;
+    stage.service.aws().on_call(Box::new(|_| None));
+    let id = said.split_whitespace().skip_while(|word| *word != "--id").nth(1).unwrap_or_default().to_owned();
+    let again: Vec<_> = words.iter().copied().chain(["--id", id.as_str()]).collect();
+    assert_eq!(stage.json(&again).await?["applied_before"], false);
+    assert_eq!(stage.json(&again).await?["applied_before"], true);
+    assert_eq!(browser.quota().await?, [18, 0, 0, 18]);
     stage.service.stop().await;
     Ok(())
 }

@@ -128,9 +128,28 @@ id!(
     ChoiceId
 );
 
+impl HistoryId {
+    /// When it was made, to the millisecond, and its random part.
+    pub fn parts(&self) -> (Timestamp, IdEntropy) {
+        let ulid = ulid::Ulid::from_string(&self.0).expect("every constructor makes or checks one");
+        let made_at = i64::try_from(ulid.timestamp_ms()).ok().and_then(|millis| Timestamp::from_millisecond(millis).ok());
+        let random = ulid.random().to_be_bytes();
+        (made_at.unwrap_or(Timestamp::MAX), *random.last_chunk().expect("16 bytes hold 10"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_comes_apart_into_what_it_was_made_of() {
+        let made_at = Timestamp::from_millisecond(1_800_000_000_123).unwrap();
+        for entropy in [[0; 10], [255; 10], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]] {
+            assert_eq!(HistoryId::new(made_at, entropy).parts(), (made_at, entropy));
+        }
+        assert_eq!(HistoryId::parse("7ZZZZZZZZZZZZZZZZZZZZZZZZZ").unwrap().parts(), (Timestamp::MAX, [255; 10]));
+    }
 
     #[test]
     fn ids_sort_by_the_time_they_were_made_and_read_back() {

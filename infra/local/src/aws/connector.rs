@@ -138,7 +138,16 @@ impl Aws {
             wanted["SecretId"].as_str().filter(|name| name.ends_with("/hash-key"))?;
         }
         let url = Url::parse("http://localhost/").ok()?;
-        Some(self.serve(&Call { service, operation: operation.to_owned(), url, body }))
+        let call = Call { service, operation: operation.to_owned(), url, body };
+        let info = CallInfo { service: service.name(), operation: call.operation.clone() };
+        Some(match self.0.watch.observe(&info) {
+            Some(Fault::FailBefore) => no_answer(service),
+            Some(Fault::LoseAnswerAfterApply) => {
+                self.serve(&call);
+                no_answer(service)
+            }
+            _ => self.serve(&call),
+        })
     }
 
     fn serve(&self, call: &Call<'_>) -> Answer {
@@ -248,6 +257,11 @@ fn to_http(answer: Answer) -> Result<HttpResponse, ConnectorError> {
         response.headers_mut().insert("x-amzn-errortype", error_type);
     }
     Ok(response)
+}
+
+/// What another process hears instead of an answer: its client knows as little as when the connection breaks.
+fn no_answer(service: Service) -> Answer {
+    service.protocol().answer(Err(Refusal::new("InternalServerError", "as a test wishes").with_status(500)))
 }
 
 fn broken() -> ConnectorError {
