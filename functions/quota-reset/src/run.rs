@@ -38,7 +38,7 @@ pub struct Closed {
 pub async fn run(deps: &Deps) -> Result<Closed, StoreError> {
     let until = deps.clock.now() + RUN_MAX;
     let mut total = Closed::default();
-    for shard in Store::closing_shards() {
+    for shard in shards(deps.clock.now()) {
         if let Err(error) = run_shard(deps, shard, until, &mut total).await {
             tracing::error!(shard, error = chain(&error), "a shard could not be read");
             total.failed += 1;
@@ -46,6 +46,15 @@ pub async fn run(deps: &Deps) -> Result<Closed, StoreError> {
     }
     tell(deps, total);
     Ok(total)
+}
+
+/// All shards, each hour beginning with the next one: a run that its time cuts off leaves out others than the run before.
+fn shards(now: Timestamp) -> Vec<u8> {
+    let mut shards: Vec<_> = Store::closing_shards().collect();
+    let hour = usize::try_from(now.as_second() / 3_600).unwrap_or_default();
+    let first = hour % shards.len();
+    shards.rotate_left(first);
+    shards
 }
 
 async fn run_shard(deps: &Deps, shard: u8, until: Timestamp, total: &mut Closed) -> Result<(), StoreError> {
@@ -100,4 +109,27 @@ fn tell(deps: &Deps, total: Closed) {
         count("cycles_unfinished", usize::from(unfinished)),
     ];
     deps.metrics.emit(deps.clock.now(), &[], &values, &[]);
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::ToSpan;
+
+    use super::*;
+
+    #[test]
+    fn every_shard_is_read_in_every_run_and_each_comes_first_in_its_turn() {
+        let began = Timestamp::from_second(1_800_000_000).unwrap();
+        let all: Vec<_> = Store::closing_shards().collect();
+        let mut first = Vec::new();
+        for hour in 0..all.len() {
+            let shards = shards(began + i64::try_from(hour).unwrap().hours());
+            first.push(shards[0]);
+            let mut sorted = shards;
+            sorted.sort_unstable();
+            assert_eq!(sorted, all);
+        }
+        first.sort_unstable();
+        assert_eq!(first, all);
+    }
 }
