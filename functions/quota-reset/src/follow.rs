@@ -59,7 +59,13 @@ async fn close(deps: &Deps, user: &UserId, start: Timestamp, followed: &mut Foll
             }
             continue;
         }
-        let mut changes = vec![cycle.close(cause(deps, now))];
+        let closing = cycle.close(cause(deps, now));
+        // What is read in one call is not read at one moment: a plan may come back between its owner's row and the cycle's, in a cycle
+        // that has not ended by the clock of whoever brings it back. Then one follows.
+        let mut changes = vec![match &read.user {
+            Some(user) => closing.under(user.rev),
+            None => closing,
+        }];
         changes.extend(next(deps, cycle, &read, now));
         if deps.store.commit_ledger(&changes).await? {
             let opened = changes.into_iter().nth(1).map(|change| change.cycle);
@@ -72,7 +78,8 @@ async fn close(deps: &Deps, user: &UserId, start: Timestamp, followed: &mut Foll
     Err(StoreError::Contended { doing: "closing a cycle" })
 }
 
-/// The change that opens the following cycle; none if the plan has ended or an approval has opened it already.
+/// The change that opens the following cycle, under the plan under which the other is closed; none if it has ended or an approval has
+/// opened the cycle already.
 fn next(deps: &Deps, ended: &Cycle, read: &AtItsEnd, now: Timestamp) -> Option<LedgerChange> {
     let user = read.user.as_ref()?;
     let plan = user.subscription.filter(|plan| plan.active)?;
@@ -82,7 +89,7 @@ fn next(deps: &Deps, ended: &Cycle, read: &AtItsEnd, now: Timestamp) -> Option<L
         return None;
     }
     let fresh = Cycle::open(user.id.clone(), span, plan.plan, now);
-    Some(fresh.opening(ChangeReason::CycleOpened, cause(deps, now)).under(user.rev))
+    Some(fresh.opening(ChangeReason::CycleOpened, cause(deps, now)))
 }
 
 fn cause(deps: &Deps, at: Timestamp) -> Cause {

@@ -116,7 +116,8 @@ pub struct LedgerChange {
     pub cycle: Cycle,
     /// The rows that explain it, oldest first.
     pub entries: Vec<HistoryEntry>,
-    /// The user's `rev` that must still stand: a cycle is opened under the plan that was read, not under one that has ended meanwhile.
+    /// The user's `rev` that must still stand: a cycle is opened, or closed without another, under the plan that was read, not under one
+    /// that has ended or come back meanwhile.
     pub under: Option<u64>,
 }
 

@@ -219,7 +219,7 @@ impl Store {
     pub async fn commit_ledger(&self, changes: &[LedgerChange]) -> Result<bool, StoreError> {
         let mut puts: Vec<_> = changes.iter().map(|change| ledger_puts::cycle(&self.tables.ledger, change)).collect();
         puts.extend(changes.iter().flat_map(|change| ledger_puts::entries(&self.tables.ledger, change)));
-        let legs = puts.into_iter().map(transact_put).chain(self.opening_leg(changes));
+        let legs = puts.into_iter().map(transact_put).chain(self.plan_leg(changes));
         let legs = legs.chain(changes.iter().filter_map(|change| self.analytics_leg(&change.cycle))).collect();
         match self.client.transact_write_items().set_transact_items(Some(legs)).send().await {
             Ok(_) => Ok(true),
@@ -230,9 +230,9 @@ impl Store {
         }
     }
 
-    /// The leg by which a cycle is opened: the plan that opens it must run at this moment, and a change of plan that has not seen the
-    /// new cycle must look again. So it takes the next `rev` of the user, whose profile stays as it is.
-    pub(crate) fn opening_leg(&self, changes: &[LedgerChange]) -> Option<TransactWriteItem> {
+    /// The leg by which a cycle is opened or closed: the plan that was read must stand at this moment, and a change of plan that has not
+    /// seen the cycle as it is now must look again. So it takes the next `rev` of the user, whose profile stays as it is.
+    pub(crate) fn plan_leg(&self, changes: &[LedgerChange]) -> Option<TransactWriteItem> {
         let (change, rev) = changes.iter().find_map(|change| Some((change, change.under?)))?;
         let writer = change.entries.first().map_or_else(String::new, |entry| entry.id.to_string());
         let update = Update::builder()

@@ -1,5 +1,6 @@
 //! Cycles over years and changes of plan: every number explained, no post lost.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use domain::id::UserId;
@@ -8,6 +9,7 @@ use domain::plan::{Plan, Source};
 use domain::plan_change::{Wish, change_plan, cycles_needed_from};
 use edge::random::Random;
 use journeys::{Person, SOON, Stage, play};
+use local::aws::CallInfo;
 use local::variables::tables;
 use serde_json::{Value, json};
 use store::{PlanStored, Store};
@@ -190,6 +192,36 @@ async fn a_lapse_pays_to_the_end_holds_what_is_ahead_and_its_return_takes_it_bac
         ann.has_quota([12, 1, 0, 11]).await?;
         later(&mut ann, 30 * DAY).await?;
         assert_eq!(cycles(&ann).await?.len(), 2, "the chain goes on");
+        books_are_right(stage, &ann).await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_that_comes_back_while_its_cycle_is_closed_goes_on_in_the_next() -> Outcome {
+    play(async |stage| {
+        let mut ann = stage.person(PHONE, "starter", "ann").await?;
+        let id = user_id(&ann).await?;
+        wish(stage, &ann, Wish::Lapse).await?;
+        // The job has read that the plan has lapsed; before it writes, the plan is back.
+        let (aws, returned) = (stage.service().aws().clone(), AtomicBool::new(false));
+        let profile = json!({ "pk": { "S": format!("USER#{id}") }, "sk": { "S": "PROFILE" } });
+        stage.service().aws().on_call(Box::new(move |call: &CallInfo| {
+            if call.operation == "TransactWriteItems" && !returned.swap(true, Ordering::Relaxed) {
+                let update = json!({ "TableName": tables().users, "Key": profile,
+                    "UpdateExpression": "SET #subscription.#active = :true, #rev = #rev + :one",
+                    "ExpressionAttributeNames": { "#subscription": "subscription", "#active": "active", "#rev": "rev" },
+                    "ExpressionAttributeValues": { ":true": { "BOOL": true }, ":one": { "N": "1" } } });
+                aws.tables("UpdateItem", &update).expect("the plan comes back");
+            }
+            None
+        }));
+        later(&mut ann, 31 * DAY).await?;
+        stage.heal();
+        let stored = store(stage).cycles_from(&id, jiff::Timestamp::UNIX_EPOCH).await?;
+        let spans: Vec<_> = stored.iter().map(|cycle| (cycle.span, cycle.closed_at.is_some())).collect();
+        let [(ended, true), (running, false)] = spans[..] else { anyhow::bail!("one closed and one running: {spans:?}") };
+        assert_eq!(running.start, ended.end);
         books_are_right(stage, &ann).await
     })
     .await

@@ -198,7 +198,7 @@ impl Store {
             put(table, item).condition_expression(unbound())
         }));
         let check = change.usable.map(|connection| self.usable_check(connection));
-        puts.into_iter().map(transact_put).chain(check).chain(self.opening_leg(change.ledger)).collect()
+        puts.into_iter().map(transact_put).chain(check).chain(self.plan_leg(change.ledger)).collect()
     }
 
     /// What a refused condition tells: our own earlier write, or somebody else's.
