@@ -5,6 +5,7 @@
 #[path = "year/provider.rs"]
 mod provider;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::task::Poll;
@@ -12,7 +13,7 @@ use std::task::Poll;
 use domain::content::Content;
 use domain::id::{AttemptId, ConnectionId, GroupId, HistoryId, PostId, UserId};
 use domain::ledger::{Actor, Cause, ChangeReason, Cycle};
-use domain::plan::{Plan, Source};
+use domain::plan::{CYCLE, Plan, Source};
 use domain::plan_change::{Wish, change_plan, cycles_needed_from};
 use domain::platform::PlatformName;
 use domain::post::{Answer, Conclusion, Draft, Event, Post, SETTLE_WAIT, Status};
@@ -32,6 +33,8 @@ const PEOPLE: u64 = 50;
 const DAYS: i64 = 365;
 /// More than the provider has to tell in a year.
 const EVENTS_MAX: usize = 5_000;
+/// More pages of 1 MB than the ledger of a year fills.
+const PAGES_MAX: usize = 1_000;
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// Chance that is the same each time.
@@ -55,6 +58,8 @@ struct World {
     random: Random,
     dice: Dice,
     people: Vec<UserId>,
+    /// Since when each one's plan has which anchor; `None`: none runs.
+    plans: BTreeMap<UserId, Vec<(Timestamp, Option<Timestamp>)>>,
     posts: u64,
     provider: Provider,
 }
@@ -75,7 +80,7 @@ impl World {
         let job = quota_reset::Deps::new(&host, &aws.sdk_config())?;
         let provider = Provider::open(&aws, &host)?;
         let (dice, people) = (Dice(0x1234_5678_9abc_def1), Vec::new());
-        let mut world = Self { aws, store, job, secs, clock, random, dice, people, posts: 0, provider };
+        let mut world = Self { aws, store, job, secs, clock, random, dice, people, plans: BTreeMap::new(), posts: 0, provider };
         for _ in 0..PEOPLE {
             let id = UserId::new(world.now(), world.random.bytes());
             world.aws.tables("PutItem", &json!({ "TableName": tables().users, "Item": profile(&id, world.now()) }))?;
@@ -127,6 +132,17 @@ impl World {
         let stored = self.store.change_plan(&change.user, &change.changes, "year").await?;
         anyhow::ensure!(stored == PlanStored::Done);
         // Who loses a place by it is held by the job, some time.
+        self.note_plan(&id).await
+    }
+
+    /// Writes down how somebody's plan stands now, if it is other than before.
+    async fn note_plan(&mut self, id: &UserId) -> anyhow::Result<()> {
+        let user = self.store.user(id).await?.expect("they are there");
+        let anchor = user.subscription.filter(|plan| plan.active).map(|plan| plan.anchor);
+        let (now, known) = (self.now(), self.plans.entry(id.clone()).or_default());
+        if known.last().and_then(|(_, anchor)| *anchor) != anchor {
+            known.push((now, anchor));
+        }
         Ok(())
     }
 
@@ -142,7 +158,10 @@ impl World {
         self.aws.on_call(Box::new(hook));
         let heard = self.provider.deliver(usize::try_from(which)?, self.clock.now()).await;
         self.aws.on_call(Box::new(|_: &CallInfo| None));
-        heard
+        match heard? {
+            Some(whose) => self.note_plan(&whose).await,
+            None => Ok(()),
+        }
     }
 
     /// A post is written and approved for some time in the next hundred days, if there is a place.
@@ -286,6 +305,7 @@ impl World {
         let (mut closed, mut used) = (0, 0);
         for id in &self.people {
             let books = self.store.books(id).await?;
+            self.cycles_follow(id, &books.cycles)?;
             let told = self.store.cycle_analytics(id, self.now(), 100, None).await?.items;
             for cycle in &books.cycles {
                 let row = told.iter().find(|row| row.span.start == cycle.span.start);
@@ -312,6 +332,41 @@ impl World {
         }
         anyhow::ensure!(closed > 300 && used > 300, "a year without a life: {closed} cycles, {used} posts");
         Ok(())
+    }
+
+    /// While a plan ran, each of its cycles is there and lasts until the next one begins; one that another plan cuts short, until this one
+    /// had ended. That none overlap is a part of the audit.
+    fn cycles_follow(&self, id: &UserId, cycles: &[Cycle]) -> anyhow::Result<()> {
+        let plans = self.plans.get(id).map(Vec::as_slice).unwrap_or_default();
+        for (nth, (since, anchor)) in plans.iter().enumerate() {
+            let Some(anchor) = *anchor else { continue };
+            let until = plans.get(nth + 1).map_or(self.now(), |next| next.0);
+            let starts = (0..).map(|k| anchor + CYCLE * k).skip_while(|start| *start + CYCLE <= *since);
+            for start in starts.take_while(|start| *start < until) {
+                let cycle = cycles.iter().find(|cycle| cycle.span.start == start);
+                let end = cycle.map(|cycle| cycle.span.end);
+                let whole = end.is_some_and(|end| end == start + CYCLE || end >= until);
+                anyhow::ensure!(whole, "{id} had a plan from {since} to {until}, and in it a cycle from {start} to {end:?}");
+            }
+        }
+        Ok(())
+    }
+
+    /// No number stands below zero, and none ever did: the history tells each.
+    fn nothing_is_negative(&self) -> anyhow::Result<()> {
+        let mut scan = json!({ "TableName": tables().ledger });
+        for _ in 0..PAGES_MAX {
+            let page = self.aws.tables("Scan", &scan)?;
+            for item in page["Items"].as_array().into_iter().flatten() {
+                let numbers = item.as_object().into_iter().flatten().filter_map(|(_, value)| value["N"].as_str());
+                anyhow::ensure!(numbers.into_iter().all(|number| !number.starts_with('-')), "{item}");
+            }
+            scan["ExclusiveStartKey"] = page["LastEvaluatedKey"].clone();
+            if page["LastEvaluatedKey"].is_null() {
+                return Ok(());
+            }
+        }
+        anyhow::bail!("the ledger has no end")
     }
 }
 
@@ -354,7 +409,8 @@ async fn a_year_of_fifty_people_ends_with_books_that_are_right() -> anyhow::Resu
         }
     }
     for _ in 0..EVENTS_MAX {
-        world.provider.deliver(0, world.clock.now()).await?;
+        let Some(whose) = world.provider.deliver(0, world.clock.now()).await? else { break };
+        world.note_plan(&whose).await?;
     }
     anyhow::ensure!(world.provider.waiting() == 0, "an event is refused for ever");
     for _ in 0..2 {
@@ -363,6 +419,7 @@ async fn a_year_of_fifty_people_ends_with_books_that_are_right() -> anyhow::Resu
     }
     world.books_are_right().await?;
     world.nothing_is_left().await?;
+    world.nothing_is_negative()?;
     world.provider.was_busy()?;
     let again = quota_reset::run(&world.job).await?;
     anyhow::ensure!((again.closed, again.opened, again.told) == (0, 0, 0), "a second run has nothing to do: {again:?}");

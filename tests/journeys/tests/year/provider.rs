@@ -90,9 +90,10 @@ impl Provider {
         Ok(())
     }
 
-    /// One event comes. One that is not taken comes again, some time.
-    pub(crate) async fn deliver(&mut self, which: usize, now: Timestamp) -> anyhow::Result<()> {
-        let Some(index) = which.checked_rem(self.on_their_way.len()) else { return Ok(()) };
+    /// One event comes, and whose it is is returned; `None`: none is on its way. One that is not taken comes again, some time.
+    pub(crate) async fn deliver(&mut self, which: usize, now: Timestamp) -> anyhow::Result<Option<UserId>> {
+        let Some(index) = which.checked_rem(self.on_their_way.len()) else { return Ok(None) };
+        let whose = self.on_their_way[index].user.as_deref().map(UserId::parse).transpose()?;
         let body = self.on_their_way[index].body();
         let request = call(&self.secret.header(&body, now), body, now)?;
         let answer = edge::http_event::answer(self.webhook.clone(), serde_json::from_value(request)?).await;
@@ -101,7 +102,7 @@ impl Provider {
             self.taken += 1;
             self.on_their_way.swap_remove(index);
         }
-        Ok(())
+        Ok(whose)
     }
 
     /// How many events are on their way.
