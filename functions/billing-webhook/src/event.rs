@@ -87,6 +87,16 @@ struct Envelope<'a> {
 struct Data<'a> {
     #[serde(borrow)]
     object: &'a RawValue,
+    /// What an update has changed, as it was before.
+    #[serde(borrow)]
+    previous_attributes: Option<&'a RawValue>,
+}
+
+/// What a subscription was before an update, as far as it was changed.
+#[derive(Default, Deserialize)]
+struct Before {
+    status: Option<String>,
+    items: Option<Items>,
 }
 
 #[derive(Deserialize)]
@@ -115,6 +125,13 @@ struct Metadata {
 #[derive(Deserialize)]
 struct Items {
     data: Vec<Line>,
+}
+
+impl Items {
+    /// The plan of the first that is one of ours.
+    fn plan(&self, prices: &Prices) -> Option<Plan> {
+        self.data.iter().find_map(|line| prices.plan_of(&line.price.id))
+    }
 }
 
 #[derive(Deserialize)]
@@ -168,11 +185,13 @@ impl Event {
         let envelope: Envelope<'_> = serde_json::from_slice(body).map_err(OddEvent::Unreadable)?;
         let id = fit(envelope.id)?;
         let created = time(envelope.created)?;
-        let object = envelope.data.object;
+        let Data { object, previous_attributes } = envelope.data;
         let told = match envelope.kind.as_str() {
             "checkout.session.completed" => checkout(read(object)?)?,
             "customer.subscription.created" => subscription(read(object)?, (&id, created, billing::Told::Created), prices)?,
-            "customer.subscription.updated" => subscription(read(object)?, (&id, created, billing::Told::Updated), prices)?,
+            "customer.subscription.updated" => {
+                updated(subscription(read(object)?, (&id, created, billing::Told::Updated), prices)?, previous_attributes, prices)
+            }
             "customer.subscription.deleted" => subscription(read(object)?, (&id, created, billing::Told::Deleted), prices)?,
             "invoice.paid" => payment(read(object)?, true)?,
             "invoice.payment_failed" => payment(read(object)?, false)?,
@@ -201,14 +220,14 @@ fn subscription(
     prices: &Prices,
 ) -> Result<Told, OddEvent> {
     let standing = Standing::from_status(&subscription.status).ok_or(OddEvent::UnknownStatus)?;
-    let plan = match subscription.items.data.iter().find_map(|line| prices.plan_of(&line.price.id)) {
+    let plan = match subscription.items.plan(prices) {
         Some(plan) => plan,
         // It is over, whatever it was: nobody keeps a plan because its price is sold no more.
         None if standing == Standing::Ended => Plan::Starter,
         None => return Err(OddEvent::UnknownPrice),
     };
     let user = subscription.metadata.user_id.and_then(|id| UserId::parse(&id).ok());
-    let as_of = AsOf { at, told, event_id: event_id.to_owned() };
+    let as_of = AsOf { at, told, changed: false, event_id: event_id.to_owned() };
     let paid = Paid {
         customer_id: fit(subscription.customer.into_id())?,
         subscription_id: fit(subscription.id)?,
@@ -218,6 +237,17 @@ fn subscription(
         as_of,
     };
     Ok(Told::Subscription { user, paid })
+}
+
+/// An update, and whether it tells of another plan or standing than before: <https://docs.stripe.com/api/events/object#event_object-data-previous_attributes>.
+/// What cannot be read there tells of none; the word itself stands.
+fn updated(told: Told, previous_attributes: Option<&RawValue>, prices: &Prices) -> Told {
+    let Told::Subscription { user, paid } = told else { return told };
+    let before = previous_attributes.and_then(|before| serde_json::from_str::<Before>(before.get()).ok()).unwrap_or_default();
+    let standing_changed = before.status.is_some_and(|status| Standing::from_status(&status) != Some(paid.standing));
+    let plan_changed = before.items.is_some_and(|items| items.plan(prices) != Some(paid.plan));
+    let as_of = AsOf { changed: standing_changed || plan_changed, ..paid.as_of };
+    Told::Subscription { user, paid: Paid { as_of, ..paid } }
 }
 
 fn payment(invoice: Invoice, came: bool) -> Result<Told, OddEvent> {
@@ -273,6 +303,28 @@ mod tests {
         over["status"] = json!("canceled");
         let Told::Subscription { paid, .. } = parse("customer.subscription.deleted", &over).unwrap() else { panic!() };
         assert_eq!(paid.standing, Standing::Ended, "an end needs no price");
+    }
+
+    #[test]
+    fn an_update_tells_whether_the_plan_or_the_standing_is_another() {
+        let items = |price: &str| json!({ "data": [{ "price": { "id": price }, "current_period_end": 1 }] });
+        for (before, changed) in [
+            (Value::Null, false),
+            (json!({ "latest_invoice": "in_1" }), false),
+            (json!({ "items": items("price_a") }), false),
+            (json!({ "items": items("price_old") }), false),
+            (json!({ "status": "trialing" }), false),
+            (json!({ "items": "odd" }), false),
+            (json!("odd"), false),
+            (json!({ "items": items("price_b") }), true),
+            (json!({ "items": items("price_of_another_product") }), true),
+            (json!({ "status": "past_due", "latest_invoice": "in_1" }), true),
+        ] {
+            let data = json!({ "object": subscription("price_a"), "previous_attributes": before });
+            let event = json!({ "id": "evt_1", "created": 1_800_000_000, "type": "customer.subscription.updated", "data": data });
+            let Told::Subscription { paid, .. } = Event::parse(event.to_string().as_bytes(), &prices()).unwrap().told else { panic!() };
+            assert_eq!((paid.as_of.changed, paid.plan), (changed, Plan::Starter), "{before}");
+        }
     }
 
     #[test]

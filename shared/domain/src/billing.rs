@@ -74,6 +74,9 @@ pub struct AsOf {
     pub at: Timestamp,
     /// What it told.
     pub told: Told,
+    /// Whether it told that the plan or the standing is another than before. Absent in what earlier versions wrote.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub changed: bool,
     /// The event.
     pub event_id: String,
 }
@@ -98,14 +101,18 @@ pub struct Paid {
 impl Paid {
     /// Whether this is a newer word on the same subscription than `known`.
     fn is_newer_than(&self, known: &Self) -> bool {
-        // It never waits for its first payment again; within one second it is created, then changed, then over. What is the same in all
-        // of that counts as it arrives: nothing else tells which came first.
         #[cfg(feature = "planted")]
         if crate::planted::is(crate::planted::Bug::OldWordFollowed) {
             return true;
         }
-        let age = |paid: &Self| (paid.standing != Standing::Pending, paid.as_of.at, paid.as_of.told);
-        self.as_of.event_id != known.as_of.event_id && age(self) >= age(known)
+        // It never waits for its first payment again; within one second it is created, then changed, then over. Of two updates of which
+        // one tells of a change, the other holds what was before it, or what is since. Where both do, an end stands. Beyond that nobody
+        // knows which came first: the id decides, so that it ends the same whichever arrives first.
+        let age = |paid: &Self| {
+            let AsOf { at, told, changed, event_id } = &paid.as_of;
+            (paid.standing != Standing::Pending, *at, *told, *changed, paid.standing == Standing::Ended, event_id.clone())
+        };
+        age(self) > age(known)
     }
 
     /// The subscription after a payment at `at` came or failed. `None`: nothing new. A payment says nothing of the plan, so the newest

@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn what_is_paid_for_is_read_however_it_was_stored() {
         let at = Timestamp::from_second(1_800_000_000).unwrap();
-        let as_of = AsOf { at, told: Told::Created, event_id: "evt_1".to_owned() };
+        let as_of = AsOf { at, told: Told::Created, changed: false, event_id: "evt_1".to_owned() };
         let (customer_id, subscription_id) = ("cus_1".to_owned(), "sub_1".to_owned());
         let word = Paid { customer_id, subscription_id, plan: Plan::Starter, standing: Standing::Live, started_at: at, as_of };
         let paid = PaidSubscriptions::default().after(&word).unwrap();

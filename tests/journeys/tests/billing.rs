@@ -199,6 +199,27 @@ async fn any_order_and_any_repetition_ends_the_same() -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_updates_of_one_second_end_the_same_whichever_comes_first() -> Outcome {
+    play(async |stage| {
+        for (person, order) in orders(2).into_iter().enumerate() {
+            let ann = Payer::new(stage, &format!("+614123491{person:02}")).await?;
+            ann.told(&ann.event(&format!("evt_created_{person}"), "customer.subscription.created", 1)).await?;
+            let update = |name: &str, price: &str| {
+                let id = format!("evt_{name}_{person}");
+                Event { price: price.to_owned(), ..ann.event(&id, "customer.subscription.updated", 2) }
+            };
+            let updates = [update("a", STARTER_PRICE), update("b", PROFESSIONAL_PRICE)];
+            for index in order.iter().chain(&order) {
+                ann.told(&updates[*index]).await?;
+            }
+            assert_eq!(ann.browser.quota().await?, [52, 0, 0, 52], "{order:?}");
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_end_of_an_old_subscription_leaves_the_new_one_alone_and_two_at_once_are_told() -> Outcome {
     play_disturbed(async |stage| {
         let ann = Payer::new(stage, "+61412348011").await?;

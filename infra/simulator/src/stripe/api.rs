@@ -135,10 +135,12 @@ async fn change(State(world): State<Arc<World>>, Path(customer): Path<String>, F
 
 /// Sends an event until it is taken.
 async fn deliver(world: &World, kind: &'static str, bought: &Bought) -> anyhow::Result<()> {
+    let now = world.clock.now();
     let event = Event {
-        id: world.secret("evt_"),
+        // Of two updates of one second the id decides: here, what was decided later sorts after what was decided before.
+        id: format!("evt_{:012x}{}", now.as_millisecond(), world.secret("")),
         kind,
-        created: world.clock.now(),
+        created: now,
         customer: bought.customer.clone(),
         subscription: bought.subscription.clone(),
         started: Timestamp::from_second(bought.started)?,

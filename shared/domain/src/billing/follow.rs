@@ -76,7 +76,7 @@ mod tests {
     }
 
     fn word(subscription: &str, at: i64, standing: Standing, plan: Plan) -> Paid {
-        let as_of = AsOf { at: time(at), told: Told::Updated, event_id: format!("evt_{subscription}_{at}") };
+        let as_of = AsOf { at: time(at), told: Told::Updated, changed: false, event_id: format!("evt_{subscription}_{at}") };
         let (customer_id, subscription_id) = ("cus_1".to_owned(), subscription.to_owned());
         let started_at = time(at.min(100 * i64::from(subscription.bytes().last().unwrap())));
         Paid { customer_id, subscription_id, plan, standing, started_at, as_of }

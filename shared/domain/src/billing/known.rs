@@ -85,7 +85,7 @@ mod tests {
     fn word(subscription: &str, started: i64, at: i64, standing: Standing, plan: Plan, event: &str) -> Paid {
         let time = |second| Timestamp::from_second(second).unwrap();
         let told = if standing == Standing::Ended { Told::Deleted } else { Told::Updated };
-        let as_of = AsOf { at: time(at), told, event_id: event.to_owned() };
+        let as_of = AsOf { at: time(at), told, changed: false, event_id: event.to_owned() };
         let (customer_id, subscription_id) = ("cus_1".to_owned(), subscription.to_owned());
         Paid { customer_id, subscription_id, plan, standing, started_at: time(started), as_of }
     }
@@ -111,6 +111,23 @@ mod tests {
             ];
             let known = after(order.iter().chain(&repeated).map(|index| &words[*index]));
             prop_assert_eq!(known.foremost(), Some(&words[3]));
+        }
+
+        #[test]
+        fn words_of_one_second_end_the_same_in_any_order(
+            order in Just((0..4_usize).collect::<Vec<_>>()).prop_shuffle(),
+            changes in proptest::collection::vec(any::<bool>(), 4),
+            standings in proptest::collection::vec(0..3_usize, 4),
+        ) {
+            let standing = |nth: usize| [Standing::Live, Standing::Overdue, Standing::Ended][standings[nth]];
+            let words: Vec<_> = (0..4).map(|nth| {
+                let plan = Plan::ALL[nth % 2];
+                let word = word("sub_1", 10, 11, standing(nth), plan, &format!("evt_{nth}"));
+                Paid { as_of: AsOf { told: Told::Updated, changed: changes[nth], ..word.as_of }, ..word }
+            }).collect();
+            let newest = (0..4).max_by_key(|nth| (changes[*nth], standing(*nth) == Standing::Ended, *nth));
+            let known = after(order.iter().map(|index| &words[*index]));
+            prop_assert_eq!(known.foremost(), newest.map(|nth| &words[nth]));
         }
 
         #[test]
