@@ -119,7 +119,8 @@ struct Asked {
 /// A last moment that the request does not name stays as far behind the due time as it was.
 fn asked(deps: &Deps, request: &EditPost, post: &Post, content: Content) -> Result<Asked, Problem> {
     let mut errors = Vec::new();
-    let content = Content { text: request.content.clone().unwrap_or(content.text), ..content };
+    let before = content;
+    let content = Content { text: request.content.clone().unwrap_or_else(|| before.text.clone()), ..before.clone() };
     validate::content(post.platform, &content.text, "/content", &mut errors);
     validate::extras(&request.media, None, &mut errors);
     let names_time = request.scheduled_for.is_some() || request.scheduled_local.is_some();
@@ -139,7 +140,11 @@ fn asked(deps: &Deps, request: &EditPost, post: &Post, content: Content) -> Resu
     let times = time.flatten();
     let adjusted = times.as_ref().and_then(|times| times.adjusted);
     let time = times.map(|times| (times.due_at, times.latest_at, times.time_zone));
-    Ok(Asked { edit: Edit { content_hash: Some(content.hash()), time, ..Edit::default() }, content, adjusted })
+    Ok(Asked {
+        edit: Edit { content_hash: Some(content.hash()), looks_the_same: content.looks_like(&before), time, ..Edit::default() },
+        content,
+        adjusted,
+    })
 }
 
 /// For a scheduled post: whether it is near, and the place in the cycle that its time now lies in. `None`: its place was given

@@ -38,6 +38,8 @@ pub struct Draft {
 pub struct Edit {
     /// What it says.
     pub content_hash: Option<ContentHash>,
+    /// Whether that looks like what it said before: then what may show yet of earlier sends may be it.
+    pub looks_the_same: bool,
     /// When, how late at most, and in which zone.
     pub time: Option<(Timestamp, Timestamp, Option<String>)>,
     /// The cycle that pays from now on, for a scheduled post.
@@ -121,7 +123,7 @@ impl Post {
         };
         self.version += 1;
         // What may show yet of earlier sends says the old text.
-        if edit.content_hash.as_ref().is_some_and(|hash| *hash != self.content_hash) {
+        if !edit.looks_the_same && edit.content_hash.as_ref().is_some_and(|hash| *hash != self.content_hash) {
             self.unseen.clear();
         }
         self.content_hash = edit.content_hash.unwrap_or(self.content_hash);

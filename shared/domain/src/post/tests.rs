@@ -452,6 +452,7 @@ fn a_send_that_its_owner_did_not_find_stays_in_doubt_beside_the_next_one() {
             waiting.clone().edit(Edit { content_hash: Some(waiting.content_hash.clone()), ..edit.clone() }, now).unwrap().unseen,
             kept
         );
+        assert_eq!(waiting.clone().edit(Edit { looks_the_same: true, ..edit.clone() }, now).unwrap().unseen, kept);
         assert_eq!(waiting.edit(edit, now).unwrap().unseen, [], "what may show yet says the old text");
         post = again.conclude(Conclusion::AnswerLost, Answer::default(), now).unwrap().post;
     }
