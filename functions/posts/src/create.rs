@@ -162,6 +162,7 @@ fn draft(id: PostId, connection: &Connection, group_id: &GroupId, content: &Cont
         due_at: times.due_at,
         latest_at: times.latest_at,
         time_zone: times.time_zone.clone(),
+        local_time: times.local_time,
     }
 }
 

@@ -6,7 +6,7 @@ use cloud::timer::is_near;
 use domain::content::Content;
 use domain::id::{HistoryId, PostId};
 use domain::ledger::{Actor, LedgerChange};
-use domain::post::{Edit, Event, Post, Status};
+use domain::post::{Edit, Event, NewTime, Post, Status};
 use domain::timing::Adjusted;
 use edge::json::{Json, Path};
 use edge::problem::{Problem, ProblemCode};
@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 
 use crate::answer::PostJson;
 use crate::read::own;
-use crate::validate::{self, AskedTime};
+use crate::validate::{self, AskedTime, Times};
 use crate::{Deps, answer, arm, reserve, trouble};
 
 /// Other posts of the cycles may settle at the same time.
@@ -139,12 +139,16 @@ fn asked(deps: &Deps, request: &EditPost, post: &Post, content: Content) -> Resu
     }
     let times = time.flatten();
     let adjusted = times.as_ref().and_then(|times| times.adjusted);
-    let time = times.map(|times| (times.due_at, times.latest_at, times.time_zone));
-    Ok(Asked {
-        edit: Edit { content_hash: Some(content.hash()), looks_the_same: content.looks_like(&before), time, ..Edit::default() },
-        content,
-        adjusted,
-    })
+    let time = times.map(|times| new_time(times, post, names_time));
+    let looks_the_same = content.looks_like(&before);
+    Ok(Asked { edit: Edit { content_hash: Some(content.hash()), looks_the_same, time, ..Edit::default() }, content, adjusted })
+}
+
+/// The local time of before stands beside the instant and the zone of before, if the request names no other time.
+fn new_time(times: Times, post: &Post, names_time: bool) -> NewTime {
+    let Times { due_at, latest_at, time_zone, local_time, adjusted: _ } = times;
+    let stands = !names_time && due_at == post.due_at && time_zone == post.time_zone;
+    NewTime { due_at, latest_at, time_zone, local_time: if stands { post.local_time } else { local_time } }
 }
 
 /// For a scheduled post: whether it is near, and the place in the cycle that its time now lies in. `None`: its place was given
@@ -152,7 +156,7 @@ fn asked(deps: &Deps, request: &EditPost, post: &Post, content: Content) -> Resu
 async fn moved_place(deps: &Deps, post: &Post, edit: Edit) -> Result<Option<(Edit, Vec<LedgerChange>)>, Problem> {
     let (Status::Scheduled, Some(held)) = (post.status(), post.cycle_start) else { return Ok(Some((edit, Vec::new()))) };
     let now = deps.clock.now();
-    let due_at = edit.time.as_ref().map_or(post.due_at, |time| time.0);
+    let due_at = edit.time.as_ref().map_or(post.due_at, |time| time.due_at);
     let edit = Edit { armed: is_near(due_at, now), ..edit };
     if due_at == post.due_at {
         return Ok(Some((edit, Vec::new())));

@@ -4,6 +4,7 @@ use domain::platform::PlatformName;
 use domain::text;
 use domain::timing::{Adjusted, DueTime, TimeError, parse_latest};
 use edge::problem::FieldError;
+use jiff::civil::DateTime;
 use jiff::{SignedDuration, Timestamp};
 
 /// The longest note of an assistant that is kept beside a post.
@@ -24,6 +25,8 @@ pub(crate) struct Times {
     pub(crate) due_at: Timestamp,
     pub(crate) latest_at: Timestamp,
     pub(crate) time_zone: Option<String>,
+    /// The local time that `due_at` is the instant of, if one was given.
+    pub(crate) local_time: Option<DateTime>,
     /// Whether the local time did not exist or existed twice, so that one had to be chosen.
     pub(crate) adjusted: Option<Adjusted>,
 }
@@ -34,8 +37,9 @@ pub(crate) fn times(asked: &AskedTime<'_>, late_by: SignedDuration, now: Timesta
         Ok(due) => due,
         Err(error) => return note(errors, &error),
     };
-    match parse_latest(asked.latest_at, due.at, late_by) {
-        Ok(latest_at) => Some(Times { due_at: due.at, latest_at, time_zone: due.time_zone, adjusted: due.adjusted }),
+    let DueTime { at: due_at, local_time, time_zone, adjusted } = due;
+    match parse_latest(asked.latest_at, due_at, late_by) {
+        Ok(latest_at) => Some(Times { due_at, latest_at, time_zone, local_time, adjusted }),
         Err(error) => note(errors, &error),
     }
 }

@@ -395,6 +395,7 @@ mod tests {
             due_at: at(times[0]),
             latest_at: at(times[0]) + LATEST_MAX,
             time_zone: None,
+            local_time: None,
         };
         let mut post = Post::draft(draft, at(0)).approve(at(0), true, at(0)).unwrap();
         for (sends, secs) in times.iter().enumerate() {

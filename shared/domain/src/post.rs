@@ -21,7 +21,7 @@ mod step;
 
 pub use attempt::{Attempt, AttemptOutcome, AttemptRecord, LateResult, Learned};
 pub use conclude::{Answer, Conclusion, ERRORS_KEPT, NOT_SENT_TRIES_MAX, backoff};
-pub use edit::{Draft, Edit, Refused};
+pub use edit::{Draft, Edit, NewTime, Refused};
 pub use event::Event;
 pub use reconcile::{Evidence, POLLS_MAX, Progress, SEARCH_BUDGET, SEARCHES_MAX};
 pub use state::{ErrorNote, Intent, Phase, Post, State, Status};

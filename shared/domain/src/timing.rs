@@ -29,6 +29,8 @@ const LATEST_AT: &str = "/latest_at";
 pub struct DueTime {
     /// The instant, in whole milliseconds and never before the time of asking.
     pub at: Timestamp,
+    /// The local time that was asked for, where `at` is what it means in the zone.
+    pub local_time: Option<DateTime>,
     /// The IANA name of the zone that came with it, for showing it again.
     pub time_zone: Option<String>,
     /// Whether the zone has no such local time, or has it twice.
@@ -117,19 +119,30 @@ impl DueTime {
         now: Timestamp,
     ) -> Result<Self, TimeError> {
         let zone = time_zone.map(zone_named).transpose()?;
-        let (at, adjusted, pointer) = match (scheduled_for, scheduled_local, &zone) {
+        let (asked, local, pointer) = match (scheduled_for, scheduled_local, &zone) {
             (Some(_), Some(_), _) => return Err(at_fault(TimeFault::TimeAmbiguous, SCHEDULED_LOCAL)),
             (None, None, _) => return Err(at_fault(TimeFault::TimeMissing, SCHEDULED_FOR)),
             (None, Some(_), None) => return Err(at_fault(TimeFault::TimeWithoutZone, TIME_ZONE)),
             (Some(text), None, _) => (instant(text, SCHEDULED_FOR)?, None, SCHEDULED_FOR),
             (None, Some(text), Some((_, zone))) => {
-                let (at, adjusted) = local_instant(text, zone)?;
-                (at, adjusted, SCHEDULED_LOCAL)
+                let local_time = local_time(text)?;
+                let (at, adjusted) = meaning(local_time, zone).ok_or(at_fault(TimeFault::TimeMalformed, SCHEDULED_LOCAL))?;
+                (at, Some((local_time, adjusted)), SCHEDULED_LOCAL)
             }
         };
-        let at = within_reach(at, now).map_err(|fault| at_fault(fault, pointer))?;
-        Ok(Self { at, time_zone: zone.map(|(name, _)| name), adjusted })
+        let at = within_reach(asked, now).map_err(|fault| at_fault(fault, pointer))?;
+        let adjusted = local.and_then(|(_, adjusted)| adjusted);
+        // A local time of a moment ago became now, which is not what it means.
+        let local_time = local.filter(|_| at == asked).map(|(local_time, _)| local_time);
+        Ok(Self { at, local_time, time_zone: zone.map(|(name, _)| name), adjusted })
     }
+}
+
+/// The instant that a local time means by the rules that its zone has in this release, read as [`DueTime::parse`] reads it;
+/// `None`: there is no such zone any more.
+pub fn instant_by_rules(local_time: DateTime, time_zone: &str) -> Option<Timestamp> {
+    let (_, zone) = zone_named(time_zone).ok()?;
+    meaning(local_time, &zone).map(|(at, _)| at)
 }
 
 /// Until when a post that is due at `due` may go out: an instant after it and at most a day later; `default` later if none is given.
@@ -185,19 +198,24 @@ fn instant(text: &str, pointer: &'static str) -> Result<Timestamp, TimeError> {
     }
 }
 
-fn local_instant(text: &str, zone: &TimeZone) -> Result<(Timestamp, Option<Adjusted>), TimeError> {
+fn local_time(text: &str) -> Result<DateTime, TimeError> {
     let malformed = at_fault(TimeFault::TimeMalformed, SCHEDULED_LOCAL);
-    if offset_of(text) != Some("") {
-        return Err(malformed);
+    match offset_of(text) {
+        Some("") => text.parse().map_err(|_| malformed),
+        _ => Err(malformed),
     }
-    let local: DateTime = text.parse().map_err(|_| malformed)?;
-    let candidates = zone.to_ambiguous_timestamp(local);
+}
+
+/// The instant of a local time, in whole milliseconds, and what became of one that the zone does not have exactly once; `None`: it
+/// lies beyond all instants.
+fn meaning(local_time: DateTime, zone: &TimeZone) -> Option<(Timestamp, Option<Adjusted>)> {
+    let candidates = zone.to_ambiguous_timestamp(local_time);
     let adjusted = match candidates.offset() {
         AmbiguousOffset::Unambiguous { .. } => None,
         AmbiguousOffset::Gap { .. } => Some(Adjusted::Gap),
         AmbiguousOffset::Fold { .. } => Some(Adjusted::Fold),
     };
-    Ok((candidates.compatible().map_err(|_| malformed)?, adjusted))
+    Some((whole_milliseconds(candidates.compatible().ok()?), adjusted))
 }
 
 /// What follows `YYYY-MM-DDTHH:MM[:SS[.f]]`, or `None` if that is not how `text` begins.

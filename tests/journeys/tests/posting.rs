@@ -1,7 +1,10 @@
 //! A post's way, black box: on time, once, and accounted for.
 
-use journeys::{SOON, UNTIL_SEARCH_SECS, play, play_disturbed};
-use serde_json::json;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use journeys::{SOON, Stage, UNTIL_SEARCH_SECS, play, play_disturbed};
+use local::variables::tables;
+use serde_json::{Value, json};
 
 type Outcome = anyhow::Result<()>;
 
@@ -360,6 +363,50 @@ async fn a_local_time_that_does_not_exist_moves_on_and_the_answer_says_so() -> O
             let made = ann.browser.post("/api/posts", Some(&written(local))).await?.expect(201)?;
             assert_eq!((&made.json["items"][0]["scheduled_for"], &made.json["items"][0]["time_adjusted"]), (&json!(instant), &told));
         }
+        Ok(())
+    })
+    .await
+}
+
+/// The local time that the post's row keeps.
+fn stored_local_time(stage: &Stage, post: &str) -> anyhow::Result<Option<String>> {
+    let scanned = stage.service().aws().tables("Scan", &json!({ "TableName": tables().posts, "ConsistentRead": true }))?;
+    let row = scanned["Items"].as_array().into_iter().flatten().find(|item| item["sk"]["S"] == format!("POST#{post}"));
+    Ok(row.unwrap_or(&Value::Null)["local_time"]["S"].as_str().map(str::to_owned))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_local_time_is_kept_until_an_edit_gives_an_instant_or_another_zone() -> Outcome {
+    play(async |stage| {
+        let ann = stage.person("+61412345615", "starter", "ann").await?;
+        let brisbane = TimeZone::get("Australia/Brisbane")?;
+        let in_hours = async |hours: i64| -> anyhow::Result<(String, String)> {
+            let instant: Timestamp = ann.browser.service_time(hours * 3_600).await?.parse()?;
+            Ok((instant.to_string(), brisbane.to_datetime(instant).to_string()))
+        };
+        let ((_, first), (instant, other)) = (in_hours(24).await?, in_hours(48).await?);
+        let latest = in_hours(49).await?.0;
+        let body = json!({ "content": "At nine", "targets": [{ "connection_id": ann.x }],
+            "scheduled_local": first, "time_zone": "Australia/Brisbane" });
+        let post = ann.browser.post("/api/posts", Some(&body)).await?.expect(201)?.str("/items/0/id")?;
+        assert_eq!(stored_local_time(stage, &post)?.as_deref(), Some(first.as_str()));
+        ann.browser.approve(&post).await?;
+        let edits = [
+            (json!({ "content": "At nine, or so" }), Some(&first)),
+            (json!({ "scheduled_local": other, "time_zone": "Australia/Brisbane" }), Some(&other)),
+            (json!({ "latest_at": latest }), Some(&other)),
+            (json!({ "time_zone": "Australia/Brisbane" }), Some(&other)),
+            (json!({ "time_zone": "Europe/Berlin" }), None),
+            (json!({ "scheduled_local": other, "time_zone": "Australia/Brisbane" }), Some(&other)),
+            (json!({ "scheduled_for": instant, "time_zone": "Australia/Brisbane" }), None),
+            (json!({ "latest_at": latest }), None),
+        ];
+        for (version, (edit, kept)) in (1..).zip(edits) {
+            ann.browser.patch(&format!("/api/posts/{post}"), &format!("\"{version}\""), &edit).await?.expect(200)?;
+            assert_eq!(stored_local_time(stage, &post)?.as_ref(), kept, "{edit}");
+        }
+        let by_instant = ann.written_on_x("At an instant", 3_600).await?;
+        assert_eq!(stored_local_time(stage, &by_instant)?, None);
         Ok(())
     })
     .await

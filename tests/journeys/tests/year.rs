@@ -184,6 +184,7 @@ impl World {
             // Everybody is looked after once in a while: late is better than never here.
             latest_at: due_at + SignedDuration::from_hours(30 * 24),
             time_zone: None,
+            local_time: None,
         };
         let post = Post::draft(draft, now);
         let event = self.step(None, Status::Draft);

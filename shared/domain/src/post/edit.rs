@@ -1,6 +1,7 @@
 //! What people do to a post: write, edit, approve, cancel, retry, resolve; and what a lost place does.
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 
 use super::attempt::{AttemptOutcome, AttemptRecord};
 use super::state::{Phase, Post, State, Status};
@@ -31,6 +32,8 @@ pub struct Draft {
     pub latest_at: Timestamp,
     /// The zone in which its owner thinks.
     pub time_zone: Option<String>,
+    /// The local time that `due_at` is the instant of, if its owner gave one.
+    pub local_time: Option<DateTime>,
 }
 
 /// What an edit may change; `None` leaves it.
@@ -40,12 +43,25 @@ pub struct Edit {
     pub content_hash: Option<ContentHash>,
     /// Whether that looks like what it said before: then what may show yet of earlier sends may be it.
     pub looks_the_same: bool,
-    /// When, how late at most, and in which zone.
-    pub time: Option<(Timestamp, Timestamp, Option<String>)>,
+    /// When.
+    pub time: Option<NewTime>,
     /// The cycle that pays from now on, for a scheduled post.
     pub cycle_start: Option<Timestamp>,
     /// Whether the caller sends the wake-up itself right after, for a scheduled post.
     pub armed: bool,
+}
+
+/// When a post should go out from now on.
+#[derive(Debug, Clone)]
+pub struct NewTime {
+    /// The instant.
+    pub due_at: Timestamp,
+    /// After this it is missed.
+    pub latest_at: Timestamp,
+    /// The zone in which its owner thinks.
+    pub time_zone: Option<String>,
+    /// The local time that `due_at` is the instant of, if its owner gave one.
+    pub local_time: Option<DateTime>,
 }
 
 /// Why a person's wish is not granted.
@@ -76,6 +92,7 @@ impl Post {
             due_at: draft.due_at,
             latest_at: draft.latest_at,
             time_zone: draft.time_zone,
+            local_time: draft.local_time,
             created_at: now,
             updated_at: now,
             approved_at: None,
@@ -128,8 +145,9 @@ impl Post {
         }
         self.content_hash = edit.content_hash.unwrap_or(self.content_hash);
         self.cycle_start = edit.cycle_start.or(self.cycle_start);
-        if let Some((due_at, latest_at, time_zone)) = edit.time {
-            (self.due_at, self.latest_at, self.time_zone) = (due_at, latest_at, time_zone);
+        if let Some(NewTime { due_at, latest_at, time_zone, local_time }) = edit.time {
+            (self.due_at, self.latest_at) = (due_at, latest_at);
+            (self.time_zone, self.local_time) = (time_zone, local_time);
         }
         Ok(self.moved(state, now))
     }
@@ -164,7 +182,7 @@ impl Post {
         Ok(Transition { from, post, attempt, ledger })
     }
 
-    /// The owner tries a failed or missed post again, under a new version and a new reservation.
+    /// The owner tries a failed or missed post again, at another instant, under a new version and a new reservation.
     pub fn retry(
         mut self,
         (due_at, latest_at): (Timestamp, Timestamp),
@@ -176,7 +194,7 @@ impl Post {
             return Err(self.refusal());
         }
         self.version += 1;
-        (self.due_at, self.latest_at) = (due_at, latest_at);
+        (self.due_at, self.latest_at, self.local_time) = (due_at, latest_at, None);
         self.cycle_start = Some(cycle_start);
         self.approved_at = Some(now);
         Ok(self.moved(fresh_schedule(armed), now))

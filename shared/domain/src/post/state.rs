@@ -1,6 +1,7 @@
 //! What a post is at one moment.
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -34,6 +35,8 @@ pub struct Post {
     pub latest_at: Timestamp,
     /// The zone in which its owner thinks.
     pub time_zone: Option<String>,
+    /// The local time in that zone which its owner asked for and `due_at` is the instant of; `None`: they gave an instant.
+    pub local_time: Option<DateTime>,
     /// Made.
     pub created_at: Timestamp,
     /// Last changed.

@@ -28,6 +28,7 @@ fn draft() -> Post {
             due_at: at(600),
             latest_at: at(600) + LATEST_DEFAULT,
             time_zone: None,
+            local_time: None,
         },
         at(0),
     )
@@ -431,6 +432,27 @@ fn that_it_is_not_there_is_heard_when_no_send_can_be_on_its_way() {
         Status::Published,
         "what is there is there"
     );
+}
+
+/// A post for nine o'clock in New York in June, with the instant that this means as long as there is summer time.
+fn timed(post: Post) -> Post {
+    Post {
+        due_at: "2027-06-01T13:00:00Z".parse().unwrap(),
+        time_zone: Some("America/New_York".into()),
+        local_time: Some("2027-06-01T09:00:00".parse().unwrap()),
+        ..post
+    }
+}
+
+#[test]
+fn a_local_time_stands_only_beside_the_instant_that_it_meant() {
+    let kept = timed(scheduled()).edit(Edit::default(), at(20)).unwrap();
+    assert_eq!(kept.local_time, timed(scheduled()).local_time);
+    let time = NewTime { due_at: at(900), latest_at: at(950), time_zone: None, local_time: None };
+    let edited = timed(scheduled()).edit(Edit { time: Some(time), ..Edit::default() }, at(20)).unwrap();
+    assert_eq!((edited.due_at, edited.local_time), (at(900), None));
+    let retried = timed(failed()).retry((at(900), at(950)), at(0), false, at(800)).unwrap();
+    assert_eq!((retried.due_at, retried.local_time), (at(900), None));
 }
 
 #[test]

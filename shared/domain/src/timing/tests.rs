@@ -75,6 +75,7 @@ fn a_local_time_is_read_in_its_zone() {
         let due = DueTime::parse(None, Some(text), Some(zone), at("2026-11-23T09:00:00Z").max(at(expected) - AHEAD_MAX)).unwrap();
         assert_eq!((due.at, due.adjusted), (at(expected), adjusted), "{text} {zone}");
         assert_eq!(due.time_zone.as_deref(), Some(zone));
+        assert_eq!(due.local_time, Some(text.parse().unwrap()), "what was asked stays, whatever became of it");
     }
 }
 
@@ -118,7 +119,30 @@ fn each_refusal_names_its_field() {
 #[test]
 fn a_zone_beside_an_instant_is_kept_for_showing() {
     let due = DueTime::parse(Some("2026-11-24T09:00:00Z"), None, Some("australia/brisbane"), now()).unwrap();
-    assert_eq!(due.time_zone.as_deref(), Some("Australia/Brisbane"));
+    assert_eq!((due.time_zone.as_deref(), due.local_time), (Some("Australia/Brisbane"), None));
+}
+
+#[test]
+fn a_local_time_of_a_moment_ago_is_none_of_the_instant_that_it_became() {
+    let asked = |text| DueTime::parse(None, Some(text), Some("UTC"), now()).map(|due| (due.at, due.local_time)).unwrap();
+    assert_eq!(asked("2026-11-23T08:59:30"), (now(), None));
+    assert_eq!(asked("2026-11-23T09:00:00"), (now(), Some("2026-11-23T09:00:00".parse().unwrap())));
+}
+
+#[test]
+fn a_local_time_means_another_instant_when_its_zone_gets_other_rules() {
+    let (before, after) = (TimeZone::posix("EST5EDT,M3.2.0,M11.1.0").unwrap(), TimeZone::posix("EST5").unwrap());
+    for (local_time, by_old_rules, by_new_rules) in [
+        ("2027-01-15T09:00:00", ("2027-01-15T14:00:00Z", None), "2027-01-15T14:00:00Z"),
+        ("2027-06-01T09:00:00", ("2027-06-01T13:00:00Z", None), "2027-06-01T14:00:00Z"),
+        ("2027-03-14T02:30:00", ("2027-03-14T07:30:00Z", Some(Adjusted::Gap)), "2027-03-14T07:30:00Z"),
+        ("2027-11-07T01:30:00", ("2027-11-07T05:30:00Z", Some(Adjusted::Fold)), "2027-11-07T06:30:00Z"),
+    ] {
+        let local: DateTime = local_time.parse().unwrap();
+        assert_eq!(meaning(local, &before), Some((at(by_old_rules.0), by_old_rules.1)), "{local_time}");
+        assert_eq!(meaning(local, &after), Some((at(by_new_rules), None)), "{local_time}");
+    }
+    assert_eq!(instant_by_rules("2027-06-01T09:00:00".parse().unwrap(), "America/Atlantis"), None);
 }
 
 #[test]
@@ -165,6 +189,19 @@ proptest! {
         let _ = DueTime::parse(None, Some(&digits), Some("America/New_York"), now());
         let _ = DueTime::parse(None, Some("2026-11-24T09:00:00"), Some(&zone), now());
         let _ = parse_latest(Some(&text), now(), SignedDuration::from_mins(60));
+    }
+
+    #[test]
+    fn a_local_time_means_the_same_again_by_the_same_rules(
+        minutes in 0_i64..365 * 24 * 60,
+        micros in 0_i64..60_000_000,
+        zone in prop::sample::select(&["America/New_York", "Australia/Lord_Howe", "Africa/Casablanca", "Asia/Kathmandu"]),
+    ) {
+        let local = DateTime::constant(2026, 11, 24, 14, 0, 0, 0) + SignedDuration::from_mins(minutes) + SignedDuration::from_micros(micros);
+        if let Ok(due) = DueTime::parse(None, Some(&local.to_string()), Some(zone), now()) {
+            prop_assert_eq!(due.local_time, Some(local));
+            prop_assert_eq!(instant_by_rules(local, zone), Some(due.at));
+        }
     }
 
     #[test]

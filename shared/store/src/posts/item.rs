@@ -6,6 +6,7 @@ use domain::id::{AttemptId, ConnectionId, GroupId, PostId, UserId};
 use domain::platform::PlatformName;
 use domain::post::{Attempt, AttemptOutcome, AttemptRecord, ErrorNote, Intent, LateResult, Phase, Post, State, Status};
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
 
 use crate::StoreError;
@@ -24,6 +25,7 @@ pub(super) struct PostItem {
     due_at: Timestamp,
     latest_at: Timestamp,
     time_zone: Option<String>,
+    local_time: Option<DateTime>,
     created_at: Timestamp,
     updated_at: Timestamp,
     approved_at: Option<Timestamp>,
@@ -121,6 +123,7 @@ impl PostItem {
             due_at: post.due_at,
             latest_at: post.latest_at,
             time_zone: post.time_zone.clone(),
+            local_time: post.local_time,
             created_at: post.created_at,
             updated_at: post.updated_at,
             approved_at: post.approved_at,
@@ -160,6 +163,7 @@ impl TryFrom<PostItem> for Post {
             due_at: item.due_at,
             latest_at: item.latest_at,
             time_zone: item.time_zone,
+            local_time: item.local_time,
             created_at: item.created_at,
             updated_at: item.updated_at,
             approved_at: item.approved_at,
@@ -312,5 +316,44 @@ impl From<AttemptItem> for AttemptRecord {
     fn from(item: AttemptItem) -> Self {
         let AttemptItem { id, number, started_at, ended_at, outcome, became, http_status, error, detail, late } = item;
         Self { id, number, started_at, ended_at, outcome, became, http_status, error, detail, late }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::post::{Draft, LATEST_DEFAULT};
+
+    use super::*;
+    use crate::items::{from_item, text, to_item};
+    use crate::key::Key;
+
+    fn post(local_time: Option<&str>) -> Post {
+        let now = Timestamp::UNIX_EPOCH;
+        let due_at = "2027-06-01T13:00:00Z".parse().unwrap();
+        let content = Content { text: "In summer".into(), ai_recommendation: None };
+        let draft = Draft {
+            id: PostId::new(now, [1; 10]),
+            user_id: UserId::new(now, [2; 10]),
+            group_id: GroupId::new(now, [3; 10]),
+            connection_id: ConnectionId::new(now, [4; 10]),
+            platform: PlatformName::X,
+            content_hash: content.hash(),
+            due_at,
+            latest_at: due_at + LATEST_DEFAULT,
+            time_zone: Some("America/New_York".into()),
+            local_time: local_time.map(|local_time| local_time.parse().unwrap()),
+        };
+        Post::draft(draft, now)
+    }
+
+    #[test]
+    fn a_local_time_comes_back_as_it_was_asked_and_a_row_without_one_is_read() {
+        for local_time in [Some("2027-06-01T09:00:00"), Some("2027-06-01T09:00:00.0001"), None] {
+            let post = post(local_time);
+            let item = to_item(Key::post(&post.user_id, &post.id), PostItem::new(&post, "a test"));
+            assert_eq!(item.get("local_time"), local_time.map(text).as_ref());
+            let read: Post = from_item::<PostItem>("post", item).unwrap().try_into().unwrap();
+            assert_eq!(read, post);
+        }
     }
 }
