@@ -73,9 +73,11 @@ enum Command {
     /// Changes a plan by hand, as a payment or its absence would.
     #[command(subcommand)]
     Plans(plans::Command),
-    /// Computes every number of the ledger anew, from the history and from the posts, and prints what differs.
+    /// Computes every number of the ledger anew, from the history and from the posts, and prints what differs; and the posts that wait for
+    /// an instant which is not what their local time means any more.
     ///
-    /// It changes nothing, and whoever cannot be read stops nobody else. Ends with 0 if all was read and nothing differs, else with 3.
+    /// It changes nothing, and whoever cannot be read stops nobody else. Ends with 0 if all was read and no number differs, else with 3; a
+    /// zone that has got other rules does not count.
     Audit(audit::Options),
     /// Gives posts to a cycle or takes them from it, with a history row that says why.
     Adjust(adjust::Options),

@@ -169,7 +169,7 @@ async fn an_audit_ends_well_on_right_books_and_names_what_is_wrong_without_mendi
     let due = browser.service_time(3_600).await?;
     let post = browser.write("Fresh bread", &[&connection], &due).await?.remove(0);
     browser.approve(&post).await?;
-    assert_eq!(stage.json(&["audit", "--all"]).await?, json!({ "users": 1, "differences": [], "unreadable": [] }));
+    assert_eq!(stage.json(&["audit", "--all"]).await?, json!({ "users": 1, "differences": [], "zone_changes": [], "unreadable": [] }));
     assert_eq!(stage.json(&["audit", "--user", &user]).await?["differences"], json!([]));
 
     // Somebody writes into the table by hand.
@@ -226,6 +226,47 @@ async fn whoever_cannot_be_read_is_named_by_an_audit_and_stops_nobody_else() -> 
     let table = String::from_utf8(stage.ops(&["audit", "--all"]).await?.stdout)?;
     assert!(table.contains("2 users cannot be read") && table.contains("USER#odd") && table.contains(other), "{table}");
     assert_eq!(stage.ops(&["audit", "--user", other]).await?.status.code(), Some(3));
+    stage.service.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_audit_names_a_post_whose_zone_has_got_other_rules_and_ends_well() -> Outcome {
+    let stage = Stage::open().await?;
+    let (browser, user) = stage.person().await?;
+    let connection = browser.connect("x", &[("account", "ann")], &[]).await?.remove(0);
+    let due = browser.service_time(24 * 3_600).await?;
+    let body = json!({ "content": "Fresh bread", "targets": [{ "connection_id": connection }],
+        "scheduled_local": due.trim_end_matches('Z'), "time_zone": "UTC" });
+    let post = browser.post("/api/posts", Some(&body)).await?.expect(201)?.str("/items/0/id")?;
+    browser.approve(&post).await?;
+    assert_eq!(stage.json(&["audit", "--all"]).await?["zone_changes"], json!([]));
+
+    // As if its local time had meant another hour when it was written.
+    let aws = stage.service.aws();
+    let key = json!({ "pk": { "S": format!("USER#{user}") }, "sk": { "S": format!("POST#{post}") } });
+    let row = || aws.tables("GetItem", &json!({ "TableName": tables().posts, "Key": key, "ConsistentRead": true }));
+    let mut moved = row()?["Item"].take();
+    let later = browser.service_time(25 * 3_600).await?;
+    moved["local_time"] = json!({ "S": later.trim_end_matches('Z') });
+    aws.tables("PutItem", &json!({ "TableName": tables().posts, "Item": moved }))?;
+
+    let found = stage.json(&["audit", "--all"]).await?;
+    let change = &found["zone_changes"][0];
+    assert_eq!((&found["differences"], found["zone_changes"].as_array().map(Vec::len)), (&json!([]), Some(1)));
+    assert_eq!((&change["user_id"], &change["post_id"], &change["time_zone"]), (&json!(user), &json!(post), &json!("UTC")));
+    assert_eq!((&change["due_at"], &change["now_means"]), (&moved["due_at"]["S"], &json!(later)));
+    assert_eq!(change["local_time"], moved["local_time"]["S"]);
+    let output = stage.ops(&["audit", "--user", &user]).await?;
+    let table = String::from_utf8(output.stdout)?;
+    assert!(output.status.success() && table.contains("1 users, 0 differences") && table.contains(&post), "{table}");
+    assert_eq!(row()?["Item"], moved, "nothing is moved");
+
+    // Its owner says it again.
+    let again = json!({ "scheduled_local": later.trim_end_matches('Z'), "time_zone": "UTC" });
+    let edited = browser.patch(&format!("/api/posts/{post}"), "\"1\"", &again).await?.expect(200)?;
+    assert_eq!((&edited.json["scheduled_for"], &edited.json["version"]), (&json!(later), &json!(2)));
+    assert_eq!(stage.json(&["audit", "--all"]).await?["zone_changes"], json!([]));
     stage.service.stop().await;
     Ok(())
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::id::HistoryId;
 use crate::ledger::{ChangeReason, Cycle, HistoryEntry};
-use crate::post::{Post, Status};
+use crate::post::{Post, Status, ZoneChange};
 
 /// All that is stored of one user's ledger, and what the audit has to know of their posts.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +20,8 @@ pub struct Books {
     pub history: Vec<(Timestamp, HistoryEntry)>,
     /// Every post that a cycle pays for or has paid for.
     pub posts: Vec<Claim>,
+    /// Every post that waits and whose zone has got other rules. No number, and no bug: the audit of the numbers leaves it aside.
+    pub zone_changes: Vec<ZoneChange>,
 }
 
 /// What a post says about the cycle that pays for it.

@@ -18,6 +18,7 @@ mod event;
 mod reconcile;
 mod state;
 mod step;
+mod zone_change;
 
 pub use attempt::{Attempt, AttemptOutcome, AttemptRecord, LateResult, Learned};
 pub use conclude::{Answer, Conclusion, ERRORS_KEPT, NOT_SENT_TRIES_MAX, backoff};
@@ -26,6 +27,7 @@ pub use event::Event;
 pub use reconcile::{Evidence, POLLS_MAX, Progress, SEARCH_BUDGET, SEARCHES_MAX};
 pub use state::{ErrorNote, Intent, Phase, Post, State, Status};
 pub use step::Step;
+pub use zone_change::ZoneChange;
 
 use jiff::SignedDuration;
 

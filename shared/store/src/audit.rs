@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use domain::audit::{Books, Claim, Difference, audit};
 use domain::id::UserId;
+use domain::post::{Post, ZoneChange};
 
 use crate::items::{from_item, text};
 use crate::key::{CYCLE, HISTORY, Item, user_pk};
@@ -18,28 +19,38 @@ const ROUNDS: usize = 4;
 /// Longer than a transaction, or an index that is behind, takes.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// What an audit of one user found.
+#[derive(Debug, Clone, Default)]
+pub struct Audit {
+    /// What is wrong with the ledger.
+    pub differences: Vec<Difference>,
+    /// Posts that wait and whose zone has got other rules, also those whose time has passed.
+    pub zone_changes: Vec<ZoneChange>,
+}
+
 /// The read would not end.
 #[derive(Debug, thiserror::Error)]
 #[error("there are more rows than one read may take")]
 struct TooMany;
 
 impl Store {
-    /// What is wrong with a user's ledger, by its history and by the posts; nothing is written. A difference that comes from writes
-    /// that happen meanwhile is looked at again, for up to two seconds.
-    pub async fn audit(&self, user: &UserId) -> Result<Vec<Difference>, StoreError> {
-        let mut found = audit(&self.books(user).await?);
+    /// What is wrong with a user's ledger, by its history and by the posts, and which posts a change of their zone's rules concerns;
+    /// nothing is written. A difference that comes from writes that happen meanwhile is looked at again, for up to two seconds.
+    pub async fn audit(&self, user: &UserId) -> Result<Audit, StoreError> {
+        let books = self.books(user).await?;
+        let mut differences = audit(&books);
         for _ in 1..ROUNDS {
-            if found.is_empty() {
+            if differences.is_empty() {
                 break;
             }
             tokio::time::sleep(PAUSE).await;
             let again = audit(&self.books(user).await?);
-            found.retain(|difference| again.contains(difference));
+            differences.retain(|difference| again.contains(difference));
         }
-        Ok(found)
+        Ok(Audit { differences, zone_changes: books.zone_changes })
     }
 
-    /// All cycles, all history, and what all posts claim.
+    /// All cycles, all history, what all posts claim, and which of them a change of their zone's rules concerns.
     pub async fn books(&self, user: &UserId) -> Result<Books, StoreError> {
         let mut books = Books::default();
         let mut start = None;
@@ -66,8 +77,10 @@ impl Store {
                 break;
             }
         }
-        let posts = self.posts_where(user, &Filter::default(), |post| Claim::of(post).is_some()).await?;
+        let concerns = |post: &Post| Claim::of(post).is_some() || ZoneChange::of(post).is_some();
+        let posts = self.posts_where(user, &Filter::default(), concerns).await?;
         books.posts = posts.iter().filter_map(Claim::of).collect();
+        books.zone_changes = posts.iter().filter_map(ZoneChange::of).collect();
         Ok(books)
     }
 }

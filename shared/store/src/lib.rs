@@ -30,6 +30,7 @@ mod users;
 mod verification;
 mod watches;
 
+pub use audit::Audit;
 pub use audit_round::AuditRound;
 pub use billing::{Follow, Followed};
 pub use closing::{AtItsEnd, Closing, ClosingPage, Place};

@@ -131,7 +131,7 @@ pub(crate) async fn redeem(world: &Rc<World>, person: usize) {
 pub(crate) async fn check(world: &World, scenario: &Scenario) -> anyhow::Result<()> {
     let store = &world.publisher.store;
     for (person, owner) in world.people.iter().enumerate() {
-        for difference in store.audit(&owner.user).await? {
+        for difference in store.audit(&owner.user).await?.differences {
             world.injector.violation(format!("S3: the audit of person {person} finds {difference}"));
         }
         let Some(last) = last_word(&world.told.borrow(), person) else { continue };

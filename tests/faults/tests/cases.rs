@@ -39,7 +39,11 @@ const CASES: &[(u8, &str, &[By])] = &[
     (
         15,
         "a zone's rules change",
-        &[Test("a_zone_beside_an_instant_is_kept_for_showing"), Open("the instant stands; nobody lists what the new rules would say")],
+        &[
+            Test("a_local_time_means_another_instant_when_its_zone_gets_other_rules"),
+            Test("a_local_time_is_kept_until_an_edit_gives_an_instant_or_another_zone"),
+            Test("a_post_whose_zone_has_got_other_rules_is_told_of_and_left_as_it_is"),
+        ],
     ),
     (16, "one message, two functions", &[Sweep, Test("the_same_wake_up_three_times_at_once_publishes_once")]),
     (17, "versions out of order", &[Sweep, Test("a_wake_up_does_what_the_state_and_the_time_call_for")]),

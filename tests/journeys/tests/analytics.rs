@@ -259,7 +259,7 @@ async fn a_platform_that_takes_nothing_from_our_app_pauses_reading_and_posting_a
 /// Reading numbers changes none of the ledger.
 async fn books_are_right(stage: &Stage, person: &Person) -> Outcome {
     let store = store::Store::new(&stage.service().aws().sdk_config(), local::variables::tables());
-    let found = store.audit(&domain::id::UserId::parse(&person.id().await?)?).await?;
+    let found = store.audit(&domain::id::UserId::parse(&person.id().await?)?).await?.differences;
     anyhow::ensure!(found.is_empty(), "{found:#?}");
     Ok(())
 }

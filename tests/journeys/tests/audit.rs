@@ -1,20 +1,26 @@
-//! The nightly audit over more people than one night can hold.
+//! The nightly audit over more people than one night can hold, and over posts whose zone has got other rules.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use domain::id::UserId;
+use domain::content::Content;
+use domain::id::{ConnectionId, GroupId, PostId, UserId};
 use domain::ledger::{Actor, Cause, ChangeReason, Cycle};
 use domain::plan::{Plan, Source, Subscription};
+use domain::platform::PlatformName;
+use domain::post::{Draft, Event, LATEST_DEFAULT, Post, Status};
 use edge::clock::Clock;
 use edge::host::Host;
 use edge::lines::Captured;
 use edge::random::Random;
+use edge::telemetry;
 use jiff::Timestamp;
 use local::aws::{Aws, CallInfo, Fault, ensure_table};
 use local::variables::{source, tables};
 use serde_json::{Value, json};
 use store::{Store, schema};
+use tracing::Level;
+use tracing::instrument::WithSubscriber;
 
 type Outcome = anyhow::Result<()>;
 
@@ -81,6 +87,37 @@ impl World {
 
     async fn night(&self) -> anyhow::Result<quota_reset::Audited> {
         Ok(quota_reset::audit(&self.job).await?)
+    }
+
+    /// Somebody with drafts on these times in New York: an instant, and the local time that it came from.
+    async fn drafts(&self, times: &[(&str, Option<&str>)]) -> anyhow::Result<UserId> {
+        let (random, now) = (Random::system(), Timestamp::from_second(BEGAN)?);
+        let user_id = UserId::new(now, random.bytes());
+        self.aws.tables("PutItem", &json!({ "TableName": tables().users, "Item": profile(&user_id, now) }))?;
+        let mut posts = Vec::new();
+        for (due_at, local_time) in times {
+            let (due_at, content): (Timestamp, _) = (due_at.parse()?, Content { text: "In summer".into(), ai_recommendation: None });
+            let draft = Draft {
+                id: PostId::new(now, random.bytes()),
+                user_id: user_id.clone(),
+                group_id: GroupId::new(now, random.bytes()),
+                connection_id: ConnectionId::new(now, random.bytes()),
+                platform: PlatformName::X,
+                content_hash: content.hash(),
+                due_at,
+                latest_at: due_at + LATEST_DEFAULT,
+                time_zone: Some("America/New_York".into()),
+                local_time: local_time.map(str::parse).transpose()?,
+            };
+            let written = Event { at: now, from: None, to: Status::Draft, actor: Actor::User, note: "written".into() };
+            posts.push((Post::draft(draft, now), content, written));
+        }
+        self.job.store.create_posts(&posts, "a test").await?;
+        Ok(user_id)
+    }
+
+    fn rows_of_posts(&self) -> anyhow::Result<Value> {
+        Ok(self.aws.tables("Scan", &json!({ "TableName": tables().posts, "ConsistentRead": true }))?["Items"].take())
     }
 
     fn metric(&self, name: &str) -> String {
@@ -155,5 +192,43 @@ async fn a_user_who_cannot_be_read_is_told_and_stops_nobody_else() -> Outcome {
     }
     let (first, second) = (world.night().await?, world.night().await?);
     assert_eq!((first.users + second.users, first.failed + second.failed), (PEOPLE + 1, 2));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_post_whose_zone_has_got_other_rules_is_told_of_and_left_as_it_is() -> Outcome {
+    let world = World::open().await?;
+    // As if nine o'clock in June had meant another hour when they were written.
+    let mut times = vec![("2027-06-01T14:00:00Z", Some("2027-06-01T09:00:00")); 24];
+    let by_the_rules = ("2027-06-01T13:00:00Z", Some("2027-06-01T09:00:00"));
+    let past = ("2026-06-01T14:00:00Z", Some("2026-06-01T09:00:00"));
+    times.extend([by_the_rules, past, ("2027-06-01T14:00:00Z", None)]);
+    let user = world.drafts(&times).await?;
+    let rows = world.rows_of_posts()?;
+
+    let told = Captured::default();
+    let (mut found, mut counted) = (0, Vec::new());
+    for _ in 0..2 {
+        let subscriber = telemetry::scoped(Level::WARN, world.job.clock.clone(), told.lines());
+        found += world.night().with_subscriber(subscriber).await?.zone_changes;
+        counted.push(world.metric("zone_changes"));
+    }
+    counted.sort();
+    assert_eq!((found, counted), (24, vec!["0.0".to_owned(), "24.0".to_owned()]));
+
+    let lines: Vec<_> = told.read().into_iter().filter(|line| line.contains("other rules")).collect();
+    assert_eq!(lines.len(), 20, "more are counted and not told one by one");
+    let line: Value = serde_json::from_str(&lines[0])?;
+    assert!(rows.as_array().unwrap().iter().any(|row| row["id"]["S"] == line["post_id"]), "{line}");
+    for (name, value) in [
+        ("user_id", user.as_str()),
+        ("due_at", "2027-06-01T14:00:00Z"),
+        ("local_time", "2027-06-01T09:00:00"),
+        ("time_zone", "America/New_York"),
+        ("now_means", "2027-06-01T13:00:00Z"),
+    ] {
+        assert_eq!(line[name], value, "{line}");
+    }
+    assert_eq!(world.rows_of_posts()?, rows, "nothing is moved");
     Ok(())
 }

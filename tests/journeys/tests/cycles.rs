@@ -46,7 +46,7 @@ async fn wish(stage: &Stage, person: &Person, wish: Wish) -> anyhow::Result<usiz
 }
 
 async fn books_are_right(stage: &Stage, person: &Person) -> Outcome {
-    let found = store(stage).audit(&user_id(person).await?).await?;
+    let found = store(stage).audit(&user_id(person).await?).await?.differences;
     anyhow::ensure!(found.is_empty(), "{found:#?}");
     Ok(())
 }

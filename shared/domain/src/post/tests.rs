@@ -445,6 +445,27 @@ fn timed(post: Post) -> Post {
 }
 
 #[test]
+fn a_waiting_post_whose_zone_has_got_other_rules_is_named_with_what_its_time_means_now() {
+    let (old_rules, now_means) = ("2027-06-01T14:00:00Z".parse().unwrap(), Some("2027-06-01T13:00:00Z".parse().unwrap()));
+    for post in every_state().into_iter().chain([scheduled().hold(at(10)).unwrap().post]) {
+        assert_eq!(ZoneChange::of(&timed(post.clone())), None, "{:?}", post.state);
+        let waits = matches!(post.status(), Status::Draft | Status::Scheduled);
+        let moved = Post { due_at: old_rules, ..timed(post) };
+        let expected = ZoneChange {
+            post_id: moved.id.clone(),
+            due_at: old_rules,
+            local_time: "2027-06-01T09:00:00".parse().unwrap(),
+            time_zone: "America/New_York".into(),
+            now_means,
+        };
+        assert_eq!(ZoneChange::of(&moved), waits.then_some(expected), "{:?}", moved.state);
+        assert_eq!(ZoneChange::of(&Post { local_time: None, ..moved.clone() }), None, "an instant means itself");
+        let nowhere = Post { time_zone: Some("America/Atlantis".into()), ..moved };
+        assert_eq!(ZoneChange::of(&nowhere).map(|change| change.now_means), waits.then_some(None), "a zone that is gone says nothing");
+    }
+}
+
+#[test]
 fn a_local_time_stands_only_beside_the_instant_that_it_meant() {
     let kept = timed(scheduled()).edit(Edit::default(), at(20)).unwrap();
     assert_eq!(kept.local_time, timed(scheduled()).local_time);
