@@ -2,14 +2,16 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName;
 use domain::wake_up::WakeUp;
+use edge::clock::Clock;
 use edge::lines::Captured;
+use jiff::{SignedDuration, Timestamp};
 use local::aws::{self, CallInfo, Fault};
 use local::{Browser, LocalService, Options, Settings};
 use serde_json::Value;
@@ -20,6 +22,15 @@ use tokio::sync::Notify;
 pub const SOON: Duration = Duration::from_secs(20);
 /// Longer than the wait before a search can be believed, in service time.
 pub const UNTIL_SEARCH_SECS: i64 = 130;
+
+/// A whole second some three months after the tests were begun, the same at each call.
+pub fn ahead() -> Timestamp {
+    static AHEAD: LazyLock<Timestamp> = LazyLock::new(|| {
+        let second = Clock::system().now().as_second();
+        Timestamp::from_second(second).expect("the machine's clock is within all time") + SignedDuration::from_hours(90 * 24)
+    });
+    *AHEAD
+}
 
 /// A running service with a folder of its own.
 pub struct Stage {

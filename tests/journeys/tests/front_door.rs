@@ -1,6 +1,6 @@
 //! What everybody meets before a route: methods, odd paths, headers, other origins, a store that is down.
 
-use journeys::{Stage, play, play_disturbed};
+use journeys::{Stage, ahead, play, play_disturbed};
 use reqwest::Method;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -169,7 +169,7 @@ async fn a_store_that_is_down_is_unavailable_for_every_call_and_loses_nothing() 
     play_disturbed(async |stage| {
         let ann = stage.person("+61412345663", "starter", "ann").await?;
         let draft = ann.written_on_x("Still here", 3_000).await?;
-        let body = json!({ "content": "x", "targets": [{ "connection_id": ann.x }], "scheduled_for": "2027-03-01T09:00:00Z" });
+        let body = json!({ "content": "x", "targets": [{ "connection_id": ann.x }], "scheduled_for": ahead() });
         let gift = json!({ "code": "AAAA-AAAA-AAAA-AAAA" });
         let calls: Vec<(Method, String, Option<&serde_json::Value>)> = vec![
             (Method::GET, "/api/user".into(), None),

@@ -1,7 +1,7 @@
 //! `Idempotency-Key`: what is sent twice is made once, and nobody gets another's answer.
 
 use futures::future::join_all;
-use journeys::{Person, play, play_disturbed};
+use journeys::{Person, ahead, play, play_disturbed};
 use local::{Browser, Reply};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ async fn keyed(browser: &Browser, path: &str, key: &str, body: &Value) -> anyhow
 
 fn draft(person: &Person, text: &str) -> Value {
     json!({ "content": text, "targets": [{ "connection_id": person.x }, { "connection_id": person.facebook }],
-            "scheduled_for": "2027-03-01T09:00:00Z" })
+            "scheduled_for": ahead() })
 }
 
 async fn drafts(person: &Person) -> anyhow::Result<usize> {
@@ -138,7 +138,7 @@ async fn an_answer_that_no_item_holds_comes_back_whole() -> Outcome {
         let pages = ann.browser.connect("facebook", &[], &["Demo Bakery", "Demo Garden"]).await?;
         let targets: Vec<_> = pages.iter().map(|page| json!({ "connection_id": page })).collect();
         // Two texts of 189,000 bytes: more than one item takes.
-        let body = json!({ "content": "\u{3042}".repeat(63_000), "targets": targets, "scheduled_for": "2027-03-01T09:00:00Z" });
+        let body = json!({ "content": "\u{3042}".repeat(63_000), "targets": targets, "scheduled_for": ahead() });
         let first = keyed(&ann.browser, "/api/posts", "k1", &body).await?.expect(201)?;
         let again = keyed(&ann.browser, "/api/posts", "k1", &body).await?.expect(201)?;
         assert!(again.headers.contains_key("idempotency-replayed") && first.text == again.text && first.text.len() > 370_000);

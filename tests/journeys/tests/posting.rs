@@ -1,8 +1,8 @@
 //! A post's way, black box: on time, once, and accounted for.
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use journeys::{SOON, Stage, UNTIL_SEARCH_SECS, play, play_disturbed};
+use jiff::{SignedDuration, Timestamp};
+use journeys::{SOON, Stage, UNTIL_SEARCH_SECS, ahead, play, play_disturbed};
 use local::variables::tables;
 use serde_json::{Value, json};
 
@@ -354,13 +354,18 @@ async fn a_local_time_that_does_not_exist_moves_on_and_the_answer_says_so() -> O
         let target = json!([{ "connection_id": ann.x }]);
         let written =
             |local: &str| json!({ "content": "In spring", "targets": target, "scheduled_local": local, "time_zone": "America/New_York" });
-        let cases = [
-            ("2027-03-14T02:30:00", "2027-03-14T07:30:00Z", json!("gap")),
-            ("2027-11-07T01:30:00", "2027-11-07T05:30:00Z", json!("fold")),
-            ("2027-06-01T09:00:00", "2027-06-01T13:00:00Z", json!(null)),
-        ];
+        let (new_york, half_an_hour) = (TimeZone::get("America/New_York")?, SignedDuration::from_mins(30));
+        let mut cases = vec![(new_york.to_datetime(ahead()), ahead(), json!(null))];
+        // The next two: clocks go forward in spring and back in autumn.
+        let from = ahead() - SignedDuration::from_hours(89 * 24);
+        for change in new_york.following(from).take(2) {
+            let (at, before) = (change.timestamp(), new_york.to_offset(change.timestamp() - half_an_hour));
+            let (instant, told) = if change.offset() > before { (at + half_an_hour, "gap") } else { (at - half_an_hour, "fold") };
+            cases.push((before.to_datetime(instant), instant, json!(told)));
+        }
+        assert_eq!(cases.len(), 3);
         for (local, instant, told) in cases {
-            let made = ann.browser.post("/api/posts", Some(&written(local))).await?.expect(201)?;
+            let made = ann.browser.post("/api/posts", Some(&written(&local.to_string()))).await?.expect(201)?;
             assert_eq!((&made.json["items"][0]["scheduled_for"], &made.json["items"][0]["time_adjusted"]), (&json!(instant), &told));
         }
         Ok(())
@@ -416,12 +421,13 @@ async fn a_local_time_is_kept_until_an_edit_gives_an_instant_or_another_zone() -
 async fn an_edit_of_the_time_keeps_how_late_its_owner_allows() -> Outcome {
     play(async |stage| {
         let ann = stage.person("+61412345613", "starter", "ann").await?;
+        let (due, moved, ten_minutes) = (ahead(), ahead() + SignedDuration::from_hours(27), SignedDuration::from_mins(10));
         let body = json!({ "content": "Narrow", "targets": [{ "connection_id": ann.x }],
-            "scheduled_for": "2027-01-01T09:00:00Z", "latest_at": "2027-01-01T09:10:00Z" });
+            "scheduled_for": due, "latest_at": due + ten_minutes });
         let made = ann.browser.post("/api/posts", Some(&body)).await?.expect(201)?;
         let path = format!("/api/posts/{}", made.str("/items/0/id")?);
-        let edited = ann.browser.patch(&path, "\"1\"", &json!({ "scheduled_for": "2027-01-02T12:00:00Z" })).await?.expect(200)?;
-        assert_eq!(edited.json["latest_at"], "2027-01-02T12:10:00Z");
+        let edited = ann.browser.patch(&path, "\"1\"", &json!({ "scheduled_for": moved })).await?.expect(200)?;
+        assert_eq!(edited.json["latest_at"], json!(moved + ten_minutes));
         let same = ann.browser.patch(&path, "\"2\"", &json!({})).await?.expect(200)?;
         assert_eq!(same.json["version"], 2, "an edit that changes nothing is none");
         Ok(())
