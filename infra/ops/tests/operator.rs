@@ -219,10 +219,10 @@ async fn whoever_cannot_be_read_is_named_by_an_audit_and_stops_nobody_else() -> 
     let found: Value = serde_json::from_slice(&output.stdout)?;
     assert_eq!((&found["users"], &found["differences"]), (&json!(3), &json!([])), "{found}");
     let unreadable = found["unreadable"].as_array().cloned().unwrap_or_default();
-    let named = |user: Value, part: &str| {
+    let tells = |user: Value, part: &str| {
         unreadable.iter().any(|row| row["user_id"] == user && row["error"].as_str().unwrap_or_default().contains(part))
     };
-    assert!(unreadable.len() == 2 && named(Value::Null, "USER#odd") && named(json!(other), "cycle"), "{found}");
+    assert!(unreadable.len() == 2 && tells(Value::Null, "USER#odd") && tells(json!(other), "cycle"), "{found}");
     let table = String::from_utf8(stage.ops(&["audit", "--all"]).await?.stdout)?;
     assert!(table.contains("2 users cannot be read") && table.contains("USER#odd") && table.contains(other), "{table}");
     assert_eq!(stage.ops(&["audit", "--user", other]).await?.status.code(), Some(3));
