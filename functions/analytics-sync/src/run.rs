@@ -18,6 +18,9 @@ const POSTS_AT_ONCE: usize = 8;
 /// A run begins no page after so long: the function's time-out in the template is five minutes.
 const RUN_MAX: SignedDuration = SignedDuration::from_mins(3);
 
+/// The job's schedule in the template.
+const EVERY_SECS: i64 = 600;
+
 /// What a run did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Synced {
@@ -50,7 +53,7 @@ pub async fn run(deps: &Deps) -> Result<Synced, StoreError> {
     let writer = AttemptId::new(now, deps.random.bytes()).to_string();
     let run = Run { deps, gate: Gate::new(&deps.platforms), writer, until: now + RUN_MAX };
     let mut total = Synced::default();
-    for shard in Store::sync_shards() {
+    for shard in Store::sync_shards(now.as_second() / EVERY_SECS) {
         if let Err(error) = Box::pin(run.shard(shard, &mut total)).await {
             tracing::error!(shard, error = chain(&error), "a shard could not be read");
             total.failed += 1;

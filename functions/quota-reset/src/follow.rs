@@ -2,6 +2,7 @@
 
 use domain::id::UserId;
 use domain::ledger::{Actor, Cause, ChangeReason, Cycle, LedgerChange};
+use domain::plan_change::next_cycle;
 use jiff::Timestamp;
 use store::{AtItsEnd, Closing, StoreError};
 
@@ -78,18 +79,12 @@ async fn close(deps: &Deps, user: &UserId, start: Timestamp, followed: &mut Foll
     Err(StoreError::Contended { doing: "closing a cycle" })
 }
 
-/// The change that opens the following cycle, under the plan under which the other is closed; none if it has ended or an approval has
-/// opened the cycle already.
+/// The change that opens the following cycle, under the plan under which the other is closed; none if none follows or an approval has
+/// opened it already.
 fn next(deps: &Deps, ended: &Cycle, read: &AtItsEnd, now: Timestamp) -> Option<LedgerChange> {
-    let user = read.user.as_ref()?;
-    let plan = user.subscription.filter(|plan| plan.active)?;
-    // A plan that began anew has cycles of its own, and the one that was cut short by it is followed already.
-    let span = plan.cycle_at(ended.span.end);
-    if ended.is_cut_short() || span.start != ended.span.end || read.next.as_ref().is_some_and(|next| next.span.start == span.start) {
-        return None;
-    }
-    let fresh = Cycle::open(user.id.clone(), span, plan.plan, now);
-    Some(fresh.opening(ChangeReason::CycleOpened, cause(deps, now)))
+    let fresh = next_cycle(ended, &read.user.as_ref()?.subscription?, now)?;
+    let is_there = read.next.as_ref().is_some_and(|next| next.span.start == fresh.span.start);
+    (!is_there).then(|| fresh.opening(ChangeReason::CycleOpened, cause(deps, now)))
 }
 
 fn cause(deps: &Deps, at: Timestamp) -> Cause {

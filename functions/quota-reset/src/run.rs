@@ -1,7 +1,10 @@
 //! One run over all shards, page by page.
 
+use std::panic::AssertUnwindSafe;
+
 use edge::metrics::Unit;
 use edge::problem::chain;
+use futures::FutureExt;
 use futures::stream::{self, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 use store::{Closing, Store, StoreError};
@@ -15,6 +18,9 @@ const PAGE_MAX: i32 = 100;
 const CYCLES_AT_ONCE: usize = 10;
 /// A run begins no page after so long: the function's time-out in the template is five minutes.
 const RUN_MAX: SignedDuration = SignedDuration::from_mins(4);
+
+/// The job's schedule in the template.
+const EVERY_SECS: i64 = 3_600;
 
 /// What a run did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -36,9 +42,9 @@ pub struct Closed {
 /// Looks after every cycle that wants it. One cycle, row or shard that fails harms no other, and a run that stops leaves what it has
 /// not done at the head of the next.
 pub async fn run(deps: &Deps) -> Result<Closed, StoreError> {
-    let until = deps.clock.now() + RUN_MAX;
-    let mut total = Closed::default();
-    for shard in shards(deps.clock.now()) {
+    let (now, mut total) = (deps.clock.now(), Closed::default());
+    let until = now + RUN_MAX;
+    for shard in Store::closing_shards(now.as_second() / EVERY_SECS) {
         if let Err(error) = run_shard(deps, shard, until, &mut total).await {
             tracing::error!(shard, error = chain(&error), "a shard could not be read");
             total.failed += 1;
@@ -46,15 +52,6 @@ pub async fn run(deps: &Deps) -> Result<Closed, StoreError> {
     }
     tell(deps, total);
     Ok(total)
-}
-
-/// All shards, each hour beginning with the next one: a run that its time cuts off leaves out others than the run before.
-fn shards(now: Timestamp) -> Vec<u8> {
-    let mut shards: Vec<_> = Store::closing_shards().collect();
-    let hour = usize::try_from(now.as_second() / 3_600).unwrap_or_default();
-    let first = hour % shards.len();
-    shards.rotate_left(first);
-    shards
 }
 
 async fn run_shard(deps: &Deps, shard: u8, until: Timestamp, total: &mut Closed) -> Result<(), StoreError> {
@@ -87,10 +84,11 @@ async fn run_shard(deps: &Deps, shard: u8, until: Timestamp, total: &mut Closed)
 
 async fn attend(deps: &Deps, hint: Result<Closing, StoreError>) -> Result<Followed, ()> {
     let hint = hint.map_err(|error| tracing::error!(error = chain(&error), "a row of the index could not be read"))?;
-    follow(deps, &hint).await.map_err(|error| {
-        let (user_id, cycle_start) = (&hint.user_id, hint.start);
-        tracing::error!(%user_id, %cycle_start, error = chain(&error), "a cycle could not be closed");
-    })
+    let (user_id, cycle_start) = (&hint.user_id, hint.start);
+    // A stored cycle that does not add up stops whoever would change it, and stands at the head of every page.
+    let followed = AssertUnwindSafe(follow(deps, &hint)).catch_unwind().await;
+    let followed = followed.map_err(|_| tracing::error!(%user_id, %cycle_start, "a cycle's closing panicked"))?;
+    followed.map_err(|error| tracing::error!(%user_id, %cycle_start, error = chain(&error), "a cycle could not be closed"))
 }
 
 fn tell(deps: &Deps, total: Closed) {
@@ -109,27 +107,4 @@ fn tell(deps: &Deps, total: Closed) {
         count("cycles_unfinished", usize::from(unfinished)),
     ];
     deps.metrics.emit(deps.clock.now(), &[], &values, &[]);
-}
-
-#[cfg(test)]
-mod tests {
-    use jiff::ToSpan;
-
-    use super::*;
-
-    #[test]
-    fn every_shard_is_read_in_every_run_and_each_comes_first_in_its_turn() {
-        let began = Timestamp::from_second(1_800_000_000).unwrap();
-        let all: Vec<_> = Store::closing_shards().collect();
-        let mut first = Vec::new();
-        for hour in 0..all.len() {
-            let shards = shards(began + i64::try_from(hour).unwrap().hours());
-            first.push(shards[0]);
-            let mut sorted = shards;
-            sorted.sort_unstable();
-            assert_eq!(sorted, all);
-        }
-        first.sort_unstable();
-        assert_eq!(first, all);
-    }
 }

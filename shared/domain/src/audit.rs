@@ -70,6 +70,7 @@ pub enum What {
     RowsThatDoNotFollow,
     UsedByPosts,
     ReservedByPosts,
+    Overdrawn,
     CycleThatIsNotThere,
     CyclesAtOnce,
 }
@@ -86,6 +87,7 @@ impl What {
             Self::RowsThatDoNotFollow => "history rows that do not follow the one before",
             Self::UsedByPosts => "used, and the posts that are published",
             Self::ReservedByPosts => "reserved, and the posts that hold a place",
+            Self::Overdrawn => "overdrawn, and how much it can be",
             Self::CycleThatIsNotThere => "a cycle that posts or rows name and that is not there",
             Self::CyclesAtOnce => "cycles that run at once",
         }
@@ -141,6 +143,9 @@ fn compare(cycle: &Cycle, history: &Replayed, (published, holding): (u64, u64)) 
     let cycle_start = cycle.span.start;
     let [quota, used, reserved, remaining] = [cycle.quota, cycle.used, cycle.reserved, cycle.remaining].map(u64::from);
     let ended = history.ended + history.published;
+    // What is free is taken before anything is overdrawn.
+    let overdrawn_at_most = if remaining > 0 { 0 } else { quota };
+    let overdrawn = u64::from(cycle.overdrawn);
     [
         (What::SumOfParts, quota, used + reserved + remaining),
         (What::QuotaByHistory, quota, history.total.into()),
@@ -151,6 +156,7 @@ fn compare(cycle: &Cycle, history: &Replayed, (published, holding): (u64, u64)) 
         (What::RowsThatDoNotFollow, 0, history.odd),
         (What::UsedByPosts, used, published),
         (What::ReservedByPosts, reserved, holding),
+        (What::Overdrawn, overdrawn, overdrawn.min(overdrawn_at_most)),
     ]
     .into_iter()
     .filter(|(_, ledger, computed)| ledger != computed)
@@ -241,6 +247,7 @@ mod tests {
             cycle(|cycle| (cycle.reserved, cycle.remaining) = (0, 11)),
             [What::RemainingByHistory, What::ReservedByHistory, What::ReservedByPosts]
         );
+        assert_eq!(cycle(|cycle| cycle.overdrawn = 1), [What::Overdrawn]);
         assert_eq!(found(|books| books.posts[0].published = false), [What::UsedByPosts]);
         assert_eq!(found(|books| books.posts.truncate(1)), [What::ReservedByPosts]);
     }

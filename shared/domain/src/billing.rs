@@ -27,7 +27,7 @@ pub use known::{KNOWN_MAX, PaidSubscriptions};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
-    /// Not paid for the first time yet: nothing is given, nothing is taken.
+    /// Not paid for the first time yet, or never: nothing is given, nothing is taken.
     Pending,
     /// Paid, or on trial.
     Live,
@@ -41,10 +41,10 @@ impl Standing {
     /// By a subscription's `status`; `None`: one that this code does not know.
     pub fn from_status(status: &str) -> Option<Self> {
         Some(match status {
-            "incomplete" => Self::Pending,
+            "incomplete" | "incomplete_expired" => Self::Pending,
             "active" | "trialing" => Self::Live,
             "past_due" => Self::Overdue,
-            "canceled" | "unpaid" | "paused" | "incomplete_expired" => Self::Ended,
+            "canceled" | "unpaid" | "paused" => Self::Ended,
             _ => return None,
         })
     }
@@ -138,5 +138,6 @@ mod tests {
             assert!(Standing::from_status(status).is_some(), "{status}");
         }
         assert_eq!(Standing::from_status("blooming"), None);
+        assert_eq!(Standing::from_status("incomplete_expired"), Some(Standing::Pending), "it never gave anything that could end");
     }
 }

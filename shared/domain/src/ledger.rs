@@ -34,6 +34,14 @@ pub struct Cycle {
     /// How much `quota` is above what the plan still grants: posts were published or approved before it was lowered. A place that
     /// comes free is then taken away instead of given back.
     pub overdrawn: u32,
+    /// What a lower plan could not take because an operator had taken it before. A higher one makes it good first: who changes to and fro
+    /// is given back nothing that was taken.
+    pub short: u32,
+    /// What the plan granted here when it lapsed before the cycle began: it comes back with the plan.
+    pub withheld: u32,
+    /// Whether the plan lapsed in it or before it, and has not come back in it: no other follows by itself, however late the cycle job
+    /// comes.
+    pub lapsed: bool,
     /// How many places were ever set aside in it; never falls.
     pub reservations: u32,
     /// The last time that a post of this cycle was published.
@@ -175,6 +183,9 @@ impl Cycle {
             reserved: 0,
             remaining: quota,
             overdrawn: 0,
+            short: 0,
+            withheld: 0,
+            lapsed: false,
             reservations: 0,
             last_posted: None,
             closed_at: None,
@@ -193,7 +204,7 @@ impl Cycle {
 
     /// What plan, certificates and adjustments grant; less than `quota` while the cycle is overdrawn.
     pub fn granted(&self) -> u32 {
-        self.quota - self.overdrawn
+        self.quota.saturating_sub(self.overdrawn)
     }
 
     /// How many approved posts have lost their place.
@@ -253,24 +264,40 @@ impl Cycle {
         Some(self.changed(after, reason, cause))
     }
 
-    /// Grants `posts` less, but not less than nothing, under `plan`. What is free goes; what is used or reserved beyond that stays
-    /// counted and the cycle is overdrawn by it.
+    /// Grants what a higher `plan` holds more, `posts`, after what the cycle is short of; `None` as for [`grow`](Self::grow).
+    pub fn raise(&self, posts: u32, plan: Plan, cause: Cause) -> Option<LedgerChange> {
+        let caught_up = posts.min(self.short);
+        let mut change = self.grow(posts - caught_up, plan, ChangeReason::PlanChanged, cause)?;
+        change.cycle.short -= caught_up;
+        Some(change)
+    }
+
+    /// Grants `posts` less, but not less than nothing, under `plan`; beyond that it is short of them. What is free goes; what is used or
+    /// reserved beyond that stays counted and the cycle is overdrawn by it.
     pub fn shrink(&self, posts: u32, plan: Plan, reason: ChangeReason, cause: Cause) -> LedgerChange {
-        let posts = posts.min(self.granted());
-        let free = posts.min(self.remaining);
-        let after = Self {
-            plan,
-            quota: self.quota - free,
-            remaining: self.remaining - free,
-            overdrawn: self.overdrawn + (posts - free),
-            ..self.clone()
-        };
+        let taken = posts.min(self.granted());
+        let after = Self { plan, short: self.short + (posts - taken), ..self.without(taken) };
         self.changed(after, reason, cause)
     }
 
-    /// Writes down what happened to the plan where no number of this cycle changes.
-    pub fn remark(&self, reason: ChangeReason, cause: Cause) -> LedgerChange {
-        self.changed(self.clone(), reason, cause)
+    /// The plan lapses: a cycle that has begun stays as it was paid for, one ahead grants nothing any more.
+    pub fn lapse(&self, has_begun: bool, cause: Cause) -> LedgerChange {
+        let taken = if has_begun { 0 } else { self.granted() };
+        let after = Self { lapsed: true, withheld: self.withheld + taken, ..self.without(taken) };
+        self.changed(after, ChangeReason::PlanChanged, cause)
+    }
+
+    /// The plan returns: what was withheld is granted again; `None` as for [`grow`](Self::grow).
+    pub fn give_back(&self, cause: Cause) -> Option<LedgerChange> {
+        let mut change = self.grow(self.withheld, self.plan, ChangeReason::PlanChanged, cause)?;
+        (change.cycle.withheld, change.cycle.lapsed) = (0, false);
+        Some(change)
+    }
+
+    /// Without `posts` of those that are granted.
+    fn without(&self, posts: u32) -> Self {
+        let free = posts.min(self.remaining);
+        Self { quota: self.quota - free, remaining: self.remaining - free, overdrawn: self.overdrawn + (posts - free), ..self.clone() }
     }
 
     /// Ends the cycle early, because another one begins: two never run at once. No number changes.
@@ -438,7 +465,7 @@ mod tests {
                     2 => cycle.release(cause),
                     3 => Ok(cycle.grow(3, Plan::Professional, ChangeReason::GiftRedeemed, cause).unwrap()),
                     4 => Ok(cycle.shrink(5, Plan::Starter, ChangeReason::PlanChanged, cause)),
-                    _ => Ok(cycle.remark(ChangeReason::PlanChanged, cause)),
+                    _ => Ok(cycle.lapse(true, cause)),
                 };
                 match change {
                     Ok(change) => {

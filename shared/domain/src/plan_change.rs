@@ -6,10 +6,10 @@
 //! | a higher plan | grows by what it holds more | the same | `plan_changed`, one a cycle |
 //! | a lower plan | shrinks by what it holds less | the same | `plan_changed`, one a cycle |
 //! | the plan lapses | stays as it was paid for, to its end | grant nothing any more | `plan_changed`, one a cycle |
-//! | the plan returns | grants at least what the plan holds | the same | `plan_changed`, one a cycle |
+//! | the plan returns | grants again what the lapse took | the same | `plan_changed`, one a cycle |
 //!
 //! What is used stays used, and no number is ever negative: a cycle that has promised more than it now grants is *overdrawn*
-//! ([`Cycle::overdrawn`]). Its approved posts beyond that are held, the last due first, and wait for their owner ([`Post::hold`]).
+//! ([`Cycle::overdrawn`]). What an operator has taken stays taken ([`Cycle::short`]). Its approved posts beyond that are held, the last due first, and wait for their owner ([`Post::hold`]).
 //! Cycles keep their dates, but for one that ends because another begins. A running cycle that nobody has touched is opened first,
 //! with a `cycle_opened` row of its own: so there always is one for the cycle job to follow.
 //!
@@ -90,8 +90,9 @@ pub fn change_plan(
                 return Err(NotChanged::AsItWas);
             }
             let (more, less) = (plan.quota().saturating_sub(running.plan.quota()), running.plan.quota().saturating_sub(plan.quota()));
-            let moved = |standing: Standing, cause: &mut dyn FnMut() -> Cause| {
-                if less > 0 { Ok(standing.shrunk(less, plan, cause)) } else { standing.grown(more, plan, ChangeReason::PlanChanged, cause) }
+            let moved = |cycle: &Cycle, cause: Cause| match less {
+                0 => cycle.raise(more, plan, cause),
+                less => Some(cycle.shrink(less, plan, ChangeReason::PlanChanged, cause)),
             };
             (Subscription { plan, source, ..running }, each(&user, &running, cycles, now, &mut cause, moved)?)
         }
@@ -104,23 +105,26 @@ pub fn change_plan(
         }
         (_, None) => return Err(NotChanged::NoPlan),
         (Wish::Lapse, Some(running)) if running.active => {
-            let ended = |standing: Standing, cause: &mut dyn FnMut() -> Cause| {
-                let granted = if standing.has_begun(now) { 0 } else { standing.cycle().granted() };
-                Ok(standing.shrunk(granted, running.plan, cause))
-            };
+            let ended = |cycle: &Cycle, cause: Cause| Some(cycle.lapse(cycle.span.start <= now, cause));
             (Subscription { active: false, ..running }, each(&user, &running, cycles, now, &mut cause, ended)?)
         }
         (Wish::Return, Some(lapsed)) if !lapsed.active => {
-            let back = |standing: Standing, cause: &mut dyn FnMut() -> Cause| {
-                let missing = lapsed.plan.quota().saturating_sub(standing.cycle().granted());
-                standing.grown(missing, lapsed.plan, ChangeReason::PlanChanged, cause)
-            };
-            (Subscription { active: true, ..lapsed }, each(&user, &lapsed, cycles, now, &mut cause, back)?)
+            (Subscription { active: true, ..lapsed }, each(&user, &lapsed, cycles, now, &mut cause, Cycle::give_back)?)
         }
         (Wish::Lapse | Wish::Return, Some(_)) => return Err(NotChanged::AsItWas),
     };
     let rev = user.rev + 1;
     Ok(PlanChange { user: User { subscription: Some(subscription), rev, ..user }, changes })
+}
+
+/// The cycle that follows `ended` by itself, as of `now`; `None`: the plan does not run, or did not run any more when that one ended, or
+/// has begun anew and has cycles of its own.
+pub fn next_cycle(ended: &Cycle, plan: &Subscription, now: Timestamp) -> Option<Cycle> {
+    let span = plan.cycle_at(ended.span.end);
+    let follows = plan.active && !ended.lapsed && !ended.is_cut_short() && span.start == ended.span.end;
+    // Whatever changes a plan opens the cycle that runs at that time: one that ended before anybody came had the plan of the one before.
+    let had = if span.end <= now { ended.plan } else { plan.plan };
+    follows.then(|| Cycle::open(ended.user_id.clone(), span, had, now))
 }
 
 /// The running cycle and those ahead of the plan, each changed.
@@ -130,10 +134,10 @@ fn each(
     cycles: &[Cycle],
     now: Timestamp,
     cause: &mut dyn FnMut() -> Cause,
-    change: impl Fn(Standing, &mut dyn FnMut() -> Cause) -> Result<LedgerChange, CycleFull>,
+    change: impl Fn(&Cycle, Cause) -> Option<LedgerChange>,
 ) -> Result<Vec<LedgerChange>, NotChanged> {
     let running = std::iter::once(running_cycle(user, plan, cycles, now));
-    let changes = running.chain(ahead(plan, cycles, now)).map(|standing| change(standing, cause));
+    let changes = running.chain(ahead(plan, cycles, now)).map(|standing| standing.changed(&mut *cause, &change));
     changes.collect::<Result<_, _>>().map_err(|CycleFull| NotChanged::CycleFull)
 }
 
@@ -177,34 +181,16 @@ pub(crate) fn ahead(plan: &Subscription, cycles: &[Cycle], now: Timestamp) -> im
 }
 
 impl Standing {
-    fn cycle(&self) -> &Cycle {
-        match self {
-            Self::Stored(cycle) | Self::Untouched(cycle) => cycle,
-        }
-    }
-
-    fn has_begun(&self, now: Timestamp) -> bool {
-        self.cycle().span.start <= now
-    }
-
-    pub(crate) fn grown(
+    /// The cycle, opened first where it has to be, and changed.
+    pub(crate) fn changed(
         self,
-        posts: u32,
-        plan: Plan,
-        reason: ChangeReason,
         mut cause: impl FnMut() -> Cause,
+        change: impl FnOnce(&Cycle, Cause) -> Option<LedgerChange>,
     ) -> Result<LedgerChange, CycleFull> {
         let (cycle, opening) = self.opened(&mut cause);
-        let mut change = cycle.grow(posts, plan, reason, cause()).ok_or(CycleFull)?;
+        let mut change = change(&cycle, cause()).ok_or(CycleFull)?;
         change.entries.splice(0..0, opening);
         Ok(change)
-    }
-
-    fn shrunk(self, posts: u32, plan: Plan, mut cause: impl FnMut() -> Cause) -> LedgerChange {
-        let (cycle, opening) = self.opened(&mut cause);
-        let mut change = cycle.shrink(posts, plan, ChangeReason::PlanChanged, cause());
-        change.entries.splice(0..0, opening);
-        change
     }
 
     fn opened(self, cause: &mut impl FnMut() -> Cause) -> (Cycle, Vec<crate::ledger::HistoryEntry>) {

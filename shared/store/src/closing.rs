@@ -7,7 +7,7 @@ use domain::user::User;
 use jiff::Timestamp;
 
 use crate::items::{from_item, text};
-use crate::key::{CYCLE, Item, Key, SHARDS, sortable};
+use crate::key::{CYCLE, Item, Key, shards, sortable};
 use crate::ledger::{CycleItem, close_pk};
 use crate::schema::CLOSING_INDEX;
 use crate::users::UserItem;
@@ -48,9 +48,9 @@ pub struct AtItsEnd {
 }
 
 impl Store {
-    /// The shards of the index of cycles by when the cycle job has something to do.
-    pub fn closing_shards() -> impl Iterator<Item = u8> {
-        0..SHARDS
+    /// The shards of the index of cycles by when the cycle job has something to do, in the order of its `turn`-th run.
+    pub fn closing_shards(turn: i64) -> impl Iterator<Item = u8> {
+        shards(turn)
     }
 
     /// At most `limit` cycles of one shard that wait since `until` or earlier, after `place`. The index may be a moment behind.

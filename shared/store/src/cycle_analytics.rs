@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use domain::analytics::Tally;
 use domain::id::UserId;
-use domain::ledger::{Cycle, CycleAnalytics};
+use domain::ledger::{CycleAnalytics, LedgerChange};
 use domain::plan::CycleSpan;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -105,9 +105,11 @@ impl Store {
     }
 
     /// The leg that writes what a closed cycle came to. It stands beside the conditional write of that cycle and needs no condition of
-    /// its own; what platforms have told since is left as it is. `None`: the cycle runs, or held nothing ever.
-    pub(crate) fn analytics_leg(&self, cycle: &Cycle) -> Option<TransactWriteItem> {
-        if !cycle.told || cycle.quota == 0 {
+    /// its own; what platforms have told since is left as it is. `None`: the cycle runs, or ends without holding anything.
+    pub(crate) fn analytics_leg(&self, change: &LedgerChange) -> Option<TransactWriteItem> {
+        let (cycle, ends) = (&change.cycle, !change.entries.is_empty());
+        // One that is told anew may have held something when it was told first.
+        if !cycle.told || (ends && cycle.quota == 0) {
             return None;
         }
         let key = Key::cycle_analytics(&cycle.user_id, cycle.span.start);

@@ -172,7 +172,32 @@ pub(crate) fn sortable(at: Timestamp) -> String {
 /// How many partitions the indexes of work to do are spread over; a partition takes 1,000 writes a second.
 pub(crate) const SHARDS: u8 = 8;
 
+/// All shards in the `turn`-th run of a job, each turn beginning with the next one: a run that its time cuts off leaves out others than the
+/// run before.
+pub(crate) fn shards(turn: i64) -> impl Iterator<Item = u8> {
+    let first = u8::try_from(turn.rem_euclid(SHARDS.into())).expect("a remainder is less than what divided");
+    (0..SHARDS).map(move |nth| (first + nth) % SHARDS)
+}
+
 /// The shard that an id falls into: its last letter is random.
 pub(crate) fn shard(id: &str) -> u8 {
     id.bytes().last().unwrap_or(0) % SHARDS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shard_is_read_in_every_turn_and_each_comes_first_in_its_own() {
+        let turns: Vec<Vec<u8>> = (0..i64::from(SHARDS)).map(|turn| shards(turn + 12_345).collect()).collect();
+        for turn in &turns {
+            let mut read = turn.clone();
+            read.sort_unstable();
+            assert_eq!(read, (0..SHARDS).collect::<Vec<_>>());
+        }
+        let mut first: Vec<_> = turns.iter().map(|turn| turn[0]).collect();
+        first.sort_unstable();
+        assert_eq!(first, (0..SHARDS).collect::<Vec<_>>());
+    }
 }

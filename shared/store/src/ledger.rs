@@ -31,6 +31,12 @@ pub(crate) struct CycleItem {
     remaining: u32,
     #[serde(default)]
     overdrawn: u32,
+    #[serde(default)]
+    short: u32,
+    #[serde(default)]
+    withheld: u32,
+    #[serde(default)]
+    lapsed: bool,
     /// Absent in what earlier versions wrote: at least those that still count.
     reservations: Option<u32>,
     last_posted: Option<Timestamp>,
@@ -57,6 +63,9 @@ impl From<&Cycle> for CycleItem {
             reserved: cycle.reserved,
             remaining: cycle.remaining,
             overdrawn: cycle.overdrawn,
+            short: cycle.short,
+            withheld: cycle.withheld,
+            lapsed: cycle.lapsed,
             reservations: Some(cycle.reservations),
             last_posted: cycle.last_posted,
             closed_at: cycle.closed_at,
@@ -80,6 +89,9 @@ impl From<CycleItem> for Cycle {
             reserved: item.reserved,
             remaining: item.remaining,
             overdrawn: item.overdrawn,
+            short: item.short,
+            withheld: item.withheld,
+            lapsed: item.lapsed,
             reservations: item.reservations.unwrap_or(item.used + item.reserved),
             last_posted: item.last_posted,
             closed_at: item.closed_at,
@@ -220,7 +232,7 @@ impl Store {
         let mut puts: Vec<_> = changes.iter().map(|change| ledger_puts::cycle(&self.tables.ledger, change)).collect();
         puts.extend(changes.iter().flat_map(|change| ledger_puts::entries(&self.tables.ledger, change)));
         let legs = puts.into_iter().map(transact_put).chain(self.plan_leg(changes));
-        let legs = legs.chain(changes.iter().filter_map(|change| self.analytics_leg(&change.cycle))).collect();
+        let legs = legs.chain(changes.iter().filter_map(|change| self.analytics_leg(change))).collect();
         match self.client.transact_write_items().set_transact_items(Some(legs)).send().await {
             Ok(_) => Ok(true),
             Err(error) => match cancellation(&error) {

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::closing::Place;
 use crate::items::{BATCH_MAX, from_item, number, text, to_item, written_by};
-use crate::key::{Item, Key, METRICS, SHARDS, shard, sortable, user_pk};
+use crate::key::{Item, Key, METRICS, shard, shards, sortable, user_pk};
 use crate::pauses::until_of;
 use crate::posts::{cancellation, failed, is_conflict, put, transact_put};
 use crate::schema::SYNC_INDEX;
@@ -159,9 +159,9 @@ pub(crate) fn first_watch(table: &str, post: &Post, writer: &str) -> Option<PutB
 }
 
 impl Store {
-    /// The shards of the index of posts by when their numbers are read next.
-    pub fn sync_shards() -> impl Iterator<Item = u8> {
-        0..SHARDS
+    /// The shards of the index of posts by when their numbers are read next, in the order of the reader's `turn`-th run.
+    pub fn sync_shards(turn: i64) -> impl Iterator<Item = u8> {
+        shards(turn)
     }
 
     /// At most `limit` posts of one shard whose numbers are due at `until`, after `place`. The index may be a moment behind.

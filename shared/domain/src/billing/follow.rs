@@ -121,6 +121,8 @@ mod tests {
         let anchor = |words: &[Paid]| after(words, somebody()).0.subscription.filter(|plan| plan.active).map(|plan| plan.anchor);
         let back = [first(10, Standing::Live), first(20, Standing::Ended), first(30, Standing::Live)];
         assert_eq!(anchor(&back), Some(time(10)), "it goes on in its old cycles");
+        let thought_of_another = [&back[..2], &[second(25, Standing::Pending), first(30, Standing::Live)]].concat();
+        assert_eq!(anchor(&thought_of_another), Some(time(10)), "what was never paid for replaced nothing");
         let other = [first(10, Standing::Live), first(20, Standing::Ended), second(30, Standing::Live)];
         assert_eq!(anchor(&other), Some(time(30)), "another is paid for from now on");
         let waited = [&other[..2], &[second(30, Standing::Pending), second(40, Standing::Live)]].concat();

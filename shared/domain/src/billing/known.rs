@@ -48,7 +48,7 @@ impl PaidSubscriptions {
         let is_news = match self.of(&word.subscription_id) {
             Some(known) => word.is_newer_than(known),
             // One that was forgotten must not come back.
-            None => self.0.len() < KNOWN_MAX || self.0.iter().any(|known| known.started_at <= word.started_at),
+            None => self.0.len() < KNOWN_MAX || self.0.last().is_some_and(|least| least.started_at <= word.started_at),
         };
         if is_news { self.with(word) } else { None }
     }
@@ -160,6 +160,16 @@ mod tests {
             prop_assert_eq!((known.giving(), known.of("sub_1")), (None, Some(&words[1])));
             prop_assert_eq!((known.ended_last(), known.of("sub_3")), (Some(&words[3]), Some(&words[4])));
         }
+    }
+
+    #[test]
+    fn one_that_was_forgotten_does_not_come_back_though_an_older_one_runs() {
+        let ended = |nth: i64| word(&format!("sub_{nth}"), 10 * nth, 10 * nth + 5, Standing::Ended, Plan::Starter, &format!("evt_{nth}"));
+        let oldest = word("sub_1", 10, 11, Standing::Live, Plan::Professional, "evt_1");
+        let words: Vec<_> = std::iter::once(oldest.clone()).chain((2..=i64::try_from(KNOWN_MAX).unwrap() + 1).map(ended)).collect();
+        let known = after(&words);
+        assert_eq!((known.of("sub_2"), known.foremost()), (None, Some(&oldest)), "the first that ended is forgotten");
+        assert_eq!(known.after(&word("sub_2", 20, 21, Standing::Live, Plan::Professional, "evt_late")), None);
     }
 
     #[test]

@@ -20,6 +20,8 @@ struct World {
     now: Timestamp,
     cycles: BTreeMap<Timestamp, Cycle>,
     history: Vec<(Timestamp, HistoryEntry)>,
+    /// What an operator has taken of a cycle, less what they have given.
+    taken: BTreeMap<Timestamp, i64>,
     count: u64,
 }
 
@@ -27,7 +29,7 @@ impl World {
     fn new() -> Self {
         let phone = PhoneNumber::parse("+61412345678").unwrap();
         let user = User::new(UserId::new(start(), [1; 10]), phone, start());
-        Self { user, now: start(), cycles: BTreeMap::new(), history: Vec::new(), count: 0 }
+        Self { user, now: start(), cycles: BTreeMap::new(), history: Vec::new(), taken: BTreeMap::new(), count: 0 }
     }
 
     fn with(plan: Plan) -> Self {
@@ -68,10 +70,8 @@ impl World {
         while let Some(ended) = self.cycles.values().find(|cycle| cycle.closed_at.is_none() && cycle.span.end <= self.now).cloned() {
             let closing = ended.close(self.cause());
             self.store(closing);
-            let Some(plan) = self.user.subscription.filter(|plan| plan.active && !ended.is_cut_short()) else { continue };
-            let span = plan.cycle_at(ended.span.end);
-            if span.start == ended.span.end && !self.cycles.contains_key(&span.start) {
-                let fresh = Cycle::open(self.user.id.clone(), span, plan.plan, self.now);
+            let next = self.user.subscription.and_then(|plan| next_cycle(&ended, &plan, self.now));
+            if let Some(fresh) = next.filter(|next| !self.cycles.contains_key(&next.span.start)) {
                 let opening = fresh.opening(ChangeReason::CycleOpened, self.cause());
                 self.store(opening);
             }
@@ -119,6 +119,23 @@ impl World {
         if let Ok(change) = if published { cycle.settle(cause) } else { cycle.release(cause) } {
             self.store(change);
         }
+    }
+
+    /// An operator gives posts to the `n`th cycle, or takes free ones.
+    fn adjust(&mut self, n: usize, posts: i64) {
+        let Some((start, cycle)) = self.cycles.iter().nth(n % self.cycles.len().max(1)).map(|(start, cycle)| (*start, cycle.clone()))
+        else {
+            return;
+        };
+        let (plan, reason, cause) = (cycle.plan, ChangeReason::Adjustment, self.cause());
+        let count = u32::try_from(posts.unsigned_abs()).unwrap();
+        let change = if posts > 0 {
+            cycle.grow(count, plan, reason, cause).unwrap()
+        } else {
+            cycle.shrink(count.min(cycle.remaining), plan, reason, cause)
+        };
+        *self.taken.entry(start).or_default() += i64::from(cycle.granted()) - i64::from(change.cycle.granted());
+        self.store(change);
     }
 
     fn running(&self) -> &Cycle {
@@ -215,6 +232,64 @@ fn a_plan_that_lapses_keeps_what_runs_and_takes_what_was_opened_ahead_and_its_re
 }
 
 #[test]
+fn what_an_operator_took_comes_back_by_no_change_of_plan() {
+    let mut world = World::with(Plan::Professional);
+    world.approve(DAY * 40);
+    let have = |plan| Wish::Have(plan, Source::Subscription);
+    for n in [0, 1] {
+        world.adjust(n, -50);
+    }
+    let granted = |world: &World| world.cycles.values().map(Cycle::granted).collect::<Vec<_>>();
+    assert_eq!(granted(&world), [2, 2]);
+    world.wish(have(Plan::Starter)).unwrap();
+    assert_eq!(granted(&world), [0, 0]);
+    world.wish(have(Plan::Professional)).unwrap();
+    assert_eq!(granted(&world), [2, 2]);
+    world.wish(Wish::Lapse).unwrap();
+    assert_eq!(granted(&world), [2, 0]);
+    world.wish(Wish::Return).unwrap();
+    assert_eq!(granted(&world), [2, 2]);
+    world.wish(have(Plan::Starter)).unwrap();
+    world.wish(Wish::Lapse).unwrap();
+    world.adjust(1, 3);
+    world.wish(Wish::Return).unwrap();
+    assert_eq!(granted(&world), [0, 3], "what an operator gives is there");
+    world.wish(have(Plan::Professional)).unwrap();
+    assert_eq!(granted(&world), [2, 5]);
+    world.check();
+}
+
+#[test]
+fn a_job_that_comes_late_closes_what_a_punctual_one_would_have() {
+    let quotas = |world: &World| world.cycles.values().map(|cycle| cycle.quota).collect::<Vec<_>>();
+    for job_is_late in [false, true] {
+        let mut world = World::with(Plan::Starter);
+        let pass = |world: &mut World, days: i32| {
+            for _ in 0..days {
+                world.now += DAY;
+                if !job_is_late {
+                    world.close_ended();
+                }
+            }
+        };
+        pass(&mut world, 95);
+        world.wish(Wish::Have(Plan::Professional, Source::Subscription)).unwrap();
+        pass(&mut world, 1);
+        world.close_ended();
+        assert_eq!(quotas(&world), [12, 12, 12, 52], "of the plan that ran then");
+        pass(&mut world, 2);
+        world.wish(Wish::Lapse).unwrap();
+        pass(&mut world, 90);
+        world.wish(Wish::Return).unwrap();
+        pass(&mut world, 1);
+        world.close_ended();
+        assert_eq!(quotas(&world), [12, 12, 12, 52, 52], "none of the time in which no plan ran");
+        assert_eq!(world.running().span.start, start() + DAY * 180);
+        world.check();
+    }
+}
+
+#[test]
 fn a_return_after_the_end_opens_the_running_cycle_so_that_the_job_has_one_to_follow() {
     let mut world = World::with(Plan::Starter);
     world.wish(Wish::Lapse).unwrap();
@@ -308,7 +383,7 @@ fn nothing_changes_where_nothing_is_to_change() {
 
 proptest! {
     #[test]
-    fn plans_in_any_order_among_posts_add_up_and_explain_themselves(steps in proptest::collection::vec((0_u8..10, 0_u8..60), 0..120)) {
+    fn plans_in_any_order_among_posts_add_up_and_explain_themselves(steps in proptest::collection::vec((0_u8..11, 0_u8..60), 0..120)) {
         let mut world = World::new();
         for (step, by) in steps {
             // A cycle's key is when it began.
@@ -322,6 +397,13 @@ proptest! {
                 4 | 5 => drop(world.approve(DAY * i32::from(by) + SignedDuration::from_hours(1))),
                 6 => world.end_one(by.into(), true),
                 7 => world.end_one(by.into(), false),
+                10 => {
+                    // What grants nothing may be of a plan that another has replaced.
+                    let nth = usize::from(by / 8) % world.cycles.len().max(1);
+                    if world.cycles.values().nth(nth).is_some_and(|cycle| cycle.granted() > 0) {
+                        world.adjust(nth, i64::from(by % 8) - 4);
+                    }
+                }
                 8 => drop(world.wish_behind(BEHIND, [Wish::Have(plan, Source::Subscription), Wish::Lapse, Wish::Return][usize::from(by % 3)])),
                 _ => {
                     world.now += DAY * i32::from(by % 7);
@@ -332,7 +414,8 @@ proptest! {
             if let Some(plan) = world.user.subscription.filter(|plan| plan.active)
                 && let Some(cycle) = world.cycles.get(&plan.cycle_at(world.now).start)
             {
-                prop_assert!(cycle.granted() >= plan.plan.quota(), "who has a plan has its posts: {:?}", cycle);
+                let taken = world.taken.get(&cycle.span.start).copied().unwrap_or_default().max(0);
+                prop_assert!(i64::from(cycle.granted()) >= i64::from(plan.plan.quota()) - taken, "who has a plan has its posts: {:?}", cycle);
             }
         }
     }

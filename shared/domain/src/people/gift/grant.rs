@@ -63,13 +63,14 @@ pub fn grant(
         Some(running) if running.plan > plan => return Err(NotGranted::HigherPlanRuns),
         Some(running) if running.plan == plan => {
             let change = running_cycle(&user, &running, cycles, now);
-            let change = change.grown(plan.quota(), plan, ChangeReason::GiftRedeemed, cause).map_err(full)?;
+            let change =
+                change.changed(cause, |cycle, cause| cycle.grow(plan.quota(), plan, ChangeReason::GiftRedeemed, cause)).map_err(full)?;
             (running, vec![change])
         }
         Some(running) => {
             let more = plan.quota() - running.plan.quota();
             let all = std::iter::once(running_cycle(&user, &running, cycles, now)).chain(ahead(&running, cycles, now));
-            let changes = all.map(|standing| standing.grown(more, plan, ChangeReason::PlanChanged, &mut cause).map_err(full));
+            let changes = all.map(|standing| standing.changed(&mut cause, |cycle, cause| cycle.raise(more, plan, cause)).map_err(full));
             let changes = changes.collect::<Result<_, _>>()?;
             (Subscription { plan, source: Source::Gift, ..running }, changes)
         }
