@@ -5,6 +5,7 @@ use std::error::Error;
 use cloud::vault::{Vault, VaultError};
 use domain::connection::Connection;
 use domain::id::AttemptId;
+use domain::plan::CYCLE;
 use domain::post::{Post, Status};
 use edge::problem::chain;
 use jiff::{SignedDuration, Timestamp};
@@ -13,6 +14,10 @@ use store::{ConnectionWrite, Filter, Store, StoreError};
 
 /// A post that was due longer ago is at rest: it goes out a day late at most, and is searched for for three hours.
 const IN_FLIGHT_SINCE: SignedDuration = SignedDuration::from_hours(48);
+/// A post that was approved late, or was put off, may be due up to a day before the cycle that pays for it.
+const DUE_BEFORE: SignedDuration = SignedDuration::from_hours(24);
+/// No index is behind for so long: whatever the ledger says then, nobody waits for it.
+const INDEX_BEHIND_MAX: SignedDuration = SignedDuration::from_hours(1);
 
 /// Where a connection is taken down.
 pub struct Ending<'a> {
@@ -72,16 +77,31 @@ pub async fn end(ending: &Ending<'_>, connection: Connection, now: Timestamp) ->
 }
 
 /// Whether a worker may still need the tokens: to send, or to find what it sent.
+///
+/// Posts are found by an index, which may be behind; the ledger never is. A post that is under way holds a place in a cycle, so an index that
+/// shows fewer such posts than places does not show all yet.
 async fn in_flight(store: &Store, connection: &Connection, now: Timestamp) -> Result<bool, StoreError> {
     #[cfg(feature = "planted")]
     if domain::planted::is(domain::planted::Bug::DisconnectDoesNotWait) {
         return Ok(false);
     }
-    let filter = Filter { platform: Some(connection.platform), from: Some(now - IN_FLIGHT_SINCE), ..Filter::default() };
-    let needs = |post: &Post| {
-        post.connection_id == connection.id && matches!(post.status(), Status::Publishing | Status::Processing | Status::Unknown)
-    };
-    store.any_post_now(&connection.user_id, &filter, needs).await
+    let (user, since) = (&connection.user_id, now - IN_FLIGHT_SINCE);
+    // Read first: a place that is set aside after this belongs to a post that will not be sent by this connection any more.
+    let cycles: Vec<_> = store.latest_cycles(user).await?.into_iter().filter(|cycle| cycle.span.start + CYCLE > since).collect();
+    let places: usize = cycles.iter().filter_map(|cycle| usize::try_from(cycle.reserved).ok()).sum();
+    if places == 0 {
+        return Ok(false);
+    }
+    let from = cycles.iter().map(|cycle| cycle.span.start - DUE_BEFORE).fold(since, Timestamp::min);
+    let pays = |post: &Post| cycles.iter().any(|cycle| Some(cycle.span.start) == post.cycle_start);
+    let filter = Filter { from: Some(from), ..Filter::default() };
+    let mut holding = store.posts_where(user, &filter, |post| post.holds_reservation() && pays(post)).await?;
+    if holding.len() < places && now < connection.updated_at + INDEX_BEHIND_MAX {
+        return Ok(true);
+    }
+    holding.retain(|post| post.connection_id == connection.id);
+    let needs = |post: &Post| matches!(post.status(), Status::Publishing | Status::Processing | Status::Unknown);
+    store.any_post_now(&holding, needs).await
 }
 
 /// Where a person's grants are one, taking it back ends all of that person's accounts, also another customer's: it stays while

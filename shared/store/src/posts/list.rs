@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::item::{ContentItem, PostItem};
 use super::key_of;
 use crate::cursor::{Cursor, Page};
-use crate::items::{from_item, text};
+use crate::items::{BATCH_MAX, from_item, text};
 use crate::key::{Item, Key, sortable};
 use crate::schema::BY_DUE_INDEX;
 use crate::{Store, StoreError};
@@ -83,24 +83,15 @@ impl Store {
         Ok(Page { items, next })
     }
 
-    /// Whether one of the first 500 posts of `filter`'s times, by due time, is one that `wanted` names. Judged by the posts themselves:
-    /// the index only says which there are, and may tell an older state.
-    pub async fn any_post_now(&self, user: &UserId, filter: &Filter, wanted: impl Fn(&Post) -> bool + Send) -> Result<bool, StoreError> {
-        let mut start = None;
-        for _ in 0..READS_MAX {
-            let (items, last) = self.posts_by_due(user, filter, ANY_PAGE - 1, start).await?;
-            let keys: Vec<_> = items.iter().filter_map(key_of).map(|key| (self.tables.posts.as_str(), key)).collect();
-            if !keys.is_empty() {
-                for item in self.batch_get(keys).await? {
-                    if wanted(&from_item::<PostItem>("post", item)?.try_into()?) {
-                        return Ok(true);
-                    }
+    /// Whether one of `posts` is one that `wanted` names, as they stand now: an index may have told an older state of them.
+    pub async fn any_post_now(&self, posts: &[Post], wanted: impl Fn(&Post) -> bool + Send) -> Result<bool, StoreError> {
+        for some in posts.chunks(BATCH_MAX) {
+            let keys = some.iter().map(|post| (self.tables.posts.as_str(), Key::post(&post.user_id, &post.id))).collect();
+            for item in self.batch_get(keys).await? {
+                if wanted(&from_item::<PostItem>("post", item)?.try_into()?) {
+                    return Ok(true);
                 }
             }
-            if last.is_none() {
-                break;
-            }
-            start = last;
         }
         Ok(false)
     }
