@@ -42,11 +42,13 @@ pub enum Bug {
     CertificateGrantedTwice,
     /// Writes a cycle whoever else has changed it.
     CycleWithoutCondition,
+    /// Adds a post's newer numbers to the sums in which its older ones are.
+    NumbersCountedTwice,
 }
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::NoIntent,
         Self::IntentNotFenced,
         Self::ResendWhenNothingFound,
@@ -63,6 +65,7 @@ impl Bug {
         Self::OldWordFollowed,
         Self::CertificateGrantedTwice,
         Self::CycleWithoutCondition,
+        Self::NumbersCountedTwice,
     ];
 }
 

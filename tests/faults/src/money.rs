@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use domain::analytics::Numbers;
 use domain::billing::Told;
 use domain::plan::{Plan, Source};
 use http::Method;
@@ -18,6 +19,8 @@ use crate::world::{API_TIMEOUT, World};
 /// How often the provider sends an event that is not taken; the real one goes on for three days.
 const DELIVERIES_MAX: usize = 120;
 const DELIVERED_AGAIN_AFTER: Duration = Duration::from_mins(1);
+/// More posts and cycles than a run has.
+const SUMMED_MAX: usize = 100;
 /// A word that is taken is told so often in all.
 const TAKEN_TIMES: usize = 2;
 
@@ -134,6 +137,7 @@ pub(crate) async fn check(world: &World, scenario: &Scenario) -> anyhow::Result<
         for difference in store.audit(&owner.user).await?.differences {
             world.injector.violation(format!("S3: the audit of person {person} finds {difference}"));
         }
+        sums(world, person).await?;
         let Some(last) = last_word(&world.told.borrow(), person) else { continue };
         let user = store.user(&owner.user).await?.ok_or_else(|| anyhow::anyhow!("person {person} is gone"))?;
         let known = user.paid.foremost().map(|paid| (paid.as_of.event_id.clone(), paid.standing.gives_plan()));
@@ -155,6 +159,22 @@ pub(crate) async fn check(world: &World, scenario: &Scenario) -> anyhow::Result<
         }
     }
     certificate(world)
+}
+
+/// What closed cycles came to is the sum of what their posts came to, each counted once.
+async fn sums(world: &World, person: usize) -> anyhow::Result<()> {
+    let (store, user, now) = (&world.publisher.store, &world.people[person].user, world.clock.now());
+    let watches = store.watches(user, world.began - SignedDuration::from_mins(6), now, SUMMED_MAX).await?;
+    let watches = watches.ok_or_else(|| anyhow::anyhow!("more numbers than posts"))?;
+    for cycle in store.cycle_analytics(user, now, SUMMED_MAX, None).await?.items {
+        let told = watches.iter().filter(|watch| watch.cycle_start == Some(cycle.span.start) && watch.observed_at.is_some());
+        let sum = told.map(|watch| watch.numbers).reduce(Numbers::plus).unwrap_or_default();
+        let held = (cycle.total_reach, cycle.engagement);
+        if held != (sum.reach, sum.engagement()) {
+            world.injector.violation(format!("S24: the posts of person {person} come to {sum:?}, and their cycle to {held:?}"));
+        }
+    }
+    Ok(())
 }
 
 /// The newest word on the subscription that counts: of a person's two the one with the higher plan, or the later. `None`: there is none, or

@@ -189,7 +189,11 @@ impl Scenario {
             },
             Self {
                 token_secs: 150,
-                ..Self::new("its numbers are read", &[(0, 5)], &[(1, Approve(0)), (3_700, ReadNumbers), (3_701, ReadNumbers)])
+                ..Self::new(
+                    "its numbers are read",
+                    &[(0, 5)],
+                    &[(1, Approve(0)), (3_700, ReadNumbers), (3_701, ReadNumbers), (21_700, ReadNumbers)],
+                )
             },
             Self::new("sent when the cycle ends", &[(0, 1_199)], &[(1, Approve(0)), (1_200, CloseCycles), (1_201, CloseCycles)]),
             Self::new(

@@ -19,6 +19,7 @@ fn story_of(bug: Bug) -> &'static str {
         Bug::OldWordFollowed => "a replaced subscription is heard of late",
         Bug::CertificateGrantedTwice => "one certificate for two",
         Bug::CycleWithoutCondition => "two of one tenant",
+        Bug::NumbersCountedTwice => "its numbers are read",
     }
 }
 
