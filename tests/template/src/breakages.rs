@@ -71,6 +71,13 @@ pub(crate) const BREAKAGES: &[Breakage] = &[
     breakage("a batch fails as one", "one by one", |all| remove(&mut all["PublisherMapping"]["Properties"], "FunctionResponseTypes")),
     breakage("a queue sets nothing aside", "kept", |all| remove(&mut all["PublishQueue"]["Properties"], "RedrivePolicy")),
     breakage("nobody watches the dead letters", "kept", |all| remove(all, "PublishDeadLettersAlarm")),
+    breakage("nobody is told of cycles that are not closed", "ends well", |all| remove(all, "CycleFailuresAlarm")),
+    breakage("an alarm reads a metric that nobody counts", "ends well", |all| {
+        all["NumbersFailedAlarm"]["Properties"]["MetricName"] = json!("numbers_failures");
+    }),
+    breakage("an alarm reads another function's metric", "ends well", |all| {
+        all["AuditFailuresAlarm"]["Properties"]["Dimensions"][0]["Value"] = json!("sweeper");
+    }),
     breakage("a schedule has a name", "schedules have no name", |all| {
         all["SweeperFunctionEveryMinute"]["Properties"]["Name"] = json!("SweeperFunctionEveryMinute");
     }),

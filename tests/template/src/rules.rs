@@ -1,5 +1,6 @@
 //! The rules. Each gives the faults that it found, in words that say where to look.
 
+mod alarms;
 mod functions;
 mod permissions;
 mod routes;
@@ -28,6 +29,7 @@ pub const RULES: &[Rule] = &[
     Rule { name: "a message stays hidden for six times the time-out of its function", check: wake_ups::stay_hidden },
     Rule { name: "batches are answered one by one", check: wake_ups::answer_one_by_one },
     Rule { name: "what cannot be delivered is kept, and somebody is told", check: wake_ups::have_dead_letters },
+    Rule { name: "what a run counts because it ends well all the same has an alarm", check: alarms::read_what_is_counted },
     Rule { name: "schedules have no name and a place for what they cannot deliver", check: wake_ups::schedules_are_safe },
     Rule { name: "the publisher may run for as long as the publish machine counts on", check: wake_ups::publisher_time_out },
     Rule { name: "tables and secrets that must live are kept and can be put back", check: storage::outlive_the_stack },
