@@ -5,7 +5,7 @@ use axum::response::Response;
 use domain::analytics::Watch;
 use domain::content::Content;
 use domain::post::{Post, State as PostState};
-use edge::json::Query;
+use edge::json::{NoFields, Query};
 use edge::problem::{Problem, ProblemCode};
 use edge::session::SignedIn;
 use jiff::Timestamp;
@@ -77,7 +77,7 @@ pub(crate) struct ExportPosts {
 #[utoipa::path(get, path = "/api/export/cycles.csv", operation_id = "export_cycles", tag = "account", security(("session" = [])),
     responses((status = 200, description = "All of them, with the columns of `/api/analytics/cycles`.", body = String,
         content_type = "text/csv")))]
-pub(crate) async fn cycles(State(deps): State<Deps>, signed_in: SignedIn) -> Result<Response, Problem> {
+pub(crate) async fn cycles(State(deps): State<Deps>, signed_in: SignedIn, _: Query<NoFields>) -> Result<Response, Problem> {
     let (user, now) = (&signed_in.session.user_id, deps.clock.now());
     let mut file = CsvFile::new("cycles.csv", &CYCLE_COLUMNS)?;
     let mut place = None;

@@ -422,9 +422,11 @@ async fn exports_are_ones_own_end_clearly_and_hold_no_formula() -> Outcome {
         assert!(lines[0].starts_with("\"cycle_start\",\"cycle_end\",\"quota\","));
         let mut dan = stage.browser();
         dan.sign_in("+61412345702").await?;
-        for query in [String::new(), format!("?user_id={}", ann.id().await?)] {
-            let none = dan.get(&format!("/api/export/cycles.csv{query}")).await?.expect(200)?;
-            assert_eq!(none.text.lines().count(), 1, "a stranger's cycles are not there: {}", none.text);
+        let none = dan.get("/api/export/cycles.csv").await?.expect(200)?;
+        assert_eq!(none.text.lines().count(), 1, "a stranger's cycles are not there: {}", none.text);
+        for query in [format!("user_id={}", ann.id().await?), "from=2026-01-01T00:00:00Z".to_owned(), "cursor=".to_owned()] {
+            let refused = dan.get(&format!("/api/export/cycles.csv?{query}")).await?.expect(400)?;
+            assert_eq!(refused.json["code"], "malformed_request", "{query}");
         }
         Ok(())
     })

@@ -36,6 +36,7 @@ async fn a_file_goes_on_from_a_place_of_its_own_and_from_no_other() -> Outcome {
             export("another's id", "user_id={user}").gets(400, "malformed_request"),
             export("another's id beside a place", "cursor={eves_cursor}&user_id={user}").gets(400, "malformed_request"),
             export("her own place", "cursor={eves_cursor}").is_harmless(200),
+            attack("another's id for her cycles", Eve, "GET", "/api/export/cycles.csv?user_id={user}").gets(400, "malformed_request"),
         ];
         tell(run(&scene, &rows).await?, "attack rows on files");
         Ok(())
