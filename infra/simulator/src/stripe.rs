@@ -5,7 +5,7 @@
 mod api;
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 pub(crate) use api::routes;
 
@@ -33,9 +33,25 @@ pub struct Event {
     pub price: String,
     /// Our user, where the checkout said who buys.
     pub user: Option<String>,
+    /// Of an update, what the subscription was before it; `None`: neither status nor price is another.
+    pub before: Option<Before>,
+}
+
+/// What a subscription was before an update, as far as we look at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Before {
+    /// Its `status`.
+    pub status: String,
+    /// The price that it was sold for.
+    pub price: String,
 }
 
 impl Event {
+    /// What the subscription is by this event, for the update that comes after it.
+    pub fn as_before(&self) -> Before {
+        Before { status: self.status.clone(), price: self.price.clone() }
+    }
+
     /// The body, as it goes over the wire.
     pub fn body(&self) -> Vec<u8> {
         let event = json!({
@@ -57,9 +73,31 @@ impl Event {
     fn data(&self) -> Value {
         let object = self.object();
         if self.kind.ends_with(".updated") {
-            return json!({ "object": object, "previous_attributes": { "latest_invoice": "in_1SbeforePostledgerDouble" } });
+            let previous_attributes = self.previous_attributes(&object);
+            return json!({ "object": object, "previous_attributes": previous_attributes });
         }
         json!({ "object": object })
+    }
+
+    /// What is another by an update, and nothing else: of a list all members, as they were:
+    /// <https://docs.stripe.com/api/events/object#event_object-data-previous_attributes>.
+    fn previous_attributes(&self, object: &Value) -> Value {
+        let mut previous = Map::new();
+        if let Some(before) = &self.before {
+            if before.status != self.status {
+                previous.insert("status".to_owned(), json!(before.status));
+            }
+            if before.price != self.price {
+                let mut items = object["items"]["data"].clone();
+                sell_for(&mut items[0], &before.price);
+                previous.insert("items".to_owned(), json!({ "data": items }));
+            }
+        }
+        if previous.is_empty() {
+            // There is no update by which nothing is another.
+            previous.insert("latest_invoice".to_owned(), json!("in_1SbeforePostledgerDouble"));
+        }
+        Value::Object(previous)
     }
 
     fn object(&self) -> Value {
@@ -98,8 +136,7 @@ impl Event {
                 subscription["status"] = json!(self.status);
                 subscription["start_date"] = json!(started);
                 subscription["created"] = json!(started);
-                subscription["items"]["data"][0]["price"]["id"] = json!(self.price);
-                subscription["items"]["data"][0]["plan"]["id"] = json!(self.price);
+                sell_for(&mut subscription["items"]["data"][0], &self.price);
                 if self.kind.ends_with(".deleted") {
                     subscription["canceled_at"] = json!(self.created.as_second());
                     subscription["ended_at"] = json!(self.created.as_second());
@@ -108,5 +145,52 @@ impl Event {
                 subscription
             }
         }
+    }
+}
+
+/// Puts a price into an item: Stripe still tells it as a plan, too.
+fn sell_for(item: &mut Value, price: &str) {
+    item["price"]["id"] = json!(price);
+    item["plan"]["id"] = json!(price);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{PROFESSIONAL_PRICE, STARTER_PRICE};
+
+    #[test]
+    fn an_update_carries_what_it_changed_as_it_was_before_and_nothing_else() {
+        let event = Event {
+            id: "evt_1".to_owned(),
+            kind: "customer.subscription.updated",
+            created: Timestamp::UNIX_EPOCH,
+            customer: "cus_1".to_owned(),
+            subscription: "sub_1".to_owned(),
+            started: Timestamp::UNIX_EPOCH,
+            status: "active".to_owned(),
+            price: PROFESSIONAL_PRICE.to_owned(),
+            user: None,
+            before: None,
+        };
+        let told = |status: &str, price: &str| {
+            let before = Some(Before { status: status.to_owned(), price: price.to_owned() });
+            let data = Event { before, ..event.clone() }.data();
+            let names = data["previous_attributes"].as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+            (data, names)
+        };
+        assert_eq!(told("active", PROFESSIONAL_PRICE).1, ["latest_invoice"]);
+        let (data, names) = told("past_due", PROFESSIONAL_PRICE);
+        assert_eq!((names, &data["previous_attributes"]["status"]), (vec!["status".to_owned()], &json!("past_due")));
+
+        let (data, names) = told("active", STARTER_PRICE);
+        assert_eq!(names, ["items"]);
+        let (mut before, now) = (data["previous_attributes"]["items"]["data"][0].clone(), &data["object"]["items"]["data"][0]);
+        assert_eq!((&before["price"]["id"], &now["price"]["id"]), (&json!(STARTER_PRICE), &json!(PROFESSIONAL_PRICE)));
+        sell_for(&mut before, PROFESSIONAL_PRICE);
+        assert_eq!(&before, now, "the whole item, as it was");
+        assert_eq!(told("past_due", STARTER_PRICE).1.len(), 2);
+        let ended = Event { kind: "customer.subscription.deleted", before: Some(event.as_before()), ..event.clone() };
+        assert!(ended.data()["previous_attributes"].is_null(), "an end is no update");
     }
 }

@@ -85,6 +85,8 @@ impl Word {
             status: status.to_owned(),
             price: price.to_owned(),
             user: Some(user.to_owned()),
+            // Words are drawn by lot and told in any order: nobody here knows which came before one.
+            before: None,
         }
     }
 }

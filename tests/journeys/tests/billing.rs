@@ -48,7 +48,14 @@ impl Payer {
             status: "active".to_owned(),
             price: STARTER_PRICE.to_owned(),
             user: Some(self.user.clone()),
+            before: None,
         }
+    }
+
+    /// The update from one price to another, `seconds` after the subscription began.
+    fn plan_change(&self, id: &str, [from, to]: [&str; 2], seconds: i64) -> Event {
+        let event = Event { price: from.to_owned(), ..self.event(id, "customer.subscription.updated", seconds) };
+        Event { before: Some(event.as_before()), price: to.to_owned(), ..event }
     }
 
     async fn tell(&self, event: &Event) -> anyhow::Result<Reply> {
@@ -102,8 +109,7 @@ async fn a_subscription_begins_grows_falls_behind_and_ends() -> Outcome {
         assert_eq!(ann.plan().await?, (json!("starter"), json!(true), json!("subscription")));
         assert_eq!(ann.browser.quota().await?, [12, 0, 0, 12]);
 
-        let upgraded = Event { price: PROFESSIONAL_PRICE.to_owned(), ..ann.event("evt_upgrade", "customer.subscription.updated", 5) };
-        ann.told(&upgraded).await?;
+        ann.told(&ann.plan_change("evt_upgrade", [STARTER_PRICE, PROFESSIONAL_PRICE], 5)).await?;
         assert_eq!(ann.browser.quota().await?, [52, 0, 0, 52]);
 
         // A payment that fails is tried again: the plan runs on. One that comes changes nothing either.
@@ -184,7 +190,7 @@ async fn any_order_and_any_repetition_ends_the_same() -> Outcome {
             let events = [
                 ann.event(&id("checkout"), "checkout.session.completed", 1),
                 ann.event(&id("created"), "customer.subscription.created", 1),
-                Event { price: PROFESSIONAL_PRICE.to_owned(), ..ann.event(&id("upgrade"), "customer.subscription.updated", 2) },
+                ann.plan_change(&id("upgrade"), [STARTER_PRICE, PROFESSIONAL_PRICE], 2),
                 Event { price: PROFESSIONAL_PRICE.to_owned(), ..ann.event(&id("paid"), "invoice.paid", 3) },
             ];
             for index in order.iter().chain(&order) {
@@ -199,16 +205,32 @@ async fn any_order_and_any_repetition_ends_the_same() -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_updates_of_one_second_end_the_same_whichever_comes_first() -> Outcome {
+async fn two_plan_changes_of_one_second_end_the_same_whichever_comes_first() -> Outcome {
     play(async |stage| {
         for (person, order) in orders(2).into_iter().enumerate() {
             let ann = Payer::new(stage, &format!("+614123491{person:02}")).await?;
             ann.told(&ann.event(&format!("evt_created_{person}"), "customer.subscription.created", 1)).await?;
-            let update = |name: &str, price: &str| {
-                let id = format!("evt_{name}_{person}");
-                Event { price: price.to_owned(), ..ann.event(&id, "customer.subscription.updated", 2) }
-            };
-            let updates = [update("a", STARTER_PRICE), update("b", PROFESSIONAL_PRICE)];
+            let update = |name: &str, prices| ann.plan_change(&format!("evt_{name}_{person}"), prices, 2);
+            let updates = [update("a", [PROFESSIONAL_PRICE, STARTER_PRICE]), update("b", [STARTER_PRICE, PROFESSIONAL_PRICE])];
+            for index in order.iter().chain(&order) {
+                ann.told(&updates[*index]).await?;
+            }
+            assert_eq!(ann.browser.quota().await?, [52, 0, 0, 52], "{order:?}");
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_change_stands_whenever_an_update_of_its_second_comes_that_was_made_before_it() -> Outcome {
+    play(async |stage| {
+        for (person, order) in orders(2).into_iter().enumerate() {
+            let ann = Payer::new(stage, &format!("+614123492{person:02}")).await?;
+            ann.told(&ann.event(&format!("evt_created_{person}"), "customer.subscription.created", 1)).await?;
+            // Its id sorts last, which says nothing of when it was made.
+            let unrelated = ann.event(&format!("evt_z_{person}"), "customer.subscription.updated", 2);
+            let updates = [ann.plan_change(&format!("evt_a_{person}"), [STARTER_PRICE, PROFESSIONAL_PRICE], 2), unrelated];
             for index in order.iter().chain(&order) {
                 ann.told(&updates[*index]).await?;
             }

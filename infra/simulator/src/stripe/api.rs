@@ -15,7 +15,7 @@ use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::Event;
+use super::{Before, Event};
 use crate::consent::Params;
 use crate::faults::Failed;
 use crate::storage::{Bought, Checkout};
@@ -95,7 +95,7 @@ async fn decide(State(world): State<Arc<World>>, Path(id): Path<String>, Form(fo
         let bought = Bought { customer, subscription, user: checkout.user, price: checkout.price, status, started };
         world.storage.put_bought(&bought)?;
         for kind in ["customer.subscription.created", "invoice.paid", "checkout.session.completed"] {
-            deliver(&world, kind, &bought).await?;
+            deliver(&world, kind, &bought, None).await?;
         }
     }
     Ok(Redirect::to(&checkout.return_url).into_response())
@@ -124,17 +124,19 @@ async fn change(State(world): State<Arc<World>>, Path(customer): Path<String>, F
         _ => return Ok(page::refusal("Nothing was decided.")),
     };
     let ended = status == "canceled";
+    let before = Before { status: bought.status.clone(), price: bought.price.clone() };
     bought = Bought { price: price.to_owned(), status, ..bought };
     world.storage.put_bought(&bought)?;
     if let Some(kind) = first {
-        deliver(&world, kind, &bought).await?;
+        deliver(&world, kind, &bought, None).await?;
     }
-    deliver(&world, if ended { "customer.subscription.deleted" } else { "customer.subscription.updated" }, &bought).await?;
+    let kind = if ended { "customer.subscription.deleted" } else { "customer.subscription.updated" };
+    deliver(&world, kind, &bought, Some(before)).await?;
     Ok(Redirect::to(&format!("{}/", world.base)).into_response())
 }
 
 /// Sends an event until it is taken.
-async fn deliver(world: &World, kind: &'static str, bought: &Bought) -> anyhow::Result<()> {
+async fn deliver(world: &World, kind: &'static str, bought: &Bought, before: Option<Before>) -> anyhow::Result<()> {
     let now = world.clock.now();
     let event = Event {
         // Of two updates of one second the id decides: here, what was decided later sorts after what was decided before.
@@ -147,6 +149,7 @@ async fn deliver(world: &World, kind: &'static str, bought: &Bought) -> anyhow::
         status: bought.status.clone(),
         price: bought.price.clone(),
         user: bought.user.clone(),
+        before,
     };
     let body = event.body();
     let secret = SigningSecret::parse(WEBHOOK_SECRET.to_owned().into()).context("the simulated secret")?;

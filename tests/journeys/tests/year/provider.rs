@@ -54,7 +54,8 @@ impl Provider {
     pub(crate) fn happens(&mut self, user: &UserId, deed: u64, copies: u64, now: Timestamp) -> anyhow::Result<()> {
         let known = self.provided.remove(user.as_str());
         let bought = known.as_ref().map_or(0, |known| known.bought);
-        let (what, next, kinds): (_, Event, &[&'static str]) = match known.map(|known| known.now).filter(|sub| sub.status != "canceled") {
+        let known = known.map(|known| Event { before: Some(known.now.as_before()), ..known.now });
+        let (what, next, kinds): (_, Event, &[&'static str]) = match known.filter(|sub| sub.status != "canceled") {
             None => {
                 let new = begun(user, bought + 1, now);
                 ("begins", new, &["customer.subscription.created", "checkout.session.completed"])
@@ -136,6 +137,7 @@ fn begun(user: &UserId, nth: u32, now: Timestamp) -> Event {
         status: "incomplete".to_owned(),
         price: if nth.is_multiple_of(2) { PROFESSIONAL_PRICE } else { STARTER_PRICE }.to_owned(),
         user: Some(user.to_string()),
+        before: None,
     }
 }
 
