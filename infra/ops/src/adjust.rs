@@ -8,6 +8,7 @@ use anyhow::{Context, bail, ensure};
 use clap::Args;
 use domain::id::{HistoryId, UserId};
 use domain::ledger::{Actor, Cause, ChangeReason, Cycle, HistoryEntry, LedgerChange};
+use domain::plan::CYCLE;
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -103,13 +104,15 @@ async fn stored(ops: &Ops, user: &UserId, id: &HistoryId) -> anyhow::Result<Opti
 
 async fn cycle(ops: &Ops, options: &Options) -> anyhow::Result<Cycle> {
     let now = ops.clock.now();
-    let cycles = ops.store.cycles_from(&options.user, Timestamp::UNIX_EPOCH).await.context("reading the cycles")?;
+    // One that began earlier has ended before the one that is meant begins, and is not at once with it.
+    let from = options.cycle.unwrap_or(now).max(Timestamp::UNIX_EPOCH + CYCLE) - CYCLE;
+    let cycles = ops.store.cycles_from(&options.user, from).await.context("reading the cycles")?;
     // Where posts were written ahead under a plan that has lapsed, such a cycle may stand beside the one that grants posts.
     let meant = |cycle: &&Cycle| match options.cycle {
         Some(start) => cycle.span.start == start,
         None => cycle.span.start <= now && now < cycle.span.end && cycle.granted() > 0,
     };
-    let cycle = cycles.iter().find(meant).context("the user has no such cycle; `ops users show` lists those that there are")?;
+    let cycle = cycles.iter().find(meant).context("the user has no such cycle; `ops users show` lists the latest")?;
     let at_once = |other: &&Cycle| other.span != cycle.span && other.span.start < cycle.span.end && cycle.span.start < other.span.end;
     let other = cycles.iter().filter(|other| other.granted() > 0).find(at_once);
     match other {

@@ -4,7 +4,6 @@ use anyhow::Context;
 use clap::Subcommand;
 use domain::id::UserId;
 use domain::ledger::Cycle;
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::table::{Shown, or_dash};
@@ -12,7 +11,7 @@ use crate::{Ops, user_id};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// One account: its plan, its cycles with their numbers, the newest history rows, its connections. Never a phone number.
+    /// One account: its plan, its last 40 cycles with their numbers, the newest history rows, its connections. Never a phone number.
     Show {
         /// The user's id.
         #[arg(value_parser = user_id)]
@@ -26,7 +25,8 @@ pub(crate) enum Command {
 pub(crate) async fn run(ops: &Ops, command: Command) -> anyhow::Result<Shown> {
     let Command::Show { user: id, history } = command;
     let user = ops.store.user(&id).await.context("reading the user")?.context("there is no such user")?;
-    let cycles = ops.store.cycles_from(&id, Timestamp::UNIX_EPOCH).await.context("reading the cycles")?;
+    let mut cycles = ops.store.latest_cycles(&id).await.context("reading the cycles")?;
+    cycles.reverse();
     let connections = ops.store.connections(&id).await.context("reading the connections")?;
     let history = match usize::from(history) {
         0 => Vec::new(),

@@ -2,7 +2,9 @@
 
 use std::process::Output;
 
+use domain::plan::CYCLE;
 use edge::lines::Captured;
+use jiff::Timestamp;
 use local::aws::{Fault, REGION};
 use local::variables::tables;
 use local::{Browser, LocalService, Options};
@@ -157,6 +159,39 @@ async fn an_adjustment_whose_answer_was_lost_is_not_done_twice() -> Outcome {
     assert_eq!(stage.json(&again).await?["applied_before"], false);
     assert_eq!(stage.json(&again).await?["applied_before"], true);
     assert_eq!(browser.quota().await?, [18, 0, 0, 18]);
+    stage.service.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_running_cycle_is_shown_and_adjusted_after_a_hundred_others() -> Outcome {
+    let stage = Stage::open().await?;
+    let (browser, user) = stage.person().await?;
+    let aws = stage.service.aws();
+    let query = json!({ "TableName": tables().ledger, "KeyConditionExpression": "pk = :pk AND begins_with(sk, :sk)",
+        "ExpressionAttributeValues": { ":pk": { "S": format!("USER#{user}") }, ":sk": { "S": "CYCLE#" } } });
+    let running = aws.tables("Query", &query)?["Items"][0].clone();
+    let began = running["start"]["S"].as_str().unwrap_or_default().to_owned();
+    let mut oldest = String::new();
+    for nth in 1..=120 {
+        let start = began.parse::<Timestamp>()? - CYCLE * nth;
+        let mut ended = running.clone();
+        oldest = start.to_string();
+        ended["sk"] = json!({ "S": format!("CYCLE#{start:.3}") });
+        (ended["start"], ended["end"]) = (json!({ "S": oldest }), json!({ "S": (start + CYCLE).to_string() }));
+        ended["closed_at"] = ended["end"].clone();
+        ended.as_object_mut().map(|row| (row.remove("close_pk"), row.remove("cycle_end")));
+        aws.tables("PutItem", &json!({ "TableName": tables().ledger, "Item": ended }))?;
+    }
+
+    let shown = stage.json(&["users", "show", &user]).await?;
+    let starts: Vec<_> = shown["cycles"].as_array().into_iter().flatten().map(|cycle| &cycle["start"]).collect();
+    assert_eq!((starts.len(), starts.last()), (40, Some(&&json!(began))), "the latest, in order");
+    let adjust = ["adjust", "--user", &user, "--posts", "2", "--reason", "Two were lost on our side"];
+    assert_eq!(stage.json(&adjust).await?["cycle"]["start"], began.as_str());
+    assert_eq!(browser.quota().await?, [14, 0, 0, 14]);
+    let of_the_oldest: Vec<_> = adjust.into_iter().chain(["--cycle", &oldest]).collect();
+    assert_eq!(stage.json(&of_the_oldest).await?["cycle"]["start"], oldest.as_str());
     stage.service.stop().await;
     Ok(())
 }
