@@ -1,15 +1,15 @@
 //! `ops adjust`.
 //!
 //! An adjustment has an id, which is told before anything is written, and whose random part the id of its history row keeps. Whoever
-//! heard no answer runs the command again with that id: what stands already is told, and not done twice. Within one call, the client's
-//! own repetitions carry one token, by which the tables know them.
+//! heard no answer runs the command again with that id: what stands already is told, and not done twice. An id that no earlier call can
+//! have told is refused. Within one call, the client's own repetitions carry one token, by which the tables know them.
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use domain::id::{HistoryId, UserId};
 use domain::ledger::{Actor, Cause, ChangeReason, Cycle, HistoryEntry, LedgerChange};
 use domain::plan::CYCLE;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::table::Shown;
@@ -22,6 +22,10 @@ const ROUNDS_MAX: usize = 10;
 const PAGE: usize = 100;
 /// Pages that are looked through for the row of an earlier call: some years of the largest plan.
 const PAGES_MAX: usize = 100;
+/// How far the clock of whoever made an id may be ahead of this one: its row stands at that time.
+const ID_AHEAD_MAX: SignedDuration = SignedDuration::from_mins(5);
+/// Nobody asks after so long what became of an adjustment, and only so much of the history is looked through for it.
+const ID_AGE_MAX: SignedDuration = SignedDuration::from_hours(366 * 24);
 /// The longest reason.
 const REASON_CHARS_MAX: usize = 200;
 
@@ -57,6 +61,7 @@ fn reason(text: &str) -> Result<String, String> {
 pub(crate) async fn run(ops: &Ops, options: Options) -> anyhow::Result<Shown> {
     ensure!(options.posts != 0, "nothing to adjust");
     let id = options.id.clone().unwrap_or_else(|| HistoryId::new(ops.clock.now(), ops.random.bytes()));
+    can_have_been_told(&id, ops.clock.now())?;
     for round in 0..ROUNDS_MAX {
         // The cycle is read first: what is written to it later moves it, and what was written before stands in the history.
         let cycle = cycle(ops, &options).await;
@@ -77,6 +82,14 @@ pub(crate) async fn run(ops: &Ops, options: Options) -> anyhow::Result<Shown> {
         }
     }
     bail!("the cycle kept changing; nothing was adjusted")
+}
+
+fn can_have_been_told(id: &HistoryId, now: Timestamp) -> anyhow::Result<()> {
+    let (made_at, _) = id.parts();
+    let ahead = made_at.duration_since(now);
+    ensure!(ahead <= ID_AHEAD_MAX, "the id {id} was made at {made_at}, which is still to come; nothing was adjusted");
+    ensure!(ahead >= -ID_AGE_MAX, "the id {id} was made at {made_at}, too long ago to ask what became of it; nothing was adjusted");
+    Ok(())
 }
 
 fn numbers(row: &HistoryEntry) -> String {

@@ -2,6 +2,7 @@
 
 use std::process::Output;
 
+use domain::id::HistoryId;
 use domain::plan::CYCLE;
 use edge::lines::Captured;
 use jiff::Timestamp;
@@ -159,6 +160,39 @@ async fn an_adjustment_whose_answer_was_lost_is_not_done_twice() -> Outcome {
     assert_eq!(stage.json(&again).await?["applied_before"], false);
     assert_eq!(stage.json(&again).await?["applied_before"], true);
     assert_eq!(browser.quota().await?, [18, 0, 0, 18]);
+    stage.service.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_adjustments_id_that_nobody_can_have_been_told_is_refused_before_anything_is_written() -> Outcome {
+    let stage = Stage::open().await?;
+    let (browser, user) = stage.person().await?;
+    let made = async |seconds: i64| {
+        let made_at: Timestamp = browser.service_time(seconds).await?.parse()?;
+        anyhow::Ok(HistoryId::new(made_at, [7; 10]).to_string())
+    };
+    let words =
+        |id: &str| ["adjust", "--user", &user, "--posts", "2", "--reason", "Two were lost on our side", "--id", id].map(str::to_owned);
+    for (id, why) in [
+        (made(10 * 60).await?, "still to come"),
+        (made(400 * 86_400).await?, "still to come"),
+        ("7ZZZZZZZZZZZZZZZZZZZZZZZZZ".to_owned(), "still to come"),
+        (made(-400 * 86_400).await?, "too long ago"),
+        ("00000000000000000000000000".to_owned(), "too long ago"),
+    ] {
+        let words = words(&id);
+        let said = stage.refused(&words.each_ref().map(String::as_str)).await?;
+        assert!(said.contains(why) && said.contains(&id) && said.contains("nothing was adjusted"), "{said}");
+    }
+    assert_eq!((browser.quota().await?, browser.history().await?.len()), ([12, 0, 0, 12], 1));
+
+    // A clock that is a little ahead made this one.
+    let words = words(&made(120).await?);
+    for applied_before in [false, true] {
+        assert_eq!(stage.json(&words.each_ref().map(String::as_str)).await?["applied_before"], applied_before);
+    }
+    assert_eq!(browser.quota().await?, [14, 0, 0, 14]);
     stage.service.stop().await;
     Ok(())
 }
