@@ -1,8 +1,9 @@
 //! `ops adjust`.
 //!
 //! An adjustment has an id, which is told before anything is written, and whose random part the id of its history row keeps. Whoever
-//! heard no answer runs the command again with that id: what stands already is told, and not done twice. An id that no earlier call can
-//! have told is refused. Within one call, the client's own repetitions carry one token, by which the tables know them.
+//! heard no answer runs the command again with that id: what stands already is told, and not done twice. An id under which something
+//! else stands is refused, as is one that no earlier call can have told. Within one call, the client's own repetitions carry one token, by
+//! which the tables know them.
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
@@ -66,6 +67,7 @@ pub(crate) async fn run(ops: &Ops, options: Options) -> anyhow::Result<Shown> {
         // The cycle is read first: what is written to it later moves it, and what was written before stands in the history.
         let cycle = cycle(ops, &options).await;
         if let Some(row) = stored(ops, &options.user, &id).await? {
+            is_this(ops, &options, &row).await?;
             let json = json!({ "id": id, "user_id": options.user, "applied_at": row.at, "applied_before": true, "reason": row.note });
             return Ok(Shown::new(json).line(format!("applied already, at {}: {}", row.at, numbers(&row))));
         }
@@ -90,6 +92,26 @@ fn can_have_been_told(id: &HistoryId, now: Timestamp) -> anyhow::Result<()> {
     ensure!(ahead <= ID_AHEAD_MAX, "the id {id} was made at {made_at}, which is still to come; nothing was adjusted");
     ensure!(ahead >= -ID_AGE_MAX, "the id {id} was made at {made_at}, too long ago to ask what became of it; nothing was adjusted");
     Ok(())
+}
+
+/// That the row under the id is of this very command, not of another, nor of anything else that happened to the cycle.
+async fn is_this(ops: &Ops, options: &Options, row: &HistoryEntry) -> anyhow::Result<()> {
+    let cycle = ops.store.cycle_explained(&options.user, &row.id).await.context("reading the row")?;
+    let says_so = row.reason == ChangeReason::Adjustment && row.note.as_deref() == Some(options.reason.as_str());
+    if says_so && options.cycle.is_none_or(|start| cycle == Some(start)) && may_be_of(options.posts, row) {
+        return Ok(());
+    }
+    let reason = json!(row.reason).as_str().unwrap_or_default().to_owned();
+    let about = row.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
+    let of_cycle = cycle.map(|start| format!(" in the cycle of {start}")).unwrap_or_default();
+    bail!("under that id stands something else, of {}: {reason}{about}, {}{of_cycle}; nothing was adjusted", row.at, numbers(row))
+}
+
+/// Whether the row's numbers are those of so many posts more or fewer. A cycle that is overdrawn, so that nothing is free, makes that
+/// good first: its row shows less.
+fn may_be_of(posts: i32, row: &HistoryEntry) -> bool {
+    let difference = i64::from(row.new_total) - i64::from(row.previous_total);
+    difference == i64::from(posts) || (row.previous_remaining == 0 && (0..i64::from(posts)).contains(&difference))
 }
 
 fn numbers(row: &HistoryEntry) -> String {
@@ -145,4 +167,35 @@ fn change(ops: &Ops, options: &Options, cycle: &Cycle, id: &HistoryId) -> anyhow
         cycle.shrink(posts, cycle.plan, ChangeReason::Adjustment, cause)
     };
     Ok(change.noted(&options.reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::plan::{CycleSpan, Plan};
+
+    use super::*;
+
+    #[test]
+    fn a_rows_numbers_are_those_of_its_posts_and_of_more_where_some_made_good_what_was_overdrawn() {
+        let now = Timestamp::UNIX_EPOCH;
+        let cause = || Cause { entropy: [0; 10], at: now, actor: Actor::Operator, post_id: None };
+        let user = UserId::parse("01ARZ3NDEKTSV4RRFFQ69G5FAV").unwrap();
+        let open = Cycle::open(user, CycleSpan { start: now, end: now + CYCLE }, Plan::Starter, now);
+        let full = Cycle { used: open.quota, remaining: 0, ..open.clone() };
+        let overdrawn = full.shrink(5, Plan::Starter, ChangeReason::PlanChanged, cause()).cycle;
+        let more = |cycle: &Cycle, posts| cycle.grow(posts, Plan::Starter, ChangeReason::Adjustment, cause()).unwrap().entries.remove(0);
+        for (row, may_be, cannot_be) in [
+            (more(&open, 2), &[2][..], &[1, 3, -2][..]),
+            (open.shrink(2, Plan::Starter, ChangeReason::Adjustment, cause()).entries.remove(0), &[-2], &[-1, -3, 2, 3]),
+            (more(&overdrawn, 7), &[7, 2], &[1, -2, -7]),
+            (more(&overdrawn, 4), &[4], &[-4]),
+        ] {
+            for posts in may_be {
+                assert!(may_be_of(*posts, &row), "{posts}: {row:?}");
+            }
+            for posts in cannot_be {
+                assert!(!may_be_of(*posts, &row), "{posts}: {row:?}");
+            }
+        }
+    }
 }

@@ -198,6 +198,41 @@ async fn an_adjustments_id_that_nobody_can_have_been_told_is_refused_before_anyt
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_id_under_which_something_else_stands_is_refused_and_what_it_is_is_told() -> Outcome {
+    let stage = Stage::open().await?;
+    let (browser, user) = stage.person().await?;
+    let connection = browser.connect("x", &[("account", "ann")], &[]).await?.remove(0);
+    let post = browser.write("Fresh bread", &[&connection], &browser.service_time(3_600).await?).await?.remove(0);
+    browser.approve(&post).await?;
+    let reserved = browser.history().await?[0]["id"].as_str().unwrap_or_default().to_owned();
+    let adjust = |posts: &'static str, reason: &'static str, more: &[&str]| {
+        let words = ["adjust", "--user", &user, "--posts", posts, "--reason", reason].into_iter().chain(more.iter().copied());
+        words.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let told = stage.json(&adjust("2", "Lost", &[]).iter().map(String::as_str).collect::<Vec<_>>()).await?;
+    let (adjusted, cycle) = (told["id"].as_str().unwrap_or_default(), told["cycle"]["start"].as_str().unwrap_or_default());
+
+    for (words, stands) in [
+        (adjust("5", "Lost", &["--id", &reserved]), "post_reserved"),
+        (adjust("-1", "Lost", &["--id", &reserved]), "post_reserved"),
+        (adjust("3", "Lost", &["--id", adjusted]), "adjustment (Lost), quota 12 -> 14"),
+        (adjust("-2", "Lost", &["--id", adjusted]), "adjustment (Lost)"),
+        (adjust("2", "Won", &["--id", adjusted]), "adjustment (Lost)"),
+        (adjust("2", "Lost", &["--id", adjusted, "--cycle", "2001-01-01T00:00:00Z"]), "adjustment (Lost)"),
+    ] {
+        let said = stage.refused(&words.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+        assert!(said.contains(stands) && said.contains("nothing was adjusted"), "{words:?}: {said}");
+    }
+    for more in [&["--id", adjusted][..], &["--id", adjusted, "--cycle", cycle]] {
+        let again = adjust("2", "Lost", more);
+        assert_eq!(stage.json(&again.iter().map(String::as_str).collect::<Vec<_>>()).await?["applied_before"], true, "{again:?}");
+    }
+    assert_eq!(browser.quota().await?, [14, 0, 1, 13]);
+    stage.service.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_running_cycle_is_shown_and_adjusted_after_a_hundred_others() -> Outcome {
     let stage = Stage::open().await?;
     let (browser, user) = stage.person().await?;

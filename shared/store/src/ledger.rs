@@ -281,4 +281,10 @@ impl Store {
         let items = rows.map(|item| Ok(from_item::<HistoryItem>("history row", item)?.into())).collect::<Result<_, StoreError>>()?;
         Ok(Page { items, next })
     }
+
+    /// When the cycle begins that a row of a user's history explains, strongly consistent. `None`: there is no such row.
+    pub async fn cycle_explained(&self, user: &UserId, row: &HistoryId) -> Result<Option<Timestamp>, StoreError> {
+        let item: Option<HistoryItem> = self.get(&self.tables.ledger, "history row", Key::history(user, row)).await?;
+        Ok(item.map(|item| item.cycle_start))
+    }
 }
