@@ -15,6 +15,9 @@ use serde_json::value::RawValue;
 /// An id of Stripe's is at most so long: <https://docs.stripe.com/upgrades#what-changes-does-stripe-consider-to-be-backwards-compatible>.
 const ID_CHARS_MAX: usize = 255;
 
+/// The status of a subscription whose first payment never came: <https://docs.stripe.com/api/subscriptions/object#subscription_object-status>.
+const NEVER_PAID: &str = "incomplete_expired";
+
 /// What an event says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Told {
@@ -224,6 +227,8 @@ fn subscription(
         Some(plan) => plan,
         // It is over, whatever it was: nobody keeps a plan because its price is sold no more.
         None if standing == Standing::Ended => Plan::Starter,
+        // It was never paid for, and never will be.
+        None if subscription.status == NEVER_PAID => return Ok(Told::Nothing),
         None => return Err(OddEvent::UnknownPrice),
     };
     let user = subscription.metadata.user_id.and_then(|id| UserId::parse(&id).ok());
@@ -303,6 +308,8 @@ mod tests {
         over["status"] = json!("canceled");
         let Told::Subscription { paid, .. } = parse("customer.subscription.deleted", &over).unwrap() else { panic!() };
         assert_eq!(paid.standing, Standing::Ended, "an end needs no price");
+        over["status"] = json!("incomplete_expired");
+        assert_eq!(parse("customer.subscription.updated", &over).unwrap(), Told::Nothing);
     }
 
     #[test]

@@ -84,7 +84,11 @@ async fn finish(deps: &Deps, user_id: &UserId, connection_id: &ConnectionId) -> 
     let attempt = AttemptId::new(now, deps.random.bytes());
     let ending = Ending { store: &deps.store, vault: &deps.vault, platforms: &deps.platforms, attempt };
     // On the heap: it is rare, and every round would be as large as it.
-    let ended = Box::pin(connecting::end(&ending, connection, now)).await?;
+    let ended = Box::pin(connecting::end(&ending, connection, now)).await.unwrap_or_else(|error| {
+        // Behind the others, too: one that fails each time must not keep them waiting.
+        tracing::error!(%user_id, %connection_id, error = chain(&error), "a disconnect could not be finished");
+        Ended::NotYet
+    });
     if ended == Ended::NotYet {
         let later = Leftover::Disconnect { user_id: user_id.clone(), connection_id: connection_id.clone(), at: now };
         deps.store.note_leftover(&later).await?;

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use cloud::vault::{Vault, VaultError};
 use domain::connection::Connection;
-use domain::id::AttemptId;
+use domain::id::{AttemptId, UserId};
 use domain::plan::CYCLE;
 use domain::post::{Post, Status};
 use edge::problem::chain;
@@ -16,8 +16,10 @@ use store::{ConnectionWrite, Filter, Store, StoreError};
 const IN_FLIGHT_SINCE: SignedDuration = SignedDuration::from_hours(48);
 /// A post that was approved late, or was put off, may be due up to a day before the cycle that pays for it.
 const DUE_BEFORE: SignedDuration = SignedDuration::from_hours(24);
-/// No index is behind for so long: whatever the ledger says then, nobody waits for it.
+/// No index is behind for so long.
 const INDEX_BEHIND_MAX: SignedDuration = SignedDuration::from_hours(1);
+/// The most that clocks differ, and more.
+const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(10);
 
 /// Where a connection is taken down.
 pub struct Ending<'a> {
@@ -78,30 +80,39 @@ pub async fn end(ending: &Ending<'_>, connection: Connection, now: Timestamp) ->
 
 /// Whether a worker may still need the tokens: to send, or to find what it sent.
 ///
-/// Posts are found by an index, which may be behind; the ledger never is. A post that is under way holds a place in a cycle, so an index that
-/// shows fewer such posts than places does not show all yet.
+/// Posts are found by an index, which may be behind; the ledger never is.
 async fn in_flight(store: &Store, connection: &Connection, now: Timestamp) -> Result<bool, StoreError> {
     #[cfg(feature = "planted")]
     if domain::planted::is(domain::planted::Bug::DisconnectDoesNotWait) {
         return Ok(false);
     }
-    let (user, since) = (&connection.user_id, now - IN_FLIGHT_SINCE);
-    // Read first: a place that is set aside after this belongs to a post that will not be sent by this connection any more.
-    let cycles: Vec<_> = store.latest_cycles(user).await?.into_iter().filter(|cycle| cycle.span.start + CYCLE > since).collect();
+    let user = &connection.user_id;
+    // Nobody waits longer for an index, nor for a ledger that is wrong.
+    let posts = if now < connection.updated_at + INDEX_BEHIND_MAX {
+        let Some(posts) = holders(store, user, now - IN_FLIGHT_SINCE).await? else { return Ok(true) };
+        posts
+    } else {
+        let filter = Filter { from: Some(now - IN_FLIGHT_SINCE), to: Some(now + CLOCKS_APART), ..Filter::default() };
+        store.posts_now(&store.posts_where(user, &filter, |_| true).await?).await?
+    };
+    let needs = |post: &Post| matches!(post.status(), Status::Publishing | Status::Processing | Status::Unknown);
+    Ok(posts.iter().any(|post| post.connection_id == connection.id && needs(post)))
+}
+
+/// The posts that hold a place in a cycle that had not ended at `since`, as each that is under way does. `None`: the index shows fewer or more
+/// of them than the ledger has places set aside, or that has changed meanwhile.
+async fn holders(store: &Store, user: &UserId, since: Timestamp) -> Result<Option<Vec<Post>>, StoreError> {
+    let cycles = store.cycles_from(user, since - CYCLE).await?;
     let places: usize = cycles.iter().filter_map(|cycle| usize::try_from(cycle.reserved).ok()).sum();
     if places == 0 {
-        return Ok(false);
+        return Ok(Some(Vec::new()));
     }
-    let from = cycles.iter().map(|cycle| cycle.span.start - DUE_BEFORE).fold(since, Timestamp::min);
-    let pays = |post: &Post| cycles.iter().any(|cycle| Some(cycle.span.start) == post.cycle_start);
-    let filter = Filter { from: Some(from), ..Filter::default() };
-    let mut holding = store.posts_where(user, &filter, |post| post.holds_reservation() && pays(post)).await?;
-    if holding.len() < places && now < connection.updated_at + INDEX_BEHIND_MAX {
-        return Ok(true);
-    }
-    holding.retain(|post| post.connection_id == connection.id);
-    let needs = |post: &Post| matches!(post.status(), Status::Publishing | Status::Processing | Status::Unknown);
-    store.any_post_now(&holding, needs).await
+    let from = cycles.iter().map(|cycle| cycle.span.start - DUE_BEFORE).min();
+    let holds = |post: &Post| post.holds_reservation() && cycles.iter().any(|cycle| Some(cycle.span.start) == post.cycle_start);
+    let shown = store.posts_where(user, &Filter { from, ..Filter::default() }, holds).await?;
+    let posts: Vec<_> = store.posts_now(&shown).await?.into_iter().filter(holds).collect();
+    let is_whole = posts.len() == places && store.cycles_from(user, since - CYCLE).await? == cycles;
+    Ok(is_whole.then_some(posts))
 }
 
 /// Where a person's grants are one, taking it back ends all of that person's accounts, also another customer's: it stays while

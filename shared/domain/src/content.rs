@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use unicode_normalization::UnicodeNormalization;
 
+use crate::text::is_blank;
+
 /// The text of a post and what came with it. The adapter decides the limits of a text ([`crate::text`]).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Content {
@@ -21,9 +23,9 @@ impl Content {
         ContentHash(data_encoding::HEXLOWER.encode(&Sha256::digest(self.text.as_bytes())))
     }
 
-    /// Whether both look the same on a platform that composes letters anew and drops or joins spaces, though their bytes differ.
+    /// Whether both look the same on a platform that composes letters anew and drops or joins what is blank, though their bytes differ.
     pub fn looks_like(&self, other: &Self) -> bool {
-        let seen = |content: &Self| content.text.nfc().filter(|letter| !letter.is_whitespace()).collect::<String>();
+        let seen = |content: &Self| content.text.nfc().filter(|letter| !is_blank(*letter)).collect::<String>();
         seen(self) == seen(other)
     }
 }
@@ -59,7 +61,7 @@ mod tests {
     fn what_differs_in_spaces_or_in_how_letters_are_composed_looks_the_same() {
         let content = |text: &str| Content { text: text.to_owned(), ai_recommendation: None };
         let looks_like = |one: &str, other: &str| content(one).looks_like(&content(other));
-        for alike in ["Fresh bread", "Fresh  bread", "Fresh bread\n", "Fresh\u{a0}bread", " Fresh\r\nbread"] {
+        for alike in ["Fresh bread", "Fresh  bread", "Fresh bread\n", "Fresh\u{a0}bread", "Fresh\u{200b} bread", " Fresh\r\nbread"] {
             assert!(looks_like(alike, "Fresh bread"), "{alike:?}");
         }
         assert!(looks_like("Caf\u{e9}", "Cafe\u{301}"));

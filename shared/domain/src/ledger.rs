@@ -289,7 +289,9 @@ impl Cycle {
 
     /// The plan returns: what was withheld is granted again; `None` as for [`grow`](Self::grow).
     pub fn give_back(&self, cause: Cause) -> Option<LedgerChange> {
-        let mut change = self.grow(self.withheld, self.plan, ChangeReason::PlanChanged, cause)?;
+        // Rows that lapsed before it was written down how much they held: they had what the plan holds.
+        let back = if self.lapsed { self.withheld } else { self.plan.quota().saturating_sub(self.granted()) };
+        let mut change = self.grow(back, self.plan, ChangeReason::PlanChanged, cause)?;
         (change.cycle.withheld, change.cycle.lapsed) = (0, false);
         Some(change)
     }

@@ -89,9 +89,9 @@ pub fn change_plan(
             if (running.plan, running.source) == (plan, source) {
                 return Err(NotChanged::AsItWas);
             }
-            let (more, less) = (plan.quota().saturating_sub(running.plan.quota()), running.plan.quota().saturating_sub(plan.quota()));
-            let moved = |cycle: &Cycle, cause: Cause| match less {
-                0 => cycle.raise(more, plan, cause),
+            // By what each cycle has: a clock that was ahead may have changed the later ones alone.
+            let moved = |cycle: &Cycle, cause: Cause| match cycle.plan.quota().saturating_sub(plan.quota()) {
+                0 => cycle.raise(plan.quota() - cycle.plan.quota(), plan, cause),
                 less => Some(cycle.shrink(less, plan, ChangeReason::PlanChanged, cause)),
             };
             (Subscription { plan, source, ..running }, each(&user, &running, cycles, now, &mut cause, moved)?)

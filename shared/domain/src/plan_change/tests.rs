@@ -260,6 +260,29 @@ fn what_an_operator_took_comes_back_by_no_change_of_plan() {
 }
 
 #[test]
+fn what_lapsed_before_it_was_written_down_how_much_it_held_comes_back_whole() {
+    let mut world = World::with(Plan::Starter);
+    assert!(world.approve(DAY * 40));
+    world.wish(Wish::Lapse).unwrap();
+    for cycle in world.cycles.values_mut() {
+        (cycle.withheld, cycle.lapsed) = (0, false);
+    }
+    world.wish(Wish::Return).unwrap();
+    assert_eq!(world.cycles.values().map(Cycle::granted).collect::<Vec<_>>(), [12, 12]);
+    world.check();
+}
+
+#[test]
+fn a_lower_plan_takes_of_a_cycle_what_a_higher_one_by_a_clock_that_was_ahead_gave_it_and_no_more() {
+    let mut world = World::with(Plan::Starter);
+    world.now += DAY * 30 - SignedDuration::from_mins(3);
+    world.wish_behind(-BEHIND, Wish::Have(Plan::Professional, Source::Subscription)).unwrap();
+    world.wish(Wish::Have(Plan::Starter, Source::Subscription)).unwrap();
+    assert_eq!(world.cycles.values().map(|cycle| (cycle.granted(), cycle.short)).collect::<Vec<_>>(), [(12, 0), (12, 0)]);
+    world.check();
+}
+
+#[test]
 fn a_job_that_comes_late_closes_what_a_punctual_one_would_have() {
     let quotas = |world: &World| world.cycles.values().map(|cycle| cycle.quota).collect::<Vec<_>>();
     for job_is_late in [false, true] {

@@ -83,17 +83,16 @@ impl Store {
         Ok(Page { items, next })
     }
 
-    /// Whether one of `posts` is one that `wanted` names, as they stand now: an index may have told an older state of them.
-    pub async fn any_post_now(&self, posts: &[Post], wanted: impl Fn(&Post) -> bool + Send) -> Result<bool, StoreError> {
+    /// The same posts as they stand now, strongly consistent, in no order: an index may have told an older state of them.
+    pub async fn posts_now(&self, posts: &[Post]) -> Result<Vec<Post>, StoreError> {
+        let mut now = Vec::new();
         for some in posts.chunks(BATCH_MAX) {
             let keys = some.iter().map(|post| (self.tables.posts.as_str(), Key::post(&post.user_id, &post.id))).collect();
             for item in self.batch_get(keys).await? {
-                if wanted(&from_item::<PostItem>("post", item)?.try_into()?) {
-                    return Ok(true);
-                }
+                now.push(from_item::<PostItem>("post", item)?.try_into()?);
             }
         }
-        Ok(false)
+        Ok(now)
     }
 
     /// The user's other posts for the same account that may have reached the platform, or did by their owner's word alone, of those due from

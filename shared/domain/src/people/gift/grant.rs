@@ -68,9 +68,9 @@ pub fn grant(
             (running, vec![change])
         }
         Some(running) => {
-            let more = plan.quota() - running.plan.quota();
+            let raised = |cycle: &Cycle, cause: Cause| cycle.raise(plan.quota().saturating_sub(cycle.plan.quota()), plan, cause);
             let all = std::iter::once(running_cycle(&user, &running, cycles, now)).chain(ahead(&running, cycles, now));
-            let changes = all.map(|standing| standing.changed(&mut cause, |cycle, cause| cycle.raise(more, plan, cause)).map_err(full));
+            let changes = all.map(|standing| standing.changed(&mut cause, raised).map_err(full));
             let changes = changes.collect::<Result<_, _>>()?;
             (Subscription { plan, source: Source::Gift, ..running }, changes)
         }
