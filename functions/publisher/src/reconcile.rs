@@ -288,9 +288,10 @@ async fn read(
     (from, to): (Timestamp, Timestamp),
 ) -> Result<Vec<OwnPost>, ReadError> {
     let account = Account { id: &connection.platform_user_id, username: &connection.username, tokens };
+    let now = deps.clock.now();
     // Only an end that lies well behind us is an end that every platform takes.
-    let until = Some(to).filter(|to| *to + PLATFORM_SKEW < deps.clock.now());
-    deps.platforms.get(post.platform).own_posts(account, from, until).await
+    let until = Some(to).filter(|to| *to + PLATFORM_SKEW < now);
+    deps.platforms.get(post.platform).own_posts(account, from, until, now).await
 }
 
 /// The times, by the platform's clock, in which what was sent may show: the send in doubt, and where an owner saw nothing of lost ones and

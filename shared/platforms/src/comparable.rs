@@ -1,5 +1,7 @@
 //! Texts in a form in which what was sent and what a network shows are equal.
 
+use std::borrow::Cow;
+
 use unicode_normalization::UnicodeNormalization;
 
 /// NFC, with every run of white space as one space: networks trim ends and squeeze line breaks.
@@ -7,16 +9,23 @@ pub(crate) fn plain(text: &str) -> String {
     text.nfc().collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// What may stand behind an address and is no part of it.
+const CLOSING: &[char] = &[')', ']', '}', '"', '\'', '»', '”', '’', '.', ',', ';', ':', '!', '?', '…'];
+
 /// Like [`plain`], with links shortened to what survives a link wrapper: a network adds a scheme to `example.com` and a slash
-/// to an address without a path.
+/// to an address without a path, also where brackets, quotes or letters stand beside it.
 pub(crate) fn with_wrapped_links(text: &str) -> String {
-    let words = plain(text);
+    let words = plain(text).replace("https://", "").replace("http://", "");
     words.split(' ').map(bare_link).collect::<Vec<_>>().join(" ")
 }
 
-fn bare_link(word: &str) -> &str {
-    let bare = word.strip_prefix("https://").or_else(|| word.strip_prefix("http://")).unwrap_or(word);
-    if bare.contains('.') { bare.strip_suffix('/').unwrap_or(bare) } else { bare }
+/// Without the slash at the end of an address.
+fn bare_link(word: &str) -> Cow<'_, str> {
+    let (address, closing) = word.split_at(word.trim_end_matches(CLOSING).len());
+    match address.strip_suffix('/') {
+        Some(bare) if bare.contains('.') => Cow::Owned(format!("{bare}{closing}")),
+        _ => Cow::Borrowed(word),
+    }
 }
 
 #[cfg(test)]
@@ -33,5 +42,17 @@ mod tests {
         let sent = with_wrapped_links("see example.com and http://a.example/x?y=1");
         assert_eq!(sent, with_wrapped_links("see https://example.com/ and https://a.example/x?y=1"));
         assert_ne!(sent, with_wrapped_links("see https://example.com/ and https://a.example/x?y=2"));
+        for (sent, shown) in [
+            ("(example.com)", "(http://example.com)"),
+            ("\"example.com\", he said", "\"https://example.com/\", he said"),
+            ("詳細はexample.com", "詳細はhttp://example.com"),
+            ("https://example.com.", "https://example.com/."),
+            ("https://example.com/a/", "example.com/a"),
+        ] {
+            assert_eq!(with_wrapped_links(sent), with_wrapped_links(shown), "{sent}");
+        }
+        for (one, other) in [("and/or", "and/or/"), ("a/ b", "a b"), ("example.com/a", "example.com/b")] {
+            assert_ne!(with_wrapped_links(one), with_wrapped_links(other), "{one}");
+        }
     }
 }

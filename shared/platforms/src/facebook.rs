@@ -103,8 +103,14 @@ impl Platform for Facebook {
         self.create_post(account, text, now).await
     }
 
-    async fn own_posts(&self, account: Account<'_>, since: Timestamp, until: Option<Timestamp>) -> Result<Vec<OwnPost>, ReadError> {
-        self.list_posts(account, since, until).await
+    async fn own_posts(
+        &self,
+        account: Account<'_>,
+        since: Timestamp,
+        until: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<Vec<OwnPost>, ReadError> {
+        self.list_posts(account, since, until, now).await
     }
 
     async fn numbers(&self, account: Account<'_>, post: Published<'_>, now: Timestamp) -> Result<Told, NumbersError> {

@@ -168,7 +168,13 @@ pub trait Platform: Send + Sync {
 
     /// All of the account's own posts made since `since`, newest first; with `until`, a time that is over for a minute at least, none that are
     /// later. At most [`PAGES_MAX`] pages of 100 are read: more posts than that are unreadable, because a part of a list is no evidence.
-    async fn own_posts(&self, account: Account<'_>, since: Timestamp, until: Option<Timestamp>) -> Result<Vec<OwnPost>, ReadError>;
+    async fn own_posts(
+        &self,
+        account: Account<'_>,
+        since: Timestamp,
+        until: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<Vec<OwnPost>, ReadError>;
 
     /// A post's numbers. It only reads. A network that tells none says so by telling nothing.
     async fn numbers(&self, _account: Account<'_>, _post: Published<'_>, _now: Timestamp) -> Result<Told, NumbersError> {

@@ -499,7 +499,13 @@ impl Platform for Adapter {
         self.network.looked_up(account, handle).await
     }
 
-    async fn own_posts(&self, account: Account<'_>, since: Timestamp, until: Option<Timestamp>) -> Result<Vec<OwnPost>, ReadError> {
+    async fn own_posts(
+        &self,
+        account: Account<'_>,
+        since: Timestamp,
+        until: Option<Timestamp>,
+        _now: Timestamp,
+    ) -> Result<Vec<OwnPost>, ReadError> {
         let (of, access) = (account.id.to_owned(), account.tokens.access.expose_secret().to_owned());
         self.network.demand_own(account.id, &access);
         let listed = self.network.call("own_posts", account.id, "", move |network| {

@@ -22,10 +22,10 @@ async fn from_consent_to_revocation() {
     let text = "Open today & tomorrow\nCome by: https://example.com/?a=1&b=2 🌱";
     let Outcome::Accepted { post_id, url, .. } = facebook.publish(account(page), text, wire.now()).await else { panic!("not accepted") };
     assert!(post_id.starts_with(&page.account_id) && url.unwrap().starts_with("https://www.facebook.com/"));
-    let own = facebook.own_posts(account(page), since, None).await.unwrap();
+    let own = facebook.own_posts(account(page), since, None, since).await.unwrap();
     assert_eq!((own.len(), &own[0].id, own[0].created_at, own[0].text.as_str()), (1, &post_id, since, text));
     assert!(matches!(facebook.publish(account(page), text, wire.now()).await, Outcome::Duplicate { http_status: 400 }));
-    assert!(facebook.own_posts(account(&granted[0]), since, None).await.unwrap().is_empty());
+    assert!(facebook.own_posts(account(&granted[0]), since, None, since).await.unwrap().is_empty());
 
     assert!(matches!(facebook.refresh(&wire.app, &page.tokens, wire.now()).await, Err(RefreshError::Dead { .. })));
 }
@@ -39,7 +39,7 @@ async fn revoking_ends_every_page_of_the_consent() {
     facebook.revoke(&wire.app, &granted[0].tokens).await.unwrap();
     for page in &granted {
         assert_eq!(facebook.publish(account(page), "hi", wire.now()).await, Outcome::TokenRefused { http_status: 400 });
-        assert!(matches!(facebook.own_posts(account(page), wire.now(), None).await, Err(ReadError::TokenRefused)));
+        assert!(matches!(facebook.own_posts(account(page), wire.now(), None, wire.now()).await, Err(ReadError::TokenRefused)));
     }
 }
 

@@ -38,7 +38,7 @@ async fn every_fault_has_its_outcome_once_and_tells_the_truth_about_the_post() {
             assert_eq!(status, StatusCode::CREATED);
             let outcome = platform.publish(account(&granted), kind, wire.now()).await;
             assert!(expected(&outcome), "{name} {kind}: {outcome:?}");
-            let own = platform.own_posts(account(&granted), wire.now(), None).await.unwrap();
+            let own = platform.own_posts(account(&granted), wire.now(), None, wire.now()).await.unwrap();
             assert_eq!(own.iter().any(|post| post.text == kind), applied, "{name} {kind}");
             assert_eq!(wire.texts(name).await.iter().any(|text| text == kind), applied, "{name} {kind}");
         }
@@ -60,12 +60,12 @@ async fn an_accounts_posts_are_read_over_pages_and_up_to_an_end() {
             }
         };
         write(0, 101).await;
-        assert_eq!(platform.own_posts(account(&granted), began, None).await.unwrap().len(), 101, "{name}");
+        assert_eq!(platform.own_posts(account(&granted), began, None, began).await.unwrap().len(), 101, "{name}");
         let end = wire.now() + SignedDuration::from_secs(5);
         wire.advance(SignedDuration::from_secs(60));
         write(101, 103).await;
-        assert_eq!(platform.own_posts(account(&granted), began, None).await.unwrap().len(), 103, "{name}");
-        let own = platform.own_posts(account(&granted), began, Some(end)).await.unwrap();
+        assert_eq!(platform.own_posts(account(&granted), began, None, began).await.unwrap().len(), 103, "{name}");
+        let own = platform.own_posts(account(&granted), began, Some(end), began).await.unwrap();
         assert_eq!(own.len(), 101, "{name}");
     }
 }
@@ -140,9 +140,9 @@ async fn a_lagging_list_shows_a_post_only_later() {
         let since = wire.now();
         wire.fault(name, json!({ "kind": "list_lag", "seconds": 30 })).await;
         assert!(matches!(platform.publish(account(&granted), "hi", since).await, Outcome::Accepted { .. }));
-        assert!(platform.own_posts(account(&granted), since, None).await.unwrap().is_empty());
+        assert!(platform.own_posts(account(&granted), since, None, since).await.unwrap().is_empty());
         wire.advance(SignedDuration::from_secs(31));
-        assert_eq!(platform.own_posts(account(&granted), since, None).await.unwrap().len(), 1);
+        assert_eq!(platform.own_posts(account(&granted), since, None, since).await.unwrap().len(), 1);
         wire.clear_faults(name).await;
         assert_eq!(wire.read(name, "faults").await["items"], json!([]));
     }
@@ -184,7 +184,7 @@ async fn a_fault_hits_the_calls_that_it_names_and_a_wrong_one_is_refused() {
     let fault = json!({ "kind": "error_before", "times": 2, "on": "list", "account": "someone_else", "seconds": null });
     wire.fault(X, fault.clone()).await;
     assert!(matches!(wire.platform(X).publish(account(&granted), "hi", wire.now()).await, Outcome::Accepted { .. }));
-    assert!(wire.platform(X).own_posts(account(&granted), wire.now(), None).await.is_ok());
+    assert!(wire.platform(X).own_posts(account(&granted), wire.now(), None, wire.now()).await.is_ok());
     assert_eq!(wire.read(X, "faults").await["items"], json!([fault]));
     for wrong in [
         json!({ "kind": "slow" }),

@@ -19,7 +19,7 @@ async fn from_consent_to_revocation() {
     let since = wire.now();
     let Outcome::Accepted { post_id, url, .. } = x.publish(account(&granted), text, wire.now()).await else { panic!("not accepted") };
     assert_eq!(url, Some(format!("https://x.com/ada/status/{post_id}")));
-    let own = x.own_posts(account(&granted), since, None).await.unwrap();
+    let own = x.own_posts(account(&granted), since, None, since).await.unwrap();
     assert_eq!((own.len(), &own[0].id, own[0].created_at), (1, &post_id, since));
     assert!(x.comparable(&own[0].text) == x.comparable(text));
     assert!(matches!(x.publish(account(&granted), text, wire.now()).await, Outcome::Duplicate { http_status: 403 }));
@@ -29,7 +29,7 @@ async fn from_consent_to_revocation() {
     x.revoke(&wire.app, &renewed).await.unwrap();
     x.revoke(&wire.app, &renewed).await.unwrap();
     assert_eq!(x.publish(account(&granted), "more", wire.now()).await, Outcome::TokenRefused { http_status: 401 });
-    assert!(matches!(x.own_posts(account(&granted), since, None).await, Err(ReadError::TokenRefused)));
+    assert!(matches!(x.own_posts(account(&granted), since, None, since).await, Err(ReadError::TokenRefused)));
     let calls = wire.read(X, "calls").await;
     assert_eq!((&calls["exchange"], &calls["refresh"], &calls["publish"], &calls["list"]), (&1.into(), &1.into(), &3.into(), &2.into()));
 }

@@ -96,11 +96,17 @@ impl Key {
     }
 }
 
-/// Judges an answer that is not what was hoped for. Only a 4xx can prove anything.
+/// Judges an answer that is not what was hoped for. Only a 4xx can prove anything, and one that Graph calls transient only that a limit stands.
 pub(super) fn judge(answer: &Answer, now: Timestamp) -> Verdict {
     let status = answer.status.as_u16();
     let error = answer.json::<Failure>().map(|failure| failure.error).unwrap_or_default();
-    let class = if answer.status.is_client_error() && error.is_transient != Some(true) { class_of(&error) } else { Class::Ambiguous };
+    let class = match class_of(&error) {
+        _ if !answer.status.is_client_error() => Class::Ambiguous,
+        // A limit passes, and so Graph calls most of them transient; but it stands before the action, and nothing was done.
+        Class::Limited => Class::Limited,
+        _ if error.is_transient == Some(true) => Class::Ambiguous,
+        class => class,
+    };
     let (code, subcode) = (error.code.to_string(), error.error_subcode.map(|subcode| subcode.to_string()));
     Verdict {
         class,
@@ -186,6 +192,9 @@ mod tests {
             (400, r#""code":506"#, Class::Duplicate),
             (400, r#""code":100,"error_subcode":1366051"#, Class::Duplicate),
             (403, r#""code":4"#, Class::Limited),
+            (403, r#""code":4,"is_transient":true"#, Class::Limited),
+            (400, r#""code":17,"is_transient":true"#, Class::Limited),
+            (500, r#""code":4,"is_transient":true"#, Class::Ambiguous),
             (400, r#""code":80001"#, Class::Limited),
             (400, r#""code":100,"error_subcode":1390008"#, Class::Limited),
             (403, r#""code":200"#, Class::Rejected(PermissionMissing)),

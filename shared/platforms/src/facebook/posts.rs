@@ -62,6 +62,7 @@ impl Facebook {
         account: Account<'_>,
         since: Timestamp,
         until: Option<Timestamp>,
+        now: Timestamp,
     ) -> Result<Vec<OwnPost>, ReadError> {
         let unreadable = || ReadError::Unavailable { detail: detail::of_answer(200, &[Some("unreadable list")]) };
         let mut posts = Vec::new();
@@ -77,7 +78,7 @@ impl Facebook {
                 .extend_pairs(from.map(|after: String| ("after", after)));
             let answer = self.http.send(self.call(Method::GET, url, &account.tokens.access), CALL_TIMEOUT).await?;
             if answer.status != StatusCode::OK {
-                return Err(judge(&answer, since).into());
+                return Err(judge(&answer, now).into());
             }
             let page: Published = answer.json().ok_or_else(unreadable)?;
             from = match &page.paging {

@@ -75,6 +75,7 @@ impl X {
         account: Account<'_>,
         since: Timestamp,
         until: Option<Timestamp>,
+        now: Timestamp,
     ) -> Result<Vec<OwnPost>, ReadError> {
         let unreadable = || ReadError::Unavailable { detail: detail::of_answer(200, &[Some("unreadable timeline")]) };
         let mut posts = Vec::new();
@@ -92,7 +93,7 @@ impl X {
             let request = self.http.request(Method::GET, url).bearer_auth(account.tokens.access.expose_secret());
             let answer = self.http.send(request, CALL_TIMEOUT).await?;
             if answer.status != StatusCode::OK {
-                return Err(judge(&answer, since).into());
+                return Err(judge(&answer, now).into());
             }
             let (page, next) = shown(answer.json().ok_or_else(unreadable)?, account.username).ok_or_else(unreadable)?;
             posts.extend(page);
