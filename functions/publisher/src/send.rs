@@ -66,11 +66,6 @@ fn meaning(deps: &Deps, post: &Post, outcome: Outcome) -> Sent {
         Outcome::Processing { handle, http_status } => {
             (Conclusion::Processing { handle, poll_at: now + FIRST_POLL }, answer(Some(http_status), None))
         }
-        // Our own standing with the platform may be mended while the post waits.
-        Outcome::Rejected { code: code @ FailureCode::AppUnavailable, http_status, detail } => {
-            (Conclusion::Deferred { code, until: now + LIMIT_WAIT_DEFAULT }, answer(Some(http_status), Some(detail)))
-        }
-        Outcome::Rejected { code, http_status, detail } => (Conclusion::Failed(code), answer(Some(http_status), Some(detail))),
         Outcome::NotSent { detail } => {
             let wait = backoff(not_sent(post), deps.random.bytes());
             (Conclusion::NotSent { retry_at: now + wait }, answer(None, Some(detail)))
@@ -78,9 +73,11 @@ fn meaning(deps: &Deps, post: &Post, outcome: Outcome) -> Sent {
         Outcome::Limited { until, http_status } => {
             return Sent::Limited(Limit { of: Whom::Account, until: limit_ends(until, now) }, answer(Some(http_status), None));
         }
-        Outcome::AppLimited { http_status, detail } => {
+        // Our own standing with the platform is everybody's, and may be mended while their posts wait.
+        Outcome::AppLimited { http_status, detail } | Outcome::Rejected { code: FailureCode::AppUnavailable, http_status, detail } => {
             return Sent::Limited(Limit { of: Whom::App, until: now + LIMIT_WAIT_DEFAULT }, answer(Some(http_status), Some(detail)));
         }
+        Outcome::Rejected { code, http_status, detail } => (Conclusion::Failed(code), answer(Some(http_status), Some(detail))),
         Outcome::TokenRefused { http_status } => return Sent::TokenRefused(answer(Some(http_status), None)),
         // After a send that its owner did not find, the platform's word that the text is there is evidence, not a rejection.
         Outcome::Duplicate { http_status } if !post.unseen.is_empty() => (Conclusion::AnswerLost, answer(Some(http_status), None)),

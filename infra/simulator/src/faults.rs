@@ -76,6 +76,8 @@ names! {
         RateLimited = "rate_limited",
         /// What our app may do is used up, for everybody.
         AppLimited = "app_limited",
+        /// Our app may not post any more, for anybody.
+        AppRefused = "app_refused",
         /// The platform's refusal of a post's content.
         Reject = "reject",
         /// The platform's refusal of a text that it has already.
@@ -141,6 +143,7 @@ impl Fault {
 pub(crate) struct Dialect {
     pub(crate) limited: fn(until: Timestamp, now: Timestamp) -> Response,
     pub(crate) app_limited: fn() -> Response,
+    pub(crate) app_refused: fn() -> Response,
     pub(crate) rejected: fn() -> Response,
     pub(crate) duplicate: fn() -> Response,
     pub(crate) server_error: fn() -> Response,
@@ -185,6 +188,7 @@ pub(crate) async fn guarded(
         }
         FaultKind::RateLimited => (call.dialect.limited)(now + Duration::from_secs(seconds.into()), now),
         FaultKind::AppLimited => (call.dialect.app_limited)(),
+        FaultKind::AppRefused => (call.dialect.app_refused)(),
         FaultKind::Reject => (call.dialect.rejected)(),
         FaultKind::Duplicate => (call.dialect.duplicate)(),
         // These act when they are made, or stand until they are cleared; no call uses one up.

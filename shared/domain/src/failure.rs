@@ -68,7 +68,7 @@ failures! {
     /// A permission was not granted or was taken back.
     PermissionMissing = "permission_missing", Reconnect, "A permission to post is missing. Connect the account again and allow posting.";
     /// The connection was removed before the post was due.
-    ConnectionGone = "connection_gone", Reconnect, "The account is no longer connected. Connect it again.";
+    ConnectionGone = "connection_gone", Reconnect, "The account was disconnected. Connect it again and write this post anew.";
     /// The account is locked, limited or must be confirmed.
     AccountRestricted = "account_restricted", CheckPlatform, "The platform has restricted this account. Sign in there and see what it asks for.";
     /// Our app's own standing with the platform.

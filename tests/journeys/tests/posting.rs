@@ -224,6 +224,27 @@ async fn a_limit_puts_a_post_off_and_it_goes_out_when_the_platform_allows() -> O
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_post_that_waits_may_be_given_a_later_last_moment_after_its_time() -> Outcome {
+    play(async |stage| {
+        let ann = stage.person("+61412345607", "starter", "ann").await?;
+        ann.browser.fault("x", &json!({ "kind": "rate_limited", "seconds": 300 })).await?;
+        let post = ann.approved_on_x("Not so fast", 0).await?;
+        let story = ann.is_put_off(&post, "rate_limited").await?;
+        ann.browser.advance(120).await?;
+        let latest = ann.browser.service_time(6 * 3_600).await?;
+        let edited = ann.browser.patch(&format!("/api/posts/{post}"), "\"1\"", &json!({ "latest_at": latest })).await?.expect(200)?.json;
+        assert_eq!(edited["scheduled_for"], story["scheduled_for"], "only what was asked for");
+        let read = |value: &Value| value.as_str().unwrap_or_default().parse::<Timestamp>();
+        assert_eq!(read(&edited["latest_at"])?, read(&json!(latest))?);
+        ann.browser.advance(190).await?;
+        ann.browser.wait_for(&post, "published", SOON).await?;
+        assert_eq!(ann.times_on_x("Not so fast").await?, 1);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_limit_of_an_account_is_waited_out_by_its_other_posts_without_asking() -> Outcome {
     play(async |stage| {
         let ann = stage.person("+61412345619", "starter", "ann").await?;
@@ -250,21 +271,24 @@ async fn a_limit_of_our_app_stops_everybodys_posts_to_the_platform_and_no_others
     play_disturbed(async |stage| {
         let ann = stage.person("+61412345620", "starter", "ann").await?;
         let bob = stage.person("+61412345621", "starter", "bob").await?;
-        ann.browser.fault("x", &json!({ "kind": "app_limited" })).await?;
-        let first = ann.approved_on_x("The one that meets it", 0).await?;
-        let story = ann.is_put_off(&first, "app_unavailable").await?;
-        assert_eq!(story["attempts"][0]["http_status"], 402);
-        let second = bob.approved_on_x("Somebody else's", 0).await?;
-        bob.is_put_off(&second, "app_unavailable").await?;
-        assert_eq!(ann.browser.platform_calls("x").await?["publish"], 1);
-        let due = bob.browser.service_time(0).await?;
-        let elsewhere = bob.browser.write("On another platform", &[&bob.facebook], &due).await?.remove(0);
-        bob.browser.approve(&elsewhere).await?;
-        bob.browser.wait_for(&elsewhere, "published", SOON).await?;
-        ann.browser.advance(15 * 60 + 5).await?;
-        ann.browser.wait_for(&first, "published", SOON).await?;
-        bob.browser.wait_for(&second, "published", SOON).await?;
-        bob.has_quota([12, 2, 0, 10]).await?;
+        for (kind, status) in [("app_limited", 402), ("app_refused", 403)] {
+            let sent_before = ann.browser.platform_calls("x").await?["publish"].as_u64().unwrap_or(0);
+            ann.browser.fault("x", &json!({ "kind": kind })).await?;
+            let first = ann.approved_on_x(&format!("The one that meets it: {kind}"), 0).await?;
+            let story = ann.is_put_off(&first, "app_unavailable").await?;
+            assert_eq!(story["attempts"][0]["http_status"], status);
+            let second = bob.approved_on_x(&format!("Somebody else's: {kind}"), 0).await?;
+            bob.is_put_off(&second, "app_unavailable").await?;
+            assert_eq!(ann.browser.platform_calls("x").await?["publish"], sent_before + 1, "{kind}");
+            let due = bob.browser.service_time(0).await?;
+            let elsewhere = bob.browser.write(&format!("On another platform: {kind}"), &[&bob.facebook], &due).await?.remove(0);
+            bob.browser.approve(&elsewhere).await?;
+            bob.browser.wait_for(&elsewhere, "published", SOON).await?;
+            ann.browser.advance(15 * 60 + 5).await?;
+            ann.browser.wait_for(&first, "published", SOON).await?;
+            bob.browser.wait_for(&second, "published", SOON).await?;
+        }
+        bob.has_quota([12, 4, 0, 8]).await?;
         Ok(())
     })
     .await

@@ -12,7 +12,7 @@ use crate::consent::Params;
 use crate::faults::{Dialect, Failed};
 use crate::token::{Token, TokenKind, bearer};
 
-pub(super) const DIALECT: Dialect = Dialect { limited, app_limited, rejected, duplicate, server_error };
+pub(super) const DIALECT: Dialect = Dialect { limited, app_limited, app_refused, rejected, duplicate, server_error };
 
 /// Graph's error body; a subcode of 0 is left out.
 pub(super) fn graph_error(status: StatusCode, code: u32, subcode: u32, message: &str) -> Response {
@@ -25,7 +25,14 @@ pub(super) fn graph_error(status: StatusCode, code: u32, subcode: u32, message: 
 
 /// Our app's own call limit.
 fn app_limited() -> Response {
-    graph_error(StatusCode::FORBIDDEN, 4, 0, "Application request limit reached")
+    let message = "(#4) Application request limit reached";
+    let error = json!({ "message": message, "type": "OAuthException", "is_transient": true, "code": 4, "fbtrace_id": "ASimulatedTrace" });
+    (StatusCode::FORBIDDEN, Json(json!({ "error": error }))).into_response()
+}
+
+/// The app has lost what it needs to post.
+fn app_refused() -> Response {
+    graph_error(StatusCode::FORBIDDEN, 10, 0, "(#10) Application does not have permission for this action")
 }
 
 pub(super) fn bad_request(code: u32, subcode: u32, message: &str) -> Response {

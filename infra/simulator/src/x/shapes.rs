@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::faults::Dialect;
 use crate::storage::StoredPost;
 
-pub(super) const DIALECT: Dialect = Dialect { limited, app_limited, rejected, duplicate, server_error };
+pub(super) const DIALECT: Dialect = Dialect { limited, app_limited, app_refused, rejected, duplicate, server_error };
 
 /// 100 posts in 15 minutes; the simulator tells the limit and does not keep it.
 const LIMIT: i64 = 100;
@@ -57,6 +57,11 @@ fn limited(until: Timestamp, _now: Timestamp) -> Response {
 /// The credits that the app has paid for are used up.
 fn app_limited() -> Response {
     problem(StatusCode::PAYMENT_REQUIRED, "CreditsDepleted", "credits", "Your enrolled account does not have any credits.")
+}
+
+/// The app is in no project that may post any more.
+fn app_refused() -> Response {
+    problem(StatusCode::FORBIDDEN, "Client Forbidden", "client-forbidden", "This app is not enrolled for what it asks.")
 }
 
 /// The headers that every answer of the API carries.

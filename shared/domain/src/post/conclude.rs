@@ -12,8 +12,9 @@ use crate::id::AttemptId;
 
 /// How many things that went wrong a post remembers.
 pub const ERRORS_KEPT: usize = 5;
-/// How often in a row a post may be surely not sent before it fails.
-pub const NOT_SENT_TRIES_MAX: u32 = 8;
+/// How often in a row a post may be surely not sent before it fails: with the waits between them, more than an hour in the mean, so that a
+/// platform may be out of reach for most of the time that a post has by default.
+pub const NOT_SENT_TRIES_MAX: u32 = 40;
 
 /// What one send came to. Everything but [`Conclusion::AnswerLost`] rests on proof.
 #[derive(Debug, Clone, PartialEq, Eq)]

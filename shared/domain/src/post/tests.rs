@@ -246,6 +246,14 @@ fn what_is_never_sent_fails_after_a_bounded_number_of_tries() {
 }
 
 #[test]
+fn a_platform_may_be_out_of_reach_for_as_long_as_a_post_has_by_default() {
+    // Chance in even steps over the longest wait, which all shorter ones divide.
+    let millis = |n| (0..1_000_u64).map(|step| backoff(n, (step * 256).to_be_bytes()).as_millis()).sum::<i128>() / 1_000;
+    let waits: i128 = (0..NOT_SENT_TRIES_MAX - 1).map(millis).sum();
+    assert!(waits > LATEST_DEFAULT.as_millis(), "{waits} ms");
+}
+
+#[test]
 fn searches_that_find_nothing_end_with_a_person() {
     let mut post = unknown();
     let mut now = at(700);
