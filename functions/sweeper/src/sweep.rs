@@ -8,6 +8,7 @@ use edge::metrics::Unit;
 use edge::problem::chain;
 use futures::stream::{self, StreamExt};
 use store::{Store, StoreError, Wanted};
+use tokio::time::Instant;
 
 use crate::Deps;
 use crate::attend::{Attention, arm, attend};
@@ -15,8 +16,12 @@ use crate::tidy::tidy;
 
 /// Posts that are looked at at once.
 const POSTS_AT_ONCE: usize = 10;
-/// How long a round may spend on arming: it ends before the function does, and what is left over is armed in the next.
-const ARMING_MAX: Duration = Duration::from_secs(25);
+/// How often the template's schedule starts a round.
+const EVERY_SECS: i64 = 60;
+/// How long a round looks at posts, and how long it then arms: both end before the function does, and the next round, which begins at another
+/// shard, goes on with what is left over.
+const LOOKING_MAX: Duration = Duration::from_secs(20);
+const ARMING_MAX: Duration = Duration::from_secs(20);
 
 /// What a round did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -36,17 +41,27 @@ pub struct Swept {
 }
 
 /// Looks after every post whose time to be looked at has come. One post, row or shard that fails harms no other; and a
-/// scheduler that fails keeps no due post waiting, because arming comes last.
+/// scheduler that fails keeps no due post waiting, because arming comes last. Where no shard at all can be read, that is the round's error.
 pub async fn sweep(deps: &Deps) -> Result<Swept, StoreError> {
     let now = deps.clock.now();
+    let looks_until = Instant::now() + LOOKING_MAX;
     let mut swept = Swept::default();
     let mut unarmed = Vec::new();
-    for shard in Store::wake_shards() {
+    let (mut read, mut unread) = (0, None);
+    for shard in Store::wake_shards(now.as_second() / EVERY_SECS) {
+        if Instant::now() >= looks_until {
+            tracing::error!(shard, "looking took too long; the rest is looked at in the next round");
+            break;
+        }
         match deps.store.wanting_attention(shard, now).await {
-            Ok(wanted) => sweep_shard(deps, wanted, &mut swept, &mut unarmed).await,
+            Ok(wanted) => {
+                sweep_shard(deps, wanted, looks_until, &mut swept, &mut unarmed).await;
+                read += 1;
+            }
             Err(error) => {
                 tracing::error!(shard, error = chain(&error), "a shard could not be read");
                 swept.failed += 1;
+                unread = Some(error);
             }
         }
     }
@@ -63,10 +78,19 @@ pub async fn sweep(deps: &Deps) -> Result<Swept, StoreError> {
     swept.tidied = tidied;
     swept.failed += failed;
     tell(deps, swept, in_time);
-    Ok(swept)
+    match unread {
+        Some(error) if read == 0 => Err(error),
+        _ => Ok(swept),
+    }
 }
 
-async fn sweep_shard(deps: &Deps, wanted: Vec<Result<Wanted, StoreError>>, swept: &mut Swept, unarmed: &mut Vec<Post>) {
+async fn sweep_shard(
+    deps: &Deps,
+    wanted: Vec<Result<Wanted, StoreError>>,
+    looks_until: Instant,
+    swept: &mut Swept,
+    unarmed: &mut Vec<Post>,
+) {
     swept.found += wanted.len();
     let attended: Vec<(Option<WakeUp>, Attention)> = stream::iter(wanted)
         .map(|wanted| async {
@@ -81,6 +105,7 @@ async fn sweep_shard(deps: &Deps, wanted: Vec<Result<Wanted, StoreError>>, swept
             (Some(hint), attention)
         })
         .buffer_unordered(POSTS_AT_ONCE)
+        .take_until(tokio::time::sleep_until(looks_until))
         .collect()
         .await;
     let mut to_wake = Vec::new();

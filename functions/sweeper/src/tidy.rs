@@ -38,11 +38,18 @@ pub(crate) async fn tidy(deps: &Deps) -> (usize, usize) {
     };
     let (mut removed, mut failed, mut disconnects) = (0, 0, 0);
     for note in notes {
-        disconnects += usize::from(matches!(note, Leftover::Disconnect { .. }));
-        if disconnects > DISCONNECTS_MAX {
-            break;
+        if matches!(note, Ok(Leftover::Disconnect { .. })) {
+            disconnects += 1;
+            // What waits behind it need not wait with it.
+            if disconnects > DISCONNECTS_MAX {
+                continue;
+            }
         }
-        match judge(deps, &note).await {
+        let judged = match note {
+            Ok(note) => judge(deps, &note).await,
+            Err(unreadable) => Err(unreadable.into()),
+        };
+        match judged {
             Ok(true) => removed += 1,
             Ok(false) => {}
             Err(error) => {

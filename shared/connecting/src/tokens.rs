@@ -120,12 +120,13 @@ fn not_found(access: &Access<'_>, connection: &Connection) -> Usable {
     if access.clock.now() < connection.updated_at + VAULT_LAG { Usable::Later } else { Usable::Dead }
 }
 
-/// The tokens that the row names. `None`: the vault does not show them yet, or somebody removed them, and only the user can bring new ones.
+/// The tokens that the row names. `None`: the vault does not show them yet, or somebody removed or spoilt them, and only the user can bring new
+/// ones.
 pub async fn live(access: &Access<'_>, connection: &Connection) -> Result<Option<TokenSet>, AccessError> {
     match access.vault.read(&connection.secret_name, &connection.secret_version).await {
         Ok(tokens) => Ok(Some(tokens)),
-        Err(VaultError::Missing { .. }) => {
-            tracing::error!(connection_id = %connection.id, "the tokens of a connection are gone from the vault");
+        Err(error @ (VaultError::Missing { .. } | VaultError::Malformed { .. })) => {
+            tracing::error!(connection_id = %connection.id, error = chain(&error), "the tokens of a connection are not in the vault");
             Ok(None)
         }
         Err(error) => Err(error.into()),

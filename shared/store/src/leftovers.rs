@@ -87,8 +87,8 @@ impl Store {
             .map_err(StoreError::unavailable("forgetting a secret"))
     }
 
-    /// The oldest notes that may be judged, a bounded number.
-    pub async fn leftovers(&self, now: Timestamp) -> Result<Vec<Leftover>, StoreError> {
+    /// The oldest notes that may be judged, a bounded number. One that cannot be read harms no other.
+    pub async fn leftovers(&self, now: Timestamp) -> Result<Vec<Result<Leftover, StoreError>>, StoreError> {
         let answer = self
             .client
             .query()
@@ -101,6 +101,6 @@ impl Store {
             .await
             .map_err(StoreError::unavailable("listing secrets that may be left over"))?;
         let items = answer.items.unwrap_or_default().into_iter();
-        items.map(|item| Ok(from_item::<LeftoverItem>("noted secret", item)?.leftover)).collect()
+        Ok(items.map(|item| Ok(from_item::<LeftoverItem>("noted secret", item)?.leftover)).collect())
     }
 }

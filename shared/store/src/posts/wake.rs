@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::item::wake_pk;
 use crate::items::{from_item, text};
-use crate::key::{SHARDS, sortable};
+use crate::key::{shards, sortable};
 use crate::schema::WAKE_INDEX;
 use crate::{Store, StoreError};
 
@@ -28,9 +28,9 @@ pub struct Wanted {
 }
 
 impl Store {
-    /// The shards of the index; the sweeper goes through all of them.
-    pub fn wake_shards() -> impl Iterator<Item = u8> {
-        0..SHARDS
+    /// The shards of the index, in the order of a job's `turn`-th run; the sweeper goes through all of them.
+    pub fn wake_shards(turn: i64) -> impl Iterator<Item = u8> {
+        shards(turn)
     }
 
     /// The posts of one shard whose time to be looked at has come, longest waiting first, at most ten pages. One row that cannot
