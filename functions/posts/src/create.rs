@@ -106,6 +106,7 @@ pub(crate) async fn create(
     let connections = deps.store.connections_named(user, &named).await.map_err(trouble::store)?;
     let mut errors = Vec::new();
     let asked = AskedTime {
+        standing: None,
         scheduled_for: request.scheduled_for.as_deref(),
         scheduled_local: request.scheduled_local.as_deref(),
         time_zone: request.time_zone.as_deref(),

@@ -124,10 +124,10 @@ fn asked(deps: &Deps, request: &EditPost, post: &Post, content: Content) -> Resu
     validate::content(post.platform, &content.text, "/content", &mut errors);
     validate::extras(&request.media, None, &mut errors);
     let names_time = request.scheduled_for.is_some() || request.scheduled_local.is_some();
-    let unchanged = post.due_at.to_string();
     let time = (names_time || request.time_zone.is_some() || request.latest_at.is_some()).then(|| {
         let asked = AskedTime {
-            scheduled_for: if names_time { request.scheduled_for.as_deref() } else { Some(&unchanged) },
+            standing: Some(post.due_at),
+            scheduled_for: request.scheduled_for.as_deref(),
             scheduled_local: request.scheduled_local.as_deref(),
             time_zone: request.time_zone.as_deref().or(if names_time { None } else { post.time_zone.as_deref() }),
             latest_at: request.latest_at.as_deref(),

@@ -13,6 +13,8 @@ const AI_RECOMMENDATION_BYTES_MAX: usize = 8_000;
 /// The fields that give a time.
 #[derive(Debug, Default)]
 pub(crate) struct AskedTime<'a> {
+    /// The due time that stays if none is given.
+    pub(crate) standing: Option<Timestamp>,
     pub(crate) scheduled_for: Option<&'a str>,
     pub(crate) scheduled_local: Option<&'a str>,
     pub(crate) time_zone: Option<&'a str>,
@@ -33,7 +35,11 @@ pub(crate) struct Times {
 
 /// Checks the time; a fault is added to `errors`. Without a last moment, it lies `late_by` after the due time.
 pub(crate) fn times(asked: &AskedTime<'_>, late_by: SignedDuration, now: Timestamp, errors: &mut Vec<FieldError>) -> Option<Times> {
-    let due = match DueTime::parse(asked.scheduled_for, asked.scheduled_local, asked.time_zone, now) {
+    let due = match (asked.standing, asked.scheduled_for, asked.scheduled_local) {
+        (Some(due_at), None, None) => DueTime::standing(due_at, asked.time_zone),
+        (_, scheduled_for, scheduled_local) => DueTime::parse(scheduled_for, scheduled_local, asked.time_zone, now),
+    };
+    let due = match due {
         Ok(due) => due,
         Err(error) => return note(errors, &error),
     };

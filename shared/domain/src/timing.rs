@@ -136,6 +136,12 @@ impl DueTime {
         let local_time = local.filter(|_| at == asked).map(|(local_time, _)| local_time);
         Ok(Self { at, local_time, time_zone: zone.map(|(name, _)| name), adjusted })
     }
+
+    /// A due time that stays, however long ago it was, and the zone in which it is shown from now on.
+    pub fn standing(at: Timestamp, time_zone: Option<&str>) -> Result<Self, TimeError> {
+        let zone = time_zone.map(zone_named).transpose()?;
+        Ok(Self { at, local_time: None, time_zone: zone.map(|(name, _)| name), adjusted: None })
+    }
 }
 
 /// The instant that a local time means by the rules that its zone has in this release, read as [`DueTime::parse`] reads it;
