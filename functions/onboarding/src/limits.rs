@@ -22,8 +22,10 @@ pub(crate) struct CodeLimits {
     pub(crate) countries: Countries,
     /// Requests of one address for a code.
     pub(crate) asked_by_address: Limit,
-    /// Codes for all phones together.
+    /// Codes for all phones together that texts go to.
     pub(crate) sent_in_all: Limit,
+    /// Codes for all other phones together.
+    pub(crate) unserved_in_all: Limit,
     /// Codes of one address that were compared.
     pub(crate) tried_by_address: Limit,
 }
@@ -36,6 +38,7 @@ impl CodeLimits {
             countries,
             asked_by_address: Limit { name: "codes-asked", max: per_address_max, span: HOUR },
             sent_in_all: Limit { name: "codes-sent", max: per_day_max, span: DAY },
+            unserved_in_all: Limit { name: "codes-unserved", max: per_day_max, span: DAY },
             tried_by_address: Limit { name: "codes-tried", max: per_address_max.saturating_mul(TRIES), span: HOUR },
         }
     }

@@ -99,8 +99,10 @@ async fn send_code(deps: &Deps, phone: &PhoneNumber, address: ClientAddress) -> 
     let entropy = deps.random.bytes();
     let code = if served { VerificationCode::from_entropy(entropy) } else { VerificationCode::unanswerable(entropy) };
     let challenge = store_challenge(deps, phone, &code).await?;
-    // After the phone's own limit: one that is asked for again and again uses up nobody else's codes.
-    if let Some(wait) = limits::count(deps, &deps.limits.sent_in_all, Subject::Everybody).await? {
+    // After the phone's own limit: one that is asked for again and again uses up nobody else's codes. What goes nowhere is counted by itself,
+    // for the same work, and takes nobody's place.
+    let in_all = if served { &deps.limits.sent_in_all } else { &deps.limits.unserved_in_all };
+    if let Some(wait) = limits::count(deps, in_all, Subject::Everybody).await? {
         kill(deps, &challenge).await;
         return Err(SendCodeError::TooSoon(wait));
     }
