@@ -204,6 +204,15 @@ impl Event {
     }
 }
 
+/// For the log: the id of an event that cannot be read further.
+pub(crate) fn id_of(body: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Named {
+        id: String,
+    }
+    serde_json::from_slice(body).ok().and_then(|Named { id }| fit(id).ok())
+}
+
 fn read<T: DeserializeOwned>(object: &RawValue) -> Result<T, OddEvent> {
     serde_json::from_str(object.get()).map_err(OddEvent::Unreadable)
 }
@@ -310,6 +319,14 @@ mod tests {
         assert_eq!(paid.standing, Standing::Ended, "an end needs no price");
         over["status"] = json!("incomplete_expired");
         assert_eq!(parse("customer.subscription.updated", &over).unwrap(), Told::Nothing);
+    }
+
+    #[test]
+    fn an_event_that_cannot_be_read_further_is_named_by_its_id() {
+        assert_eq!(id_of(br#"{"id":"evt_1","created":"odd"}"#).as_deref(), Some("evt_1"));
+        for odd in [br#"{"id":"evt 1"}"#.as_slice(), br#"{"id":1}"#, b"[]", b""] {
+            assert_eq!(id_of(odd), None);
+        }
     }
 
     #[test]

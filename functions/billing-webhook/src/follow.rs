@@ -19,6 +19,9 @@ const ROUNDS_MAX: usize = 8;
 /// How long posts are held before the provider has its answer: some hundred of them, well within the function's ten seconds.
 const HOLD_MAX: Duration = Duration::from_secs(3);
 
+/// The metric of what a person has to look into: somebody pays, and for nothing that we give.
+pub(crate) const TROUBLE: &str = "billing_trouble";
+
 /// What came of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -93,6 +96,7 @@ async fn change(deps: &Deps, event: &Event, user: User, now: Timestamp) -> Resul
     if let (Some(one), Some(other)) = (paid.giving(), paid.beside()) {
         let (subscription_id, other) = (&one.subscription_id, &other.subscription_id);
         tracing::error!(user_id = %user.id, subscription_id, other, "somebody pays for two subscriptions; end one at the provider");
+        deps.metrics.count(now, TROUBLE, &[]);
     }
     let cycles = deps.store.cycles_from(&user.id, cycles_needed_from(now)).await?;
     Ok(Some(billing::follow(paid, user, &cycles, now, || deps.random.bytes())?))

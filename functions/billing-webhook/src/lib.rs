@@ -17,6 +17,7 @@ use cloud::vault::Vault;
 use edge::clock::Clock;
 use edge::config::{self, ConfigError, Prices, variables};
 use edge::host::Host;
+use edge::metrics::Metrics;
 use edge::random::Random;
 use edge::routing::with_fallbacks;
 use store::{Store, Tables};
@@ -43,6 +44,8 @@ pub struct Deps {
     pub clock: Clock,
     /// Ids.
     pub random: Random,
+    /// What is paid for and not given.
+    pub metrics: Metrics,
 }
 
 /// Why the function could not start.
@@ -66,7 +69,8 @@ impl Deps {
             (tables, variables.secrets_prefix(), Prices::read(variables))
         })?;
         let (clock, random) = (host.clock.clone(), host.random.clone());
-        Ok(Self { store: Store::new(sdk, tables), vault: Vault::open(sdk, prefix), prices, clock, random })
+        let metrics = host.metrics("billing-webhook");
+        Ok(Self { store: Store::new(sdk, tables), vault: Vault::open(sdk, prefix), prices, clock, random, metrics })
     }
 }
 

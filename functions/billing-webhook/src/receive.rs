@@ -10,8 +10,8 @@ use store::StoreError;
 use utoipa::ToSchema;
 
 use crate::Deps;
-use crate::event::Event;
-use crate::follow::{FollowError, Outcome, follow, whom};
+use crate::event::{Event, id_of};
+use crate::follow::{FollowError, Outcome, TROUBLE, follow, whom};
 
 const SIGNATURE: &str = "stripe-signature";
 
@@ -41,7 +41,8 @@ pub(crate) async fn receive(State(deps): State<Deps>, headers: HeaderMap, body: 
         // Another product's, or a configuration or a reading of ours that is behind. To refuse it would only bring it again for days. It is
         // not remembered: sent again from Stripe's dashboard, it is followed.
         Err(error) => {
-            tracing::error!(error = chain(&error), "a billing event changed nothing");
+            tracing::error!(event_id = id_of(&body), error = chain(&error), "a billing event changed nothing");
+            deps.metrics.count(now, TROUBLE, &[]);
             return Ok(Json(ReceivedJson { received: true }));
         }
     };
@@ -50,6 +51,7 @@ pub(crate) async fn receive(State(deps): State<Deps>, headers: HeaderMap, body: 
             let (user_id, customer_id) = whom(&event);
             let user_id = user_id.map(tracing::field::display);
             tracing::error!(event_id = event.id, user_id, customer_id, "somebody pays who is no user of ours");
+            deps.metrics.count(now, TROUBLE, &[]);
         }
         Outcome::OldWord => tracing::info!(event_id = event.id, "a billing event tells nothing new"),
         Outcome::Followed | Outcome::Nothing => {}

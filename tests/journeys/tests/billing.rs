@@ -256,6 +256,7 @@ async fn the_end_of_an_old_subscription_leaves_the_new_one_alone_and_two_at_once
         ann.told(&Event { status: "canceled".to_owned(), ..ann.event("evt_old_end", "customer.subscription.deleted", 6) }).await?;
         assert_eq!(ann.plan().await?, (json!("professional"), json!(true), json!("subscription")));
         let told = stage.log().into_iter().filter(|line| line.contains("pays for two subscriptions")).count();
+        assert_eq!(stage.log().iter().filter(|line| line.contains("\"billing_trouble\":1")).count(), told);
         assert_eq!(told, 1, "while both ran, and not after one had ended");
 
         // That the first one ever changed is heard when both have ended: it brings nothing back.
@@ -353,8 +354,13 @@ async fn what_cannot_be_followed_changes_nothing_and_is_told_to_the_operator() -
         }
         assert_eq!(ann.plan().await?.0, Value::Null);
         assert!(ann.reasons().await?.is_empty());
-        let errors = stage.log().into_iter().filter(|line| line.contains("\"level\":\"ERROR\"")).count();
-        assert_eq!(errors, 3, "all but the type that does not concern us");
+        let errors: Vec<_> = stage.log().into_iter().filter(|line| line.contains("\"level\":\"ERROR\"")).collect();
+        for (error, event_id) in errors.iter().zip(["evt_price", "evt_status", "evt_stranger"]) {
+            assert!(error.contains(event_id), "which event: {error}");
+        }
+        assert_eq!(errors.len(), 3, "all but the type that does not concern us");
+        let counted = || stage.log().into_iter().filter(|line| line.contains("\"billing_trouble\":1")).count();
+        assert_eq!(counted(), 3);
         // None of them is remembered: once the price is known, or the checkout has named the customer, it is followed.
         ann.told(&ann.event("evt_price", "customer.subscription.created", 1)).await?;
         assert_eq!(ann.browser.quota().await?, [12, 0, 0, 12]);
@@ -365,7 +371,7 @@ async fn what_cannot_be_followed_changes_nothing_and_is_told_to_the_operator() -
             ann.browser.deliver(WEBHOOK, &[("stripe-signature", &secret().header(&body, now))], body).await?.expect(200)?;
         }
         let errors = stage.log().into_iter().filter(|line| line.contains("\"level\":\"ERROR\"")).count();
-        assert_eq!(errors, 6, "what cannot be read is told too");
+        assert_eq!((errors, counted()), (6, 6), "what cannot be read is told too");
         assert_eq!(ann.browser.quota().await?, [12, 0, 0, 12]);
         Ok(())
     })
