@@ -21,6 +21,8 @@ pub(crate) struct HistoryJson {
     id: HistoryId,
     at: Timestamp,
     change_reason: ChangeReason,
+    /// The start of the cycle whose numbers they are: each cycle's rows follow one another, and come to what it holds.
+    cycle_start: Timestamp,
     post_id: Option<PostId>,
     actor: Actor,
     previous_total: u32,
@@ -33,8 +35,9 @@ pub(crate) struct HistoryJson {
 
 impl From<HistoryEntry> for HistoryJson {
     fn from(entry: HistoryEntry) -> Self {
-        let HistoryEntry { id, at, reason, post_id, actor, previous_total, new_total, previous_remaining, new_remaining, note } = entry;
-        Self { id, at, change_reason: reason, post_id, actor, previous_total, new_total, previous_remaining, new_remaining, note }
+        let HistoryEntry { id, at, reason: change_reason, cycle_start, post_id, actor, previous_total, new_total, .. } = entry;
+        let HistoryEntry { previous_remaining, new_remaining, note, .. } = entry;
+        Self { id, at, change_reason, cycle_start, post_id, actor, previous_total, new_total, previous_remaining, new_remaining, note }
     }
 }
 

@@ -67,7 +67,7 @@ pub(crate) async fn run(ops: &Ops, options: Options) -> anyhow::Result<Shown> {
         // The cycle is read first: what is written to it later moves it, and what was written before stands in the history.
         let cycle = cycle(ops, &options).await;
         if let Some(row) = stored(ops, &options.user, &id).await? {
-            is_this(ops, &options, &row).await?;
+            is_this(&options, &row)?;
             let json = json!({ "id": id, "user_id": options.user, "applied_at": row.at, "applied_before": true, "reason": row.note });
             return Ok(Shown::new(json).line(format!("applied already, at {}: {}", row.at, numbers(&row))));
         }
@@ -95,16 +95,15 @@ fn can_have_been_told(id: &HistoryId, now: Timestamp) -> anyhow::Result<()> {
 }
 
 /// That the row under the id is of this very command, not of another, nor of anything else that happened to the cycle.
-async fn is_this(ops: &Ops, options: &Options, row: &HistoryEntry) -> anyhow::Result<()> {
-    let cycle = ops.store.cycle_explained(&options.user, &row.id).await.context("reading the row")?;
+fn is_this(options: &Options, row: &HistoryEntry) -> anyhow::Result<()> {
     let says_so = row.reason == ChangeReason::Adjustment && row.note.as_deref() == Some(options.reason.as_str());
-    if says_so && options.cycle.is_none_or(|start| cycle == Some(start)) && may_be_of(options.posts, row) {
+    if says_so && options.cycle.is_none_or(|start| row.cycle_start == start) && may_be_of(options.posts, row) {
         return Ok(());
     }
     let reason = json!(row.reason).as_str().unwrap_or_default().to_owned();
     let about = row.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
-    let of_cycle = cycle.map(|start| format!(" in the cycle of {start}")).unwrap_or_default();
-    bail!("under that id stands something else, of {}: {reason}{about}, {}{of_cycle}; nothing was adjusted", row.at, numbers(row))
+    let (at, cycle) = (row.at, row.cycle_start);
+    bail!("under that id stands something else, of {at}: {reason}{about}, {} in the cycle of {cycle}; nothing was adjusted", numbers(row))
 }
 
 /// Whether the row's numbers are those of so many posts more or fewer. A cycle that is overdrawn, so that nothing is free, makes that

@@ -31,10 +31,14 @@ pub(crate) async fn run(ops: &Ops, command: Command) -> anyhow::Result<Shown> {
     let story = ops.store.story(&user, &id).await.context("reading the post")?.context("the user has no such post")?;
     let post = &story.post;
     let error = post.error();
+    let watch = ops.store.watches_of([post]).await.context("reading the post's numbers")?.pop();
     let json = json!({
         "id": post.id, "status": post.status(), "version": post.version, "platform": post.platform, "connection_id": post.connection_id,
         "due_at": post.due_at, "latest_at": post.latest_at, "approved_at": post.approved_at, "cycle_start": post.cycle_start,
         "next_attempt_at": post.next_attempt_at(), "wake_at": post.wake_at(), "platform_post_id": post.platform_post_id(),
+        "numbers": watch.as_ref().map(|watch| json!({
+            "watching": watch.watching, "captured_at": watch.observed_at, "next_sync_at": watch.next_sync_at,
+        })),
         "error": error.map(|code| json!({ "code": code, "action": code.action() })),
         "errors": post.errors.iter().map(|note| json!({ "at": note.at, "code": note.code })).collect::<Value>(),
         "attempts": story.attempts.iter().map(|tried| json!({
@@ -54,6 +58,13 @@ pub(crate) async fn run(ops: &Ops, command: Command) -> anyhow::Result<Shown> {
         ("next try", or_dash(post.next_attempt_at())),
         ("looked after from", or_dash(post.wake_at())),
         ("on the platform", or_dash(post.platform_post_id())),
+        (
+            "numbers",
+            or_dash(watch.as_ref().map(|watch| {
+                let (watching, seen, next) = (watch.watching.as_str(), or_dash(watch.observed_at), or_dash(watch.next_sync_at));
+                format!("{watching}, of {seen}, next {next}")
+            })),
+        ),
     ];
     let word = |value: Value| value.as_str().unwrap_or("-").to_owned();
     let attempts = story.attempts.iter().map(|tried| {

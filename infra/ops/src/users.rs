@@ -38,7 +38,7 @@ pub(crate) async fn run(ops: &Ops, command: Command) -> anyhow::Result<Shown> {
         "id": user.id, "created_at": user.created_at, "plan": plan,
         "cycles": cycles.iter().map(cycle_json).collect::<Value>(),
         "history": history.iter().map(|row| json!({
-            "at": row.at, "change_reason": row.reason, "actor": row.actor, "post_id": row.post_id, "note": row.note,
+            "at": row.at, "change_reason": row.reason, "cycle_start": row.cycle_start, "actor": row.actor, "post_id": row.post_id, "note": row.note,
             "previous_total": row.previous_total, "new_total": row.new_total,
             "previous_remaining": row.previous_remaining, "new_remaining": row.new_remaining,
         })).collect::<Value>(),
@@ -56,6 +56,7 @@ pub(crate) async fn run(ops: &Ops, command: Command) -> anyhow::Result<Shown> {
         let about = row.note.clone().or_else(|| row.post_id.as_ref().map(ToString::to_string));
         [
             row.at.to_string(),
+            row.cycle_start.to_string(),
             reason,
             numbers(row.previous_total, row.new_total),
             numbers(row.previous_remaining, row.new_remaining),
@@ -74,7 +75,7 @@ pub(crate) async fn run(ops: &Ops, command: Command) -> anyhow::Result<Shown> {
             ["start", "end", "plan", "quota", "used", "reserved", "remaining", "overdrawn", "closed"],
             cycles.iter().map(cycle_row),
         )
-        .with("history, newest first", ["at", "reason", "quota", "remaining", "about"], rows)
+        .with("history, newest first", ["at", "cycle", "reason", "quota", "remaining", "about"], rows)
         .with("connections", ["id", "platform", "name", "health"], connected))
 }
 

@@ -16,8 +16,8 @@ use crate::post::{Post, Status, ZoneChange};
 pub struct Books {
     /// Every cycle.
     pub cycles: Vec<Cycle>,
-    /// Every history row with the start of the cycle that it explains.
-    pub history: Vec<(Timestamp, HistoryEntry)>,
+    /// Every history row.
+    pub history: Vec<HistoryEntry>,
     /// Every post that a cycle pays for or has paid for.
     pub posts: Vec<Claim>,
     /// Every post that waits and whose zone has got other rules. No number, and no bug: the audit of the numbers leaves it aside.
@@ -116,9 +116,9 @@ struct Replayed {
 pub fn audit(books: &Books) -> Vec<Difference> {
     let mut replayed: BTreeMap<Timestamp, Replayed> = BTreeMap::new();
     let mut history: Vec<_> = books.history.iter().collect();
-    history.sort_by(|(_, one), (_, other)| one.id.cmp(&other.id));
-    for (start, entry) in history {
-        replayed.entry(*start).or_default().follow(entry);
+    history.sort_by(|one, other| one.id.cmp(&other.id));
+    for entry in history {
+        replayed.entry(entry.cycle_start).or_default().follow(entry);
     }
     let mut claims: BTreeMap<Timestamp, (u64, u64)> = BTreeMap::new();
     for claim in &books.posts {
@@ -201,7 +201,7 @@ mod tests {
 
     fn record(books: &mut Books, change: LedgerChange) -> Cycle {
         let start = change.cycle.span.start;
-        books.history.extend(change.entries.into_iter().map(|entry| (start, entry)));
+        books.history.extend(change.entries);
         books.cycles.retain(|cycle| cycle.span.start != start);
         books.cycles.push(change.cycle.clone());
         change.cycle

@@ -102,6 +102,8 @@ pub struct HistoryEntry {
     pub at: Timestamp,
     /// Why.
     pub reason: ChangeReason,
+    /// The start of the cycle that it explains.
+    pub cycle_start: Timestamp,
     /// For which post.
     pub post_id: Option<PostId>,
     /// By whom.
@@ -334,6 +336,7 @@ impl Cycle {
             id: HistoryId::new(cause.at, cause.entropy),
             at: cause.at,
             reason,
+            cycle_start: self.span.start,
             post_id: cause.post_id,
             actor: cause.actor,
             previous_total: 0,
@@ -358,6 +361,7 @@ impl Cycle {
             id: HistoryId::new(at, cause.entropy),
             at,
             reason,
+            cycle_start: self.span.start,
             post_id: cause.post_id,
             actor: cause.actor,
             previous_total: self.quota,

@@ -90,8 +90,7 @@ fn enter(books: &mut Books, item: Item) -> Result<(), StoreError> {
     if sk.starts_with(CYCLE) {
         books.cycles.push(from_item::<CycleItem>("cycle", item)?.into());
     } else if sk.starts_with(HISTORY) {
-        let row: HistoryItem = from_item("history row", item)?;
-        books.history.push((row.cycle_start, row.into()));
+        books.history.push(from_item::<HistoryItem>("history row", item)?.into());
     }
     Ok(())
 }

@@ -114,22 +114,22 @@ pub(crate) struct HistoryItem {
     previous_remaining: u32,
     new_remaining: u32,
     note: Option<String>,
-    /// The cycle that it explains.
-    pub(crate) cycle_start: Timestamp,
+    cycle_start: Timestamp,
 }
 
-impl HistoryItem {
-    fn new(entry: &HistoryEntry, cycle_start: Timestamp) -> Self {
-        let HistoryEntry { id, at, reason, post_id, actor, previous_total, new_total, previous_remaining, new_remaining, note } =
-            entry.clone();
+impl From<HistoryEntry> for HistoryItem {
+    fn from(entry: HistoryEntry) -> Self {
+        let HistoryEntry { id, at, reason, cycle_start, post_id, actor, previous_total, new_total, .. } = entry;
+        let HistoryEntry { previous_remaining, new_remaining, note, .. } = entry;
         Self { id, at, reason, post_id, actor, previous_total, new_total, previous_remaining, new_remaining, note, cycle_start }
     }
 }
 
 impl From<HistoryItem> for HistoryEntry {
     fn from(item: HistoryItem) -> Self {
-        let HistoryItem { id, at, reason, post_id, actor, previous_total, new_total, previous_remaining, new_remaining, note, .. } = item;
-        Self { id, at, reason, post_id, actor, previous_total, new_total, previous_remaining, new_remaining, note }
+        let HistoryItem { id, at, reason, cycle_start, post_id, actor, previous_total, new_total, .. } = item;
+        let HistoryItem { previous_remaining, new_remaining, note, .. } = item;
+        Self { id, at, reason, cycle_start, post_id, actor, previous_total, new_total, previous_remaining, new_remaining, note }
     }
 }
 
@@ -164,7 +164,7 @@ pub(crate) mod ledger_puts {
     /// The rows that explain it; each id is written once.
     pub(crate) fn entries(table: &str, change: &LedgerChange) -> Vec<PutBuilder> {
         let row = |entry: &domain::ledger::HistoryEntry| {
-            let item = to_item(Key::history(&change.cycle.user_id, &entry.id), HistoryItem::new(entry, change.cycle.span.start));
+            let item = to_item(Key::history(&change.cycle.user_id, &entry.id), HistoryItem::from(entry.clone()));
             put(table, item).condition_expression("attribute_not_exists(pk)")
         };
         change.entries.iter().map(row).collect::<Vec<_>>()
@@ -280,11 +280,5 @@ impl Store {
         let rows = answer.items.unwrap_or_default().into_iter();
         let items = rows.map(|item| Ok(from_item::<HistoryItem>("history row", item)?.into())).collect::<Result<_, StoreError>>()?;
         Ok(Page { items, next })
-    }
-
-    /// When the cycle begins that a row of a user's history explains, strongly consistent. `None`: there is no such row.
-    pub async fn cycle_explained(&self, user: &UserId, row: &HistoryId) -> Result<Option<Timestamp>, StoreError> {
-        let item: Option<HistoryItem> = self.get(&self.tables.ledger, "history row", Key::history(user, row)).await?;
-        Ok(item.map(|item| item.cycle_start))
     }
 }

@@ -19,7 +19,7 @@ struct World {
     user: User,
     now: Timestamp,
     cycles: BTreeMap<Timestamp, Cycle>,
-    history: Vec<(Timestamp, HistoryEntry)>,
+    history: Vec<HistoryEntry>,
     /// What an operator has taken of a cycle, less what they have given.
     taken: BTreeMap<Timestamp, i64>,
     count: u64,
@@ -89,7 +89,7 @@ impl World {
     fn store(&mut self, change: LedgerChange) {
         let key = change.cycle.span.start;
         assert_eq!(change.expected_rev, self.cycles.get(&key).map(|cycle| cycle.rev));
-        self.history.extend(change.entries.into_iter().map(|entry| (key, entry)));
+        self.history.extend(change.entries);
         self.cycles.insert(key, change.cycle);
     }
 
@@ -149,7 +149,7 @@ impl World {
     }
 
     fn last_row(&self) -> (ChangeReason, [u32; 4]) {
-        let (_, entry) = self.history.last().unwrap();
+        let entry = self.history.last().unwrap();
         (entry.reason, [entry.previous_total, entry.new_total, entry.previous_remaining, entry.new_remaining])
     }
 
@@ -157,7 +157,7 @@ impl World {
     fn check(&self) {
         for (key, cycle) in &self.cycles {
             assert!(cycle.adds_up(), "{cycle:?}");
-            let rows: Vec<_> = self.history.iter().filter(|(of, _)| of == key).map(|(_, entry)| entry).collect();
+            let rows: Vec<_> = self.history.iter().filter(|entry| entry.cycle_start == *key).collect();
             let replayed = rows.iter().fold((0, 0), |so_far, entry| {
                 assert_eq!(so_far, (entry.previous_total, entry.previous_remaining), "no gap in the history");
                 (entry.new_total, entry.new_remaining)
@@ -347,8 +347,8 @@ fn a_plan_that_begins_by_a_clock_that_is_behind_begins_when_the_closed_cycle_end
     world.close_ended();
     world.wish_behind(BEHIND, Wish::Have(Plan::Professional, Source::Subscription)).unwrap();
     assert_eq!(world.user.subscription.unwrap().anchor, start() + DAY * 30);
-    let (key, row) = world.history.last().unwrap();
-    assert_eq!((*key, row.at), (start() + DAY * 30, start() + DAY * 30), "told from when it counts");
+    let row = world.history.last().unwrap();
+    assert_eq!((row.cycle_start, row.at), (start() + DAY * 30, start() + DAY * 30), "told from when it counts");
     world.check();
 }
 
