@@ -257,17 +257,23 @@ pub(crate) async fn read_back(world: &World) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The job that closes cycles, called as its schedule does: no cycle of this journey ends, so it finds nothing to do.
-pub(crate) async fn hourly(world: &World) -> anyhow::Result<()> {
+/// The jobs of cycles, called as their schedules do: no cycle of this journey ends, so the one finds nothing to do; the other audits
+/// everybody with all that it may do alone.
+pub(crate) async fn hourly_and_nightly(world: &World) -> anyhow::Result<()> {
     let function = world.stack.resource("QuotaResetFunction")?;
-    let event = aws_sdk_lambda::primitives::Blob::new(r#"{"source": "scheduled"}"#);
-    let ended = world.lambda.invoke().function_name(function).payload(event).send().await.context("calling the cycle job")?;
-    ensure!(
-        ended.function_error().is_none(),
-        "the cycle job failed: {:?}",
-        ended.payload().map(|said| String::from_utf8_lossy(said.as_ref()))
-    );
-    world.saw("the cycle job ran, with nothing to close");
+    for event in [r#"{"source": "scheduled"}"#, r#"{"job": "audit"}"#] {
+        let payload = aws_sdk_lambda::primitives::Blob::new(event);
+        let ended = world.lambda.invoke().function_name(function).payload(payload).send().await.context("calling a job of cycles")?;
+        let said = ended.payload().map(|said| String::from_utf8_lossy(said.as_ref()));
+        ensure!(ended.function_error().is_none(), "{event} failed: {said:?}");
+    }
+    let audited = async || inspect::logged(world, "QuotaResetLogs", "\"audited\"").await;
+    ensure!(eventually(LOGGED_SECS, async || Ok(!audited().await?.is_empty())).await?, "the audit tells nothing");
+    for line in audited().await? {
+        let clean = line.contains("\"differences\":0") && line.contains("\"failed\":0");
+        ensure!(clean && !line.contains("\"users\":0"), "the audit: {line}");
+    }
+    world.saw("the cycle job ran, with nothing to close; the audit read everybody's books and found no difference");
     Ok(())
 }
 

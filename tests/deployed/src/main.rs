@@ -128,7 +128,7 @@ async fn walk(world: &mut World) -> anyhow::Result<()> {
     journey::deployed_again(world, &under_way).await?;
     journey::arrived(world, &under_way).await?;
     journey::read_back(world).await?;
-    journey::hourly(world).await?;
+    journey::hourly_and_nightly(world).await?;
     journey::numbers_read(world).await?;
     inspect::at_rest(world).await?;
     let mut markers = journey::markers(&person);

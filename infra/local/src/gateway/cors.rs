@@ -12,7 +12,7 @@ const ALLOW_METHODS: &str = "GET,POST,PATCH,DELETE";
 /// The headers beside the plain ones that a page may send; as in `template.yaml`.
 const ALLOW_HEADERS: &str = "content-type,x-csrf-token,if-match,idempotency-key";
 /// The headers beside the plain ones that a page may read; as in `template.yaml`.
-const EXPOSE_HEADERS: &str = "etag,idempotency-replayed,retry-after";
+const EXPOSE_HEADERS: &str = "content-disposition,etag,idempotency-replayed,link,retry-after";
 /// For how long a browser remembers a preflight; as in `template.yaml`.
 const MAX_AGE_SECS: u64 = 600;
 

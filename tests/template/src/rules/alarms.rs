@@ -1,28 +1,37 @@
 //! Alarms: what a function counts because nothing else would tell of it.
 
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
 use crate::transformed::listed;
 use crate::{Product, Template};
 
 /// Where the functions' metrics are.
 const NAMESPACE: &str = "Postledger";
 
-/// What goes wrong in a run that ends well, so that no alarm on the function's errors sees it: the function, and its metric.
-const COUNTED: [(&str, &str); 4] = [
-    ("analytics-sync", "numbers_failed"),
-    ("quota-reset", "audit_failures"),
-    ("quota-reset", "cycle_failures"),
-    ("quota-reset", "ledger_differences"),
+/// What goes wrong in a run that ends well, so that no alarm on the function's errors sees it: the metric, and its dimensions by name.
+const COUNTED: [(&str, &str); 8] = [
+    ("audit_failures", "service=quota-reset"),
+    ("billing_trouble", "service=billing-webhook"),
+    ("cycle_failures", "service=quota-reset"),
+    ("ledger_differences", "service=quota-reset"),
+    ("limit_reached", "limit=codes-sent service=onboarding"),
+    ("numbers_failed", "service=analytics-sync"),
+    ("platform_paused", "platform=x service=publisher"),
+    ("sweep_failures", "service=sweeper"),
 ];
 
 pub(super) fn read_what_is_counted(template: &Template, _: &Product) -> Vec<String> {
-    let is_read = |service: &str, metric: &str| {
+    let is_read = |metric: &str, wanted: &str| {
         template.of_type("AWS::CloudWatch::Alarm").any(|(_, alarm)| {
             let properties = &alarm["Properties"];
-            let dimensions = listed(&properties["Dimensions"]);
-            let of_service = dimensions.len() == 1 && dimensions[0]["Name"] == "service" && dimensions[0]["Value"] == service;
-            properties["Namespace"] == NAMESPACE && properties["MetricName"] == metric && of_service
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let told = listed(&properties["Dimensions"]).into_iter().map(|one| format!("{}={}", text(&one["Name"]), text(&one["Value"])));
+            let told = told.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(" ");
+            properties["Namespace"] == NAMESPACE && properties["MetricName"] == metric && told == wanted
         })
     };
-    let unread = COUNTED.iter().filter(|(service, metric)| !is_read(service, metric));
-    unread.map(|(service, metric)| format!("no alarm reads {metric} of {service}")).collect()
+    let unread = COUNTED.iter().filter(|(metric, dimensions)| !is_read(metric, dimensions));
+    unread.map(|(metric, dimensions)| format!("no alarm reads {metric} of {dimensions}")).collect()
 }
