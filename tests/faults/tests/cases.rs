@@ -177,7 +177,7 @@ fn every_fault_case_is_held_by_tests_that_exist_or_says_why_not() {
         assert!(!held.is_empty(), "F{number}: {what}");
         for by in *held {
             match by {
-                Sweep => assert!(code.contains("fn one_fault_or_change_of_plan_at_any_call"), "the sweep has another name"),
+                Sweep => assert!(code.contains("fn one_fault_at_any_call"), "the sweep has another name"),
                 Test(name) => assert!(code.contains(&format!("fn {name}(")), "F{number}, {what}: there is no {name}"),
                 Open(why) => assert!(!why.is_empty(), "F{number}: {what}"),
             }
