@@ -257,6 +257,11 @@ impl Scenario {
         INTERRUPTED.into_iter().map(subscribed).flat_map(of).collect()
     }
 
+    /// Whether it is one post on a platform of one of the four classes, with time enough or with hardly any, and nothing else.
+    pub fn is_of_a_class(&self) -> bool {
+        ["due now", "by key", "by key, in a hurry", "by handle", "by handle, in a hurry", "nothing to read"].contains(&self.name.as_str())
+    }
+
     /// Whether plans change or certificates are redeemed.
     pub(crate) fn deals_with_money(&self) -> bool {
         self.all_deeds().any(|deed| matches!(deed, Deed::Told { .. } | Deed::Redeem(_) | Deed::CloseCycles))
