@@ -95,7 +95,7 @@ async fn change(deps: &Deps, event: &Event, user: User, now: Timestamp) -> Resul
     let Some(paid) = paid else { return Ok(None) };
     if let (Some(one), Some(other)) = (paid.giving(), paid.beside()) {
         let (subscription_id, other) = (&one.subscription_id, &other.subscription_id);
-        tracing::error!(user_id = %user.id, subscription_id, other, "somebody pays for two subscriptions; end one at the provider");
+        tracing::error!(user_id = %user.id, event_id = event.id, subscription_id, other, "somebody pays for two subscriptions; end one at the provider");
         deps.metrics.count(now, TROUBLE, &[]);
     }
     let cycles = deps.store.cycles_from(&user.id, cycles_needed_from(now)).await?;

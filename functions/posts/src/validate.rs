@@ -44,7 +44,7 @@ pub(crate) fn times(asked: &AskedTime<'_>, late_by: SignedDuration, now: Timesta
         Err(error) => return note(errors, &error),
     };
     let DueTime { at: due_at, local_time, time_zone, adjusted } = due;
-    match parse_latest(asked.latest_at, due_at, late_by) {
+    match parse_latest(asked.latest_at, due_at, late_by, now) {
         Ok(latest_at) => Some(Times { due_at, latest_at, time_zone, local_time, adjusted }),
         Err(error) => note(errors, &error),
     }

@@ -8,7 +8,7 @@ use edge::metrics::Unit;
 use edge::problem::chain;
 use futures::stream::{self, StreamExt};
 use store::{Store, StoreError, Wanted};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use crate::Deps;
 use crate::attend::{Attention, arm, attend};
@@ -18,10 +18,12 @@ use crate::tidy::tidy;
 const POSTS_AT_ONCE: usize = 10;
 /// How often the template's schedule starts a round.
 const EVERY_SECS: i64 = 60;
-/// How long a round looks at posts, and how long it then arms: both end before the function does, and the next round, which begins at another
-/// shard, goes on with what is left over.
+/// How long a round looks at posts, how long it may then still send what the last look found, and how long it arms, and tidies. Together less
+/// than the function's time; the next round, which begins at another shard, goes on with what is left over.
 const LOOKING_MAX: Duration = Duration::from_secs(20);
-const ARMING_MAX: Duration = Duration::from_secs(20);
+const SENDING_MAX: Duration = Duration::from_secs(5);
+const ARMING_MAX: Duration = Duration::from_secs(15);
+const TIDYING_MAX: Duration = Duration::from_secs(12);
 
 /// What a round did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -49,11 +51,8 @@ pub async fn sweep(deps: &Deps) -> Result<Swept, StoreError> {
     let mut unarmed = Vec::new();
     let (mut read, mut unread) = (0, None);
     for shard in Store::wake_shards(now.as_second() / EVERY_SECS) {
-        if Instant::now() >= looks_until {
-            tracing::error!(shard, "looking took too long; the rest is looked at in the next round");
-            break;
-        }
-        match deps.store.wanting_attention(shard, now).await {
+        let Ok(looked) = timeout_at(looks_until, deps.store.wanting_attention(shard, now)).await else { break };
+        match looked {
             Ok(wanted) => {
                 sweep_shard(deps, wanted, looks_until, &mut swept, &mut unarmed).await;
                 read += 1;
@@ -65,19 +64,28 @@ pub async fn sweep(deps: &Deps) -> Result<Swept, StoreError> {
             }
         }
     }
+    if Instant::now() >= looks_until {
+        tracing::error!("looking took too long; the rest is looked at in the next round");
+        swept.failed += 1;
+    }
     let waiting = unarmed.len();
     let arming = stream::iter(unarmed).map(|post| arm(deps, post)).buffer_unordered(POSTS_AT_ONCE);
     let counting = arming.for_each(|armed| {
         swept.armed += usize::from(armed);
         std::future::ready(())
     });
-    let in_time = tokio::time::timeout(ARMING_MAX, counting).await.is_ok();
+    if timeout(ARMING_MAX, counting).await.is_err() {
+        tracing::error!("arming took too long; the rest is armed in the next round");
+    }
     swept.failed += waiting - swept.armed;
     // Last: it is in no hurry.
-    let (tidied, failed) = tidy(deps).await;
+    let (tidied, failed) = timeout(TIDYING_MAX, tidy(deps)).await.unwrap_or_else(|_| {
+        tracing::error!("tidying took too long; the next round goes on");
+        (0, 1)
+    });
     swept.tidied = tidied;
     swept.failed += failed;
-    tell(deps, swept, in_time);
+    tell(deps, swept);
     match unread {
         Some(error) if read == 0 => Err(error),
         _ => Ok(swept),
@@ -105,7 +113,7 @@ async fn sweep_shard(
             (Some(hint), attention)
         })
         .buffer_unordered(POSTS_AT_ONCE)
-        .take_until(tokio::time::sleep_until(looks_until))
+        .take_until(sleep_until(looks_until))
         .collect()
         .await;
     let mut to_wake = Vec::new();
@@ -118,7 +126,12 @@ async fn sweep_shard(
             Attention::None => {}
         }
     }
-    let unsent = deps.timer.queue().send_all(&to_wake).await;
+    let sending = timeout_at(looks_until + SENDING_MAX, deps.timer.queue().send_all(&to_wake));
+    let Ok(unsent) = sending.await else {
+        tracing::error!(wake_ups = to_wake.len(), "sending wake-ups took too long; the next round sends those that are still needed");
+        swept.failed += to_wake.len();
+        return;
+    };
     for unsent in &unsent {
         tracing::error!(post_id = %unsent.wake_up.post_id, error = chain(&unsent.failure), "a wake-up was not sent; the next round sends it");
     }
@@ -126,10 +139,7 @@ async fn sweep_shard(
     swept.failed += unsent.len();
 }
 
-fn tell(deps: &Deps, swept: Swept, in_time: bool) {
-    if !in_time {
-        tracing::error!("arming took too long; the rest is armed in the next round");
-    }
+fn tell(deps: &Deps, swept: Swept) {
     tracing::info!(
         found = swept.found,
         woken = swept.woken,

@@ -76,7 +76,7 @@ names! {
         RateLimited = "rate_limited",
         /// What our app may do is used up, for everybody.
         AppLimited = "app_limited",
-        /// Our app may not post any more, for anybody.
+        /// Our app may not post: on X for anybody, on Facebook for this account.
         AppRefused = "app_refused",
         /// The platform's refusal of a post's content.
         Reject = "reject",

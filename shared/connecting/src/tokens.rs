@@ -87,10 +87,10 @@ pub async fn usable(access: &Access<'_>, connection: Connection, refused: Option
         };
         match state {
             TokenState::Live => {
-                return Ok(match live(access, &connection).await? {
-                    Some(tokens) => Usable::Ready(Box::new(connection), tokens),
-                    None => not_found(access, &connection),
-                });
+                return match live(access, &connection).await? {
+                    Some(tokens) => Ok(Usable::Ready(Box::new(connection), tokens)),
+                    None => not_found(access, &connection).await,
+                };
             }
             // Tokens that an earlier worker stored and did not live to announce are looked for before anything is given up.
             TokenState::Dead if connection.is_usable() && adopted(access, &connection).await? => {}
@@ -115,9 +115,13 @@ pub async fn usable(access: &Access<'_>, connection: Connection, refused: Option
     Ok(Usable::Later)
 }
 
-/// What tokens that the vault does not find mean: it may be behind, or somebody removed them.
-fn not_found(access: &Access<'_>, connection: &Connection) -> Usable {
-    if access.clock.now() < connection.updated_at + VAULT_LAG { Usable::Later } else { Usable::Dead }
+/// What tokens that the vault does not find mean: it may be behind, or somebody removed them, and their owner is asked for new ones.
+async fn not_found(access: &Access<'_>, connection: &Connection) -> Result<Usable, AccessError> {
+    if access.clock.now() < connection.updated_at + VAULT_LAG {
+        return Ok(Usable::Later);
+    }
+    mark_dead(access, connection).await?;
+    Ok(Usable::Dead)
 }
 
 /// The tokens that the row names. `None`: the vault does not show them yet, or somebody removed or spoilt them, and only the user can bring new
@@ -162,11 +166,7 @@ async fn refresh(access: &Access<'_>, connection: Connection) -> Result<Option<U
         return Ok(None);
     }
     let Some(tokens) = live(access, &connection).await? else {
-        let usable = not_found(access, &connection);
-        if matches!(usable, Usable::Dead) {
-            mark_dead(access, &connection).await?;
-        }
-        return Ok(Some(usable));
+        return not_found(access, &connection).await.map(Some);
     };
     let (client_id, client_secret) = access.vault.app_credentials(connection.platform, access.clock.now()).await?;
     let app = AppCredentials { client_id, client_secret };

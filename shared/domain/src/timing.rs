@@ -83,6 +83,9 @@ pub enum TimeFault {
     /// The last moment is not after the due time.
     #[error("the last moment is not after the due time")]
     LatestNotAfterDue,
+    /// The last moment is over.
+    #[error("the last moment has passed")]
+    LatestInPast,
     /// The last moment is more than a day after the due time.
     #[error("the last moment is more than 24 hours after the due time")]
     LatestTooFar,
@@ -100,6 +103,7 @@ impl TimeError {
             TimeFault::TimeAmbiguous => "time_ambiguous",
             TimeFault::TimeMalformed => "time_malformed",
             TimeFault::LatestNotAfterDue => "latest_not_after_due",
+            TimeFault::LatestInPast => "latest_in_past",
             TimeFault::LatestTooFar => "latest_too_far",
         }
     }
@@ -151,14 +155,15 @@ pub fn instant_by_rules(local_time: DateTime, time_zone: &str) -> Option<Timesta
     meaning(local_time, &zone).map(|(at, _)| at)
 }
 
-/// Until when a post that is due at `due` may go out: an instant after it and at most a day later; `default` later if none is given.
-pub fn parse_latest(latest_at: Option<&str>, due: Timestamp, default: SignedDuration) -> Result<Timestamp, TimeError> {
+/// Until when a post that is due at `due` may go out: an instant to come, after it and at most a day later; `default` later if none is given.
+pub fn parse_latest(latest_at: Option<&str>, due: Timestamp, default: SignedDuration, now: Timestamp) -> Result<Timestamp, TimeError> {
     let latest = match latest_at {
         None => return Ok(due + default),
         Some(text) => whole_milliseconds(instant(text, LATEST_AT)?),
     };
     match latest {
         latest if latest <= due => Err(at_fault(TimeFault::LatestNotAfterDue, LATEST_AT)),
+        latest if latest <= now => Err(at_fault(TimeFault::LatestInPast, LATEST_AT)),
         latest if latest.duration_since(due) > LATEST_MAX => Err(at_fault(TimeFault::LatestTooFar, LATEST_AT)),
         latest => Ok(latest),
     }

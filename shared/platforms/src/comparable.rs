@@ -15,12 +15,18 @@ const CLOSING: &[char] = &[')', ']', '}', '"', '\'', '»', '”', '’', '.', ',
 /// Like [`plain`], with links shortened to what survives a link wrapper: a network adds a scheme to `example.com` and a slash
 /// to an address without a path, also where brackets, quotes or letters stand beside it.
 pub(crate) fn with_wrapped_links(text: &str) -> String {
-    let words = plain(text).replace("https://", "").replace("http://", "");
-    words.split(' ').map(bare_link).collect::<Vec<_>>().join(" ")
+    plain(text).split(' ').map(|word| without_slash(&without_scheme(word)).into_owned()).collect::<Vec<_>>().join(" ")
 }
 
-/// Without the slash at the end of an address.
-fn bare_link(word: &str) -> Cow<'_, str> {
+/// Without the scheme of its address; one that stands within an address is a part of it.
+fn without_scheme(word: &str) -> Cow<'_, str> {
+    let within = |before: &str| before.ends_with(|end: char| end.is_ascii_alphanumeric() || "/=&?%#:._~+-".contains(end));
+    let cut = ["https://", "http://"].into_iter().filter_map(|scheme| word.split_once(scheme)).find(|(before, _)| !within(before));
+    cut.map_or(Cow::Borrowed(word), |(before, address)| Cow::Owned(format!("{before}{address}")))
+}
+
+/// Without the slash at the end of its address.
+fn without_slash(word: &str) -> Cow<'_, str> {
     let (address, closing) = word.split_at(word.trim_end_matches(CLOSING).len());
     match address.strip_suffix('/') {
         Some(bare) if bare.contains('.') => Cow::Owned(format!("{bare}{closing}")),
@@ -51,7 +57,12 @@ mod tests {
         ] {
             assert_eq!(with_wrapped_links(sent), with_wrapped_links(shown), "{sent}");
         }
-        for (one, other) in [("and/or", "and/or/"), ("a/ b", "a b"), ("example.com/a", "example.com/b")] {
+        for (one, other) in [
+            ("and/or", "and/or/"),
+            ("a/ b", "a b"),
+            ("example.com/a", "example.com/b"),
+            ("https://a.example/?to=http://b.example", "https://a.example/?to=https://b.example"),
+        ] {
             assert_ne!(with_wrapped_links(one), with_wrapped_links(other), "{one}");
         }
     }

@@ -15,6 +15,7 @@ fn a_change_of_plan_at_any_call_breaks_no_promise() {
     let report = sweep::run_all(jobs, THREADS, |failure| told.lock().unwrap().push(failure.to_owned()), |_| {});
     let told = told.into_inner().unwrap();
     assert!(report.failed == 0, "{}\n{}", told.join("\n\n"), report.words());
+    assert!(report.runs > 2_000, "only {} runs", report.runs);
     assert_eq!(report.not_fallen, 0, "a change was planned at a call that was not made");
 }
 

@@ -1,5 +1,6 @@
 //! Parts that fail, stop or come back: no approved post is lost, none goes out twice.
 
+use cloud::vault::Vault;
 use journeys::{SOON, play, play_disturbed};
 use serde_json::json;
 
@@ -92,6 +93,30 @@ async fn a_token_that_the_platform_refuses_early_is_refreshed_and_the_post_goes_
         ann.browser.wait_for(&post, "published", SOON).await?;
         assert_eq!(ann.browser.platform_calls("x").await?["refresh"], 1);
         assert_eq!(ann.times_on_x("Refresh me").await?, 1);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_that_are_gone_from_the_vault_fail_the_post_and_ask_for_a_reconnect() -> Outcome {
+    play_disturbed(async |stage| {
+        let ann = stage.person("+61412345629", "starter", "ann").await?;
+        // Longer than any vault is behind.
+        ann.browser.advance(120).await?;
+        let aws = stage.service().aws();
+        for name in aws.secret_names()?.into_iter().filter(|name| name.contains("/connection/")) {
+            Vault::open(&aws.sdk_config(), "postledger").delete(&name).await?;
+        }
+        let post = ann.approved_on_x("Without tokens", 0).await?;
+        let story = ann.browser.wait_for(&post, "failed", SOON).await?;
+        assert_eq!(story["error"]["code"], "reconnect_needed");
+        let connections = ann.browser.get("/api/connections").await?.json;
+        let x = connections["items"].as_array().and_then(|items| items.iter().find(|item| item["id"] == ann.x.as_str()));
+        assert_eq!(x.map(|x| &x["health"]), Some(&json!("needs_reauth")), "no other post is let into the same failure");
+        assert_eq!(ann.browser.connect("x", &[("account", "ann")], &[]).await?, std::slice::from_ref(&ann.x));
+        let post = ann.approved_on_x("With new ones", 0).await?;
+        ann.browser.wait_for(&post, "published", SOON).await?;
         Ok(())
     })
     .await

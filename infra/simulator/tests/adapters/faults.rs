@@ -2,7 +2,7 @@ use domain::failure::FailureCode;
 use domain::platform::PlatformName;
 use domain::platform::PlatformName::X;
 use jiff::SignedDuration;
-use platforms::{Outcome, RefreshError};
+use platforms::{Outcome, ReadError, RefreshError};
 use reqwest::StatusCode;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -129,6 +129,20 @@ async fn a_lost_answer_of_a_refresh_leaves_the_tokens_in_doubt() {
     }
     wire.fault(X, json!({ "kind": "rate_limited", "on": "refresh" })).await;
     assert!(matches!(x.refresh(&wire.app, &granted.tokens, wire.now()).await, Err(RefreshError::Unavailable { .. })));
+}
+
+#[tokio::test]
+async fn a_limit_of_a_list_is_told_by_the_time_at_which_it_is_asked() {
+    for name in PlatformName::ALL {
+        let wire = Wire::start().await;
+        let granted = wire.connect_one(name).await;
+        let now = wire.now();
+        wire.fault(name, json!({ "kind": "rate_limited", "on": "list", "seconds": 600 })).await;
+        let limited = wire.platform(name).own_posts(account(&granted), now - SignedDuration::from_hours(3), None, now).await;
+        let Err(ReadError::Limited { until: Some(until) }) = limited else { panic!("{name}: {:?}", limited.err()) };
+        let minutes = until.duration_since(now).as_secs() / 60;
+        assert!((9..=11).contains(&minutes), "{name}: {minutes}");
+    }
 }
 
 #[tokio::test]

@@ -175,10 +175,15 @@ fn the_last_moment_is_after_the_due_time_and_within_a_day() {
         (Some("2026-11-24T10:00:00"), Err("time_without_zone")),
         (Some("later"), Err("time_malformed")),
     ] {
-        let latest = parse_latest(text, due, default);
+        let latest = parse_latest(text, due, default, due - SignedDuration::from_secs(1));
         assert!(latest.is_ok() || latest.is_err_and(|error| error.pointer() == "/latest_at"));
         assert_eq!(latest.map_err(TimeError::code), expected.map(at), "{text:?}");
     }
+    // Asked for when the post is due already.
+    let (now, due) = (now(), now() - SignedDuration::from_mins(40));
+    let late = |text: &str| parse_latest(Some(text), due, SignedDuration::from_mins(60), now).map_err(TimeError::code);
+    assert_eq!(late(&now.to_string()), Err("latest_in_past"));
+    assert!(late(&(now + SignedDuration::from_secs(1)).to_string()).is_ok());
 }
 
 proptest! {
@@ -188,7 +193,7 @@ proptest! {
         let _ = DueTime::parse(Some(&digits), None, None, now());
         let _ = DueTime::parse(None, Some(&digits), Some("America/New_York"), now());
         let _ = DueTime::parse(None, Some("2026-11-24T09:00:00"), Some(&zone), now());
-        let _ = parse_latest(Some(&text), now(), SignedDuration::from_mins(60));
+        let _ = parse_latest(Some(&text), now(), SignedDuration::from_mins(60), now());
     }
 
     #[test]

@@ -68,6 +68,9 @@ const TABLE: &[(Key, Class)] = &[
     (Codes(100..=100), Class::Rejected(FailureCode::ContentRejected)),
 ];
 
+/// Too many calls: of our app, a person or a Page.
+const THROTTLED: [RangeInclusive<u32>; 6] = [4..=4, 17..=17, 32..=32, 341..=341, 613..=613, 80_000..=80_014];
+
 /// No limit of Graph lasts longer; a larger number is a mistake.
 const REGAIN_MINUTES_MAX: i64 = 48 * 60;
 
@@ -102,8 +105,8 @@ pub(super) fn judge(answer: &Answer, now: Timestamp) -> Verdict {
     let error = answer.json::<Failure>().map(|failure| failure.error).unwrap_or_default();
     let class = match class_of(&error) {
         _ if !answer.status.is_client_error() => Class::Ambiguous,
-        // A limit passes, and so Graph calls most of them transient; but it stands before the action, and nothing was done.
-        Class::Limited => Class::Limited,
+        // A limit of calls passes, and so Graph calls it transient; but it stands before the action, and nothing was done.
+        Class::Limited if THROTTLED.iter().any(|codes| codes.contains(&error.code)) => Class::Limited,
         _ if error.is_transient == Some(true) => Class::Ambiguous,
         class => class,
     };
@@ -195,6 +198,7 @@ mod tests {
             (403, r#""code":4,"is_transient":true"#, Class::Limited),
             (400, r#""code":17,"is_transient":true"#, Class::Limited),
             (500, r#""code":4,"is_transient":true"#, Class::Ambiguous),
+            (400, r#""code":1,"error_subcode":1390008,"is_transient":true"#, Class::Ambiguous),
             (400, r#""code":80001"#, Class::Limited),
             (400, r#""code":100,"error_subcode":1390008"#, Class::Limited),
             (403, r#""code":200"#, Class::Rejected(PermissionMissing)),
