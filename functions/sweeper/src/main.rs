@@ -7,7 +7,8 @@ use sweeper::Deps;
 async fn main() -> Result<(), lambda_runtime::Error> {
     edge::start::worker(
         async |host| Deps::new(host, &cloud::sdk::load().await),
-        async |_, deps| run_scheduled(|| async { sweeper::sweep(&deps).await.map(|_| ()) }).await,
+        // On the heap: a round in one piece is deeper than the compiler follows.
+        async |_, deps| run_scheduled(|| async { Box::pin(sweeper::sweep(&deps)).await.map(|_| ()) }).await,
     )
     .await
 }
