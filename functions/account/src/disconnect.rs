@@ -8,12 +8,9 @@ use edge::json::Path;
 use edge::problem::Problem;
 use edge::session::SignedIn;
 use http::StatusCode;
-use store::{ConnectionWrite, Leftover, StoreError};
+use store::{ConnectionWrite, Leftover, Rounds};
 
 use crate::{Deps, trouble};
-
-/// A worker may be refreshing its tokens at the same time.
-const ROUNDS_MAX: usize = 5;
 
 /// No new post starts from here on. Work in flight ends first: then 202, and the same call again finishes it, or we do within the next
 /// hours. The grant is taken back at the platform if it can be, and the tokens are deleted in any case.
@@ -39,7 +36,9 @@ pub(crate) async fn disconnect(State(deps): State<Deps>, signed_in: SignedIn, Pa
 async fn mark(deps: &Deps, user: &UserId, id: &ConnectionId) -> Result<Connection, Problem> {
     let now = deps.clock.now();
     let writer = AttemptId::new(now, deps.random.bytes()).to_string();
-    for _ in 0..ROUNDS_MAX {
+    let mut rounds = Rounds::new("disconnecting an account", &writer);
+    loop {
+        rounds.next().await.map_err(trouble::store)?;
         let connection = deps.store.connection(user, id).await.map_err(trouble::store)?.ok_or_else(Problem::not_found)?;
         if connection.health == Health::Disconnecting {
             return Ok(connection);
@@ -51,5 +50,4 @@ async fn mark(deps: &Deps, user: &UserId, id: &ConnectionId) -> Result<Connectio
             return Ok(marked);
         }
     }
-    Err(trouble::store(StoreError::Contended { doing: "disconnecting an account" }))
 }

@@ -28,7 +28,6 @@ pub(crate) fn connect(error: ConnectError) -> Problem {
         ConnectError::Vault(error) => vault(error),
         ConnectError::TooMany => Problem::new(ProblemCode::StateConflict)
             .with_detail(format!("{} accounts are connected; disconnect one first.", connecting::CONNECTIONS_MAX)),
-        ConnectError::Contended => Problem::unavailable_because(&error),
         ConnectError::Refused(ReconnectRefused::LessThanNow) => Problem::new(ProblemCode::StateConflict)
             .with_detail("The new consent allows less than the one in force. The account stays connected as it is."),
         ConnectError::Refused(ReconnectRefused::Disconnecting) => {

@@ -9,13 +9,11 @@ use domain::plan_change::{NotChanged, PlanChange, cycles_needed_from};
 use domain::user::User;
 use edge::problem::chain;
 use jiff::Timestamp;
-use store::{Follow, Followed, StoreError};
+use store::{Follow, Followed, Rounds, StoreError};
 
 use crate::Deps;
 use crate::event::{Event, Told};
 
-/// How often everything is read again when another write came first.
-const ROUNDS_MAX: usize = 8;
 /// How long posts are held before the provider has its answer: some hundred of them, well within the function's ten seconds.
 const HOLD_MAX: Duration = Duration::from_secs(3);
 
@@ -38,9 +36,6 @@ pub(crate) enum Outcome {
 /// Why an event could not be followed. The provider sends it again.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FollowError {
-    /// Others kept changing the user or a cycle.
-    #[error("too many changes at once while following a billing event")]
-    Contended,
     /// The ledger cannot hold what was bought.
     #[error("following a billing event")]
     NotChanged(#[from] NotChanged),
@@ -63,7 +58,9 @@ pub(crate) async fn follow(deps: &Deps, event: &Event) -> Result<Outcome, Follow
         let early = matches!(event.told, Told::Payment { .. });
         return Ok(if early { Outcome::Nothing } else { Outcome::Stranger });
     };
-    for _ in 0..ROUNDS_MAX {
+    let mut rounds = Rounds::new("following a billing event", &event.id);
+    loop {
+        rounds.next().await?;
         let now = deps.clock.now();
         let Some(user) = deps.store.user(&user_id).await? else { return Ok(Outcome::Stranger) };
         let Some(PlanChange { user, changes }) = change(deps, event, user, now).await? else { return Ok(Outcome::OldWord) };
@@ -76,10 +73,9 @@ pub(crate) async fn follow(deps: &Deps, event: &Event) -> Result<Outcome, Follow
                 return Ok(Outcome::Followed);
             }
             Follow::Foreign => return Ok(Outcome::Stranger),
-            Follow::Moved => pause(deps).await,
+            Follow::Moved => {}
         }
     }
-    Err(FollowError::Contended)
 }
 
 /// What the event changes; `None`: nothing, it is an old word.
@@ -120,12 +116,6 @@ async fn hold(deps: &Deps, user: &UserId, changes: &[LedgerChange]) {
         Ok(Err(error)) => tracing::warn!(user_id = %user, error = chain(&error), "posts that have lost their place wait for the cycle job"),
         Err(_) => tracing::warn!(user_id = %user, "more posts have lost their place than are held at once; the cycle job goes on"),
     }
-}
-
-/// A moment for whoever came first; never the same as another's.
-async fn pause(deps: &Deps) {
-    let [jitter_millis] = deps.random.bytes::<1>();
-    tokio::time::sleep(Duration::from_millis(1 + u64::from(jitter_millis) / 4)).await;
 }
 
 /// For the log: who an event is about, when nobody of ours is.

@@ -26,7 +26,6 @@ impl From<SendCodeError> for Problem {
     fn from(error: SendCodeError) -> Self {
         match error {
             SendCodeError::TooSoon(wait) => Self::too_many_requests(wait),
-            SendCodeError::Contended => Self::unavailable_because(&error),
             SendCodeError::Text(_, wait) => {
                 tracing::warn!(error = chain(&error), "a code could not be sent");
                 Self::unavailable(wait)
@@ -42,7 +41,6 @@ impl From<VerifyError> for Problem {
         match error {
             VerifyError::InvalidCode => Self::new(ProblemCode::InvalidCode),
             VerifyError::TooMany(wait) => Self::too_many_requests(wait),
-            VerifyError::Contended => Self::unavailable_because(&error),
             VerifyError::Store(error) => of_store(&error),
             VerifyError::HashKey(error) => of_hash_key(&error),
         }
@@ -59,7 +57,6 @@ impl From<RedeemError> for Problem {
                 .with_detail("Your cycle holds as many posts as one can. The certificate was not used, and stays valid."),
             RedeemError::TooMany(wait) => Self::too_many_requests(wait),
             RedeemError::NoUser => Self::new(ProblemCode::SessionExpired),
-            RedeemError::Contended => Self::unavailable_because(&error),
             RedeemError::Store(error) => of_store(&error),
             RedeemError::HashKey(error) => of_hash_key(&error),
         }

@@ -6,8 +6,6 @@
 //!
 //! Wrong codes are counted, right ones are not, and who has never been wrong is not made to wait for those who were.
 
-use std::time::Duration;
-
 use axum::extract::State;
 use domain::id::{HistoryId, UserId};
 use domain::ledger::Cycle;
@@ -24,13 +22,10 @@ use edge::problem::Problem;
 use edge::session::SignedIn;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use store::{Redeemed as Stored, Redemption, StoreError};
+use store::{Redeemed as Stored, Redemption, Rounds, StoreError};
 use utoipa::ToSchema;
 
 use crate::{Deps, HashKeyError, limits};
-
-/// How often everything is read again when another write came first.
-const ROUNDS_MAX: usize = 8;
 
 /// The body.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -65,9 +60,6 @@ pub(crate) enum RedeemError {
     /// The session outlived its user.
     #[error("there is no such user")]
     NoUser,
-    /// Others kept changing the certificate, the user or the cycle.
-    #[error("too many changes at once while redeeming a gift certificate")]
-    Contended,
     /// A table did not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -133,7 +125,9 @@ async fn count_guess(deps: &Deps, user: &UserId, caller: &AddressHash) -> Result
 }
 
 async fn redeem(deps: &Deps, user: &UserId, hash: &GiftHash) -> Result<(Plan, Cycle), RedeemError> {
-    for _ in 0..ROUNDS_MAX {
+    let mut rounds = Rounds::new("redeeming a gift certificate", user.as_str());
+    loop {
+        rounds.next().await?;
         let now = deps.clock.now();
         let gift = deps.store.gift(hash).await?.ok_or(RedeemError::InvalidCode)?;
         let user = deps.store.user(user).await?.ok_or(RedeemError::NoUser)?;
@@ -153,15 +147,7 @@ async fn redeem(deps: &Deps, user: &UserId, hash: &GiftHash) -> Result<(Plan, Cy
             let running = changes.into_iter().next().expect("a certificate that is granted changes the running cycle");
             return Ok((gift.plan, running.cycle));
         }
-        pause(deps).await;
     }
-    Err(RedeemError::Contended)
-}
-
-/// A moment for whoever came first; never the same as another's.
-async fn pause(deps: &Deps) {
-    let [jitter_millis] = deps.random.bytes::<1>();
-    tokio::time::sleep(Duration::from_millis(1 + u64::from(jitter_millis) / 4)).await;
 }
 
 /// The answer to its owner once more: the running cycle, or the one that the certificate began if its plan has ended.

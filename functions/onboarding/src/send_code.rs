@@ -17,13 +17,10 @@ use edge::session::check_origin;
 use http::{HeaderMap, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use store::StoreError;
+use store::{Rounds, StoreError};
 use utoipa::ToSchema;
 
 use crate::{Deps, HashKeyError, limits};
-
-/// How often the challenge is stored anew when another request of the same phone came first.
-const ROUNDS_MAX: usize = 3;
 
 /// The body.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -49,9 +46,6 @@ pub(crate) enum SendCodeError {
     /// This phone, this address or all together got as many as they may, until so much later.
     #[error("the next code has to wait")]
     TooSoon(SignedDuration),
-    /// Others kept asking for the same phone.
-    #[error("too many requests for one phone at once")]
-    Contended,
     /// The text was not accepted; the code is dead, and the phone's next has to wait as after any other.
     #[error("a code could not be sent")]
     Text(#[source] TextError, SignedDuration),
@@ -130,7 +124,9 @@ async fn deliver(deps: &Deps, phone: &PhoneNumber, code: &VerificationCode, chal
 async fn store_challenge(deps: &Deps, phone: &PhoneNumber, code: &VerificationCode) -> Result<Challenge, SendCodeError> {
     let key = deps.hash_key().await?;
     let phone_hash = phone.keyed_hash(key);
-    for _ in 0..ROUNDS_MAX {
+    let mut rounds = Rounds::new("storing a verification code", phone_hash.as_str());
+    loop {
+        rounds.next().await?;
         let previous = deps.store.challenge(&phone_hash).await?;
         // After the read: a code that was stored meanwhile lies in the past, and the wait for the next is no longer than the limit.
         let now = deps.clock.now();
@@ -146,7 +142,6 @@ async fn store_challenge(deps: &Deps, phone: &PhoneNumber, code: &VerificationCo
             return Ok(challenge);
         }
     }
-    Err(SendCodeError::Contended)
 }
 
 /// Whether a stored challenge is the one that this request made of `code`.

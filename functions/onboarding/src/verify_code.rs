@@ -22,15 +22,10 @@ use http::HeaderMap;
 use http::header::{SET_COOKIE, USER_AGENT};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use store::{SignIn, StoreError};
+use store::{Rounds, SignIn, StoreError};
 use utoipa::ToSchema;
 
 use crate::{Deps, HashKeyError, limits};
-
-/// How often a try is counted anew when another one was counted at the same time: as many as there are tries.
-const COUNT_ROUNDS_MAX: usize = 5;
-/// Once more when the number got its user meanwhile.
-const SIGN_IN_ROUNDS_MAX: usize = 2;
 
 /// The body.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -72,9 +67,6 @@ pub(crate) enum VerifyError {
     /// This address tried as many as it may, until so much later.
     #[error("the next try has to wait")]
     TooMany(SignedDuration),
-    /// The number's user came and went.
-    #[error("too many sign-ins with one phone at once")]
-    Contended,
     /// A table did not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -128,19 +120,23 @@ async fn verify_code(deps: &Deps, request: &Request, address: ClientAddress, use
 }
 
 async fn count_try(deps: &Deps, phone: &PhoneHash) -> Result<CountedTry, VerifyError> {
-    for _ in 0..COUNT_ROUNDS_MAX {
+    // Each round that another try wins has used one up: the code is exhausted long before the rounds are.
+    let mut rounds = Rounds::new("counting a try", phone.as_str());
+    loop {
+        rounds.next().await?;
         let challenge = deps.store.challenge(phone).await?.ok_or(VerifyError::InvalidCode)?;
         let counted = challenge.count_try(deps.clock.now()).map_err(|_| VerifyError::InvalidCode)?;
         if deps.store.count_try(&counted).await? {
             return Ok(counted);
         }
     }
-    Err(VerifyError::InvalidCode)
 }
 
 async fn sign_in(deps: &Deps, phone: &PhoneNumber, counted: &CountedTry, user_agent: Option<&str>) -> Result<Begun, VerifyError> {
     let challenge = counted.challenge();
-    for _ in 0..SIGN_IN_ROUNDS_MAX {
+    let mut rounds = Rounds::new("signing in", challenge.phone_hash.as_str());
+    loop {
+        rounds.next().await?;
         let now = deps.clock.now();
         let found = deps.store.user_by_phone(&challenge.phone_hash).await?;
         let is_new = found.is_none();
@@ -158,7 +154,6 @@ async fn sign_in(deps: &Deps, phone: &PhoneNumber, counted: &CountedTry, user_ag
             SignIn::LookAgain => {}
         }
     }
-    Err(VerifyError::Contended)
 }
 
 /// Signing in again in the same browser ends the session that it had. The new one stands whatever happens here.

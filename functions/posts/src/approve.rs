@@ -9,14 +9,11 @@ use domain::post::{Event, Post, Status};
 use edge::json::{Empty, NoFields, Path};
 use edge::problem::{Problem, ProblemCode};
 use edge::session::SignedIn;
-use store::{Commit, PostChange};
+use store::{Commit, PostChange, Rounds};
 
 use crate::answer::PostJson;
 use crate::read::own;
 use crate::{Deps, answer, arm, reserve, trouble};
-
-/// Other posts of the cycle may be approved or settled at the same time.
-const ROUNDS_MAX: usize = 12;
 
 /// Approves a draft, or a post that is held because its cycle had lost its place: the post, its place in the cycle and the history in one transaction, then the wake-up. Approving
 /// twice is approving once.
@@ -39,7 +36,9 @@ pub(crate) async fn approve(State(deps): State<Deps>, signed_in: SignedIn, Path(
         return Err(Problem::new(ProblemCode::ConnectionUnusable));
     }
     let mut standing = post;
-    for _ in 0..ROUNDS_MAX {
+    let mut rounds = Rounds::new("approving a post", &writer);
+    loop {
+        rounds.next().await.map_err(trouble::store)?;
         let plan = reserve::plan(&deps, user).await?;
         let now = deps.clock.now();
         if now > standing.latest_at {
@@ -64,10 +63,9 @@ pub(crate) async fn approve(State(deps): State<Deps>, signed_in: SignedIn, Path(
             Commit::PostMoved(Some(moved)) if moved.version != standing.version => return Err(Problem::new(ProblemCode::StaleVersion)),
             Commit::PostMoved(Some(moved)) => standing = *moved,
             Commit::PostMoved(None) => return Err(Problem::not_found()),
-            Commit::LedgerMoved | Commit::AlreadyBound => reserve::pause(&deps).await,
+            Commit::CycleMoved | Commit::Conflict | Commit::ConnectionUnusable | Commit::AlreadyBound => {}
         }
     }
-    Err(trouble::contended())
 }
 
 fn is_approved(post: &Post) -> bool {

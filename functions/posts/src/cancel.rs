@@ -8,14 +8,11 @@ use domain::post::{Event, Status};
 use edge::json::{Empty, NoFields, Path};
 use edge::problem::Problem;
 use edge::session::SignedIn;
-use store::{Commit, Settlement};
+use store::{Rounds, Settled, Settlement};
 
 use crate::answer::PostJson;
 use crate::read::own;
 use crate::{Deps, answer, arm, reserve, trouble};
-
-/// A worker may take the post, or give it back, at the same time.
-const ROUNDS_MAX: usize = 5;
 
 /// Cancels until the intent to send is stored; the place in the cycle is free again. Cancelling twice is cancelling once.
 #[utoipa::path(post, path = "/api/posts/{id}/cancel", operation_id = "cancel_post", tag = "posts",
@@ -27,7 +24,9 @@ const ROUNDS_MAX: usize = 5;
 pub(crate) async fn cancel(State(deps): State<Deps>, signed_in: SignedIn, Path(id): Path<PostId>, _: Empty) -> Result<Response, Problem> {
     let user = &signed_in.session.user_id;
     let writer = HistoryId::new(deps.clock.now(), deps.random.bytes()).to_string();
-    for _ in 0..ROUNDS_MAX {
+    let mut rounds = Rounds::new("cancelling a post", &writer);
+    loop {
+        rounds.next().await.map_err(trouble::store)?;
         let (post, content) = own(&deps, user, &id).await?;
         if post.status() == Status::Cancelled {
             return Ok(answer::tagged(post, content));
@@ -38,7 +37,7 @@ pub(crate) async fn cancel(State(deps): State<Deps>, signed_in: SignedIn, Path(i
         let event = Event { at: now, from: Some(from), to: Status::Cancelled, actor: Actor::User, note: "cancelled".to_owned() };
         let cause = reserve::cause(&deps, now, &id);
         let settlement = Settlement { transition: &transition, writer: &writer, event: &event, cause };
-        if matches!(deps.store.settle(&settlement).await.map_err(trouble::store)?, Commit::Done) {
+        if matches!(deps.store.settle(&settlement).await.map_err(trouble::store)?, Settled::Done) {
             tracing::info!(post_id = %id, user_id = %user, from = from.as_str(), "cancelled");
             if from == Status::Scheduled && !post.is_held() {
                 arm::disarm(&deps, &post).await;
@@ -46,5 +45,4 @@ pub(crate) async fn cancel(State(deps): State<Deps>, signed_in: SignedIn, Path(i
             return Ok(answer::tagged(transition.post, content));
         }
     }
-    Err(trouble::contended())
 }

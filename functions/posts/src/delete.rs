@@ -6,13 +6,10 @@ use edge::json::Path;
 use edge::problem::Problem;
 use edge::session::SignedIn;
 use http::StatusCode;
-use store::Commit;
+use store::{Commit, Rounds};
 
 use crate::read::own;
 use crate::{Deps, trouble};
-
-/// Somebody may change the post at the same time.
-const ROUNDS_MAX: usize = 5;
 
 /// Removes a draft, cancelled, failed or missed post with its story. The ledger's history keeps its rows.
 #[utoipa::path(delete, path = "/api/posts/{id}", operation_id = "delete_post", tag = "posts",
@@ -22,13 +19,14 @@ const ROUNDS_MAX: usize = 5;
         (status = 409, description = "post_in_flight, state_conflict"),
     ))]
 pub(crate) async fn delete(State(deps): State<Deps>, signed_in: SignedIn, Path(id): Path<PostId>) -> Result<StatusCode, Problem> {
-    for _ in 0..ROUNDS_MAX {
+    let mut rounds = Rounds::new("deleting a post", id.as_str());
+    loop {
+        rounds.next().await.map_err(trouble::store)?;
         let (post, _) = own(&deps, &signed_in.session.user_id, &id).await?;
         post.deletable().map_err(trouble::refused)?;
         match deps.store.delete_post(&post).await.map_err(trouble::store)? {
             Commit::Done | Commit::PostMoved(None) => return Ok(StatusCode::NO_CONTENT),
-            Commit::PostMoved(Some(_)) | Commit::LedgerMoved | Commit::AlreadyBound => {}
+            Commit::PostMoved(Some(_)) | Commit::CycleMoved | Commit::Conflict | Commit::ConnectionUnusable | Commit::AlreadyBound => {}
         }
     }
-    Err(trouble::contended())
 }

@@ -14,16 +14,13 @@ use edge::session::SignedIn;
 use http::HeaderMap;
 use http::header::IF_MATCH;
 use serde::Deserialize;
-use store::{Commit, PostChange};
+use store::{Commit, PostChange, Rounds};
 use utoipa::ToSchema;
 
 use crate::answer::PostJson;
 use crate::read::own;
 use crate::validate::{self, AskedTime, Times};
 use crate::{Deps, answer, arm, reserve, trouble};
-
-/// Other posts of the cycles may settle at the same time.
-const ROUNDS_MAX: usize = 12;
 
 /// The body; what is absent stays.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -71,7 +68,9 @@ pub(crate) async fn edit(
     let user = &signed_in.session.user_id;
     let expected = matched_version(&headers)?.ok_or_else(|| Problem::new(ProblemCode::PreconditionRequired))?;
     let writer = HistoryId::new(deps.clock.now(), deps.random.bytes()).to_string();
-    for _ in 0..ROUNDS_MAX {
+    let mut rounds = Rounds::new("changing a post", &writer);
+    loop {
+        rounds.next().await.map_err(trouble::store)?;
         let (post, content) = own(&deps, user, &id).await?;
         #[cfg(feature = "planted")]
         let expected = if domain::planted::is(domain::planted::Bug::StaleVersionAccepted) { post.version } else { expected };
@@ -95,9 +94,7 @@ pub(crate) async fn edit(
             }
             return Ok(answer::edited(edited, content, adjusted));
         }
-        reserve::pause(&deps).await;
     }
-    Err(trouble::contended())
 }
 
 /// The version in `If-Match`, if there is one: 412 with one that is none of ours.

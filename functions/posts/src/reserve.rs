@@ -54,9 +54,3 @@ pub(crate) async fn reserve(
 pub(crate) fn cause(deps: &Deps, at: Timestamp, post: &PostId) -> Cause {
     Cause { entropy: deps.random.bytes(), at, actor: Actor::User, post_id: Some(post.clone()) }
 }
-
-/// A moment for whoever changed the same cycle first; never the same as another's.
-pub(crate) async fn pause(deps: &Deps) {
-    let [jitter_millis] = deps.random.bytes::<1>();
-    tokio::time::sleep(std::time::Duration::from_millis(1 + u64::from(jitter_millis) / 4)).await;
-}

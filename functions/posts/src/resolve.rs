@@ -11,7 +11,7 @@ use edge::problem::{Problem, ProblemCode};
 use edge::session::SignedIn;
 use http::HeaderMap;
 use serde::Deserialize;
-use store::{Commit, Settlement};
+use store::{Rounds, Settled, Settlement};
 use url::Url;
 use utoipa::ToSchema;
 
@@ -21,8 +21,6 @@ use crate::read::own;
 use crate::validate::fault;
 use crate::{Deps, answer, reserve, trouble};
 
-/// A search may end at the same time.
-const ROUNDS_MAX: usize = 5;
 /// The longest address that is kept.
 const URL_BYTES_MAX: usize = 500;
 
@@ -70,7 +68,9 @@ pub(crate) async fn resolve(
     let url = checked_url(&request)?;
     let looked_for = matched_version(&headers)?;
     let writer = HistoryId::new(deps.clock.now(), deps.random.bytes()).to_string();
-    for _ in 0..ROUNDS_MAX {
+    let mut rounds = Rounds::new("resolving a post", &writer);
+    loop {
+        rounds.next().await.map_err(trouble::store)?;
         let (post, content) = own(&deps, user, &id).await?;
         if looked_for.is_some_and(|version| version != post.version) {
             return Err(Problem::new(ProblemCode::StaleVersion));
@@ -93,12 +93,11 @@ pub(crate) async fn resolve(
         let event = Event { at: now, from: Some(from), to: transition.post.status(), actor: Actor::User, note: note.to_owned() };
         let cause = reserve::cause(&deps, now, &id);
         let settlement = Settlement { transition: &transition, writer: &writer, event: &event, cause };
-        if matches!(deps.store.settle(&settlement).await.map_err(trouble::store)?, Commit::Done) {
+        if matches!(deps.store.settle(&settlement).await.map_err(trouble::store)?, Settled::Done) {
             tracing::info!(post_id = %id, user_id = %user, from = from.as_str(), to = transition.post.status().as_str(), "resolved");
             return Ok(answer::tagged(transition.post, content));
         }
     }
-    Err(trouble::contended())
 }
 
 /// The publication that a worker learned of when the post had been taken from it: its id, and where people see it.

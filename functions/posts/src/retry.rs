@@ -11,16 +11,13 @@ use edge::problem::{Problem, ProblemCode};
 use edge::session::SignedIn;
 use jiff::Timestamp;
 use serde::Deserialize;
-use store::{Commit, PostChange};
+use store::{Commit, PostChange, Rounds};
 use utoipa::ToSchema;
 
 use crate::answer::PostJson;
 use crate::read::own;
 use crate::validate::{self, AskedTime};
 use crate::{Deps, answer, arm, reserve, trouble};
-
-/// Other posts of the cycle may be approved or settled at the same time.
-const ROUNDS_MAX: usize = 12;
 
 /// The body; it may be absent.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -58,7 +55,9 @@ pub(crate) async fn retry(
     if !connection.is_some_and(|connection| connection.is_usable()) {
         return Err(Problem::new(ProblemCode::ConnectionUnusable));
     }
-    for _ in 0..ROUNDS_MAX {
+    let mut rounds = Rounds::new("retrying a post", &writer);
+    loop {
+        rounds.next().await.map_err(trouble::store)?;
         match schedule(&deps, &standing, times, &writer).await? {
             (retried, Commit::Done) => {
                 tracing::info!(post_id = %id, user_id = %user, version = retried.version, due_at = %retried.due_at, "retried");
@@ -67,10 +66,9 @@ pub(crate) async fn retry(
             }
             (_, Commit::PostMoved(Some(moved))) => standing = *moved,
             (_, Commit::PostMoved(None)) => return Err(Problem::not_found()),
-            (_, Commit::LedgerMoved | Commit::AlreadyBound) => reserve::pause(&deps).await,
+            (_, Commit::CycleMoved | Commit::Conflict | Commit::ConnectionUnusable | Commit::AlreadyBound) => {}
         }
     }
-    Err(trouble::contended())
 }
 
 /// One try at storing the new version with its place, if the post is still over.

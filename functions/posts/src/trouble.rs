@@ -32,8 +32,3 @@ pub(crate) fn ledger(error: LedgerError) -> Problem {
         LedgerError::NothingReserved => Problem::internal(&error),
     }
 }
-
-/// Others kept changing the same post or cycle.
-pub(crate) fn contended() -> Problem {
-    Problem::unavailable_because(&StoreError::Contended { doing: "changing a post" })
-}

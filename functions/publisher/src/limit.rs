@@ -4,16 +4,12 @@ use domain::connection::{Connection, Health};
 use domain::failure::FailureCode;
 use domain::id::AttemptId;
 use domain::platform::PlatformName;
-use domain::post::{Conclusion, Post};
+use domain::post::Conclusion;
 use edge::problem::chain;
 use jiff::Timestamp;
-use store::{Commit, ConnectionWrite, StoreError};
+use store::{ConnectionWrite, Rounds, StoreError};
 
-use crate::step::Progress;
-use crate::{Deps, StepError, settle};
-
-/// How often a row that others change is written again.
-const ROUNDS_MAX: usize = 3;
+use crate::deps::Deps;
 
 /// Whose posts a platform does not take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +35,7 @@ impl Limit {
         account.into_iter().chain(app).filter(|limit| limit.until > now).max_by_key(|limit| limit.until)
     }
 
-    fn code(self) -> FailureCode {
+    pub(crate) fn code(self) -> FailureCode {
         match self.of {
             Whom::Account => FailureCode::RateLimited,
             Whom::App => FailureCode::AppUnavailable,
@@ -50,16 +46,6 @@ impl Limit {
     pub(crate) fn conclusion(self) -> Conclusion {
         Conclusion::Deferred { code: self.code(), until: self.until }
     }
-}
-
-/// Puts a post off that would only meet a limit that is known; nobody takes it, and the platform is not asked.
-pub(crate) async fn put_off(deps: &Deps, post: Post, limit: Limit) -> Result<Progress, StepError> {
-    let now = deps.clock.now();
-    let transition = post.defer(limit.code(), limit.until, now)?;
-    if matches!(settle::store(deps, &transition, "put off: a limit of the platform stands").await?, Commit::Done) {
-        settle::wake_later(deps, &transition.post).await;
-    }
-    Ok(Progress::Rest)
 }
 
 /// Tells the others. The post that met the limit waits already; if this fails, the next one meets it too.
@@ -77,13 +63,14 @@ pub(crate) async fn tell(deps: &Deps, connection: &Connection, limit: Limit) {
 async fn tell_account(deps: &Deps, connection: &Connection, until: Timestamp) -> Result<(), StoreError> {
     let writer = AttemptId::new(deps.clock.now(), deps.random.bytes()).to_string();
     let mut standing = connection.clone();
-    for _ in 0..ROUNDS_MAX {
+    let mut rounds = Rounds::new("telling a limit", &writer);
+    loop {
+        rounds.next().await?;
         match deps.store.update_connection(&standing.limited(until, deps.clock.now()), &writer).await? {
             ConnectionWrite::Moved(Some(row)) if row.health != Health::Disconnecting => standing = *row,
             ConnectionWrite::Done | ConnectionWrite::Moved(_) => return Ok(()),
         }
     }
-    Ok(())
 }
 
 async fn tell_everybody(deps: &Deps, platform: PlatformName, until: Timestamp) -> Result<(), StoreError> {

@@ -6,10 +6,11 @@ use domain::post::{Post, Progress as Shown};
 use edge::problem::chain;
 use jiff::{SignedDuration, Timestamp};
 use platforms::{Account, HandleState, ReadError};
-use store::Commit;
+use store::Settled;
 
-use crate::step::Progress;
-use crate::{Deps, StepError, settle};
+use crate::deps::Deps;
+use crate::progress::{Progress, StepError};
+use crate::settle;
 
 /// The wait after a poll that told nothing new; it grows with their number…
 const WAIT: SignedDuration = SignedDuration::from_mins(1);
@@ -32,13 +33,13 @@ pub(crate) async fn poll(deps: &Deps, post: Post) -> Result<Progress, StepError>
     };
     let transition = post.clone().conclude_poll(shown, now)?;
     match settle::store(deps, &transition, note).await? {
-        Commit::Done => settle::wake_later(deps, &transition.post).await,
+        Settled::Done => settle::wake_later(deps, &transition.post).await,
         // What it is said to have become is another post of ours: a person must look, after as many polls as any other.
-        Commit::AlreadyBound => {
+        Settled::AlreadyBound => {
             let transition = post.clone().conclude_poll(Shown::NotYet { poll_at: next(&post, now) }, now)?;
             settle::store(deps, &transition, "what the platform shows is another post").await?;
         }
-        Commit::PostMoved(_) | Commit::LedgerMoved => {}
+        Settled::PostMoved(_) => {}
     }
     Ok(Progress::Rest)
 }

@@ -1,32 +1,20 @@
-//! From a due post to a settled one: claim, tokens, intent, send, settle.
+//! What is done with a post that is due: claim it, take it over, put it off, or give it up.
 
-use std::time::Duration;
-
-use connecting::tokens::{self, Usable};
-use domain::connection::{Connection, TokenState};
+use connecting::tokens;
+use domain::connection::TokenState;
 use domain::content::Content;
-use domain::failure::FailureCode;
 use domain::id::AttemptId;
 use domain::ledger::Actor;
-use domain::post::{Answer, Conclusion, Event, Learned, Post, SEND_DEADLINE, SETTLE_RESERVE, Status, Transition, backoff};
-use domain::token::TokenSet;
+use domain::post::{Event, Post, Status};
 use edge::deadline::Deadline;
-use edge::problem::chain;
-use jiff::{SignedDuration, Timestamp};
-use platforms::{Account, PrepareError, Reconcile};
-use store::{Commit, PostChange, StoreError};
+use store::{Commit, PostChange, Settled};
 
-use crate::limit::{self, Limit};
-use crate::send::{self, Sent, send};
-use crate::step::Progress;
-use crate::{Deps, StepError, settle};
-
-/// How long a post waits for tokens that cannot be had at the moment.
-const TOKEN_WAIT: SignedDuration = SignedDuration::from_secs(30);
-/// How often a result is stored before we give up: time ends first, but where the tables refuse at once.
-const SETTLE_TRIES_MAX: u32 = 30;
-/// From this try on, the wait for the next one grows no more: up to 4 s.
-const SETTLE_WAITS_GROW: u32 = 4;
+use crate::attempt::{dispatch, in_two_steps, prepare};
+use crate::deps::Deps;
+use crate::intent::{can_send, stored, taken};
+use crate::limit::Limit;
+use crate::progress::{Progress, StepError};
+use crate::settle;
 
 /// Takes a due post. If its tokens are live, claim and intent are one write; else it is claimed first, and what it lacks is
 /// fetched under the claim.
@@ -39,7 +27,7 @@ pub(crate) async fn claim(deps: &Deps, deadline: Deadline, post: Post, content: 
     }
     let (connection, pause) = deps.store.connection_and_pause(&post.user_id, &post.connection_id, post.platform).await?;
     if let Some(limit) = Limit::standing(connection.as_ref(), pause, deps.clock.now()) {
-        return limit::put_off(deps, post, limit).await;
+        return put_off(deps, post, limit).await;
     }
     let live = match &connection {
         Some(connection) if connection.token_state(deps.clock.now()) == TokenState::Live => {
@@ -69,265 +57,46 @@ pub(crate) async fn take_over(deps: &Deps, deadline: Deadline, post: Post, conte
     approved(&post, &content)?;
     let now = deps.clock.now();
     let transition = post.take_over(AttemptId::new(now, deps.random.bytes()), now)?;
-    let writer = writer(&transition.post);
-    let event = Event::of(transition.from, &transition.post, Actor::Publisher, "taken over from a worker that vanished", now);
-    let change = PostChange { attempt: transition.attempt.as_ref(), ..PostChange::of(&transition.post, &writer, &event) };
-    if !matches!(deps.store.commit(&change).await?, Commit::Done) {
+    if !taken(deps, &transition, "taken over from a worker that vanished").await? {
         return Ok(Progress::Again);
     }
     let connection = deps.store.connection(&transition.post.user_id, &transition.post.connection_id).await?;
     prepare(deps, deadline, transition.post, &content, connection, None).await
 }
 
-fn in_two_steps(deps: &Deps, post: &Post) -> bool {
-    deps.platforms.get(post.platform).capabilities().reconcile == Reconcile::Handle
-}
-
-/// What a claimed post lacks before it can be sent: live tokens, and a handle where the platform publishes in two steps. `refused` names a
-/// version of the tokens that the platform did not take.
-async fn prepare(
-    deps: &Deps,
-    deadline: Deadline,
-    post: Post,
-    content: &Content,
-    connection: Option<Connection>,
-    refused: Option<&str>,
-) -> Result<Progress, StepError> {
-    let Some(connection) = connection else {
-        return conclude(deps, deadline, post, Conclusion::Failed(FailureCode::ConnectionGone), Answer::default()).await;
-    };
-    let usable = tokens::usable(&deps.access(), connection, refused).await?;
+/// Puts a post off that would only meet a limit that is known; nobody takes it, and the platform is not asked.
+async fn put_off(deps: &Deps, post: Post, limit: Limit) -> Result<Progress, StepError> {
     let now = deps.clock.now();
-    let conclusion = match usable {
-        Usable::Ready(..) if !can_send(deadline) => out_of_time(now),
-        Usable::Ready(connection, tokens) => {
-            let post = match with_handle(deps, post, content, &connection, &tokens).await? {
-                Handle::Stored(post) => *post,
-                Handle::Moved => return Ok(Progress::Again),
-                Handle::TokenRefused(post, _) if refused.is_none() && connection.refreshable => {
-                    let version = connection.secret_version.clone();
-                    return Box::pin(prepare(deps, deadline, *post, content, Some(*connection), Some(&version))).await;
-                }
-                Handle::TokenRefused(post, answer) => {
-                    let progress = conclude(deps, deadline, *post, Conclusion::Failed(FailureCode::ReconnectNeeded), answer).await?;
-                    tokens::mark_dead(&deps.access(), &connection).await?;
-                    return Ok(progress);
-                }
-                Handle::Concluded(post, conclusion, answer) => return conclude(deps, deadline, *post, conclusion, answer).await,
-            };
-            let now = deps.clock.now();
-            if !can_send(deadline) {
-                return conclude(deps, deadline, post, out_of_time(now), Answer::default()).await;
-            }
-            // The lease, or the post's last moment, may have passed meanwhile: then the next wake-up finds what is to be done.
-            let Ok(post) = post.intend(now) else { return Ok(Progress::Rest) };
-            if !stored(deps, (Status::Publishing, &post), "about to be sent", Some(&connection)).await? {
-                return Ok(Progress::Again);
-            }
-            return Box::pin(dispatch(deps, deadline, post, content, *connection, tokens, refused.is_some())).await;
-        }
-        Usable::Later => Conclusion::Deferred { code: FailureCode::TokenUnavailable, until: now + TOKEN_WAIT },
-        Usable::Dead => Conclusion::Failed(FailureCode::ReconnectNeeded),
-        Usable::Gone => Conclusion::Failed(FailureCode::ConnectionGone),
-    };
-    conclude(deps, deadline, post, conclusion, Answer::default()).await
-}
-
-/// What came of the step before the send.
-enum Handle {
-    /// The post can be intended: its handle is stored, or it needs none.
-    Stored(Box<Post>),
-    /// Somebody else's change came first.
-    Moved,
-    /// The platform did not take our token.
-    TokenRefused(Box<Post>, Answer),
-    /// There is no handle to be had, and nothing is visible.
-    Concluded(Box<Post>, Conclusion, Answer),
-}
-
-/// Uploads and containers, where the platform works with them: once, whoever takes over goes on with the stored handle.
-async fn with_handle(deps: &Deps, post: Post, content: &Content, connection: &Connection, tokens: &TokenSet) -> Result<Handle, StepError> {
-    if !in_two_steps(deps, &post) || post.handle().is_some() {
-        return Ok(Handle::Stored(Box::new(post)));
-    }
-    let account = Account { id: &connection.platform_user_id, username: &connection.username, tokens };
-    let prepared = deps.platforms.get(post.platform).prepare(account, &content.text, deps.clock.now()).await;
-    let now = deps.clock.now();
-    let answer = |http_status, detail| Answer { http_status, detail };
-    let (conclusion, answer) = match prepared {
-        Ok(handle) => {
-            // The lease may have run out meanwhile: then it is another worker's.
-            let Ok(post) = post.prepared(handle, now) else { return Ok(Handle::Moved) };
-            let done = stored(deps, (Status::Publishing, &post), "prepared at the platform", Some(connection)).await?;
-            return Ok(if done { Handle::Stored(Box::new(post)) } else { Handle::Moved });
-        }
-        Err(PrepareError::TokenRefused { http_status }) => {
-            return Ok(Handle::TokenRefused(Box::new(post), answer(Some(http_status), None)));
-        }
-        Err(PrepareError::Rejected { code, http_status, detail }) => (Conclusion::Failed(code), answer(Some(http_status), Some(detail))),
-        Err(PrepareError::Limited { until, http_status }) => {
-            let until = send::limit_ends(until, now);
-            (Conclusion::Deferred { code: FailureCode::RateLimited, until }, answer(Some(http_status), None))
-        }
-        Err(PrepareError::Unavailable { detail }) => {
-            let wait = backoff(send::not_sent(&post), deps.random.bytes());
-            (Conclusion::NotSent { retry_at: now + wait }, answer(None, Some(detail)))
-        }
-    };
-    Ok(Handle::Concluded(Box::new(post), conclusion, answer))
-}
-
-/// Sends a post whose intent is stored, once, and writes down what came of it. A refused token is renewed once: with
-/// `renewed`, it was.
-async fn dispatch(
-    deps: &Deps,
-    deadline: Deadline,
-    post: Post,
-    content: &Content,
-    connection: Connection,
-    tokens: TokenSet,
-    renewed: bool,
-) -> Result<Progress, StepError> {
-    match earlier_is_there(deps, &post).await {
-        Ok(false) => {}
-        // It is not sent: the look for it that follows binds the one that is there.
-        Ok(true) => return conclude(deps, deadline, post, Conclusion::AnswerLost, Answer::default()).await,
-        Err(error) => {
-            tracing::warn!(post_id = %post.id, error = chain(&error), "what became of an earlier send could not be read");
-            return conclude(deps, deadline, post, out_of_time(deps.clock.now() + TOKEN_WAIT), Answer::default()).await;
-        }
-    }
-    // All this may have been slow. A send that could outlive this invocation is not begun: it would end when nobody expects it.
-    if !can_send(deadline) {
-        return conclude(deps, deadline, post, out_of_time(deps.clock.now()), Answer::default()).await;
-    }
-    let account = Account { id: &connection.platform_user_id, username: &connection.username, tokens: &tokens };
-    match send(deps, &post, account, &content.text).await {
-        Sent::Concluded(conclusion, answer) => conclude(deps, deadline, post, conclusion, answer).await,
-        Sent::Limited(limit, answer) => {
-            let progress = conclude(deps, deadline, post, limit.conclusion(), answer).await?;
-            limit::tell(deps, &connection, limit).await;
-            Ok(progress)
-        }
-        Sent::TokenRefused(answer) if renewed || !connection.refreshable => {
-            let progress = conclude(deps, deadline, post, Conclusion::Failed(FailureCode::ReconnectNeeded), answer).await?;
-            tokens::mark_dead(&deps.access(), &connection).await?;
-            Ok(progress)
-        }
-        Sent::TokenRefused(_) => {
-            let refused = connection.secret_version.clone();
-            let post = post.token_refused(deps.clock.now())?;
-            if !stored(deps, (Status::Publishing, &post), "the platform refused the token, and the post with it", None).await? {
-                return Ok(Progress::Again);
-            }
-            prepare(deps, deadline, post, content, Some(connection), Some(&refused)).await
-        }
-    }
-}
-
-/// Whether a send that its owner did not find is there after all, by the late word of the worker that made it.
-async fn earlier_is_there(deps: &Deps, post: &Post) -> Result<bool, StoreError> {
-    if post.unseen.is_empty() {
-        return Ok(false);
-    }
-    let late = deps.store.late_results(post).await?;
-    Ok(late.iter().any(|late| matches!(late.learned, Learned::Published { .. })))
-}
-
-/// Writes down what came of the try. What the platform said is known only here: a table that does not answer is asked again until
-/// the function's time is nearly up. Our own write is recognised, so asking again does no harm.
-async fn conclude(deps: &Deps, deadline: Deadline, post: Post, conclusion: Conclusion, answer: Answer) -> Result<Progress, StepError> {
-    let transition = post.clone().conclude(conclusion, answer.clone(), deps.clock.now())?;
-    let commit = keep_settling(deps, deadline, &transition).await?;
-    match commit {
-        // The platform's id belongs to another post of ours: only a search can tell which is which.
-        Commit::AlreadyBound => {
-            let transition = post.conclude(Conclusion::AnswerLost, answer, deps.clock.now())?;
-            settle::store(deps, &transition, settle::note(&transition)).await?;
-        }
-        Commit::PostMoved(_) => tell_late(deps, &post, &transition).await?,
-        Commit::Done | Commit::LedgerMoved => settle::wake_later(deps, &transition.post).await,
+    let transition = post.defer(limit.code(), limit.until, now)?;
+    if matches!(settle::store(deps, &transition, "put off: a limit of the platform stands").await?, Settled::Done) {
+        settle::wake_later(deps, &transition.post).await;
     }
     Ok(Progress::Rest)
 }
 
-/// Another worker has taken the post: it is its own from here on. What we know goes to the row of our try, where its search finds it.
-pub(crate) async fn tell_late(deps: &Deps, post: &Post, transition: &Transition) -> Result<(), StepError> {
-    let Some(record) = transition.late(post) else { return Ok(()) };
-    let platform_post_id = transition.post.platform_post_id();
-    let told = match deps.store.tell_late(post, &record).await {
-        Err(_) => deps.store.tell_late(post, &record).await,
-        told => told,
-    };
-    let told = told.inspect_err(|_| {
-        tracing::error!(post_id = %post.id, attempt_id = %record.id, platform_post_id, "a late result was not told");
-    })?;
-    tracing::warn!(post_id = %post.id, attempt_id = %record.id, outcome = ?record.outcome, platform_post_id, told, "a late result");
-    Ok(())
-}
-
-/// Stores what a try or a search came to, as often as it takes while there is time: only what may go better next time is tried again.
-pub(crate) async fn keep_settling(deps: &Deps, deadline: Deadline, transition: &Transition) -> Result<Commit, StepError> {
-    for round in 0..SETTLE_TRIES_MAX {
-        match settle::store(deps, transition, settle::note(transition)).await {
-            Err(error) if may_pass(&error) && round + 1 < SETTLE_TRIES_MAX && deadline.remaining() > SETTLE_RESERVE.unsigned_abs() => {
-                tracing::warn!(post_id = %transition.post.id, error = chain(&error), "a result is not stored yet");
-                let jitter = u64::from(deps.random.bytes::<1>()[0]);
-                tokio::time::sleep(Duration::from_millis(jitter << round.min(SETTLE_WAITS_GROW))).await;
-            }
-            Err(error) => {
-                // The last trace of what the platform said; the search goes by the platform's own evidence.
-                let attempt_id = transition.attempt.as_ref().map(|record| record.id.as_str());
-                let platform_post_id = transition.post.platform_post_id();
-                tracing::error!(post_id = %transition.post.id, attempt_id, became = transition.post.status().as_str(), platform_post_id, "a result was not stored");
-                return Err(error);
-            }
-            stored => return stored,
-        }
+/// Its worker vanished after the intent: from here on only evidence counts.
+pub(crate) async fn suspect(deps: &Deps, post: Post) -> Result<Progress, StepError> {
+    let now = deps.clock.now();
+    let transition = post.suspect(now)?;
+    let writer = format!("suspect-{}", deps.random.bytes::<8>().map(|byte| format!("{byte:02x}")).concat());
+    let event = Event::of(transition.from, &transition.post, Actor::Publisher, "its worker vanished while it was sending", now);
+    let change = PostChange { attempt: transition.attempt.as_ref(), ..PostChange::of(&transition.post, &writer, &event) };
+    if matches!(deps.store.commit(&change).await?, Commit::Done) {
+        deps.metrics.count(now, "answer_lost", &[("platform", transition.post.platform.as_str())]);
+        tracing::warn!(post_id = %transition.post.id, became = Status::Unknown.as_str(), "a worker vanished while it was sending");
     }
-    Err(StepError::Store(StoreError::Contended { doing: "settling a post" }))
+    Ok(Progress::Again)
 }
 
-fn may_pass(error: &StepError) -> bool {
-    matches!(error, StepError::Store(StoreError::Unavailable { .. } | StoreError::Contended { .. }))
-}
-
-/// Whether a send that begins now ends, and is written down, before the invocation does.
-pub(crate) fn can_send(deadline: Deadline) -> bool {
-    deadline.remaining() >= (SEND_DEADLINE + SETTLE_RESERVE).unsigned_abs()
-}
-
-fn out_of_time(until: Timestamp) -> Conclusion {
-    Conclusion::Deferred { code: FailureCode::OutOfTime, until }
+/// It is too late to send it.
+pub(crate) async fn miss(deps: &Deps, post: Post) -> Result<Progress, StepError> {
+    let now = deps.clock.now();
+    let transition = post.miss(now)?;
+    settle::store(deps, &transition, "too late to send").await?;
+    Ok(Progress::Again)
 }
 
 /// The publisher sends what was approved or nothing.
 fn approved(post: &Post, content: &Content) -> Result<(), StepError> {
     if content.hash() == post.content_hash { Ok(()) } else { Err(StepError::ContentChanged) }
-}
-
-/// Stores a claim or an intent, while the connection that it is going to send with can be used. A lost answer is asked for once more: a
-/// worker that gives up here leaves a post in doubt that it knows was not sent.
-pub(crate) async fn stored(
-    deps: &Deps,
-    (from, post): (Status, &Post),
-    note: &str,
-    sends_with: Option<&Connection>,
-) -> Result<bool, StepError> {
-    #[cfg(feature = "planted")]
-    if domain::planted::is(domain::planted::Bug::NoIntent) {
-        return Ok(true);
-    }
-    let writer = writer(post);
-    let event = Event::of(from, post, Actor::Publisher, note, deps.clock.now());
-    let change = PostChange { usable: sends_with, ..PostChange::of(post, &writer, &event) };
-    let commit = match deps.store.commit(&change).await {
-        Err(_) => deps.store.commit(&change).await?,
-        Ok(commit) => commit,
-    };
-    Ok(matches!(commit, Commit::Done))
-}
-
-fn writer(post: &Post) -> String {
-    post.attempt().map(|attempt| attempt.id.to_string()).unwrap_or_default()
 }

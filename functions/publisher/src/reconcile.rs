@@ -9,18 +9,19 @@ use domain::connection::{Connection, Health};
 use domain::content::Content;
 use domain::failure::FailureCode;
 use domain::id::AttemptId;
-use domain::ledger::Actor;
-use domain::post::{Answer, Event, Evidence, FUNCTION_TIMEOUT, Intent, LateResult, Learned, PLATFORM_LAG, Post, SETTLE_WAIT, Status};
+use domain::post::{Answer, Evidence, FUNCTION_TIMEOUT, Intent, LateResult, Learned, PLATFORM_LAG, Post, SETTLE_WAIT, Status};
 use domain::timing::LATEST_MAX;
 use domain::token::TokenSet;
 use edge::deadline::Deadline;
 use edge::problem::chain;
 use jiff::{SignedDuration, Timestamp};
 use platforms::{Account, HandleState, Outcome, OwnPost, ReadError, Reconcile};
-use store::{Commit, PostChange};
+use store::Settled;
 
-use crate::step::Progress;
-use crate::{Deps, StepError, publish, send, settle};
+use crate::deps::Deps;
+use crate::intent::{can_send, stored, taken};
+use crate::progress::{Progress, StepError};
+use crate::{send, settle};
 
 /// A platform's clock may differ from ours by this much.
 const PLATFORM_SKEW: SignedDuration = SignedDuration::from_secs(60);
@@ -39,11 +40,8 @@ const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(10);
 /// One look for the post, in the way of its platform's class.
 pub(crate) async fn search(deps: &Deps, deadline: Deadline, post: Post, content: Content) -> Result<Progress, StepError> {
     let now = deps.clock.now();
-    let attempt = AttemptId::new(now, deps.random.bytes());
-    let begun = post.begin_search(attempt.clone(), now)?;
-    let event = Event::of(begun.from, &begun.post, Actor::Publisher, "looking for it on the platform", now);
-    let change = PostChange { attempt: begun.attempt.as_ref(), ..PostChange::of(&begun.post, attempt.as_str(), &event) };
-    if !matches!(deps.store.commit(&change).await?, Commit::Done) {
+    let begun = post.begin_search(AttemptId::new(now, deps.random.bytes()), now)?;
+    if !taken(deps, &begun, "looking for it on the platform").await? {
         return Ok(Progress::Again);
     }
     let mut post = begun.post;
@@ -53,15 +51,14 @@ pub(crate) async fn search(deps: &Deps, deadline: Deadline, post: Post, content:
         Evidence::Unreadable
     });
     let transition = post.clone().conclude_search(evidence, Answer::default(), deps.clock.now())?;
-    match publish::keep_settling(deps, deadline, &transition).await? {
-        Commit::Done => settle::wake_later(deps, &transition.post).await,
+    match settle::until_stored(deps, deadline, &transition).await? {
+        Settled::Done => settle::wake_later(deps, &transition.post).await,
         // Somebody bound the same post a moment ago: the sweeper has it looked at again without that one.
-        Commit::AlreadyBound => {
+        Settled::AlreadyBound => {
             let transition = post.conclude_search(Evidence::Unreadable, Answer::default(), deps.clock.now())?;
             settle::store(deps, &transition, settle::note(&transition)).await?;
         }
-        Commit::PostMoved(_) => publish::tell_late(deps, &post, &transition).await?,
-        Commit::LedgerMoved => {}
+        Settled::PostMoved(_) => settle::tell_late(deps, &post, &transition).await?,
     }
     Ok(Progress::Rest)
 }
@@ -136,14 +133,14 @@ async fn repeated(
     repeat: Repeat,
 ) -> Result<Option<Evidence>, StepError> {
     let Ok(again) = post.clone().send_again(deps.clock.now()) else { return Ok(Some(Evidence::Unreadable)) };
-    if !publish::can_send(deadline) || content.hash() != post.content_hash {
+    if !can_send(deadline) || content.hash() != post.content_hash {
         return Ok(Some(Evidence::Unreadable));
     }
-    if !publish::stored(deps, (Status::Unknown, &again), "about to be sent again, as the same post", Some(connection)).await? {
+    if !stored(deps, (Status::Unknown, &again), "about to be sent again, as the same post", Some(connection)).await? {
         return Ok(Some(Evidence::Unreadable));
     }
     *post = again;
-    if !publish::can_send(deadline) {
+    if !can_send(deadline) {
         return Ok(Some(Evidence::Unreadable));
     }
     let account = Account { id: &connection.platform_user_id, username: &connection.username, tokens };

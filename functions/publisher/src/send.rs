@@ -5,7 +5,7 @@ use domain::post::{Answer, Conclusion, Post, SEND_DEADLINE, State, backoff};
 use jiff::{SignedDuration, Timestamp};
 use platforms::{Account, Outcome, Reconcile};
 
-use crate::Deps;
+use crate::deps::Deps;
 use crate::limit::{Limit, Whom};
 
 /// The shortest wait after a limit, whatever the platform says.

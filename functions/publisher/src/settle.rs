@@ -2,20 +2,22 @@
 
 use domain::id::HistoryId;
 use domain::ledger::{Actor, Cause};
-use domain::post::{AttemptOutcome, Event, Post, Status, Transition};
+use domain::post::{Answer, AttemptOutcome, Conclusion, Event, Post, SETTLE_RESERVE, Status, Transition};
+use edge::deadline::Deadline;
 use edge::metrics::Unit;
 use edge::problem::chain;
 use jiff::SignedDuration;
-use store::{Commit, Settlement};
+use store::{Rounds, Settled, Settlement, StoreError};
 
-use crate::{Deps, StepError};
+use crate::deps::Deps;
+use crate::progress::{Progress, StepError};
 
 /// A delayed message reaches this far; beyond it, the sweeper wakes the post.
 const DELAY_MAX: SignedDuration = SignedDuration::from_secs(900);
 
 /// Stores a transition with its ledger and history. The writer is the attempt that ended, where that is ours: one that was abandoned is
 /// another worker's, who would take the write for its own should it still live.
-pub(crate) async fn store(deps: &Deps, transition: &Transition, note: &str) -> Result<Commit, StepError> {
+pub(crate) async fn store(deps: &Deps, transition: &Transition, note: &str) -> Result<Settled, StepError> {
     let now = deps.clock.now();
     let post = &transition.post;
     let writer = match &transition.attempt {
@@ -25,22 +27,84 @@ pub(crate) async fn store(deps: &Deps, transition: &Transition, note: &str) -> R
     let event = Event::of(transition.from, post, Actor::Publisher, note, now);
     let cause = Cause { entropy: deps.random.bytes(), at: now, actor: Actor::Publisher, post_id: Some(post.id.clone()) };
     let settlement = Settlement { transition, writer: &writer, event: &event, cause };
-    let commit = deps.store.settle(&settlement).await?;
-    match &commit {
-        Commit::Done => tell(deps, transition),
-        Commit::PostMoved(_) => {
+    let settled = deps.store.settle(&settlement).await?;
+    match &settled {
+        Settled::Done => tell(deps, transition),
+        Settled::PostMoved(_) => {
             // A takeover came first. The evidence decides from here on; this line is part of it.
             deps.metrics.count(now, "late_result", &[("platform", post.platform.as_str())]);
             tracing::warn!(post_id = %post.id, meant = post.status().as_str(), "a result came too late");
         }
-        Commit::AlreadyBound | Commit::LedgerMoved => tracing::warn!(post_id = %post.id, commit = ?commit, "a result was not stored"),
+        Settled::AlreadyBound => tracing::warn!(post_id = %post.id, "what it became is another post of ours"),
     }
-    Ok(commit)
+    Ok(settled)
 }
 
 /// How the try that ended is told among the events.
 pub(crate) fn note(transition: &Transition) -> &'static str {
     transition.attempt.as_ref().map_or("", |record| record.outcome.note())
+}
+
+/// Writes down what came of the try. What the platform said is known only here: a table that does not answer is asked again until
+/// the function's time is nearly up. Our own write is recognised, so asking again does no harm.
+pub(crate) async fn conclude(
+    deps: &Deps,
+    deadline: Deadline,
+    post: Post,
+    conclusion: Conclusion,
+    answer: Answer,
+) -> Result<Progress, StepError> {
+    let transition = post.clone().conclude(conclusion, answer.clone(), deps.clock.now())?;
+    match until_stored(deps, deadline, &transition).await? {
+        // The platform's id belongs to another post of ours: only a search can tell which is which.
+        Settled::AlreadyBound => {
+            let transition = post.conclude(Conclusion::AnswerLost, answer, deps.clock.now())?;
+            store(deps, &transition, note(&transition)).await?;
+        }
+        Settled::PostMoved(_) => tell_late(deps, &post, &transition).await?,
+        Settled::Done => wake_later(deps, &transition.post).await,
+    }
+    Ok(Progress::Rest)
+}
+
+/// Another worker has taken the post: it is its own from here on. What we know goes to the row of our try, where its search finds it.
+pub(crate) async fn tell_late(deps: &Deps, post: &Post, transition: &Transition) -> Result<(), StepError> {
+    let Some(record) = transition.late(post) else { return Ok(()) };
+    let platform_post_id = transition.post.platform_post_id();
+    let told = match deps.store.tell_late(post, &record).await {
+        Err(_) => deps.store.tell_late(post, &record).await,
+        told => told,
+    };
+    let told = told.inspect_err(|_| {
+        tracing::error!(post_id = %post.id, attempt_id = %record.id, platform_post_id, "a late result was not told");
+    })?;
+    tracing::warn!(post_id = %post.id, attempt_id = %record.id, outcome = ?record.outcome, platform_post_id, told, "a late result");
+    Ok(())
+}
+
+/// Stores what a try or a search came to, as often as it takes while there is time: only what may go better next time is tried again.
+pub(crate) async fn until_stored(deps: &Deps, deadline: Deadline, transition: &Transition) -> Result<Settled, StepError> {
+    let mut rounds = Rounds::new("settling a post", transition.post.id.as_str()).patient();
+    loop {
+        rounds.next().await?;
+        match store(deps, transition, note(transition)).await {
+            Err(error) if may_pass(&error) && deadline.remaining() > SETTLE_RESERVE.unsigned_abs() => {
+                tracing::warn!(post_id = %transition.post.id, error = chain(&error), "a result is not stored yet");
+            }
+            Err(error) => {
+                // The last trace of what the platform said; the search goes by the platform's own evidence.
+                let attempt_id = transition.attempt.as_ref().map(|record| record.id.as_str());
+                let platform_post_id = transition.post.platform_post_id();
+                tracing::error!(post_id = %transition.post.id, attempt_id, became = transition.post.status().as_str(), platform_post_id, "a result was not stored");
+                return Err(error);
+            }
+            stored => return stored,
+        }
+    }
+}
+
+fn may_pass(error: &StepError) -> bool {
+    matches!(error, StepError::Store(StoreError::Unavailable { .. } | StoreError::Contended { .. }))
 }
 
 /// A post that goes on soon is woken by a delayed message. If that is lost, the sweeper wakes it a little later.

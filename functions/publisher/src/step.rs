@@ -1,26 +1,17 @@
-//! From a wake-up to the step that the post's state calls for.
+//! Decides: from a wake-up to the step that the post's state calls for.
 
-use domain::ledger::Actor;
-use domain::post::{Event, Post, State, Status, Step};
+use domain::post::{State, Step};
 use domain::wake_up::WakeUp;
 use edge::deadline::Deadline;
 use edge::problem::chain;
 use edge::sqs::RecordOutcome;
-use store::{Commit, PostChange};
 
-use crate::{Deps, StepError, poll, publish, reconcile, settle};
+use crate::deps::Deps;
+use crate::progress::{Progress, StepError};
+use crate::{poll, publish, reconcile, settle};
 
 /// One wake-up may lead through a few steps (take over, suspect, wait); more than this is a bug, not progress.
 const STEPS_MAX: usize = 6;
-
-/// Where a step left the post.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Progress {
-    /// It changed, or somebody changed it: look again.
-    Again,
-    /// Nothing is left to do for this wake-up.
-    Rest,
-}
 
 /// Does what a wake-up calls for, within an invocation that is over at `deadline`. It may come twice, late, early or out of order: the
 /// post decides.
@@ -62,32 +53,12 @@ async fn step(deps: &Deps, wake_up: &WakeUp, deadline: Deadline) -> Result<Progr
             }
             Ok(Progress::Rest)
         }
-        Step::Miss => miss(deps, post).await,
+        Step::Miss => publish::miss(deps, post).await,
         // On the heap: the largest of the steps, and most wake-ups take another one.
         Step::Claim => Box::pin(publish::claim(deps, deadline, post, content)).await,
         Step::TakeOver => publish::take_over(deps, deadline, post, content).await,
-        Step::Suspect => suspect(deps, post).await,
+        Step::Suspect => publish::suspect(deps, post).await,
         Step::Search => Box::pin(reconcile::search(deps, deadline, post, content)).await,
         Step::Poll => poll::poll(deps, post).await,
     }
-}
-
-async fn miss(deps: &Deps, post: Post) -> Result<Progress, StepError> {
-    let now = deps.clock.now();
-    let transition = post.miss(now)?;
-    settle::store(deps, &transition, "too late to send").await?;
-    Ok(Progress::Again)
-}
-
-async fn suspect(deps: &Deps, post: Post) -> Result<Progress, StepError> {
-    let now = deps.clock.now();
-    let transition = post.suspect(now)?;
-    let writer = format!("suspect-{}", deps.random.bytes::<8>().map(|byte| format!("{byte:02x}")).concat());
-    let event = Event::of(transition.from, &transition.post, Actor::Publisher, "its worker vanished while it was sending", now);
-    let change = PostChange { attempt: transition.attempt.as_ref(), ..PostChange::of(&transition.post, &writer, &event) };
-    if matches!(deps.store.commit(&change).await?, Commit::Done) {
-        deps.metrics.count(now, "answer_lost", &[("platform", transition.post.platform.as_str())]);
-        tracing::warn!(post_id = %transition.post.id, became = Status::Unknown.as_str(), "a worker vanished while it was sending");
-    }
-    Ok(Progress::Again)
 }

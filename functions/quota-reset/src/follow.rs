@@ -4,12 +4,10 @@ use domain::id::UserId;
 use domain::ledger::{Actor, Cause, ChangeReason, Cycle, LedgerChange};
 use domain::plan_change::next_cycle;
 use jiff::Timestamp;
-use store::{AtItsEnd, Closing, StoreError};
+use store::{AtItsEnd, Closing, Rounds, StoreError};
 
 use crate::Deps;
 
-/// Posts may settle in the cycle at the same time.
-const ROUNDS_MAX: usize = 10;
 /// Cycles of one user that are closed one after the other: more than two years of a job that did not run.
 const CYCLES_MAX: usize = 30;
 
@@ -42,7 +40,9 @@ pub(crate) async fn follow(deps: &Deps, hint: &Closing) -> Result<Followed, Stor
 /// Holds the posts that a cycle has promised too many, closes it, if it has ended, and returns the one that was opened by it.
 async fn close(deps: &Deps, user: &UserId, start: Timestamp, followed: &mut Followed) -> Result<Option<Cycle>, StoreError> {
     let mut has_held = false;
-    for _ in 0..ROUNDS_MAX {
+    let mut rounds = Rounds::new("closing a cycle", user.as_str());
+    loop {
+        rounds.next().await?;
         let now = deps.clock.now();
         let read = deps.store.at_its_end(user, start).await?;
         // Once: posts that are under way keep their place, and the next run looks again.
@@ -76,7 +76,6 @@ async fn close(deps: &Deps, user: &UserId, start: Timestamp, followed: &mut Foll
             return Ok(opened);
         }
     }
-    Err(StoreError::Contended { doing: "closing a cycle" })
 }
 
 /// The change that opens the following cycle, under the plan under which the other is closed; none if none follows or an approval has

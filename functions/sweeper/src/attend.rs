@@ -6,7 +6,7 @@ use domain::ledger::{Actor, Cause};
 use domain::post::{Event, Post, State, Step};
 use domain::wake_up::WakeUp;
 use edge::problem::chain;
-use store::{Commit, PostChange, Settlement, StoreError};
+use store::{PostChange, Settled, Settlement, StoreError};
 
 use crate::Deps;
 
@@ -58,7 +58,7 @@ async fn miss(deps: &Deps, post: Post) -> Result<Attention, StoreError> {
     let cause = Cause { entropy: deps.random.bytes(), at: now, actor: Actor::Sweeper, post_id: Some(id.clone()) };
     let settlement = Settlement { transition: &transition, writer: &writer, event: &event, cause };
     match deps.store.settle(&settlement).await? {
-        Commit::Done => {
+        Settled::Done => {
             tracing::warn!(post_id = %id, became = "missed", "a post was missed");
             Ok(Attention::Missed)
         }

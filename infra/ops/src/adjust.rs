@@ -12,13 +12,12 @@ use domain::ledger::{Actor, Cause, ChangeReason, Cycle, HistoryEntry, LedgerChan
 use domain::plan::CYCLE;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
+use store::Rounds;
 
 use crate::table::Shown;
 use crate::users::cycle_json;
 use crate::{Ops, user_id};
 
-/// How often the cycle is read again when a post changed it meanwhile.
-const ROUNDS_MAX: usize = 10;
 /// History rows read at once.
 const PAGE: usize = 100;
 /// Pages that are looked through for the row of an earlier call: some years of the largest plan.
@@ -63,7 +62,10 @@ pub(crate) async fn run(ops: &Ops, options: Options) -> anyhow::Result<Shown> {
     ensure!(options.posts != 0, "nothing to adjust");
     let id = options.id.clone().unwrap_or_else(|| HistoryId::new(ops.clock.now(), ops.random.bytes()));
     can_have_been_told(&id, ops.clock.now())?;
-    for round in 0..ROUNDS_MAX {
+    let mut rounds = Rounds::new("adjusting a cycle", id.as_str());
+    let mut is_named = false;
+    loop {
+        rounds.next().await.context("nothing was adjusted")?;
         // The cycle is read first: what is written to it later moves it, and what was written before stands in the history.
         let cycle = cycle(ops, &options).await;
         if let Some(row) = stored(ops, &options.user, &id).await? {
@@ -73,7 +75,7 @@ pub(crate) async fn run(ops: &Ops, options: Options) -> anyhow::Result<Shown> {
         }
         let cycle = cycle?;
         let change = change(ops, &options, &cycle, &id)?;
-        if round == 0 {
+        if !std::mem::replace(&mut is_named, true) {
             eprintln!("adjustment {id}: should no answer come, run the command again with --id {id}");
         }
         if ops.store.commit_ledger(std::slice::from_ref(&change)).await.context("storing the adjustment")? {
@@ -83,7 +85,6 @@ pub(crate) async fn run(ops: &Ops, options: Options) -> anyhow::Result<Shown> {
             return Ok(Shown::new(json).line(format!("cycle {}: {}", after.span.start, numbers(row))));
         }
     }
-    bail!("the cycle kept changing; nothing was adjusted")
 }
 
 fn can_have_been_told(id: &HistoryId, now: Timestamp) -> anyhow::Result<()> {

@@ -1,21 +1,18 @@
 //! `ops plans`.
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Subcommand;
 use domain::id::{HistoryId, UserId};
 use domain::ledger::{Actor, Cause};
 use domain::plan::{Plan, Source};
 use domain::plan_change::{PlanChange, Wish, change_plan, cycles_needed_from};
 use serde_json::{Value, json};
-use store::PlanStored;
+use store::{PlanStored, Rounds};
 
 use crate::gift_certificates::plan;
 use crate::table::Shown;
 use crate::users::cycle_json;
 use crate::{Ops, user_id};
-
-/// How often everything is read again when another write came first.
-const ROUNDS_MAX: usize = 10;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -48,7 +45,9 @@ pub(crate) async fn run(ops: &Ops, command: Command) -> anyhow::Result<Shown> {
         Command::Lapse { user } => (user, Wish::Lapse),
         Command::Return { user } => (user, Wish::Return),
     };
-    for _ in 0..ROUNDS_MAX {
+    let mut rounds = Rounds::new("changing a plan", id.as_str());
+    loop {
+        rounds.next().await.context("nothing was changed")?;
         let now = ops.clock.now();
         let user = ops.store.user(&id).await.context("reading the user")?.context("there is no such user")?;
         let cycles = ops.store.cycles_from(&id, cycles_needed_from(now)).await.context("reading the cycles")?;
@@ -67,5 +66,4 @@ pub(crate) async fn run(ops: &Ops, command: Command) -> anyhow::Result<Shown> {
         let line = format!("{} cycles changed, {held} posts held", changes.len());
         return Ok(Shown::new(json!({ "user_id": id, "cycles": cycles, "posts_held": held })).line(line));
     }
-    bail!("the user or their cycles kept changing; nothing was changed")
 }

@@ -13,10 +13,7 @@ use domain::connection::{Connection, Grant, Health, ReconnectRefused};
 use domain::id::{AttemptId, ConnectionId, UserId};
 use domain::token::TokenSet;
 use jiff::Timestamp;
-use store::{ConnectionWrite, Leftover, Store, StoreError};
-
-/// How often the row is read again when somebody else's write came first: as many consents of one account as may end at once.
-const ROUNDS_MAX: usize = 12;
+use store::{ConnectionWrite, Leftover, Rounds, Store, StoreError};
 
 /// How many accounts one user may connect; fewer than a list holds.
 pub const CONNECTIONS_MAX: usize = 100;
@@ -51,9 +48,6 @@ pub enum ConnectError {
     /// The vault did not answer.
     #[error("storing the tokens of a connection")]
     Vault(#[from] VaultError),
-    /// Others kept changing the same connection.
-    #[error("the connection kept changing")]
-    Contended,
 }
 
 /// What stands now, and what it took the place of.
@@ -74,7 +68,9 @@ impl Connected {
 /// Connects the account, or reconnects it under the id that it has. Repeating it with the same attempt changes nothing more.
 pub async fn connect(store: &Store, vault: &Vault, connecting: &Connecting<'_>, now: Timestamp) -> Result<Connected, ConnectError> {
     let Connecting { user, grant, .. } = connecting;
-    for _ in 0..ROUNDS_MAX {
+    let mut rounds = Rounds::new("connecting an account", connecting.attempt.as_str());
+    loop {
+        rounds.next().await?;
         let existing = store.connection_of_account(user, grant.platform, &grant.platform_user_id).await?;
         let stored = match existing {
             None => create(store, vault, connecting, now).await?.map(Connected::new),
@@ -91,7 +87,6 @@ pub async fn connect(store: &Store, vault: &Vault, connecting: &Connecting<'_>, 
             return Ok(connected);
         }
     }
-    Err(ConnectError::Contended)
 }
 
 /// `None`: the account was connected by somebody else meanwhile.

@@ -16,7 +16,7 @@ use edge::problem::chain;
 use edge::random::Random;
 use jiff::SignedDuration;
 use platforms::{AppCredentials, Platforms, RefreshError};
-use store::{ConnectionWrite, Store, StoreError};
+use store::{ConnectionWrite, Rounds, Store, StoreError};
 
 /// While another worker refreshes, the row is read this often…
 const LOOKS_MAX: usize = 60;
@@ -26,8 +26,6 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 const LEASE_TAKES_MAX: SignedDuration = SignedDuration::from_secs(15);
 /// How long after a change of the row the vault may be behind: a version that was just written is then not found yet, and not gone.
 const VAULT_LAG: SignedDuration = SignedDuration::from_secs(60);
-/// How often a row that others change is moved again.
-const ADOPT_ROUNDS_MAX: usize = 4;
 /// New tokens that cannot be stored are lost for good: try harder than the client does by itself.
 const STORE_TRIES_MAX: usize = 3;
 
@@ -229,7 +227,9 @@ async fn adopt_version(
 ) -> Result<Usable, AccessError> {
     let came_from = connection.secret_version.clone();
     let mut standing = connection;
-    for _ in 0..ADOPT_ROUNDS_MAX {
+    let mut rounds = Rounds::new("moving a connection to new tokens", attempt.as_str());
+    loop {
+        rounds.next().await?;
         let refreshed = standing.refreshed(version.clone(), tokens.expires_at, tokens.scopes.clone(), access.clock.now());
         match access.store.update_connection(&refreshed, attempt.as_str()).await? {
             ConnectionWrite::Done => {
@@ -241,7 +241,6 @@ async fn adopt_version(
             ConnectionWrite::Moved(_) => return Ok(Usable::Later),
         }
     }
-    Ok(Usable::Later)
 }
 
 async fn keep(access: &Access<'_>, connection: &Connection, tokens: &TokenSet, attempt: &AttemptId) -> Result<String, AccessError> {

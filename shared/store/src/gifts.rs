@@ -15,10 +15,8 @@ use crate::key::{GIFT, Key};
 use crate::ledger::ledger_puts;
 use crate::posts::{cancellation, failed, is_conflict, put, transact_put};
 use crate::users::{TablePlace, UserItem};
-use crate::{Store, StoreError};
+use crate::{Rounds, Store, StoreError};
 
-/// How often a revocation looks again when the certificate changed meanwhile: it changes at most twice in its life.
-const REVOKE_ROUNDS_MAX: usize = 3;
 /// What may still become of a certificate that nobody has redeemed and nobody has revoked.
 const STILL_VALID: &str = "attribute_exists(pk) AND attribute_not_exists(redeemed_by) AND attribute_not_exists(revoked_at)";
 
@@ -122,7 +120,9 @@ impl Store {
 
     /// Takes a certificate back that nobody has redeemed. Repeated, it is the same.
     pub async fn revoke_gift(&self, hash: &GiftHash, now: Timestamp) -> Result<Revoked, StoreError> {
-        for _ in 0..REVOKE_ROUNDS_MAX {
+        let mut rounds = Rounds::new("revoking a gift certificate", hash.as_str());
+        loop {
+            rounds.next().await?;
             let Some(standing) = self.gift(hash).await? else { return Ok(Revoked::Unknown) };
             if standing.revoked_at.is_some() {
                 return Ok(Revoked::Done);
@@ -136,7 +136,6 @@ impl Store {
                 _ => return Err(StoreError::unavailable("revoking a gift certificate")(error)),
             }
         }
-        Err(StoreError::Contended { doing: "revoking a gift certificate" })
     }
 
     /// Redeems a certificate: it, the plan, the cycles and their history, or nothing.

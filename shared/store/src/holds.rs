@@ -7,10 +7,8 @@ use domain::post::{Event, Post, State};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::posts::{Commit, Filter, PostChange};
-use crate::{Store, StoreError};
+use crate::{Rounds, Store, StoreError};
 
-/// How often a cycle that others keep changing is read again for one post.
-const ROUNDS_MAX: usize = 10;
 /// A post that was approved late, or was put off, may be due up to a day before the cycle that pays for it.
 const DUE_BEFORE: SignedDuration = SignedDuration::from_hours(24);
 
@@ -34,7 +32,10 @@ impl Store {
     }
 
     async fn hold(&self, mut post: Post, start: Timestamp, cause: &mut impl FnMut() -> Cause) -> Result<Held, StoreError> {
-        for _ in 0..ROUNDS_MAX {
+        let id = post.id.clone();
+        let mut rounds = Rounds::new("holding a post", id.as_str());
+        loop {
+            rounds.next().await?;
             let Some(cycle) = self.cycle(&post.user_id, start).await?.filter(over_promised) else { return Ok(Held::Enough) };
             let cause = Cause { post_id: Some(post.id.clone()), ..cause() };
             let (now, actor) = (cause.at, cause.actor);
@@ -49,11 +50,10 @@ impl Store {
                 Commit::Done => return Ok(Held::Done),
                 // Its owner changed something else of it.
                 Commit::PostMoved(Some(moved)) if waits_in(&moved, start) => post = *moved,
-                Commit::PostMoved(_) | Commit::AlreadyBound => return Ok(Held::Gone),
-                Commit::LedgerMoved => {}
+                Commit::PostMoved(_) | Commit::AlreadyBound | Commit::ConnectionUnusable => return Ok(Held::Gone),
+                Commit::CycleMoved | Commit::Conflict => {}
             }
         }
-        Err(StoreError::Contended { doing: "holding a post" })
     }
 }
 

@@ -9,12 +9,10 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::key::{Item, Key};
-use crate::{Store, StoreError};
+use crate::{Rounds, Store, StoreError};
 
 /// DynamoDB answers at most 100 keys in one batch.
 pub(crate) const BATCH_MAX: usize = 100;
-/// A batch that keeps coming back unfinished is throttled: give up and let the caller's caller try later.
-const BATCH_ROUNDS_MAX: usize = 5;
 
 pub(crate) fn text(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
@@ -86,6 +84,7 @@ impl Store {
 
     /// Strongly consistent read of at most [`BATCH_MAX`] keys over several tables, in no order.
     pub(crate) async fn batch_get(&self, keys: Vec<(&str, Key)>) -> Result<Vec<Item>, StoreError> {
+        let first = keys.first().map_or_else(String::new, |(_, key)| key.pk.clone());
         let mut wanted: HashMap<String, KeysAndAttributes> = HashMap::new();
         for (table, key) in keys {
             let entry = wanted.entry(table.to_owned()).or_insert_with(|| {
@@ -94,7 +93,10 @@ impl Store {
             entry.keys.push(key.into_item());
         }
         let mut items = Vec::new();
-        for _ in 0..BATCH_ROUNDS_MAX {
+        // What comes back unread was throttled.
+        let mut rounds = Rounds::new("reading several items", &first);
+        loop {
+            rounds.next().await?;
             let answer = self
                 .client
                 .batch_get_item()
@@ -108,6 +110,5 @@ impl Store {
                 return Ok(items);
             }
         }
-        Err(StoreError::Contended { doing: "reading several items" })
     }
 }

@@ -10,7 +10,7 @@ mod wake;
 pub use commit::{Commit, PostChange};
 pub(crate) use commit::{cancellation, failed, is_conflict, put, transact_put};
 pub use list::Filter;
-pub use settle::Settlement;
+pub use settle::{Settled, Settlement};
 pub use wake::Wanted;
 
 use std::collections::BTreeSet;

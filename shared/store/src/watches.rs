@@ -1,7 +1,5 @@
 //! The numbers of published posts, and which are read next.
 
-use std::time::Duration;
-
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::builders::PutBuilder;
 use aws_sdk_dynamodb::types::{ReturnValuesOnConditionCheckFailure, TransactWriteItem};
@@ -19,10 +17,8 @@ use crate::key::{Item, Key, METRICS, shard, shards, sortable, user_pk};
 use crate::pauses::until_of;
 use crate::posts::{cancellation, failed, is_conflict, put, transact_put};
 use crate::schema::SYNC_INDEX;
-use crate::{Store, StoreError};
+use crate::{Rounds, Store, StoreError};
 
-/// How often a cycle whose sums others keep changing is read again.
-const ROUNDS_MAX: u8 = 20;
 /// Pages of 1 MB in one read: more rows than any caller takes.
 const PAGES_MAX: usize = 20;
 
@@ -270,7 +266,9 @@ impl Store {
     /// Stores new numbers, and what they make of the sums of the post's cycle, in one transaction: late, repeated or cut off, each post is in
     /// the sums once. `before` is what the row said.
     pub async fn tell_numbers(&self, before: &Numbers, watch: &Watch, writer: &str) -> Result<WatchWrite, StoreError> {
-        for round in 0..ROUNDS_MAX {
+        let mut rounds = Rounds::new("storing a post's numbers", writer);
+        loop {
+            rounds.next().await?;
             let leg = put(&self.tables.posts, to_item(key_of(watch), WatchItem::new(watch, writer)))
                 .condition_expression("rev = :rev AND (attribute_not_exists(observed_at) OR observed_at < :observed)")
                 .expression_attribute_values(":rev", number(watch.rev - 1))
@@ -288,21 +286,13 @@ impl Store {
                 Some(reasons) if failed(reasons.get(1)) || reasons.iter().any(is_conflict) => {}
                 _ => return Err(StoreError::unavailable("storing a post's numbers")(error)),
             }
-            tokio::time::sleep(pause(round, &watch.post_id)).await;
         }
-        Err(StoreError::Contended { doing: "storing a post's numbers" })
     }
 }
 
 /// What a refused condition tells: our own earlier write, or somebody else's.
 fn told(standing: Option<&Item>, watch: &Watch, writer: &str) -> WatchWrite {
     if written_by(standing, watch.rev) == Some(writer) { WatchWrite::Done } else { WatchWrite::Moved }
-}
-
-/// Never the same as that of another post of the cycle, as far as ids go: those that collided once must not again.
-fn pause(round: u8, post: &PostId) -> Duration {
-    let own = post.as_str().bytes().rev().nth(usize::from(round % 8)).unwrap_or_default();
-    Duration::from_millis(1 + u64::from(own % 32) * (u64::from(round) + 1) / 4)
 }
 
 /// The index holds the keys, the platform and the account.

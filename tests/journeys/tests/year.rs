@@ -25,7 +25,7 @@ use jiff::{SignedDuration, Timestamp};
 use local::aws::{Aws, CallInfo, Fault, ensure_table};
 use local::variables::{source, tables};
 use serde_json::{Value, json};
-use store::{Commit, Filter, PlanStored, PostChange, Settlement, Store, schema};
+use store::{Commit, Filter, PlanStored, PostChange, Settled, Settlement, Store, schema};
 
 use provider::Provider;
 
@@ -253,7 +253,7 @@ impl World {
         let cause = self.cause(Some(&transition.post.id));
         let event = self.step(Some(transition.from), transition.post.status());
         let settlement = Settlement { transition, writer: &writer, event: &event, cause };
-        anyhow::ensure!(matches!(self.store.settle(&settlement).await?, Commit::Done), "{transition:?}");
+        anyhow::ensure!(matches!(self.store.settle(&settlement).await?, Settled::Done), "{transition:?}");
         Ok(())
     }
 

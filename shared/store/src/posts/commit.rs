@@ -1,7 +1,10 @@
 //! The one way in which a post changes.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::builders::PutBuilder;
 use aws_sdk_dynamodb::types::{CancellationReason, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use domain::connection::Connection;
 use domain::content::Content;
@@ -43,12 +46,26 @@ pub struct PostChange<'a> {
 pub enum Commit {
     /// It stands, by this call or by an earlier one of the same writer.
     Done,
-    /// Somebody else's change came first; this is what stands now.
+    /// Another change of the post came first; this is what stands now, `None` if the post is gone.
     PostMoved(Option<Box<Post>>),
-    /// A cycle, the plan that opens it or the connection changed meanwhile, or the items were being written: read again and repeat.
-    LedgerMoved,
+    /// A cycle, or the plan that opens one, has changed: read both again and repeat.
+    CycleMoved,
+    /// The connection cannot be used: it needs its owner, is being disconnected, or is gone.
+    ConnectionUnusable,
+    /// Another transaction was writing one of the items: repeat.
+    Conflict,
     /// The platform's post belongs to another post of ours.
     AlreadyBound,
+}
+
+/// What one leg of a change stands for, in the order in which their failed conditions count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Leg {
+    Post,
+    Binding,
+    Connection,
+    Cycle,
+    Row,
 }
 
 impl<'a> PostChange<'a> {
@@ -103,24 +120,20 @@ impl Store {
     /// Stores a change of a post: all of it, if the post and the cycles are as they were when it was derived.
     pub async fn commit(&self, change: &PostChange<'_>) -> Result<Commit, StoreError> {
         let legs = self.legs(change);
-        let ledger_legs = 1..=change.ledger.len();
-        // The checks stand at the end; whichever failed, the answer is the same.
-        let checks = usize::from(change.usable.is_some()) + usize::from(change.ledger.iter().any(|ledger| ledger.under.is_some()));
-        let check_legs = legs.len() - checks..legs.len();
-        let bound_leg = change.bound_key().map(|_| check_legs.start - 1);
+        let (means, legs): (Vec<Leg>, Vec<TransactWriteItem>) = legs.into_iter().unzip();
         let sent = self.client.transact_write_items().set_transact_items(Some(legs)).send().await;
         let Err(error) = sent else { return Ok(Commit::Done) };
         let Some(reasons) = cancellation(&error) else { return Err(StoreError::unavailable("storing a post and its ledger")(error)) };
-        if failed(reasons.first()) {
-            return self.told(change, reasons[0].item.clone());
+        // Of several that failed the post counts first: the rest was derived from it.
+        let refused = means.iter().zip(reasons).filter(|(_, reason)| failed(Some(reason))).map(|(leg, _)| leg).min();
+        match refused {
+            Some(Leg::Post) => self.told(change, reasons[0].item.clone()),
+            Some(Leg::Binding) => Ok(Commit::AlreadyBound),
+            Some(Leg::Connection) => Ok(Commit::ConnectionUnusable),
+            Some(Leg::Cycle) => Ok(Commit::CycleMoved),
+            _ if reasons.iter().any(is_conflict) => Ok(Commit::Conflict),
+            _ => Err(StoreError::unavailable("storing a post and its ledger")(error)),
         }
-        if bound_leg.is_some_and(|leg| failed(reasons.get(leg))) {
-            return Ok(Commit::AlreadyBound);
-        }
-        if ledger_legs.into_iter().chain(check_legs).any(|leg| failed(reasons.get(leg))) || reasons.iter().any(is_conflict) {
-            return Ok(Commit::LedgerMoved);
-        }
-        Err(StoreError::unavailable("storing a post and its ledger")(error))
     }
 
     /// Removes a post with all its rows, if it is still as it was read.
@@ -147,7 +160,7 @@ impl Store {
                 Ok(_) => {}
                 Err(error) => match cancellation(&error) {
                     Some(reasons) if failed(reasons.first()) => return moved(reasons[0].item.clone()),
-                    Some(reasons) if reasons.iter().any(is_conflict) => return Ok(Commit::LedgerMoved),
+                    Some(reasons) if reasons.iter().any(is_conflict) => return Ok(Commit::Conflict),
                     _ => return Err(StoreError::unavailable("deleting a post")(error)),
                 },
             }
@@ -177,28 +190,38 @@ impl Store {
         TransactWriteItem::builder().condition_check(check.build().expect("table, key and condition are set")).build()
     }
 
-    /// The post first, then one cycle each, then the rows, among them the one by which the numbers of a published post are followed; the
-    /// binding, and the checks of connection and user last. `commit` reads the answer by place.
-    fn legs(&self, change: &PostChange<'_>) -> Vec<TransactWriteItem> {
+    /// The post first, then one cycle each, then the rows, among them the one by which the metrics of a published post are followed; the
+    /// binding, and the checks of connection and user last. Each names what a failed condition says of it.
+    fn legs(&self, change: &PostChange<'_>) -> Vec<(Leg, TransactWriteItem)> {
         let (user, id) = (&change.post.user_id, &change.post.id);
         let table = &self.tables.posts;
-        let mut puts = vec![
+        let mut puts = vec![(
+            Leg::Post,
             put(table, to_item(Key::post(user, id), PostItem::new(change.post, change.writer)))
                 .condition_expression(change.fence())
                 .expression_attribute_values(":rev", number(change.post.rev - 1)),
-        ];
-        puts.extend(change.ledger.iter().map(|ledger| ledger_puts::cycle(&self.tables.ledger, ledger)));
-        puts.extend(change.ledger.iter().flat_map(|ledger| ledger_puts::entries(&self.tables.ledger, ledger)));
-        puts.extend(change.content.map(|content| put(table, to_item(Key::content(user, id), ContentItem::from(content)))));
-        puts.extend(change.attempt.map(|record| put(table, to_item(Key::attempt(user, id, record.number), AttemptItem::from(record)))));
-        puts.push(put(table, to_item(Key::event(user, id, change.post.rev), change.event)));
-        puts.extend(first_watch(table, change.post, change.writer));
+        )];
+        puts.extend(change.ledger.iter().map(|ledger| (Leg::Cycle, ledger_puts::cycle(&self.tables.ledger, ledger))));
+        puts.extend(self.rows(change).into_iter().map(|row| (Leg::Row, row)));
         puts.extend(change.bound_key().map(|key| {
-            let item = to_item(key, std::collections::BTreeMap::from([("post_id", id.as_str()), ("user_id", user.as_str())]));
-            put(table, item).condition_expression(unbound())
+            let item = to_item(key, BTreeMap::from([("post_id", id.as_str()), ("user_id", user.as_str())]));
+            (Leg::Binding, put(table, item).condition_expression(unbound()))
         }));
-        let check = change.usable.map(|connection| self.usable_check(connection));
-        puts.into_iter().map(transact_put).chain(check).chain(self.plan_leg(change.ledger)).collect()
+        let check = change.usable.map(|connection| (Leg::Connection, self.usable_check(connection)));
+        let plan = self.plan_leg(change.ledger).map(|leg| (Leg::Cycle, leg));
+        puts.into_iter().map(|(leg, put)| (leg, transact_put(put))).chain(check).chain(plan).collect()
+    }
+
+    /// What is told beside the post and its cycles: rows that carry no condition of their own.
+    fn rows(&self, change: &PostChange<'_>) -> Vec<PutBuilder> {
+        let (user, id) = (&change.post.user_id, &change.post.id);
+        let table = &self.tables.posts;
+        let mut rows: Vec<PutBuilder> = change.ledger.iter().flat_map(|ledger| ledger_puts::entries(&self.tables.ledger, ledger)).collect();
+        rows.extend(change.content.map(|content| put(table, to_item(Key::content(user, id), ContentItem::from(content)))));
+        rows.extend(change.attempt.map(|record| put(table, to_item(Key::attempt(user, id, record.number), AttemptItem::from(record)))));
+        rows.push(put(table, to_item(Key::event(user, id, change.post.rev), change.event)));
+        rows.extend(first_watch(table, change.post, change.writer));
+        rows
     }
 
     /// What a refused condition tells: our own earlier write, or somebody else's.
@@ -229,14 +252,14 @@ fn moved(standing: Option<Item>) -> Result<Commit, StoreError> {
     Ok(Commit::PostMoved(post.map(Box::new)))
 }
 
-pub(crate) fn put(table: &str, item: Item) -> aws_sdk_dynamodb::types::builders::PutBuilder {
+pub(crate) fn put(table: &str, item: Item) -> PutBuilder {
     Put::builder()
         .table_name(table)
         .set_item(Some(item))
         .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
 }
 
-pub(crate) fn transact_put(put: aws_sdk_dynamodb::types::builders::PutBuilder) -> TransactWriteItem {
+pub(crate) fn transact_put(put: PutBuilder) -> TransactWriteItem {
     TransactWriteItem::builder().put(put.build().expect("table and item are set")).build()
 }
 

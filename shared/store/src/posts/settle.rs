@@ -1,17 +1,10 @@
 //! A transition of a post together with what it does to its cycle.
 
-use std::time::Duration;
-
 use domain::ledger::{Cause, LedgerError};
-use domain::post::{Event, LedgerEffect, Transition};
+use domain::post::{Event, LedgerEffect, Post, Transition};
 
 use super::commit::{Commit, PostChange};
-use crate::{Store, StoreError};
-
-/// How often a cycle that others keep changing is read again before we give up for the moment.
-const ROUNDS_MAX: u8 = 40;
-/// The longest pause between two rounds.
-const PAUSE_MILLIS_MAX: u64 = 200;
+use crate::{Rounds, Store, StoreError};
 
 /// What is stored when a post moves on.
 #[derive(Debug)]
@@ -26,13 +19,26 @@ pub struct Settlement<'a> {
     pub cause: Cause,
 }
 
+/// What came of it.
+#[derive(Debug)]
+pub enum Settled {
+    /// It stands, by this call or by an earlier one of the same writer.
+    Done,
+    /// Another change of the post came first; this is what stands now, `None` if the post is gone.
+    PostMoved(Option<Box<Post>>),
+    /// The platform's post belongs to another post of ours.
+    AlreadyBound,
+}
+
 impl Store {
     /// Stores the post, the try's row, the ledger and its history in one transaction, or nothing of it.
     ///
     /// Other posts of the same cycle may settle at the same time: the cycle is then read again, a bounded number of times.
-    pub async fn settle(&self, settlement: &Settlement<'_>) -> Result<Commit, StoreError> {
+    pub async fn settle(&self, settlement: &Settlement<'_>) -> Result<Settled, StoreError> {
         let Transition { post, attempt, ledger, .. } = settlement.transition;
-        for round in 0..ROUNDS_MAX {
+        let mut rounds = Rounds::new("settling a post", settlement.writer);
+        loop {
+            rounds.next().await?;
             let change = match ledger {
                 LedgerEffect::Keep => None,
                 effect => {
@@ -57,26 +63,21 @@ impl Store {
                     usable: None,
                 })
                 .await?;
-            if !matches!(commit, Commit::LedgerMoved) {
-                return Ok(commit);
+            match commit {
+                Commit::Done => return Ok(Settled::Done),
+                Commit::PostMoved(standing) => return Ok(Settled::PostMoved(standing)),
+                Commit::AlreadyBound => return Ok(Settled::AlreadyBound),
+                // No connection is checked here: what has happened is written down whatever becomes of the account.
+                Commit::CycleMoved | Commit::Conflict | Commit::ConnectionUnusable => {}
             }
-            tokio::time::sleep(pause(round, &settlement.cause)).await;
         }
-        Err(StoreError::Contended { doing: "settling a post" })
     }
 
-    async fn settled_before(&self, settlement: &Settlement<'_>, error: LedgerError) -> Result<Commit, StoreError> {
+    async fn settled_before(&self, settlement: &Settlement<'_>, error: LedgerError) -> Result<Settled, StoreError> {
         let post = &settlement.transition.post;
         match self.post(&post.user_id, &post.id).await? {
             Some((standing, _)) if standing.rev < post.rev => Err(error.into()),
-            standing => Ok(Commit::PostMoved(standing.map(|(post, _)| Box::new(post)))),
+            standing => Ok(Settled::PostMoved(standing.map(|(post, _)| Box::new(post)))),
         }
     }
-}
-
-/// Up to ten milliseconds more with each round, and never the same as another's: those that collided once must not again.
-fn pause(round: u8, cause: &Cause) -> Duration {
-    let ceiling_millis = (10 * (u64::from(round) + 1)).min(PAUSE_MILLIS_MAX);
-    let jitter = u64::from(cause.entropy[usize::from(round) % cause.entropy.len()]);
-    Duration::from_millis(1 + jitter * ceiling_millis / 256)
 }

@@ -1,0 +1,183 @@
+//! One try at a claimed post: tokens, handle, intent, and the send.
+
+use connecting::tokens::{self, Usable};
+use domain::connection::Connection;
+use domain::content::Content;
+use domain::failure::FailureCode;
+use domain::post::{Answer, Conclusion, Learned, Post, Status, backoff};
+use domain::token::TokenSet;
+use edge::deadline::Deadline;
+use edge::problem::chain;
+use jiff::{SignedDuration, Timestamp};
+use platforms::{Account, PrepareError, Reconcile};
+use store::StoreError;
+
+use crate::deps::Deps;
+use crate::intent::{can_send, stored};
+use crate::limit;
+use crate::progress::{Progress, StepError};
+use crate::send::{self, Sent, send};
+use crate::settle::conclude;
+
+/// How long a post waits for tokens that cannot be had at the moment.
+const TOKEN_WAIT: SignedDuration = SignedDuration::from_secs(30);
+
+/// What a claimed post lacks before it can be sent: live tokens, and a handle where the platform publishes in two steps. `refused` names a
+/// version of the tokens that the platform did not take.
+pub(crate) async fn prepare(
+    deps: &Deps,
+    deadline: Deadline,
+    post: Post,
+    content: &Content,
+    connection: Option<Connection>,
+    refused: Option<&str>,
+) -> Result<Progress, StepError> {
+    let Some(connection) = connection else {
+        return conclude(deps, deadline, post, Conclusion::Failed(FailureCode::ConnectionGone), Answer::default()).await;
+    };
+    let usable = tokens::usable(&deps.access(), connection, refused).await?;
+    let now = deps.clock.now();
+    let conclusion = match usable {
+        Usable::Ready(..) if !can_send(deadline) => out_of_time(now),
+        Usable::Ready(connection, tokens) => {
+            let post = match with_handle(deps, post, content, &connection, &tokens).await? {
+                Handle::Stored(post) => *post,
+                Handle::Moved => return Ok(Progress::Again),
+                Handle::TokenRefused(post, _) if refused.is_none() && connection.refreshable => {
+                    let version = connection.secret_version.clone();
+                    return Box::pin(prepare(deps, deadline, *post, content, Some(*connection), Some(&version))).await;
+                }
+                Handle::TokenRefused(post, answer) => {
+                    let progress = conclude(deps, deadline, *post, Conclusion::Failed(FailureCode::ReconnectNeeded), answer).await?;
+                    tokens::mark_dead(&deps.access(), &connection).await?;
+                    return Ok(progress);
+                }
+                Handle::Concluded(post, conclusion, answer) => return conclude(deps, deadline, *post, conclusion, answer).await,
+            };
+            let now = deps.clock.now();
+            if !can_send(deadline) {
+                return conclude(deps, deadline, post, out_of_time(now), Answer::default()).await;
+            }
+            // The lease, or the post's last moment, may have passed meanwhile: then the next wake-up finds what is to be done.
+            let Ok(post) = post.intend(now) else { return Ok(Progress::Rest) };
+            if !stored(deps, (Status::Publishing, &post), "about to be sent", Some(&connection)).await? {
+                return Ok(Progress::Again);
+            }
+            return Box::pin(dispatch(deps, deadline, post, content, *connection, tokens, refused.is_some())).await;
+        }
+        Usable::Later => Conclusion::Deferred { code: FailureCode::TokenUnavailable, until: now + TOKEN_WAIT },
+        Usable::Dead => Conclusion::Failed(FailureCode::ReconnectNeeded),
+        Usable::Gone => Conclusion::Failed(FailureCode::ConnectionGone),
+    };
+    conclude(deps, deadline, post, conclusion, Answer::default()).await
+}
+
+/// What came of the step before the send.
+enum Handle {
+    /// The post can be intended: its handle is stored, or it needs none.
+    Stored(Box<Post>),
+    /// Somebody else's change came first.
+    Moved,
+    /// The platform did not take our token.
+    TokenRefused(Box<Post>, Answer),
+    /// There is no handle to be had, and nothing is visible.
+    Concluded(Box<Post>, Conclusion, Answer),
+}
+
+/// Uploads and containers, where the platform works with them: once, whoever takes over goes on with the stored handle.
+async fn with_handle(deps: &Deps, post: Post, content: &Content, connection: &Connection, tokens: &TokenSet) -> Result<Handle, StepError> {
+    if !in_two_steps(deps, &post) || post.handle().is_some() {
+        return Ok(Handle::Stored(Box::new(post)));
+    }
+    let account = Account { id: &connection.platform_user_id, username: &connection.username, tokens };
+    let prepared = deps.platforms.get(post.platform).prepare(account, &content.text, deps.clock.now()).await;
+    let now = deps.clock.now();
+    let answer = |http_status, detail| Answer { http_status, detail };
+    let (conclusion, answer) = match prepared {
+        Ok(handle) => {
+            // The lease may have run out meanwhile: then it is another worker's.
+            let Ok(post) = post.prepared(handle, now) else { return Ok(Handle::Moved) };
+            let done = stored(deps, (Status::Publishing, &post), "prepared at the platform", Some(connection)).await?;
+            return Ok(if done { Handle::Stored(Box::new(post)) } else { Handle::Moved });
+        }
+        Err(PrepareError::TokenRefused { http_status }) => {
+            return Ok(Handle::TokenRefused(Box::new(post), answer(Some(http_status), None)));
+        }
+        Err(PrepareError::Rejected { code, http_status, detail }) => (Conclusion::Failed(code), answer(Some(http_status), Some(detail))),
+        Err(PrepareError::Limited { until, http_status }) => {
+            let until = send::limit_ends(until, now);
+            (Conclusion::Deferred { code: FailureCode::RateLimited, until }, answer(Some(http_status), None))
+        }
+        Err(PrepareError::Unavailable { detail }) => {
+            let wait = backoff(send::not_sent(&post), deps.random.bytes());
+            (Conclusion::NotSent { retry_at: now + wait }, answer(None, Some(detail)))
+        }
+    };
+    Ok(Handle::Concluded(Box::new(post), conclusion, answer))
+}
+
+/// Sends a post whose intent is stored, once, and writes down what came of it. A refused token is renewed once: with
+/// `renewed`, it was.
+pub(crate) async fn dispatch(
+    deps: &Deps,
+    deadline: Deadline,
+    post: Post,
+    content: &Content,
+    connection: Connection,
+    tokens: TokenSet,
+    renewed: bool,
+) -> Result<Progress, StepError> {
+    match earlier_is_there(deps, &post).await {
+        Ok(false) => {}
+        // It is not sent: the look for it that follows binds the one that is there.
+        Ok(true) => return conclude(deps, deadline, post, Conclusion::AnswerLost, Answer::default()).await,
+        Err(error) => {
+            tracing::warn!(post_id = %post.id, error = chain(&error), "what became of an earlier send could not be read");
+            return conclude(deps, deadline, post, out_of_time(deps.clock.now() + TOKEN_WAIT), Answer::default()).await;
+        }
+    }
+    // All this may have been slow. A send that could outlive this invocation is not begun: it would end when nobody expects it.
+    if !can_send(deadline) {
+        return conclude(deps, deadline, post, out_of_time(deps.clock.now()), Answer::default()).await;
+    }
+    let account = Account { id: &connection.platform_user_id, username: &connection.username, tokens: &tokens };
+    match send(deps, &post, account, &content.text).await {
+        Sent::Concluded(conclusion, answer) => conclude(deps, deadline, post, conclusion, answer).await,
+        Sent::Limited(limit, answer) => {
+            let progress = conclude(deps, deadline, post, limit.conclusion(), answer).await?;
+            limit::tell(deps, &connection, limit).await;
+            Ok(progress)
+        }
+        Sent::TokenRefused(answer) if renewed || !connection.refreshable => {
+            let progress = conclude(deps, deadline, post, Conclusion::Failed(FailureCode::ReconnectNeeded), answer).await?;
+            tokens::mark_dead(&deps.access(), &connection).await?;
+            Ok(progress)
+        }
+        Sent::TokenRefused(_) => {
+            let refused = connection.secret_version.clone();
+            let post = post.token_refused(deps.clock.now())?;
+            if !stored(deps, (Status::Publishing, &post), "the platform refused the token, and the post with it", None).await? {
+                return Ok(Progress::Again);
+            }
+            prepare(deps, deadline, post, content, Some(connection), Some(&refused)).await
+        }
+    }
+}
+
+/// Whether a send that its owner did not find is there after all, by the late word of the worker that made it.
+async fn earlier_is_there(deps: &Deps, post: &Post) -> Result<bool, StoreError> {
+    if post.unseen.is_empty() {
+        return Ok(false);
+    }
+    let late = deps.store.late_results(post).await?;
+    Ok(late.iter().any(|late| matches!(late.learned, Learned::Published { .. })))
+}
+
+/// Whether the platform is given the content first, and told to show it then.
+pub(crate) fn in_two_steps(deps: &Deps, post: &Post) -> bool {
+    deps.platforms.get(post.platform).capabilities().reconcile == Reconcile::Handle
+}
+
+fn out_of_time(until: Timestamp) -> Conclusion {
+    Conclusion::Deferred { code: FailureCode::OutOfTime, until }
+}

@@ -1,0 +1,56 @@
+//! What is stored before anything is sent: claims and intents.
+
+use std::time::Duration;
+
+use domain::connection::Connection;
+use domain::ledger::Actor;
+use domain::post::{Event, Post, SEND_DEADLINE, SETTLE_RESERVE, Status, Transition};
+use edge::deadline::Deadline;
+use store::{Commit, PostChange, StoreError};
+
+use crate::deps::Deps;
+use crate::progress::StepError;
+
+/// How much of the invocation a send needs: itself, and writing down what came of it.
+const SEND_TAKES: Duration = (SEND_DEADLINE.unsigned_abs()).saturating_add(SETTLE_RESERVE.unsigned_abs());
+
+/// Whether a send that begins now ends, and is written down, before the invocation does.
+pub(crate) fn can_send(deadline: Deadline) -> bool {
+    deadline.remaining() >= SEND_TAKES
+}
+
+/// Stores a claim or an intent, while the connection that it is going to send with can be used. A lost answer is asked for once more: a
+/// worker that gives up here leaves a post in doubt that it knows was not sent.
+pub(crate) async fn stored(
+    deps: &Deps,
+    (from, post): (Status, &Post),
+    note: &str,
+    sends_with: Option<&Connection>,
+) -> Result<bool, StepError> {
+    #[cfg(feature = "planted")]
+    if domain::planted::is(domain::planted::Bug::NoIntent) {
+        return Ok(true);
+    }
+    let writer = writer(post);
+    let event = Event::of(from, post, Actor::Publisher, note, deps.clock.now());
+    let change = PostChange { usable: sends_with, ..PostChange::of(post, &writer, &event) };
+    let commit = match deps.store.commit(&change).await {
+        Err(_) => deps.store.commit(&change).await?,
+        Ok(commit) => commit,
+    };
+    Ok(matches!(commit, Commit::Done))
+}
+
+/// Stores that a worker took the post, with the row of the one that vanished over it.
+pub(crate) async fn taken(deps: &Deps, transition: &Transition, note: &str) -> Result<bool, StoreError> {
+    let Transition { from, post, attempt, .. } = transition;
+    let writer = writer(post);
+    let event = Event::of(*from, post, Actor::Publisher, note, deps.clock.now());
+    let change = PostChange { attempt: attempt.as_ref(), ..PostChange::of(post, &writer, &event) };
+    Ok(matches!(deps.store.commit(&change).await?, Commit::Done))
+}
+
+/// The attempt that has the post; none has one whose worker vanished.
+fn writer(post: &Post) -> String {
+    post.attempt().map(|attempt| attempt.id.to_string()).unwrap_or_default()
+}
