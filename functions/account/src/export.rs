@@ -149,7 +149,7 @@ fn next(query: &ExportPosts, place: &Cursor) -> String {
 
 fn row(post: &Post, content: &Content, told: Option<&Watch>) -> [String; 20] {
     let (published_at, platform_post_id, url) = match &post.state {
-        PostState::Published { at, platform_post_id, url } => (Some(*at), platform_post_id.clone(), url.clone()),
+        PostState::Published { at, platform_post_id, url, guessed: _ } => (Some(*at), platform_post_id.clone(), url.clone()),
         _ => (None, None, None),
     };
     let numbers = told.map(|watch| watch.numbers).unwrap_or_default();

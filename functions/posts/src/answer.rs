@@ -109,7 +109,7 @@ impl From<(Post, Content)> for PostJson {
         let error = post.error().map(ErrorJson::from);
         let (status, next_attempt_at) = (post.status(), post.next_attempt_at());
         let (published_at, platform_post_id, platform_url) = match post.state {
-            State::Published { at, platform_post_id, url } => (Some(at), platform_post_id, url),
+            State::Published { at, platform_post_id, url, guessed: _ } => (Some(at), platform_post_id, url),
             _ => (None, None, None),
         };
         Self {

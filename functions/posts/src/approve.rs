@@ -63,7 +63,7 @@ pub(crate) async fn approve(State(deps): State<Deps>, signed_in: SignedIn, Path(
             Commit::PostMoved(Some(moved)) if moved.version != standing.version => return Err(Problem::new(ProblemCode::StaleVersion)),
             Commit::PostMoved(Some(moved)) => standing = *moved,
             Commit::PostMoved(None) => return Err(Problem::not_found()),
-            Commit::CycleMoved | Commit::Conflict | Commit::ConnectionUnusable | Commit::AlreadyBound => {}
+            Commit::CycleMoved | Commit::Conflict | Commit::ConnectionUnusable | Commit::AlreadyBound(_) => {}
         }
     }
 }

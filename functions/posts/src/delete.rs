@@ -26,7 +26,7 @@ pub(crate) async fn delete(State(deps): State<Deps>, signed_in: SignedIn, Path(i
         post.deletable().map_err(trouble::refused)?;
         match deps.store.delete_post(&post).await.map_err(trouble::store)? {
             Commit::Done | Commit::PostMoved(None) => return Ok(StatusCode::NO_CONTENT),
-            Commit::PostMoved(Some(_)) | Commit::CycleMoved | Commit::Conflict | Commit::ConnectionUnusable | Commit::AlreadyBound => {}
+            Commit::PostMoved(Some(_)) | Commit::CycleMoved | Commit::Conflict | Commit::ConnectionUnusable | Commit::AlreadyBound(_) => {}
         }
     }
 }

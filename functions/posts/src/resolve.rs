@@ -5,7 +5,7 @@ use axum::response::Response;
 use domain::failure::FailureCode;
 use domain::id::{HistoryId, PostId};
 use domain::ledger::Actor;
-use domain::post::{Event, Learned, Post};
+use domain::post::{Event, Learned, Post, Publication};
 use edge::json::{Json, Path};
 use edge::problem::{Problem, ProblemCode};
 use edge::session::SignedIn;
@@ -82,10 +82,7 @@ pub(crate) async fn resolve(
         let from = post.status();
         let told = told(&deps, &post).await?;
         let (transition, note) = match (told, request.outcome) {
-            (Some((platform_post_id, told_url)), _) => {
-                let url = told_url.or_else(|| url.clone());
-                (post.resolve_published(Some(platform_post_id), url, now), "the platform had told, late, that it is there")
-            }
+            (Some(told), _) => (post.resolve_published(Some(told), url.clone(), now), "the platform had told, late, that it is there"),
             (None, Seen::Published) => (post.resolve_published(None, url.clone(), now), "its owner found it on the platform"),
             (None, Seen::NotPublished) => (post.resolve_not_published(now), "its owner did not find it on the platform"),
         };
@@ -100,14 +97,14 @@ pub(crate) async fn resolve(
     }
 }
 
-/// The publication that a worker learned of when the post had been taken from it: its id, and where people see it.
-async fn told(deps: &Deps, post: &Post) -> Result<Option<(String, Option<String>)>, Problem> {
+/// The publication that a worker learned of when the post had been taken from it.
+async fn told(deps: &Deps, post: &Post) -> Result<Option<Publication>, Problem> {
     if post.in_doubt().is_none() {
         return Ok(None);
     }
     let late = deps.store.late_results(post).await.map_err(trouble::store)?;
     Ok(late.into_iter().find_map(|late| match late.learned {
-        Learned::Published { platform_post_id, url } => Some((platform_post_id, url)),
+        Learned::Published(publication) => Some(publication),
         Learned::NotThere { .. } => None,
     }))
 }

@@ -66,7 +66,7 @@ pub(crate) async fn retry(
             }
             (_, Commit::PostMoved(Some(moved))) => standing = *moved,
             (_, Commit::PostMoved(None)) => return Err(Problem::not_found()),
-            (_, Commit::CycleMoved | Commit::Conflict | Commit::ConnectionUnusable | Commit::AlreadyBound) => {}
+            (_, Commit::CycleMoved | Commit::Conflict | Commit::ConnectionUnusable | Commit::AlreadyBound(_)) => {}
         }
     }
 }

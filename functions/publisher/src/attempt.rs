@@ -13,7 +13,7 @@ use platforms::{Account, PrepareError, Reconcile};
 use store::StoreError;
 
 use crate::deps::Deps;
-use crate::intent::{can_send, stored};
+use crate::intent::{can_send, intended, stored};
 use crate::limit;
 use crate::progress::{Progress, StepError};
 use crate::send::{self, Sent, send};
@@ -59,8 +59,8 @@ pub(crate) async fn prepare(
                 return conclude(deps, deadline, post, out_of_time(now), Answer::default()).await;
             }
             // The lease, or the post's last moment, may have passed meanwhile: then the next wake-up finds what is to be done.
-            let Ok(post) = post.intend(now) else { return Ok(Progress::Rest) };
-            if !stored(deps, (Status::Publishing, &post), "about to be sent", Some(&connection)).await? {
+            let Ok(post) = post.intend(&connection.platform_user_id, now) else { return Ok(Progress::Rest) };
+            if !intended(deps, (Status::Publishing, &post), "about to be sent", &connection, content).await? {
                 return Ok(Progress::Again);
             }
             return Box::pin(dispatch(deps, deadline, post, content, *connection, tokens, refused.is_some())).await;
@@ -170,7 +170,7 @@ async fn earlier_is_there(deps: &Deps, post: &Post) -> Result<bool, StoreError> 
         return Ok(false);
     }
     let late = deps.store.late_results(post).await?;
-    Ok(late.iter().any(|late| matches!(late.learned, Learned::Published { .. })))
+    Ok(late.iter().any(|late| matches!(late.learned, Learned::Published(_))))
 }
 
 /// Whether the platform is given the content first, and told to show it then.

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use domain::connection::Connection;
+use domain::content::{Content, ContentHash};
 use domain::ledger::Actor;
+use domain::platform::PlatformName;
 use domain::post::{Event, Post, SEND_DEADLINE, SETTLE_RESERVE, Status, Transition};
 use edge::deadline::Deadline;
 use store::{Commit, PostChange, StoreError};
@@ -14,18 +16,40 @@ use crate::progress::StepError;
 /// How much of the invocation a send needs: itself, and writing down what came of it.
 const SEND_TAKES: Duration = (SEND_DEADLINE.unsigned_abs()).saturating_add(SETTLE_RESERVE.unsigned_abs());
 
+/// What a content looks like on the platform: two that look the same there cannot be told apart by reading.
+pub(crate) fn looks(deps: &Deps, platform: PlatformName, content: &Content) -> ContentHash {
+    Content { text: deps.platforms.get(platform).comparable(&content.text), ai_recommendation: None }.hash()
+}
+
 /// Whether a send that begins now ends, and is written down, before the invocation does.
 pub(crate) fn can_send(deadline: Deadline) -> bool {
     deadline.remaining() >= SEND_TAKES
 }
 
-/// Stores a claim or an intent, while the connection that it is going to send with can be used. A lost answer is asked for once more: a
-/// worker that gives up here leaves a post in doubt that it knows was not sent.
-pub(crate) async fn stored(
+/// Stores a step on the way to a send, while the connection that it is going to send with can be used. A lost answer is asked for once more:
+/// a worker that gives up here leaves a post in doubt that it knows was not sent.
+pub(crate) async fn stored(deps: &Deps, step: (Status, &Post), note: &str, sends_with: Option<&Connection>) -> Result<bool, StepError> {
+    store(deps, step, note, sends_with, None).await
+}
+
+/// Stores an intent to send `content`, while the connection that it is going to send with can be used, and among the intents of its account.
+pub(crate) async fn intended(
+    deps: &Deps,
+    step: (Status, &Post),
+    note: &str,
+    connection: &Connection,
+    content: &Content,
+) -> Result<bool, StepError> {
+    let looks = looks(deps, step.1.platform, content);
+    store(deps, step, note, Some(connection), Some(&looks)).await
+}
+
+async fn store(
     deps: &Deps,
     (from, post): (Status, &Post),
     note: &str,
-    sends_with: Option<&Connection>,
+    usable: Option<&Connection>,
+    intent: Option<&ContentHash>,
 ) -> Result<bool, StepError> {
     #[cfg(feature = "planted")]
     if domain::planted::is(domain::planted::Bug::NoIntent) {
@@ -33,7 +57,7 @@ pub(crate) async fn stored(
     }
     let writer = writer(post);
     let event = Event::of(from, post, Actor::Publisher, note, deps.clock.now());
-    let change = PostChange { usable: sends_with, ..PostChange::of(post, &writer, &event) };
+    let change = PostChange { usable, intent, ..PostChange::of(post, &writer, &event) };
     let commit = match deps.store.commit(&change).await {
         Err(_) => deps.store.commit(&change).await?,
         Ok(commit) => commit,

@@ -19,6 +19,7 @@ mod reconcile;
 mod send;
 mod settle;
 mod step;
+mod unbind;
 
 pub use deps::{Deps, StartError};
 pub use progress::StepError;

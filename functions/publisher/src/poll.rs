@@ -3,6 +3,7 @@
 use connecting::tokens::{self, Usable};
 use domain::connection::{Connection, Health};
 use domain::post::{Post, Progress as Shown};
+use edge::deadline::Deadline;
 use edge::problem::chain;
 use jiff::{SignedDuration, Timestamp};
 use platforms::{Account, HandleState, ReadError};
@@ -18,7 +19,7 @@ const WAIT: SignedDuration = SignedDuration::from_mins(1);
 const WAIT_MAX: SignedDuration = SignedDuration::from_mins(10);
 
 /// One look at the handle.
-pub(crate) async fn poll(deps: &Deps, post: Post) -> Result<Progress, StepError> {
+pub(crate) async fn poll(deps: &Deps, deadline: Deadline, post: Post) -> Result<Progress, StepError> {
     let seen = look(deps, &post).await.unwrap_or_else(|error| {
         tracing::error!(post_id = %post.id, error = chain(&error), "an accepted post could not be asked after");
         Seen::NotAsked
@@ -32,10 +33,10 @@ pub(crate) async fn poll(deps: &Deps, post: Post) -> Result<Progress, StepError>
         Seen::Nevermore => (Shown::Unreachable, "its account is disconnected: nobody can ask the platform any more"),
     };
     let transition = post.clone().conclude_poll(shown, now)?;
-    match settle::store(deps, &transition, note).await? {
+    match settle::until_stored(deps, deadline, &transition, note).await? {
         Settled::Done => settle::wake_later(deps, &transition.post).await,
         // What it is said to have become is another post of ours: a person must look, after as many polls as any other.
-        Settled::AlreadyBound => {
+        Settled::AlreadyBound(_) => {
             let transition = post.clone().conclude_poll(Shown::NotYet { poll_at: next(&post, now) }, now)?;
             settle::store(deps, &transition, "what the platform shows is another post").await?;
         }

@@ -11,7 +11,7 @@ use store::{Commit, PostChange, Settled};
 
 use crate::attempt::{dispatch, in_two_steps, prepare};
 use crate::deps::Deps;
-use crate::intent::{can_send, stored, taken};
+use crate::intent::{can_send, intended, stored, taken};
 use crate::limit::Limit;
 use crate::progress::{Progress, StepError};
 use crate::settle;
@@ -40,15 +40,22 @@ pub(crate) async fn claim(deps: &Deps, deadline: Deadline, post: Post, content: 
     // Where the platform publishes in two steps, the first one comes before the intent.
     let live = live.filter(|_| !in_two_steps(deps, &post));
     // Its last moment may have passed while the tokens were read.
-    let Ok(post) = post.claim(AttemptId::new(now, deps.random.bytes()), live.is_some(), now) else { return Ok(Progress::Again) };
-    let sends_with = connection.as_ref().filter(|_| live.is_some());
-    let note = if live.is_some() { "taken, and about to be sent" } else { "taken" };
-    if !stored(deps, (from, &post), note, sends_with).await? {
-        return Ok(Progress::Again);
-    }
+    let attempt = AttemptId::new(now, deps.random.bytes());
+    let account = connection.as_ref().filter(|_| live.is_some()).map(|connection| connection.platform_user_id.as_str());
+    let Ok(post) = post.claim(attempt, account, now) else { return Ok(Progress::Again) };
     match (connection, live) {
-        (Some(connection), Some(tokens)) => dispatch(deps, deadline, post, &content, connection, tokens, false).await,
-        (connection, _) => prepare(deps, deadline, post, &content, connection, None).await,
+        (Some(connection), Some(tokens)) => {
+            if !intended(deps, (from, &post), "taken, and about to be sent", &connection, &content).await? {
+                return Ok(Progress::Again);
+            }
+            dispatch(deps, deadline, post, &content, connection, tokens, false).await
+        }
+        (connection, _) => {
+            if !stored(deps, (from, &post), "taken", None).await? {
+                return Ok(Progress::Again);
+            }
+            prepare(deps, deadline, post, &content, connection, None).await
+        }
     }
 }
 

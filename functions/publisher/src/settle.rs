@@ -2,7 +2,7 @@
 
 use domain::id::HistoryId;
 use domain::ledger::{Actor, Cause};
-use domain::post::{Answer, AttemptOutcome, Conclusion, Event, Post, SETTLE_RESERVE, Status, Transition};
+use domain::post::{Answer, AttemptOutcome, Conclusion, Event, Post, SETTLE_RESERVE, State, Status, Transition};
 use edge::deadline::Deadline;
 use edge::metrics::Unit;
 use edge::problem::chain;
@@ -11,6 +11,7 @@ use store::{Rounds, Settled, Settlement, StoreError};
 
 use crate::deps::Deps;
 use crate::progress::{Progress, StepError};
+use crate::unbind;
 
 /// A delayed message reaches this far; beyond it, the sweeper wakes the post.
 const DELAY_MAX: SignedDuration = SignedDuration::from_secs(900);
@@ -35,7 +36,7 @@ pub(crate) async fn store(deps: &Deps, transition: &Transition, note: &str) -> R
             deps.metrics.count(now, "late_result", &[("platform", post.platform.as_str())]);
             tracing::warn!(post_id = %post.id, meant = post.status().as_str(), "a result came too late");
         }
-        Settled::AlreadyBound => tracing::warn!(post_id = %post.id, "what it became is another post of ours"),
+        Settled::AlreadyBound(_) => tracing::warn!(post_id = %post.id, "what it became is another post of ours"),
     }
     Ok(settled)
 }
@@ -55,9 +56,9 @@ pub(crate) async fn conclude(
     answer: Answer,
 ) -> Result<Progress, StepError> {
     let transition = post.clone().conclude(conclusion, answer.clone(), deps.clock.now())?;
-    match until_stored(deps, deadline, &transition).await? {
-        // The platform's id belongs to another post of ours: only a search can tell which is which.
-        Settled::AlreadyBound => {
+    match until_stored(deps, deadline, &transition, note(&transition)).await? {
+        // Of another send the platform has said so too: only a person can tell which is which.
+        Settled::AlreadyBound(_) => {
             let transition = post.conclude(Conclusion::AnswerLost, answer, deps.clock.now())?;
             store(deps, &transition, note(&transition)).await?;
         }
@@ -82,12 +83,21 @@ pub(crate) async fn tell_late(deps: &Deps, post: &Post, transition: &Transition)
     Ok(())
 }
 
-/// Stores what a try or a search came to, as often as it takes while there is time: only what may go better next time is tried again.
-pub(crate) async fn until_stored(deps: &Deps, deadline: Deadline, transition: &Transition) -> Result<Settled, StepError> {
+/// Stores what a try or a search came to, as often as it takes while there is time: only what may go better next time is tried again. What
+/// the platform itself has said takes a binding back from a post of which a search only guessed it.
+pub(crate) async fn until_stored(deps: &Deps, deadline: Deadline, transition: &Transition, note: &str) -> Result<Settled, StepError> {
     let mut rounds = Rounds::new("settling a post", transition.post.id.as_str()).patient();
     loop {
         rounds.next().await?;
-        match store(deps, transition, note(transition)).await {
+        let stored = match store(deps, transition, note).await {
+            Ok(Settled::AlreadyBound(owner)) => match unbind::take_back(deps, &owner, &transition.post).await {
+                Ok(true) => continue,
+                Ok(false) => return Ok(Settled::AlreadyBound(owner)),
+                Err(error) => Err(error),
+            },
+            stored => stored,
+        };
+        match stored {
             Err(error) if may_pass(&error) && deadline.remaining() > SETTLE_RESERVE.unsigned_abs() => {
                 tracing::warn!(post_id = %transition.post.id, error = chain(&error), "a result is not stored yet");
             }
@@ -139,9 +149,9 @@ fn tell(deps: &Deps, transition: &Transition) {
         error = post.errors.last().filter(|_| status != Status::Published).map(|note| note.code.as_str()),
         "settled"
     );
-    let late_secs = now.duration_since(post.due_at).as_secs_f64();
     let mut values = vec![("outcome", 1.0, Unit::Count)];
-    if status == Status::Published {
+    if let State::Published { at, .. } = post.state {
+        let late_secs = at.duration_since(post.due_at).as_secs_f64();
         values.push(("publish_lateness_seconds", late_secs, Unit::Seconds));
     }
     deps.metrics.emit(now, &[("platform", post.platform.as_str()), ("became", status.as_str())], &values, &[("post_id", post.id.as_str())]);

@@ -59,6 +59,6 @@ async fn step(deps: &Deps, wake_up: &WakeUp, deadline: Deadline) -> Result<Progr
         Step::TakeOver => publish::take_over(deps, deadline, post, content).await,
         Step::Suspect => publish::suspect(deps, post).await,
         Step::Search => Box::pin(reconcile::search(deps, deadline, post, content)).await,
-        Step::Poll => poll::poll(deps, post).await,
+        Step::Poll => poll::poll(deps, deadline, post).await,
     }
 }

@@ -109,6 +109,7 @@ struct Replayed {
     reserved: u64,
     ended: u64,
     published: u64,
+    unbound: u64,
     odd: u64,
 }
 
@@ -150,9 +151,9 @@ fn compare(cycle: &Cycle, history: &Replayed, (published, holding): (u64, u64)) 
         (What::SumOfParts, quota, used + reserved + remaining),
         (What::QuotaByHistory, quota, history.total.into()),
         (What::RemainingByHistory, remaining, history.remaining.into()),
-        (What::UsedByHistory, used, history.published),
         // Both sides as they would stand without a subtraction that could fail.
-        (What::ReservedByHistory, reserved + ended, history.reserved),
+        (What::UsedByHistory, used + history.unbound, history.published),
+        (What::ReservedByHistory, reserved + ended, history.reserved + history.unbound),
         (What::RowsThatDoNotFollow, 0, history.odd),
         (What::UsedByPosts, used, published),
         (What::ReservedByPosts, reserved, holding),
@@ -183,6 +184,7 @@ impl Replayed {
             ChangeReason::PostReserved => self.reserved += 1,
             ChangeReason::PostPublished => self.published += 1,
             ChangeReason::PostReleased => self.ended += 1,
+            ChangeReason::PostUnbound => self.unbound += 1,
             _ => {}
         }
     }

@@ -88,6 +88,7 @@ pub enum ChangeReason {
     PostReserved,
     PostPublished,
     PostReleased,
+    PostUnbound,
     CycleOpened,
     CycleClosed,
     Adjustment,
@@ -170,8 +171,8 @@ pub enum LedgerError {
     /// The cycle has no free post left.
     #[error("the cycle's quota is used up")]
     QuotaExhausted,
-    /// A settle or release without a reservation: the machine is wrong, nothing may be written.
-    #[error("the cycle holds no reservation to end")]
+    /// A settle or release without a reservation, or its undoing without a use: the machine is wrong, nothing may be written.
+    #[error("the cycle holds no such reservation or use")]
     NothingReserved,
 }
 
@@ -248,6 +249,13 @@ impl Cycle {
             after
         };
         Ok(self.changed(after, ChangeReason::PostPublished, cause))
+    }
+
+    /// What was taken for a published post is another's: it is in doubt again, and its reservation stands as before.
+    pub fn unsettle(&self, cause: Cause) -> Result<LedgerChange, LedgerError> {
+        let used = self.used.checked_sub(1).ok_or(LedgerError::NothingReserved)?;
+        let after = Self { used, reserved: self.reserved + 1, ..self.clone() };
+        Ok(self.changed(after, ChangeReason::PostUnbound, cause))
     }
 
     /// A reserved post did not go out: its place is free again, or gone if the plan no longer grants it.
@@ -421,7 +429,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_sequence_adds_up_and_its_history_replays_to_the_ledger(steps in proptest::collection::vec(0_u8..6, 0..200)) {
+        fn any_sequence_adds_up_and_its_history_replays_to_the_ledger(steps in proptest::collection::vec(0_u8..7, 0..200)) {
             let mut cycle = fresh();
             let (mut remaining, mut last) = (cycle.remaining, None);
             let mut reservations = 0;
@@ -432,6 +440,7 @@ mod tests {
                     1 => cycle.settle(cause),
                     2 => cycle.release(cause),
                     3 => Ok(cycle.grow(3, Plan::Professional, ChangeReason::GiftRedeemed, cause).unwrap()),
+                    6 => cycle.unsettle(cause),
                     4 => Ok(cycle.shrink(5, Plan::Starter, ChangeReason::PlanChanged, cause)),
                     _ => Ok(cycle.lapse(true, cause)),
                 };
@@ -456,7 +465,7 @@ mod tests {
                         cycle = change.cycle;
                     }
                     Err(LedgerError::QuotaExhausted) => prop_assert_eq!(cycle.remaining, 0),
-                    Err(LedgerError::NothingReserved) => prop_assert_eq!(cycle.reserved, 0),
+                    Err(LedgerError::NothingReserved) => prop_assert_eq!(if step == 6 { cycle.used } else { cycle.reserved }, 0),
                 }
             }
             prop_assert_eq!(remaining, cycle.remaining);

@@ -44,11 +44,13 @@ pub enum Bug {
     CycleWithoutCondition,
     /// Adds a post's newer numbers to the sums in which its older ones are.
     NumbersCountedTwice,
+    /// Looks for rivals among nobody's posts.
+    RivalsIgnored,
 }
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::NoIntent,
         Self::IntentNotFenced,
         Self::ResendWhenNothingFound,
@@ -66,6 +68,7 @@ impl Bug {
         Self::CertificateGrantedTwice,
         Self::CycleWithoutCondition,
         Self::NumbersCountedTwice,
+        Self::RivalsIgnored,
     ];
 }
 

@@ -24,7 +24,7 @@ pub use attempt::{Attempt, AttemptOutcome, AttemptRecord, LateResult, Learned};
 pub use conclude::{Answer, Conclusion, ERRORS_KEPT, NOT_SENT_TRIES_MAX, backoff};
 pub use edit::{Draft, Edit, NewTime, Refused};
 pub use event::Event;
-pub use reconcile::{Evidence, POLLS_MAX, Progress, SEARCH_BUDGET, SEARCHES_MAX};
+pub use reconcile::{Evidence, Known, POLLS_MAX, Progress, Publication, SEARCH_BUDGET, SEARCHES_MAX};
 pub use state::{ErrorNote, Intent, Phase, Post, State, Status};
 pub use step::Step;
 pub use zone_change::ZoneChange;
@@ -76,6 +76,8 @@ pub enum LedgerEffect {
     Settle,
     /// The reservation is given back.
     Release,
+    /// The use becomes a reservation again.
+    Unsettle,
 }
 
 /// The next state of a post, with what is stored beside it in the same transaction.
@@ -102,8 +104,9 @@ impl Transition {
             return None;
         };
         let learned = match (&self.post.state, record.outcome) {
-            (State::Published { platform_post_id: Some(id), url, .. }, AttemptOutcome::Accepted | AttemptOutcome::Found) => {
-                Learned::Published { platform_post_id: id.clone(), url: url.clone() }
+            (State::Published { platform_post_id: Some(id), url, at, guessed }, AttemptOutcome::Accepted | AttemptOutcome::Found) => {
+                let known = if guessed.is_some() { Known::BySearch } else { Known::ByAnswer };
+                Learned::Published(Publication { platform_post_id: id.clone(), url: url.clone(), made_at: Some(*at), known })
             }
             (_, AttemptOutcome::Rejected | AttemptOutcome::NotSent | AttemptOutcome::Deferred) => Learned::NotThere { code: record.error? },
             _ => return None,

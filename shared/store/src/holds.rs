@@ -50,7 +50,7 @@ impl Store {
                 Commit::Done => return Ok(Held::Done),
                 // Its owner changed something else of it.
                 Commit::PostMoved(Some(moved)) if waits_in(&moved, start) => post = *moved,
-                Commit::PostMoved(_) | Commit::AlreadyBound | Commit::ConnectionUnusable => return Ok(Held::Gone),
+                Commit::PostMoved(_) | Commit::AlreadyBound(_) | Commit::ConnectionUnusable => return Ok(Held::Gone),
                 Commit::CycleMoved | Commit::Conflict => {}
             }
         }

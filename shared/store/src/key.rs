@@ -87,6 +87,16 @@ impl Key {
         Self::new(format!("BOUND#{platform}#{platform_post_id}"), "BOUND")
     }
 
+    /// All that may show on an account of a platform, whoever's it is.
+    pub(crate) fn account_pk(platform: PlatformName, account: &str) -> String {
+        format!("ACCOUNT#{platform}#{account}")
+    }
+
+    /// A post of that.
+    pub(crate) fn intent(platform: PlatformName, account: &str, id: &PostId) -> Self {
+        Self::new(Self::account_pk(platform, account), format!("INTENT#{id}"))
+    }
+
     pub(crate) fn cycle(user: &UserId, start: Timestamp) -> Self {
         Self::new(user_pk(user), format!("{CYCLE}{}", sortable(start)))
     }

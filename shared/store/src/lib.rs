@@ -42,7 +42,7 @@ pub use flows::FlowTaken;
 pub use gifts::{Redeemed, Redemption, Revoked};
 pub use leftovers::Leftover;
 pub use plans::PlanStored;
-pub use posts::{Commit, Filter, PostChange, Settled, Settlement, Story, Wanted};
+pub use posts::{Commit, Filter, Owner, PostChange, Settled, Settlement, Story, Unbinding, Wanted};
 pub use rounds::Rounds;
 pub use sessions::StoredSession;
 pub use users::{TablePlace, UserPage};

@@ -4,20 +4,22 @@ mod commit;
 mod item;
 mod late;
 mod list;
+mod rivals;
 mod settle;
+mod unbind;
 mod wake;
 
-pub use commit::{Commit, PostChange};
+pub use commit::{Commit, Owner, PostChange};
 pub(crate) use commit::{cancellation, failed, is_conflict, put, transact_put};
 pub use list::Filter;
 pub use settle::{Settled, Settlement};
+pub use unbind::Unbinding;
 pub use wake::Wanted;
 
 use std::collections::BTreeSet;
 
 use domain::content::Content;
 use domain::id::{PostId, UserId};
-use domain::platform::PlatformName;
 use domain::post::{AttemptRecord, Event, Post};
 
 use crate::items::{BATCH_MAX, from_item, text};
@@ -73,14 +75,16 @@ impl Store {
         Ok(post.zip(content).map(|(post, content)| Story { post, content, attempts, events }))
     }
 
-    /// Of these ids at the platform, those that belong to a post of ours already.
-    pub async fn bound(&self, platform: PlatformName, ids: &[String]) -> Result<Vec<String>, StoreError> {
+    /// Of these ids at `post`'s platform, those that belong to another post of ours already.
+    pub async fn bound(&self, post: &Post, ids: &[String]) -> Result<Vec<String>, StoreError> {
+        let platform = post.platform;
         // Each once: a batch that names a key twice is refused.
         let ids: Vec<&String> = ids.iter().collect::<BTreeSet<_>>().into_iter().collect();
         let mut bound = Vec::new();
         for chunk in ids.chunks(BATCH_MAX) {
             let keys = chunk.iter().map(|id| (self.tables.posts.as_str(), Key::bound(platform, id))).collect();
-            let taken: Vec<Key> = self.batch_get(keys).await?.iter().filter_map(key_of).collect();
+            let others = |item: &Item| item.get("post_id").and_then(|of| of.as_s().ok()).is_none_or(|of| of != post.id.as_str());
+            let taken: Vec<Key> = self.batch_get(keys).await?.iter().filter(|item| others(item)).filter_map(key_of).collect();
             bound.extend(chunk.iter().filter(|id| taken.contains(&Key::bound(platform, id))).map(|id| (*id).clone()));
         }
         Ok(bound)

@@ -221,7 +221,7 @@ impl World {
                 0 => post.cancel(now)?,
                 1 => continue,
                 fate => {
-                    let sending = post.claim(AttemptId::new(now, self.random.bytes()), true, now)?;
+                    let sending = post.claim(AttemptId::new(now, self.random.bytes()), Some("account"), now)?;
                     let event = self.step(Some(Status::Scheduled), sending.status());
                     anyhow::ensure!(matches!(self.store.commit(&PostChange::of(&sending, "year", &event)).await?, Commit::Done));
                     let platform_post_id = format!("{id}-{}", sending.id);

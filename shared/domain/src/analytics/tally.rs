@@ -19,6 +19,13 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// The tally without what a post told that is not there after all.
+    #[must_use]
+    pub fn without(self, gone: &Watch) -> Self {
+        let nothing = Watch { numbers: Numbers::default(), ..gone.clone() };
+        self.with(&gone.numbers, &nothing)
+    }
+
     /// The tally with what `after` tells in the place of what `before` told of the same post.
     #[must_use]
     pub fn with(self, before: &Numbers, after: &Watch) -> Self {

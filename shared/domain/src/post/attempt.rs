@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::LEASE;
+use super::reconcile::Publication;
 use super::state::{Post, Status};
 use crate::failure::FailureCode;
 use crate::id::AttemptId;
@@ -122,7 +123,6 @@ pub struct LateResult {
     /// The post's version that was sent.
     pub version: u32,
     /// The intent that it was sent under: of any other send it says nothing.
-    #[serde(default)]
     pub sent_at: Timestamp,
     /// What.
     pub learned: Learned,
@@ -133,12 +133,7 @@ pub struct LateResult {
 #[serde(rename_all = "snake_case")]
 pub enum Learned {
     /// The platform has it.
-    Published {
-        /// The platform's id.
-        platform_post_id: String,
-        /// Where people see it.
-        url: Option<String>,
-    },
+    Published(Publication),
     /// It is surely not there.
     NotThere {
         /// Why.

@@ -68,17 +68,18 @@ pub fn backoff(not_sent: u32, entropy: [u8; 8]) -> SignedDuration {
 }
 
 impl Post {
-    /// A worker takes a due post. With `ready`, nothing has to be fetched or uploaded first: the intent to send is part of
-    /// the same write.
-    pub fn claim(mut self, id: AttemptId, ready: bool, now: Timestamp) -> Result<Self, Refused> {
+    /// A worker takes a due post. With the account that it is `ready` for, nothing has to be fetched or uploaded first: the intent to send is
+    /// part of the same write.
+    pub fn claim(mut self, id: AttemptId, ready: Option<&str>, now: Timestamp) -> Result<Self, Refused> {
         let State::Scheduled { not_sent, .. } = self.state else { return Err(self.refusal()) };
         if now > self.latest_at {
             return Err(Refused::TooLate);
         }
         let attempt = Attempt::next(&self, id, now);
         self.attempt_count = attempt.number;
-        let phase = if ready { Phase::Sending { intent: Intent { first_at: now, last_at: now }, handle: None } } else { Phase::Claimed };
-        Ok(self.moved(State::Publishing { attempt, phase, not_sent }, now))
+        let Some(account) = ready else { return Ok(self.moved(State::Publishing { attempt, phase: Phase::Claimed, not_sent }, now)) };
+        let phase = Phase::Sending { intent: Intent { first_at: now, last_at: now }, handle: None };
+        Ok(self.moved(State::Publishing { attempt, phase, not_sent }, now).sent_to(account))
     }
 
     /// A worker takes over from one that vanished before its intent. Never from one that may have sent.
@@ -106,8 +107,8 @@ impl Post {
         Ok(self.moved(State::Publishing { attempt, phase: Phase::Prepared { handle }, not_sent }, now))
     }
 
-    /// The intent to send: stored before the first byte goes out, only while the lease outlasts the send, and never too late.
-    pub fn intend(self, now: Timestamp) -> Result<Self, Refused> {
+    /// The intent to send to `account`: stored before the first byte goes out, only while the lease outlasts the send, and never too late.
+    pub fn intend(self, account: &str, now: Timestamp) -> Result<Self, Refused> {
         let State::Publishing { attempt, phase, not_sent } = self.state.clone() else { return Err(self.refusal()) };
         let handle = match phase {
             Phase::Claimed => None,
@@ -121,7 +122,11 @@ impl Post {
             return Err(Refused::TooLate);
         }
         let phase = Phase::Sending { intent: Intent { first_at: now, last_at: now }, handle };
-        Ok(self.moved(State::Publishing { attempt, phase, not_sent }, now))
+        Ok(self.moved(State::Publishing { attempt, phase, not_sent }, now).sent_to(account))
+    }
+
+    fn sent_to(self, account: &str) -> Self {
+        Self { sent_to: Some(account.to_owned()), ..self }
     }
 
     /// The platform refused our token before it looked at the post: the same worker may fetch a new one and intend again.
@@ -142,7 +147,7 @@ impl Post {
         };
         let (post, outcome, ledger) = match (conclusion, intent) {
             (Conclusion::Published { platform_post_id, url }, Some(_)) => {
-                let state = State::Published { at: now, platform_post_id: Some(platform_post_id), url };
+                let state = State::Published { at: now, platform_post_id: Some(platform_post_id), url, guessed: None };
                 (self.moved(state, now), AttemptOutcome::Accepted, LedgerEffect::Settle)
             }
             (Conclusion::Processing { handle, poll_at }, Some(_)) => {

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 
 use super::attempt::{AttemptOutcome, AttemptRecord};
+use super::reconcile::Publication;
 use super::state::{Phase, Post, State, Status};
 use super::{LedgerEffect, SETTLE_WAIT, Transition};
 use crate::content::ContentHash;
@@ -100,6 +101,7 @@ impl Post {
             attempt_count: 0,
             errors: Vec::new(),
             unseen: Vec::new(),
+            sent_to: None,
             state: State::Draft,
             rev: 1,
         }
@@ -139,17 +141,19 @@ impl Post {
             _ => return Err(self.refusal()),
         };
         self.version += 1;
-        // What may show yet of earlier sends says the old text.
-        if !edit.looks_the_same && edit.content_hash.as_ref().is_some_and(|hash| *hash != self.content_hash) {
-            self.unseen.clear();
-        }
+        let says_another = !edit.looks_the_same && edit.content_hash.as_ref().is_some_and(|hash| *hash != self.content_hash);
         self.content_hash = edit.content_hash.unwrap_or(self.content_hash);
         self.cycle_start = edit.cycle_start.or(self.cycle_start);
         if let Some(NewTime { due_at, latest_at, time_zone, local_time }) = edit.time {
             (self.due_at, self.latest_at) = (due_at, latest_at);
             (self.time_zone, self.local_time) = (time_zone, local_time);
         }
-        Ok(self.moved(state, now))
+        let mut edited = self.moved(state, now);
+        // What may show yet of earlier sends says the old text.
+        if says_another {
+            edited.unseen.clear();
+        }
+        Ok(edited)
     }
 
     /// The owner calls it off. Possible until the intent to send is stored; a worker before that point loses the post.
@@ -200,10 +204,14 @@ impl Post {
         Ok(self.moved(fresh_schedule(armed), now))
     }
 
-    /// It is on the platform: its owner looked, or a worker that had lost the post has told, which knows the platform's id.
-    pub fn resolve_published(self, platform_post_id: Option<String>, url: Option<String>, now: Timestamp) -> Result<Transition, Refused> {
+    /// It is on the platform: its owner looked, and may have said where; or a worker that had lost the post has told which it is.
+    pub fn resolve_published(self, told: Option<Publication>, url: Option<String>, now: Timestamp) -> Result<Transition, Refused> {
         let attempt = self.resolvable(Status::Published, now)?;
-        let state = State::Published { at: now, platform_post_id, url };
+        let intent = self.in_doubt().ok_or(self.refusal())?;
+        let state = match told {
+            Some(told) => Publication { url: told.url.clone().or(url), ..told }.state(intent, now),
+            None => State::Published { at: intent.last_at, platform_post_id: None, url, guessed: None },
+        };
         Ok(Transition { from: self.status(), post: self.moved(state, now), attempt, ledger: LedgerEffect::Settle })
     }
 

@@ -1,6 +1,7 @@
 //! A lost answer: from here on only evidence moves the post.
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::attempt::{Attempt, AttemptOutcome};
 use super::conclude::{Answer, record};
@@ -18,16 +19,43 @@ pub const SEARCH_BUDGET: SignedDuration = SignedDuration::from_hours(3);
 /// The longest wait for which a platform's limit puts a search off.
 const LIMIT_WAIT_MAX: SignedDuration = SignedDuration::from_mins(30);
 
+/// A post on the platform that is taken for ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Publication {
+    /// The platform's id.
+    pub platform_post_id: String,
+    /// Where people see it.
+    pub url: Option<String>,
+    /// When it was made, where the platform says so.
+    pub made_at: Option<Timestamp>,
+    /// How we know that it is ours.
+    pub known: Known,
+}
+
+/// How a publication is known to be a post's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Known {
+    /// The platform answered so to the send, or of its very key or handle.
+    ByAnswer,
+    /// A search found nothing else that it could be.
+    BySearch,
+}
+
+impl Publication {
+    /// The state of the post whose send of `intent` it is.
+    pub(super) fn state(self, intent: Intent, now: Timestamp) -> State {
+        let Self { platform_post_id, url, made_at, known } = self;
+        let guessed = (known == Known::BySearch).then_some(intent);
+        State::Published { at: made_at.map_or(now, |at| at.min(now)), platform_post_id: Some(platform_post_id), url, guessed }
+    }
+}
+
 /// What a search on the platform showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Evidence {
-    /// Exactly one post is ours.
-    Found {
-        /// The platform's id.
-        platform_post_id: String,
-        /// Where people see it.
-        url: Option<String>,
-    },
+    /// It is there.
+    Found(Publication),
     /// It is surely not there, and why.
     NotThere(FailureCode),
     /// None is.
@@ -98,7 +126,7 @@ impl Post {
         let State::Processing { handle, since, polls, .. } = self.state.clone() else { return Err(self.refusal()) };
         let (post, ledger) = match progress {
             Progress::Live { platform_post_id, url } => {
-                let state = State::Published { at: now, platform_post_id: Some(platform_post_id), url };
+                let state = State::Published { at: now, platform_post_id: Some(platform_post_id), url, guessed: None };
                 (self.moved(state, now), LedgerEffect::Settle)
             }
             Progress::Refused(code) => (self.noted(code, now).moved(State::Failed { code }, now), LedgerEffect::Release),
@@ -125,6 +153,17 @@ impl Post {
         let post = self.noted(FailureCode::AnswerLost, now).moved(state, now);
         let record = attempt.ended(now, AttemptOutcome::Abandoned, Status::Unknown);
         Ok(Transition { from: Status::Publishing, post, attempt: Some(record), ledger: LedgerEffect::Keep })
+    }
+
+    /// What a search took for this post is another's, by the platform's own answer to that one: it is in doubt as before, and its quota slot
+    /// reserved again.
+    pub fn lose_binding(self, now: Timestamp) -> Result<Transition, Refused> {
+        let State::Published { guessed: Some(intent), .. } = self.state else { return Err(self.refusal()) };
+        let (from, sent_to) = (self.status(), self.sent_to.clone());
+        let state = State::Unknown { intent, searches: 0, search_at: now.max(first_search(intent)), attempt: None, handle: None };
+        // Published, it had no row among the account's intents any more; in doubt, it has one again.
+        let post = Self { sent_to, ..self.noted(FailureCode::AnswerLost, now).moved(state, now) };
+        Ok(Transition { from, post, attempt: None, ledger: LedgerEffect::Unsettle })
     }
 
     /// A worker takes the search, and tells of one that vanished over it.
@@ -178,10 +217,7 @@ impl Post {
         let searches = searches + u32::from(matches!(evidence, Evidence::NotFound | Evidence::SentAgain));
         let give_up = searches >= SEARCHES_MAX || now > intent.first_at + SEARCH_BUDGET;
         let (state, outcome, ledger) = match evidence {
-            Evidence::Found { platform_post_id, url } => {
-                let state = State::Published { at: now, platform_post_id: Some(platform_post_id), url };
-                (state, AttemptOutcome::Found, LedgerEffect::Settle)
-            }
+            Evidence::Found(publication) => (publication.state(intent, now), AttemptOutcome::Found, LedgerEffect::Settle),
             Evidence::Processing { handle, poll_at } => {
                 (State::Processing { handle, since: now, poll_at, polls: 0 }, AttemptOutcome::Found, LedgerEffect::Keep)
             }

@@ -52,6 +52,8 @@ pub struct Post {
     /// Sends of earlier versions that its owner did not find on the platform, oldest first: nobody else knows that they are not there, and one
     /// may show yet.
     pub unseen: Vec<Intent>,
+    /// The platform account that what may show of it was sent to: its row among the intents of that account stands under it.
+    pub sent_to: Option<String>,
     /// Where it stands.
     pub state: State,
     /// Raised with each stored change; the condition of every write.
@@ -108,12 +110,14 @@ pub enum State {
     },
     /// It is on the platform.
     Published {
-        /// When we learned it.
+        /// When the platform shows that it was made; where the platform does not say, when we learned it.
         at: Timestamp,
         /// The platform's id; unknown when its owner found it.
         platform_post_id: Option<String>,
         /// Where people see it.
         url: Option<String>,
+        /// The send in doubt that a search took this for. The platform's own answer to another send outweighs it.
+        guessed: Option<Intent>,
     },
     /// It is not on the platform.
     Failed {
@@ -278,6 +282,12 @@ impl Post {
         matches!(self.state, State::Published { platform_post_id: None, .. })
     }
 
+    /// Whether something of it may show on the platform that is not known to be its own. Until then it is a rival of every post that looks the
+    /// same on that account.
+    pub fn may_show(&self) -> bool {
+        self.in_doubt().is_some() || self.is_unbound() || !self.unseen.is_empty()
+    }
+
     /// The platform's handle, from the time that it is stored until the doubt about it ends.
     pub fn handle(&self) -> Option<&str> {
         match &self.state {
@@ -347,8 +357,10 @@ impl Post {
         matches!(self.state, State::Held { .. })
     }
 
+    /// What was sent somewhere stays noted for as long as it may show, and for the change that ends this: it removes the row.
     pub(super) fn moved(self, state: State, now: Timestamp) -> Self {
-        Self { state, updated_at: now, rev: self.rev + 1, ..self }
+        let sent_to = if self.may_show() { self.sent_to } else { None };
+        Self { state, updated_at: now, rev: self.rev + 1, sent_to, ..self }
     }
 
     pub(super) fn noted(mut self, code: FailureCode, now: Timestamp) -> Self {

@@ -1,7 +1,7 @@
 use jiff::SignedDuration;
 
 use super::*;
-use crate::content::Content;
+use crate::content::{Content, ContentHash};
 use crate::failure::FailureCode;
 use crate::id::{AttemptId, ConnectionId, GroupId, PostId, UserId};
 use crate::platform::PlatformName;
@@ -39,11 +39,16 @@ fn scheduled() -> Post {
 }
 
 fn sending() -> Post {
-    scheduled().claim(attempt_id(1), true, at(600)).unwrap()
+    scheduled().claim(attempt_id(1), Some("7"), at(600)).unwrap()
 }
 
 fn claimed() -> Post {
-    scheduled().claim(attempt_id(1), false, at(600)).unwrap()
+    scheduled().claim(attempt_id(1), None, at(600)).unwrap()
+}
+
+/// A post on the platform, made a moment after it was sent.
+fn seen(known: Known) -> Publication {
+    Publication { platform_post_id: "9".into(), url: None, made_at: Some(at(602)), known }
 }
 
 fn unknown() -> Post {
@@ -63,6 +68,11 @@ fn published() -> Post {
     sending().conclude(conclusion, Answer::default(), at(601)).unwrap().post
 }
 
+/// A search took something for it.
+fn found() -> Post {
+    searching().conclude_search(Evidence::Found(seen(Known::BySearch)), Answer::default(), at(801)).unwrap().post
+}
+
 fn failed() -> Post {
     sending().conclude(Conclusion::Failed(FailureCode::ContentRejected), Answer::default(), at(601)).unwrap().post
 }
@@ -76,6 +86,7 @@ fn every_state() -> Vec<Post> {
         sending(),
         sending().conclude(processing, Answer::default(), at(601)).unwrap().post,
         published(),
+        found(),
         failed(),
         unknown(),
         searching(),
@@ -104,9 +115,10 @@ fn verbs() -> Vec<Verb> {
         ("retry", |p| p.retry((at(LATE), at(LATE + 60)), at(0), false, at(LATE)).ok().map(|p| (p, LedgerEffect::Keep))),
         ("resolve_published", |p| p.resolve_published(None, None, at(LATE)).ok().and_then(whole)),
         ("resolve_not_published", |p| p.resolve_not_published(at(LATE)).ok().and_then(whole)),
-        ("claim", |p| p.claim(attempt_id(9), true, at(LATE)).ok().map(|p| (p, LedgerEffect::Keep))),
+        ("claim", |p| p.claim(attempt_id(9), Some("7"), at(LATE)).ok().map(|p| (p, LedgerEffect::Keep))),
         ("take_over", |p| p.take_over(attempt_id(9), at(LATE)).ok().and_then(whole)),
         ("suspect", |p| p.suspect(at(LATE)).ok().and_then(whole)),
+        ("lose_binding", |p| p.lose_binding(at(LATE)).ok().and_then(whole)),
         ("begin_search", |p| p.begin_search(attempt_id(9), at(LATE)).ok().and_then(whole)),
     ]
 }
@@ -167,6 +179,7 @@ fn every_change_raises_rev_and_moves_the_reservation_exactly_when_the_state_says
             match effect {
                 LedgerEffect::Keep => assert!(reserves_anew || after.holds_reservation() == post.holds_reservation(), "{verb}"),
                 LedgerEffect::Settle => assert!(post.holds_reservation() && after.status() == Status::Published, "{verb}"),
+                LedgerEffect::Unsettle => assert!(post.status() == Status::Published && after.holds_reservation(), "{verb}"),
                 LedgerEffect::Release => assert!(post.holds_reservation() && !after.holds_reservation(), "{verb}"),
             }
         }
@@ -178,23 +191,23 @@ fn a_takeover_of_a_sending_post_never_sends() {
     let late = at(600) + LEASE;
     assert_eq!(sending().next_step(1, late), Step::Suspect);
     assert!(sending().take_over(attempt_id(2), late).is_err());
-    assert!(unknown().claim(attempt_id(2), true, late).is_err());
-    assert!(unknown().intend(late).is_err());
+    assert!(unknown().claim(attempt_id(2), Some("7"), late).is_err());
+    assert!(unknown().intend("7", late).is_err());
 }
 
 #[test]
 fn a_worker_whose_lease_would_not_outlast_the_send_may_not_intend() {
     let lease_ends = at(600) + LEASE;
-    assert!(claimed().intend(lease_ends - SEND_DEADLINE).is_err());
-    assert!(claimed().intend(lease_ends - SEND_DEADLINE - SignedDuration::from_secs(1)).is_ok());
+    assert!(claimed().intend("7", lease_ends - SEND_DEADLINE).is_err());
+    assert!(claimed().intend("7", lease_ends - SEND_DEADLINE - SignedDuration::from_secs(1)).is_ok());
 }
 
 #[test]
 fn nothing_is_claimed_or_intended_after_the_last_moment() {
     let late = scheduled().latest_at + SignedDuration::from_secs(1);
-    assert_eq!(scheduled().claim(attempt_id(1), true, late), Err(Refused::TooLate));
-    let at_the_edge = scheduled().claim(attempt_id(1), false, scheduled().latest_at).unwrap();
-    assert_eq!(at_the_edge.intend(late), Err(Refused::TooLate));
+    assert_eq!(scheduled().claim(attempt_id(1), Some("7"), late), Err(Refused::TooLate));
+    let at_the_edge = scheduled().claim(attempt_id(1), None, scheduled().latest_at).unwrap();
+    assert_eq!(at_the_edge.intend("7", late), Err(Refused::TooLate));
 }
 
 #[test]
@@ -237,7 +250,7 @@ fn a_limit_defers_until_the_last_moment_and_then_the_post_is_missed() {
 fn what_is_never_sent_fails_after_a_bounded_number_of_tries() {
     let mut post = scheduled();
     for n in 1..=NOT_SENT_TRIES_MAX {
-        let tried = post.claim(attempt_id(u8::try_from(n).unwrap()), true, at(700)).unwrap();
+        let tried = post.claim(attempt_id(u8::try_from(n).unwrap()), Some("7"), at(700)).unwrap();
         post = tried.conclude(Conclusion::NotSent { retry_at: at(710) }, Answer::default(), at(701)).unwrap().post;
         assert_eq!(post.attempt_count, n);
     }
@@ -307,7 +320,7 @@ fn a_stored_handle_is_taken_over_and_never_made_twice() {
     let taken = prepared.clone().take_over(attempt_id(2), at(600) + LEASE).unwrap().post;
     assert!(matches!(&taken.state, State::Publishing { phase: Phase::Prepared { handle }, .. } if handle == "container-7"));
     assert!(prepared.clone().cancel(at(612)).is_ok(), "nothing was sent yet");
-    assert!(taken.intend(at(670)).is_ok());
+    assert!(taken.intend("7", at(670)).is_ok());
     assert!(sending().prepared("late".into(), at(601)).is_err());
 }
 
@@ -347,7 +360,7 @@ fn a_worker_that_comes_too_late_tells_what_decides_and_nothing_else() {
     let outcome = |conclusion| sending().conclude(conclusion, Answer::default(), at(601)).unwrap().late(&sending());
     let learned = |conclusion| outcome(conclusion).map(|record| record.late.unwrap().learned);
     let there = Conclusion::Published { platform_post_id: "9".into(), url: None };
-    assert_eq!(learned(there), Some(Learned::Published { platform_post_id: "9".into(), url: None }));
+    assert_eq!(learned(there), Some(Learned::Published(Publication { made_at: Some(at(601)), ..seen(Known::ByAnswer) })));
     let not_there = |code| Some(Learned::NotThere { code });
     assert_eq!(learned(Conclusion::Failed(FailureCode::ContentRejected)), not_there(FailureCode::ContentRejected));
     let deferred = Conclusion::Deferred { code: FailureCode::RateLimited, until: at(700) };
@@ -390,7 +403,7 @@ fn a_held_post_waits_without_a_place_and_goes_on_under_a_new_version() {
     assert_eq!((held.status(), ledger, held.cycle_start), (Status::Scheduled, LedgerEffect::Release, None));
     assert_eq!((held.error(), held.holds_reservation()), (Some(FailureCode::QuotaLost), false));
     assert_eq!(held.next_step(held.version, at(700)), Step::Nothing, "no wake-up sends it");
-    assert!(held.clone().claim(attempt_id(1), true, at(700)).is_err());
+    assert!(held.clone().claim(attempt_id(1), Some("7"), at(700)).is_err());
     let again = held.clone().approve(at(5), true, at(20)).unwrap();
     assert_eq!((again.version, again.cycle_start, again.error()), (held.version + 1, Some(at(5)), None));
     assert_eq!(again.next_step(held.version, at(700)), Step::Nothing, "the old wake-up is stale");
@@ -493,7 +506,8 @@ fn a_send_that_its_owner_did_not_find_stays_in_doubt_beside_the_next_one() {
         let failed = post.resolve_not_published(intent.last_at + SETTLE_WAIT).unwrap().post;
         assert_eq!(failed.doubts(), [], "nothing is asked after while nothing is in doubt");
         sends.push(intent);
-        let again = failed.clone().retry((now, now + LATEST_DEFAULT), at(0), true, now).unwrap().claim(attempt_id(9), true, now).unwrap();
+        let again =
+            failed.clone().retry((now, now + LATEST_DEFAULT), at(0), true, now).unwrap().claim(attempt_id(9), Some("7"), now).unwrap();
         let kept = &sends[sends.len().saturating_sub(UNSEEN_KEPT)..];
         assert_eq!(again.doubts(), [kept, &[Intent { first_at: now, last_at: now }]].concat());
         let other = Content { text: "another".into(), ai_recommendation: None };
@@ -516,8 +530,8 @@ fn a_search_that_comes_too_late_tells_what_it_found_and_what_it_proved() {
         transition.late(&searching()).map(|record| record.late.unwrap())
     };
     let sent_at = searching().in_doubt().unwrap().last_at;
-    let found = Evidence::Found { platform_post_id: "9".into(), url: None };
-    let there = Learned::Published { platform_post_id: "9".into(), url: None };
+    let found = Evidence::Found(seen(Known::BySearch));
+    let there = Learned::Published(seen(Known::BySearch));
     assert_eq!(learned(found), Some(LateResult { version: 1, sent_at, learned: there }));
     let proof = Evidence::NotThere(FailureCode::ContentRejected);
     let not_there = Learned::NotThere { code: FailureCode::ContentRejected };
@@ -543,7 +557,7 @@ fn repeats_whose_answers_are_lost_or_that_are_never_sent_end_with_a_person() {
 
 #[test]
 fn a_handle_stays_with_its_post_until_the_doubt_ends() {
-    let sent = claimed().prepared("h".into(), at(601)).unwrap().intend(at(602)).unwrap();
+    let sent = claimed().prepared("h".into(), at(601)).unwrap().intend("7", at(602)).unwrap();
     assert_eq!(sent.handle(), Some("h"));
     let refused = sent.clone().token_refused(at(603)).unwrap();
     assert_eq!(refused.handle(), Some("h"), "no second handle is made for the same post");
@@ -557,4 +571,46 @@ fn a_handle_stays_with_its_post_until_the_doubt_ends() {
         assert_eq!((processing.post.status(), processing.post.handle()), (Status::Processing, Some("h")));
         assert_eq!(processing.ledger, LedgerEffect::Keep);
     }
+}
+
+#[test]
+fn what_was_found_later_was_published_when_the_platform_made_it() {
+    let published_at = |post: &Post| match post.state {
+        State::Published { at, .. } => at,
+        ref other => panic!("{other:?}"),
+    };
+    assert_eq!(published_at(&found()), at(602));
+    let ahead = Publication { made_at: Some(at(9_999)), ..seen(Known::BySearch) };
+    let ahead = searching().conclude_search(Evidence::Found(ahead), Answer::default(), at(801)).unwrap().post;
+    assert_eq!(published_at(&ahead), at(801), "a platform whose clock is ahead made nothing in the time to come");
+    let by_its_owner = needs_review().resolve_published(None, None, at(9_000)).unwrap().post;
+    assert_eq!(published_at(&by_its_owner), at(600), "its owner found what was sent then");
+}
+
+#[test]
+fn a_guess_gives_way_to_the_platforms_own_word_and_the_doubt_is_as_before() {
+    let lost = found().lose_binding(at(900)).unwrap();
+    assert_eq!((lost.post.status(), lost.ledger), (Status::Unknown, LedgerEffect::Unsettle));
+    assert_eq!(lost.post.in_doubt(), unknown().in_doubt());
+    assert_eq!(lost.post.sent_to.as_deref(), Some("7"), "it may show there again");
+    assert_eq!(lost.post.next_step(1, at(900)), Step::Search);
+    assert!(published().lose_binding(at(900)).is_err(), "of this one the platform itself has spoken");
+}
+
+#[test]
+fn where_it_was_sent_to_is_known_as_long_as_it_may_show_there() {
+    for post in [sending(), unknown(), needs_review()] {
+        assert_eq!((post.sent_to.as_deref(), post.may_show()), (Some("7"), true));
+    }
+    // The change that ends it knows it still, to remove the row; the next one does not.
+    let refused = sending().conclude(Conclusion::Failed(FailureCode::ContentRejected), Answer::default(), at(601)).unwrap().post;
+    assert_eq!((refused.sent_to.as_deref(), refused.may_show()), (Some("7"), false));
+    let retried = refused.retry((at(700), at(800)), at(0), false, at(650)).unwrap();
+    assert_eq!(retried.sent_to, None);
+    let unseen = unknown().resolve_not_published(at(800)).unwrap().post;
+    let retried = unseen.retry((at(900), at(1_000)), at(0), false, at(850)).unwrap();
+    assert_eq!((retried.sent_to.as_deref(), retried.may_show()), (Some("7"), true), "a send that its owner did not find may show yet");
+    let says_another = Edit { content_hash: Some(ContentHash::from_stored("another".into())), ..Edit::default() };
+    let edited = retried.edit(says_another, at(860)).unwrap();
+    assert_eq!((edited.sent_to.as_deref(), edited.may_show()), (Some("7"), false));
 }

@@ -1,19 +1,19 @@
 //! The one way in which a post changes.
 
-use std::collections::BTreeMap;
-
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::builders::PutBuilder;
 use aws_sdk_dynamodb::types::{CancellationReason, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use domain::connection::Connection;
-use domain::content::Content;
+use domain::content::{Content, ContentHash};
+use domain::id::{PostId, UserId};
 use domain::ledger::LedgerChange;
 use domain::post::{AttemptRecord, Event, Post, State};
+use serde::{Deserialize, Serialize};
 
 use super::item::{AttemptItem, ContentItem, PostItem};
 use super::key_of;
-use crate::items::{from_item, number, to_item, written_by};
+use crate::items::{from_item, number, text, to_item, written_by};
 use crate::key::{Item, Key};
 use crate::ledger::ledger_puts;
 use crate::watches::first_watch;
@@ -39,6 +39,8 @@ pub struct PostChange<'a> {
     pub ledger: &'a [LedgerChange],
     /// The connection that must be usable at this moment: an intent to send and a disconnect cannot both succeed.
     pub usable: Option<&'a Connection>,
+    /// What the content looks like on the platform, where an intent to send it is stored: its rivals are found by that.
+    pub intent: Option<&'a ContentHash>,
 }
 
 /// What came of a change.
@@ -54,13 +56,22 @@ pub enum Commit {
     ConnectionUnusable,
     /// Another transaction was writing one of the items: repeat.
     Conflict,
-    /// The platform's post belongs to another post of ours.
-    AlreadyBound,
+    /// The platform's post belongs to another post of ours: this one.
+    AlreadyBound(Owner),
+}
+
+/// Whose a platform's post is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// Which post of ours.
+    pub post_id: PostId,
+    /// Whose.
+    pub user_id: UserId,
 }
 
 /// What one leg of a change stands for, in the order in which their failed conditions count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Leg {
+pub(super) enum Leg {
     Post,
     Binding,
     Connection,
@@ -71,7 +82,7 @@ enum Leg {
 impl<'a> PostChange<'a> {
     /// A change of the post alone.
     pub fn of(post: &'a Post, writer: &'a str, event: &'a Event) -> Self {
-        Self { post, writer, content: None, attempt: None, event, ledger: &[], usable: None }
+        Self { post, writer, content: None, attempt: None, event, ledger: &[], usable: None, intent: None }
     }
 
     /// The condition of every change: the post is as it was when the change was derived from it.
@@ -128,7 +139,10 @@ impl Store {
         let refused = means.iter().zip(reasons).filter(|(_, reason)| failed(Some(reason))).map(|(leg, _)| leg).min();
         match refused {
             Some(Leg::Post) => self.told(change, reasons[0].item.clone()),
-            Some(Leg::Binding) => Ok(Commit::AlreadyBound),
+            Some(Leg::Binding) => {
+                let item = means.iter().zip(reasons).find_map(|(leg, reason)| reason.item.clone().filter(|_| *leg == Leg::Binding));
+                Ok(Commit::AlreadyBound(from_item("binding", item.unwrap_or_default())?))
+            }
             Some(Leg::Connection) => Ok(Commit::ConnectionUnusable),
             Some(Leg::Cycle) => Ok(Commit::CycleMoved),
             _ if reasons.iter().any(is_conflict) => Ok(Commit::Conflict),
@@ -143,7 +157,7 @@ impl Store {
     pub async fn delete_post(&self, post: &Post) -> Result<Commit, StoreError> {
         let key = Key::post(&post.user_id, &post.id);
         let rows: Vec<Key> = self.story_items(&post.user_id, &post.id).await?.iter().filter_map(key_of).filter(|row| *row != key).collect();
-        let mut chunks: Vec<&[Key]> = rows.chunks(LEGS_MAX - 1).rev().collect();
+        let mut chunks: Vec<&[Key]> = rows.chunks(LEGS_MAX - 2).rev().collect();
         if chunks.is_empty() {
             chunks.push(&[]);
         }
@@ -154,7 +168,8 @@ impl Store {
                 let delete = Delete::builder().table_name(&self.tables.posts).set_key(Some(row.clone().into_item()));
                 TransactWriteItem::builder().delete(delete.build().expect("table and key are set")).build()
             };
-            let legs = std::iter::once(fence).chain(chunk.iter().map(gone)).collect();
+            let intent = if index == last { self.intent_gone(post) } else { None };
+            let legs = std::iter::once(fence).chain(intent).chain(chunk.iter().map(gone)).collect();
             let sent = self.client.transact_write_items().set_transact_items(Some(legs)).send().await;
             match sent {
                 Ok(_) => {}
@@ -192,7 +207,7 @@ impl Store {
 
     /// The post first, then one cycle each, then the rows, among them the one by which the metrics of a published post are followed; the
     /// binding, and the checks of connection and user last. Each names what a failed condition says of it.
-    fn legs(&self, change: &PostChange<'_>) -> Vec<(Leg, TransactWriteItem)> {
+    pub(super) fn legs(&self, change: &PostChange<'_>) -> Vec<(Leg, TransactWriteItem)> {
         let (user, id) = (&change.post.user_id, &change.post.id);
         let table = &self.tables.posts;
         let mut puts = vec![(
@@ -204,12 +219,14 @@ impl Store {
         puts.extend(change.ledger.iter().map(|ledger| (Leg::Cycle, ledger_puts::cycle(&self.tables.ledger, ledger))));
         puts.extend(self.rows(change).into_iter().map(|row| (Leg::Row, row)));
         puts.extend(change.bound_key().map(|key| {
-            let item = to_item(key, BTreeMap::from([("post_id", id.as_str()), ("user_id", user.as_str())]));
-            (Leg::Binding, put(table, item).condition_expression(unbound()))
+            let binding = put(table, to_item(key, Owner { post_id: id.clone(), user_id: user.clone() }));
+            // A binding that was taken back for this post waits for it.
+            (Leg::Binding, binding.condition_expression(unbound()).expression_attribute_values(":post", text(id.as_str())))
         }));
+        let intent = self.intent_leg(change.post, change.intent).map(|leg| (Leg::Row, leg));
         let check = change.usable.map(|connection| (Leg::Connection, self.usable_check(connection)));
         let plan = self.plan_leg(change.ledger).map(|leg| (Leg::Cycle, leg));
-        puts.into_iter().map(|(leg, put)| (leg, transact_put(put))).chain(check).chain(plan).collect()
+        puts.into_iter().map(|(leg, put)| (leg, transact_put(put))).chain(intent).chain(check).chain(plan).collect()
     }
 
     /// What is told beside the post and its cycles: rows that carry no condition of their own.
@@ -242,9 +259,9 @@ impl Store {
 fn unbound() -> &'static str {
     #[cfg(feature = "planted")]
     if domain::planted::is(domain::planted::Bug::SettleWithoutCondition) {
-        return "attribute_not_exists(pk) OR attribute_exists(pk)";
+        return "attribute_not_exists(pk) OR attribute_exists(pk) OR post_id = :post";
     }
-    "attribute_not_exists(pk)"
+    "attribute_not_exists(pk) OR post_id = :post"
 }
 
 fn moved(standing: Option<Item>) -> Result<Commit, StoreError> {

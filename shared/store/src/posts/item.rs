@@ -34,6 +34,8 @@ pub(super) struct PostItem {
     errors: Vec<ErrorNote>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     unseen: Vec<Intent>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sent_to: Option<String>,
     rev: u64,
     /// Who wrote this rev: an attempt or a request. It makes our own write recognisable.
     writer: String,
@@ -131,6 +133,7 @@ impl PostItem {
             attempt_count: post.attempt_count,
             errors: post.errors.clone(),
             unseen: post.unseen.clone(),
+            sent_to: post.sent_to.clone(),
             rev: post.rev,
             writer: writer.to_owned(),
             status: post.status(),
@@ -171,6 +174,7 @@ impl TryFrom<PostItem> for Post {
             attempt_count: item.attempt_count,
             errors: item.errors,
             unseen: item.unseen,
+            sent_to: item.sent_to,
             state,
             rev: item.rev,
         })
@@ -197,7 +201,13 @@ impl StateFields {
             State::Processing { handle, since, poll_at, polls } => {
                 Self { handle: Some(handle), since: Some(since), look_at: Some(poll_at), looks: Some(polls), ..none }
             }
-            State::Published { at, platform_post_id, url } => Self { published_at: Some(at), platform_post_id, url, ..none },
+            State::Published { at, platform_post_id, url, guessed } => {
+                let fields = Self { published_at: Some(at), platform_post_id, url, ..none };
+                match guessed {
+                    Some(intent) => fields.with(intent),
+                    None => fields,
+                }
+            }
             State::Failed { code } => Self { failure: Some(code), ..none },
             State::Unknown { intent, searches, search_at, attempt, handle } => {
                 Self { looks: Some(searches), look_at: Some(search_at), attempt: attempt.map(Into::into), handle, ..none.with(intent) }
@@ -247,6 +257,7 @@ impl StateFields {
                 at: self.published_at.ok_or(lacks("published_at"))?,
                 platform_post_id: self.platform_post_id,
                 url: self.url,
+                guessed: self.intent_first_at.zip(self.intent_last_at).map(|(first_at, last_at)| Intent { first_at, last_at }),
             },
             Status::Failed => State::Failed { code: self.failure.ok_or(lacks("failure"))? },
             Status::Unknown => State::Unknown {

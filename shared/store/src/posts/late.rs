@@ -26,16 +26,16 @@ impl Store {
     pub async fn late_results(&self, post: &Post) -> Result<Vec<LateResult>, StoreError> {
         let unseen = |late: &LateResult| {
             let of_it = |intent: &Intent| intent.first_at <= late.sent_at && late.sent_at <= intent.last_at;
-            matches!(late.learned, Learned::Published { .. }) && post.unseen.iter().any(of_it)
+            matches!(late.learned, Learned::Published(_)) && post.unseen.iter().any(of_it)
         };
         let late = self.attempts(post).await?.into_iter().filter_map(|record| record.late);
         let mut results: Vec<_> = late.filter(|late| late.version == post.version || unseen(late)).collect();
         let id = |late: &LateResult| match &late.learned {
-            Learned::Published { platform_post_id, .. } => Some(platform_post_id.clone()),
+            Learned::Published(publication) => Some(publication.platform_post_id.clone()),
             Learned::NotThere { .. } => None,
         };
         let ids: Vec<String> = results.iter().filter_map(id).collect();
-        let bound = self.bound(post.platform, &ids).await?;
+        let bound = self.bound(post, &ids).await?;
         results.retain(|late| id(late).is_none_or(|id| !bound.contains(&id)));
         Ok(results)
     }

@@ -18,8 +18,6 @@ use crate::{Store, StoreError};
 const READS_MAX: usize = 5;
 /// A page ends after the text with which it comes to so many bytes: what a function may answer is bounded, and JSON doubles some letters.
 const PAGE_BYTES_MAX: usize = 1_536 * 1_024;
-/// How many posts a search reads at once.
-const ANY_PAGE: usize = 100;
 /// Posts in one page, and pages, when all are read.
 const ALL_PAGE: usize = 499;
 const ALL_PAGES_MAX: usize = 100;
@@ -93,44 +91,6 @@ impl Store {
             }
         }
         Ok(now)
-    }
-
-    /// The user's other posts for the same account that may have reached the platform, or did by their owner's word alone, of those due from
-    /// `from` to `to`, with what they say; by the posts themselves. `None`, not a part of them, if they are more than five pages.
-    pub async fn unbound_beside(
-        &self,
-        post: &Post,
-        (from, to): (Timestamp, Timestamp),
-    ) -> Result<Option<Vec<(Post, Content)>>, StoreError> {
-        let filter = Filter { from: Some(from), to: Some(to), ..Filter::default() };
-        let (mut beside, mut start) = (Vec::new(), None);
-        for _ in 0..READS_MAX {
-            let (items, last) = self.posts_by_due(&post.user_id, &filter, ANY_PAGE - 1, start).await?;
-            let mut keys = Vec::new();
-            for item in items {
-                let key = key_of(&item);
-                let other: Post = from_item::<PostItem>("post", item)?.try_into()?;
-                let is_beside = other.connection_id == post.connection_id && other.id != post.id;
-                keys.extend(key.filter(|_| is_beside).map(|key| (self.tables.posts.as_str(), key)));
-            }
-            if !keys.is_empty() {
-                let mut unbound = Vec::new();
-                for item in self.batch_get(keys).await? {
-                    let other: Post = from_item::<PostItem>("post", item)?.try_into()?;
-                    unbound.extend(Some((other, Item::new())).filter(|(other, _)| other.in_doubt().is_some() || other.is_unbound()));
-                }
-                let (unbound, cut) = self.with_content(&post.user_id, unbound).await?;
-                if cut.is_some() {
-                    return Ok(None);
-                }
-                beside.extend(unbound);
-            }
-            if last.is_none() {
-                return Ok(Some(beside));
-            }
-            start = last;
-        }
-        Ok(None)
     }
 
     /// All posts of `filter` that `wanted` names, by due time, without content; the index may be a moment behind. An error, not a part

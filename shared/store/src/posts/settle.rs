@@ -3,7 +3,7 @@
 use domain::ledger::{Cause, LedgerError};
 use domain::post::{Event, LedgerEffect, Post, Transition};
 
-use super::commit::{Commit, PostChange};
+use super::commit::{Commit, Owner, PostChange};
 use crate::{Rounds, Store, StoreError};
 
 /// What is stored when a post moves on.
@@ -26,8 +26,8 @@ pub enum Settled {
     Done,
     /// Another change of the post came first; this is what stands now, `None` if the post is gone.
     PostMoved(Option<Box<Post>>),
-    /// The platform's post belongs to another post of ours.
-    AlreadyBound,
+    /// The platform's post belongs to another post of ours: this one.
+    AlreadyBound(Owner),
 }
 
 impl Store {
@@ -46,7 +46,12 @@ impl Store {
                     let cycle = self.cycle(&post.user_id, start).await?.ok_or(LedgerError::NothingReserved)?;
                     let cause = settlement.cause.clone();
                     // A cycle that holds no reservation any more may be our own write of an earlier call: the post tells.
-                    match if *effect == LedgerEffect::Settle { cycle.settle(cause) } else { cycle.release(cause) } {
+                    let changed = match effect {
+                        LedgerEffect::Settle => cycle.settle(cause),
+                        LedgerEffect::Unsettle => cycle.unsettle(cause),
+                        LedgerEffect::Release | LedgerEffect::Keep => cycle.release(cause),
+                    };
+                    match changed {
                         Ok(change) => Some(change),
                         Err(error) => return self.settled_before(settlement, error).await,
                     }
@@ -61,12 +66,13 @@ impl Store {
                     event: settlement.event,
                     ledger: change.as_slice(),
                     usable: None,
+                    intent: None,
                 })
                 .await?;
             match commit {
                 Commit::Done => return Ok(Settled::Done),
                 Commit::PostMoved(standing) => return Ok(Settled::PostMoved(standing)),
-                Commit::AlreadyBound => return Ok(Settled::AlreadyBound),
+                Commit::AlreadyBound(owner) => return Ok(Settled::AlreadyBound(owner)),
                 // No connection is checked here: what has happened is written down whatever becomes of the account.
                 Commit::CycleMoved | Commit::Conflict | Commit::ConnectionUnusable => {}
             }
