@@ -122,7 +122,8 @@ async fn weigh(deps: &Deps, post: &Post, content: &Content, windows: &[Window], 
 mod tests {
     use domain::id::{AttemptId, ConnectionId, GroupId, PostId, UserId};
     use domain::platform::PlatformName;
-    use domain::post::{Conclusion, Draft};
+    use domain::post::{Answer, Conclusion, Draft};
+    use domain::timing::LATEST_MAX;
 
     use super::*;
 
