@@ -10,6 +10,7 @@ use domain::content::Content;
 use domain::failure::FailureCode;
 use domain::id::AttemptId;
 use domain::ledger::Actor;
+use domain::planted::Bug;
 use domain::post::{Answer, Event, Evidence, FUNCTION_TIMEOUT, Intent, LateResult, Learned, PLATFORM_LAG, Post, SETTLE_WAIT, Status};
 use domain::timing::LATEST_MAX;
 use domain::token::TokenSet;
@@ -104,12 +105,9 @@ async fn evidence(deps: &Deps, deadline: Deadline, post: &mut Post, content: &Co
 
 /// Whether the platform surely still knows the key when a repeat of the send arrives, however slow this function and the platform are.
 fn is_young(deps: &Deps, post: &Post) -> bool {
-    #[cfg(feature = "planted")]
-    if domain::planted::is(domain::planted::Bug::ResendWithAnOldKey) {
-        return true;
-    }
     let life = deps.platforms.get(post.platform).key_life();
-    post.in_doubt().is_some_and(|intent| deps.clock.now() + FUNCTION_TIMEOUT + PLATFORM_LAG + CLOCKS_APART < intent.first_at + life)
+    Bug::ResendWithAnOldKey.is_planted()
+        || post.in_doubt().is_some_and(|intent| deps.clock.now() + FUNCTION_TIMEOUT + PLATFORM_LAG + CLOCKS_APART < intent.first_at + life)
 }
 
 /// Whether its owner would rather not see it any more: a repeat may be what publishes it first.

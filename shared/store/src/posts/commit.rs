@@ -6,7 +6,8 @@ use aws_sdk_dynamodb::types::{CancellationReason, ConditionCheck, Delete, Put, R
 use domain::connection::Connection;
 use domain::content::Content;
 use domain::ledger::LedgerChange;
-use domain::post::{AttemptRecord, Event, Post, State};
+use domain::planted::Bug;
+use domain::post::{AttemptRecord, Event, Post, State, Status};
 
 use super::item::{AttemptItem, ContentItem, PostItem};
 use super::key_of;
@@ -58,18 +59,12 @@ impl<'a> PostChange<'a> {
     }
 
     /// The condition of every change: the post is as it was when the change was derived from it.
-    #[cfg_attr(not(feature = "planted"), expect(clippy::unused_self, reason = "a planted bug looks at the change"))]
     fn fence(&self) -> &'static str {
-        #[cfg(feature = "planted")]
-        {
-            use domain::planted::{Bug, is};
-            let status = self.post.status();
-            let sending = status == domain::post::Status::Publishing && is(Bug::IntentNotFenced);
-            if sending || (status == domain::post::Status::Published && is(Bug::SettleWithoutCondition)) {
-                return "rev = :rev OR rev <> :rev";
-            }
+        match self.post.status() {
+            Status::Publishing if Bug::IntentNotFenced.is_planted() => "rev = :rev OR rev <> :rev",
+            Status::Published if Bug::SettleWithoutCondition.is_planted() => "rev = :rev OR rev <> :rev",
+            _ => "rev = :rev",
         }
-        "rev = :rev"
     }
 
     fn bound_key(&self) -> Option<Key> {
@@ -195,7 +190,7 @@ impl Store {
         puts.extend(first_watch(table, change.post, change.writer));
         puts.extend(change.bound_key().map(|key| {
             let item = to_item(key, std::collections::BTreeMap::from([("post_id", id.as_str()), ("user_id", user.as_str())]));
-            put(table, item).condition_expression(unbound())
+            put(table, item).condition_expression("attribute_not_exists(pk)")
         }));
         let check = change.usable.map(|connection| self.usable_check(connection));
         puts.into_iter().map(transact_put).chain(check).chain(self.plan_leg(change.ledger)).collect()
@@ -204,24 +199,11 @@ impl Store {
     /// What a refused condition tells: our own earlier write, or somebody else's.
     #[expect(clippy::unused_self, reason = "reads with its callers")]
     fn told(&self, change: &PostChange<'_>, standing: Option<Item>) -> Result<Commit, StoreError> {
-        #[cfg(feature = "planted")]
-        if domain::planted::is(domain::planted::Bug::OwnWriteNotRecognised) {
-            return moved(standing);
-        }
-        if written_by(standing.as_ref(), change.post.rev) == Some(change.writer) {
+        if written_by(standing.as_ref(), change.post.rev) == Some(change.writer) && !Bug::OwnWriteNotRecognised.is_planted() {
             return Ok(Commit::Done);
         }
         moved(standing)
     }
-}
-
-/// The condition under which a platform's post becomes one of ours.
-fn unbound() -> &'static str {
-    #[cfg(feature = "planted")]
-    if domain::planted::is(domain::planted::Bug::SettleWithoutCondition) {
-        return "attribute_not_exists(pk) OR attribute_exists(pk)";
-    }
-    "attribute_not_exists(pk)"
 }
 
 fn moved(standing: Option<Item>) -> Result<Commit, StoreError> {
