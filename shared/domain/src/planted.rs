@@ -1,7 +1,7 @@
 //! Bugs that the proof of the machine must find: a proof that finds none of them would prove nothing.
 //!
 //! A bug is a variant of [`Bug`], one expression with [`Bug::is_planted`] at the place that it spoils, and a row in the table of
-//! `tests/faults/tests/proof/planted.rs`. The feature `planted` belongs to that crate's tests alone. Without it `is_planted` is the
+//! `tests/faults/tests/suite/proof/planted.rs`. The feature `planted` belongs to that crate's tests alone. Without it `is_planted` is the
 //! constant `false`, and the compiler drops what is wrong.
 
 #[cfg(all(feature = "planted", not(debug_assertions)))]
