@@ -1,6 +1,7 @@
 //! The one call that makes a post visible, and what its outcome means for the post.
 
 use domain::failure::FailureCode;
+use domain::planted::Bug;
 use domain::post::{Answer, Conclusion, Post, SEND_DEADLINE, State, backoff};
 use jiff::{SignedDuration, Timestamp};
 use platforms::{Account, Outcome, Reconcile};
@@ -54,12 +55,8 @@ pub(crate) async fn once(deps: &Deps, post: &Post, account: Account<'_>, text: &
 fn meaning(deps: &Deps, post: &Post, outcome: Outcome) -> Sent {
     let now = deps.clock.now();
     let answer = |http_status, detail| Answer { http_status, detail };
-    #[cfg(feature = "planted")]
-    let outcome = match outcome {
-        Outcome::Unknown { detail, .. } if domain::planted::is(domain::planted::Bug::TimeoutTakenAsNotSent) => Outcome::NotSent { detail },
-        outcome => outcome,
-    };
     let (conclusion, answer) = match outcome {
+        Outcome::Unknown { .. } if Bug::TimeoutTakenAsNotSent.is_planted() => (Conclusion::NotSent { retry_at: now }, answer(None, None)),
         Outcome::Accepted { post_id, url, http_status } => {
             (Conclusion::Published { platform_post_id: post_id, url }, answer(Some(http_status), None))
         }

@@ -39,7 +39,7 @@ pub use sandbox::{Reader, Sandbox};
 pub use sns::Text;
 pub use tables::{ensure_table, ensure_time_to_live};
 
-/// The region that all of it claims to be in.
+/// The region that all names and addresses of it claim to be in.
 pub const REGION: &str = "us-east-1";
 /// The account that all of it claims to belong to.
 pub const ACCOUNT: &str = "000000000000";
@@ -60,6 +60,13 @@ pub fn queue_url(queue: &str) -> String {
 /// The resource name of a queue.
 pub fn queue_arn(queue: &str) -> String {
     format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}")
+}
+
+/// What the clients of one service call their region. The SDK keeps its budget of retries by region for the whole process: in one
+/// that holds many services, the calls that fail in one of them must not use up the retries of the others.
+fn own_region() -> String {
+    static OPENED: AtomicU64 = AtomicU64::new(0);
+    format!("us-local-{}", OPENED.fetch_add(1, Ordering::Relaxed))
 }
 
 /// The services, opened on a folder. Clones are the same services.
@@ -91,12 +98,13 @@ impl fmt::Debug for Aws {
 }
 
 impl Aws {
-    /// Opens the services on `data_dir`, with all that an earlier run left there; an absent folder is made.
+    /// Opens the services on `data_dir`, with all that an earlier run left there; an absent folder is made. The retries of its clients
+    /// are its own.
     pub fn open(data_dir: &Path, clock: Clock) -> anyhow::Result<Self> {
         file::make_private_dir(data_dir).with_context(|| format!("making the data folder {}", data_dir.display()))?;
         let dynamodb = dynamodb::Dynamodb::open(&data_dir.join("dynamodb.sqlite")).context("opening the tables")?;
         let file = file::File::open(&data_dir.join("aws.sqlite")).context("opening queue, schedules and secrets")?;
-        Ok(Self(Arc::new(Engines::new(clock, dynamodb, Arc::new(file), REGION, fault::Watch::default()))))
+        Ok(Self(Arc::new(Engines::new(clock, dynamodb, Arc::new(file), &own_region(), fault::Watch::default()))))
     }
 
     /// The services without a folder: all of it is gone with the last clone. The SDK keeps its budget of retries by region for

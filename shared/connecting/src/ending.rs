@@ -6,6 +6,7 @@ use cloud::vault::{Vault, VaultError};
 use domain::connection::Connection;
 use domain::id::{AttemptId, UserId};
 use domain::plan::CYCLE;
+use domain::planted::Bug;
 use domain::post::{Post, Status};
 use edge::problem::chain;
 use jiff::{SignedDuration, Timestamp};
@@ -58,7 +59,7 @@ pub enum EndError {
 pub async fn end(ending: &Ending<'_>, connection: Connection, now: Timestamp) -> Result<Ended, EndError> {
     let Ending { store, vault, attempt, .. } = ending;
     let refreshing = connection.lease.as_ref().is_some_and(|lease| lease.until > now);
-    if refreshing || in_flight(store, &connection, now).await? {
+    if refreshing || (!Bug::DisconnectDoesNotWait.is_planted() && in_flight(store, &connection, now).await?) {
         return Ok(Ended::NotYet);
     }
     // Under a lease of our own: a reconnect at this moment is refused instead of losing its tokens to us.
@@ -82,10 +83,6 @@ pub async fn end(ending: &Ending<'_>, connection: Connection, now: Timestamp) ->
 ///
 /// Posts are found by an index, which may be behind; the ledger never is.
 async fn in_flight(store: &Store, connection: &Connection, now: Timestamp) -> Result<bool, StoreError> {
-    #[cfg(feature = "planted")]
-    if domain::planted::is(domain::planted::Bug::DisconnectDoesNotWait) {
-        return Ok(false);
-    }
     let user = &connection.user_id;
     // Nobody waits longer for an index, nor for a ledger that is wrong.
     let posts = if now < connection.updated_at + INDEX_BEHIND_MAX {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use cloud::vault::{Vault, VaultError};
 use domain::connection::{Connection, Health, REFRESHES_UNANSWERED_MAX, TokenState};
 use domain::id::AttemptId;
+use domain::planted::Bug;
 use domain::token::TokenSet;
 use edge::clock::Clock;
 use edge::metrics::Metrics;
@@ -76,11 +77,7 @@ pub async fn usable(access: &Access<'_>, connection: Connection, refused: Option
     for _ in 0..LOOKS_MAX {
         let state = match connection.token_state(access.clock.now()) {
             TokenState::Live if refused == Some(connection.secret_version.as_str()) => refused_state(access, &connection),
-            state => state,
-        };
-        #[cfg(feature = "planted")]
-        let state = match state {
-            TokenState::Refreshing if domain::planted::is(domain::planted::Bug::RefreshTokenUsedTwice) => TokenState::Expired,
+            TokenState::Refreshing if Bug::RefreshTokenUsedTwice.is_planted() => TokenState::Expired,
             state => state,
         };
         match state {

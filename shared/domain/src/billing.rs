@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::Plan;
+use crate::planted::Bug;
 
 pub use follow::follow;
 pub use known::{KNOWN_MAX, PaidSubscriptions};
@@ -101,10 +102,6 @@ pub struct Paid {
 impl Paid {
     /// Whether this is a newer word on the same subscription than `known`.
     fn is_newer_than(&self, known: &Self) -> bool {
-        #[cfg(feature = "planted")]
-        if crate::planted::is(crate::planted::Bug::OldWordFollowed) {
-            return true;
-        }
         // It never waits for its first payment again; within one second it is created, then changed, then over. Of two updates of which
         // one tells of a change, the other holds what was before it, or what is since. Where both do, an end stands. Beyond that nobody
         // knows which came first: the id decides, so that it ends the same whichever arrives first.
@@ -112,7 +109,7 @@ impl Paid {
             let AsOf { at, told, changed, event_id } = &paid.as_of;
             (paid.standing != Standing::Pending, *at, *told, *changed, paid.standing == Standing::Ended, event_id.clone())
         };
-        age(self) > age(known)
+        age(self) > age(known) || Bug::OldWordFollowed.is_planted()
     }
 
     /// The subscription after a payment at `at` came or failed. `None`: nothing new. A payment says nothing of the plan, so the newest

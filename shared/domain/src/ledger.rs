@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use crate::id::{HistoryId, IdEntropy, PostId, UserId};
 use crate::plan::{CYCLE, CycleSpan, Plan};
+use crate::planted::Bug;
 
 pub use cycle_analytics::CycleAnalytics;
 
@@ -241,13 +242,8 @@ impl Cycle {
     /// A reserved post was published.
     pub fn settle(&self, cause: Cause) -> Result<LedgerChange, LedgerError> {
         let reserved = self.reserved.checked_sub(1).ok_or(LedgerError::NothingReserved)?;
-        let after = Self { reserved, used: self.used + 1, last_posted: Some(cause.at), ..self.clone() };
-        #[cfg(feature = "planted")]
-        let after = if crate::planted::is(crate::planted::Bug::DoubleSettle) {
-            Self { used: after.used + 1, remaining: after.remaining.saturating_sub(1), ..after }
-        } else {
-            after
-        };
+        let used = self.used + if Bug::DoubleSettle.is_planted() { 2 } else { 1 };
+        let after = Self { reserved, used, last_posted: Some(cause.at), ..self.clone() };
         Ok(self.changed(after, ChangeReason::PostPublished, cause))
     }
 

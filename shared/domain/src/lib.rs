@@ -16,7 +16,6 @@ pub mod ledger;
 pub mod people;
 pub mod plan;
 pub mod plan_change;
-#[cfg(feature = "planted")]
 pub mod planted;
 pub mod platform;
 pub mod post;

@@ -1,11 +1,11 @@
-//! Bugs that the proof of the machine must find. They are built with the feature `planted` alone, which no build of the product
-//! sets: a proof that finds none of them would prove nothing.
+//! Bugs that the proof of the machine must find: a proof that finds none of them would prove nothing.
+//!
+//! A bug is a variant of [`Bug`], one expression with [`Bug::is_planted`] at the place that it spoils, and a row in the table of
+//! `tests/faults/tests/suite/proof/planted.rs`. The feature `planted` belongs to that crate's tests alone. Without it `is_planted` is the
+//! constant `false`, and the compiler drops what is wrong.
 
-use std::cell::Cell;
-
-thread_local! {
-    static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
-}
+#[cfg(all(feature = "planted", not(debug_assertions)))]
+compile_error!("planted bugs are for the tests: no build that is optimised for use may contain them");
 
 /// What is wrong with the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,35 +49,37 @@ pub enum Bug {
 }
 
 impl Bug {
-    /// Every one.
-    pub const ALL: [Self; 18] = [
-        Self::NoIntent,
-        Self::IntentNotFenced,
-        Self::ResendWhenNothingFound,
-        Self::SettleWithoutCondition,
-        Self::TakeoverSends,
-        Self::TimeoutTakenAsNotSent,
-        Self::DisconnectDoesNotWait,
-        Self::OwnWriteNotRecognised,
-        Self::ReservationNotReturned,
-        Self::DoubleSettle,
-        Self::StaleVersionAccepted,
-        Self::ResendWithAnOldKey,
-        Self::RefreshTokenUsedTwice,
-        Self::OldWordFollowed,
-        Self::CertificateGrantedTwice,
-        Self::CycleWithoutCondition,
-        Self::NumbersCountedTwice,
-        Self::RivalsIgnored,
-    ];
+    /// Whether it is planted in this thread.
+    #[cfg(feature = "planted")]
+    pub fn is_planted(self) -> bool {
+        PLANTED.get() == Some(self)
+    }
+
+    /// Whether it is planted: never.
+    #[cfg(not(feature = "planted"))]
+    #[inline]
+    #[must_use]
+    pub const fn is_planted(self) -> bool {
+        false
+    }
 }
 
-/// Plants a bug in this thread, or none.
-pub fn plant(bug: Option<Bug>) {
-    PLANTED.set(bug);
+#[cfg(feature = "planted")]
+thread_local! {
+    static PLANTED: std::cell::Cell<Option<Bug>> = const { std::cell::Cell::new(None) };
 }
 
-/// Whether it is planted in this thread.
-pub fn is(bug: Bug) -> bool {
-    PLANTED.get() == Some(bug)
+/// Runs `proof` with a bug in this thread, and in no other: tests stand side by side in one process.
+#[cfg(feature = "planted")]
+pub fn with<T>(bug: Bug, proof: impl FnOnce() -> T) -> T {
+    /// A proof that panics leaves nothing behind either.
+    struct Planted;
+    impl Drop for Planted {
+        fn drop(&mut self) {
+            PLANTED.set(None);
+        }
+    }
+    PLANTED.set(Some(bug));
+    let _planted = Planted;
+    proof()
 }

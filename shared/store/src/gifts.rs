@@ -6,6 +6,7 @@ use domain::id::UserId;
 use domain::ledger::LedgerChange;
 use domain::people::gift::{GiftCertificate, GiftHash};
 use domain::plan::Plan;
+use domain::planted::Bug;
 use domain::user::User;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -142,10 +143,7 @@ impl Store {
     pub async fn redeem(&self, redemption: &Redemption<'_>) -> Result<Redeemed, StoreError> {
         let Redemption { hash, gift, user, ledger, writer } = redemption;
         let table = &self.tables.users;
-        let still_valid = STILL_VALID;
-        #[cfg(feature = "planted")]
-        let still_valid =
-            if domain::planted::is(domain::planted::Bug::CertificateGrantedTwice) { "attribute_exists(pk)" } else { still_valid };
+        let still_valid = if Bug::CertificateGrantedTwice.is_planted() { "attribute_exists(pk)" } else { STILL_VALID };
         let mut legs = vec![
             put(table, to_item(Key::profile(&user.id), UserItem::new(user, writer)))
                 .condition_expression("rev = :rev")

@@ -141,6 +141,7 @@ pub(crate) fn close_pk(shard: u8) -> String {
 pub(crate) mod ledger_puts {
     use aws_sdk_dynamodb::types::builders::PutBuilder;
     use domain::ledger::LedgerChange;
+    use domain::planted::Bug;
 
     use super::{CycleItem, HistoryItem};
     use crate::items::{number, to_item};
@@ -151,11 +152,8 @@ pub(crate) mod ledger_puts {
     pub(crate) fn cycle(table: &str, change: &LedgerChange) -> PutBuilder {
         let key = Key::cycle(&change.cycle.user_id, change.cycle.span.start);
         let leg = put(table, to_item(key, CycleItem::from(&change.cycle)));
-        #[cfg(feature = "planted")]
-        if domain::planted::is(domain::planted::Bug::CycleWithoutCondition) {
-            return leg;
-        }
         match change.expected_rev {
+            _ if Bug::CycleWithoutCondition.is_planted() => leg,
             None => leg.condition_expression("attribute_not_exists(pk)"),
             Some(rev) => leg.condition_expression("rev = :rev").expression_attribute_values(":rev", number(rev)),
         }

@@ -4,6 +4,7 @@
 mod classes;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -58,6 +59,8 @@ pub(crate) struct Publication {
     pub(crate) id: String,
     /// The account that it stands under.
     pub(crate) account: String,
+    /// Who sent it: whose grant it was sent with.
+    pub(crate) by: usize,
     /// What it says.
     pub(crate) text: String,
     /// When it became visible.
@@ -108,6 +111,8 @@ pub(crate) struct Network {
     rotates: bool,
     /// Whether posts say the same, so that a text is not one post's.
     twins: bool,
+    /// How many further sends are lost on their way.
+    lost_sends: Arc<AtomicUsize>,
     posts_table: String,
 }
 
@@ -133,7 +138,8 @@ impl Network {
         let (reconcile, lag) = (scenario.reconcile, SignedDuration::from_secs(scenario.lag_secs));
         let key_life = SignedDuration::from_secs(scenario.key_life_secs);
         let (rotates, twins) = (scenario.rotates, scenario.posts.iter().any(|post| post.same_text));
-        Self { held: Arc::default(), injector, aws, clock, lag, reconcile, key_life, rotates, twins, posts_table }
+        let lost_sends = Arc::new(AtomicUsize::new(scenario.lost_sends));
+        Self { held: Arc::default(), injector, aws, clock, lag, reconcile, key_life, rotates, twins, lost_sends, posts_table }
     }
 
     /// The same platform as an adapter.
@@ -170,10 +176,10 @@ impl Network {
         self.held().acted.clone()
     }
 
-    /// A fresh grant for an account whose access token lives for `life`.
-    pub(crate) fn grant(&self, account: &str, life: SignedDuration) -> TokenSet {
+    /// A fresh grant of a person for an account, whose access token lives for `life`.
+    pub(crate) fn grant(&self, account: &str, person: usize, life: SignedDuration) -> TokenSet {
         let now = self.clock.now();
-        self.held().issue(account, now + life)
+        self.held().issue(account, person, now + life)
     }
 
     /// One call for `account`: it breaks as the plan says, or `apply` gives the answer.
@@ -242,10 +248,15 @@ impl Network {
         if !self.held().is_live(account, access, now) {
             return Err(Broken::Token);
         }
+        let is_lost = self.lost_sends.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok();
+        if is_lost {
+            return Err(Broken::Lost);
+        }
         let mut held = self.held();
         held.next += 1;
         let id = format!("p{}", held.next);
-        held.publications.push(Publication { id: id.clone(), account: account.to_owned(), text: text.to_owned(), at: now });
+        let (account, text) = (account.to_owned(), text.to_owned());
+        held.publications.push(Publication { id: id.clone(), account, by: grantor(access), text: text.clone(), at: now });
         drop(held);
         self.injector.note(&format!("the platform shows {text:?} as {id}"));
         Ok((id.clone(), Some(format!("https://platform.example/{id}"))))
@@ -295,12 +306,12 @@ impl Network {
             return Err(Broken::Refused);
         }
         if !self.rotates {
-            let mut tokens = held.issue(account, now + TOKEN_LIFE);
+            let mut tokens = held.issue(account, grantor(refresh), now + TOKEN_LIFE);
             tokens.refresh = Some(refresh.to_owned().into());
             return Ok(tokens);
         }
         held.fresh.remove(refresh);
-        let tokens = held.issue(account, now + TOKEN_LIFE);
+        let tokens = held.issue(account, grantor(refresh), now + TOKEN_LIFE);
         let successor = tokens.refresh.as_ref().map(|token| token.expose_secret().to_owned()).unwrap_or_default();
         held.spent.insert(refresh.to_owned(), Rotation { successor });
         Ok(tokens)
@@ -364,10 +375,16 @@ impl Network {
     }
 }
 
+/// The person whose grant a token is of.
+fn grantor(token: &str) -> usize {
+    token.split('-').nth(3).and_then(|person| person.parse().ok()).unwrap_or_default()
+}
+
 impl Held {
-    fn issue(&mut self, account: &str, until: Timestamp) -> TokenSet {
+    fn issue(&mut self, account: &str, person: usize, until: Timestamp) -> TokenSet {
         self.next += 1;
-        let (access, refresh) = (format!("access-{account}-{}-end", self.next), format!("refresh-{account}-{}-end", self.next));
+        let name = |kind| format!("{kind}-{account}-{}-{person}-end", self.next);
+        let (access, refresh) = (name("access"), name("refresh"));
         self.access.insert(access.clone(), (account.to_owned(), until));
         self.fresh.insert(refresh.clone(), account.to_owned());
         TokenSet {

@@ -26,7 +26,7 @@ use crate::plan::{Plan, Seen};
 use crate::scenario::{Deed, Scenario};
 use crate::sweep::SWARM_ENDS;
 use crate::watch::Edge;
-use crate::world::{API_TIMEOUT, NUMBERS, World, account, text};
+use crate::world::{API_TIMEOUT, NUMBERS, World, text};
 
 /// The functions' time-outs in the template.
 const PUBLISH_TIMEOUT: Duration = Duration::from_mins(1);
@@ -297,7 +297,7 @@ async fn done(world: &Rc<World>, scenario: &Scenario, at: u64, deed: Deed) {
         Deed::Retry(n) => post_deed(world, scenario, n, "retry").await,
         Deed::Edit(n) => edit(world, scenario, n, 2).await,
         Deed::EditAgain(n) => edit(world, scenario, n, 3).await,
-        Deed::Disconnect(person) => disconnect(world, person).await,
+        Deed::Disconnect(person) => disconnect(world, scenario, person).await,
         Deed::Resolve(n) => resolve(world, scenario, n).await,
         Deed::Wake(n) => wake(world, scenario, n, 1).await,
         Deed::WakeLater(n) => wake(world, scenario, n, 2).await,
@@ -327,7 +327,7 @@ async fn resolve(world: &Rc<World>, scenario: &Scenario, n: usize) {
         return;
     }
     let person = scenario.posts[n].person;
-    let seen = (1..=3).any(|version| world.network.shows(&account(person), &text(n, version)));
+    let seen = (1..=3).any(|version| world.network.shows(&scenario.account(person), &text(n, version)));
     let body = json!({ "outcome": if seen { "published" } else { "not_published" } });
     let path = format!("/api/posts/{}/resolve", id(world, n));
     person_asks(world, person, Method::POST, path, Some(body), None).await;
@@ -379,7 +379,7 @@ pub(crate) async fn person_asks(
     503
 }
 
-async fn disconnect(world: &Rc<World>, person: usize) {
+async fn disconnect(world: &Rc<World>, scenario: &Scenario, person: usize) {
     let path = format!("/api/connections/{}", world.connections[person].id);
     for _ in 0..LEAVING_ASKS_MAX {
         let asked = world.clone();
@@ -388,7 +388,7 @@ async fn disconnect(world: &Rc<World>, person: usize) {
         let status = world.invoke("disconnect", API_TIMEOUT, work).await;
         world.injector.note(&format!("DELETE {path}: {status:?}"));
         if let End::Done(204 | 404) = status {
-            for call in world.network.in_flight(&account(person)).into_iter().filter(|call| !READS.contains(call)) {
+            for call in world.network.in_flight(&scenario.account(person)).into_iter().filter(|call| !READS.contains(call)) {
                 world.injector.violation(format!("S17: person {person} is disconnected while {call} is under way"));
             }
             world.disconnected.borrow_mut().push((person, world.clock.now()));

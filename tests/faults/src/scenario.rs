@@ -85,6 +85,10 @@ pub struct Scenario {
     pub disorder: bool,
     /// What is done where a function stands still for it.
     pub meanwhile: Option<Deed>,
+    /// Whether all of them have connected one and the same account.
+    pub shared: bool,
+    /// How many sends, from the first on, are lost on their way without anybody's fault.
+    pub lost_sends: usize,
 }
 
 /// The core stories in which posts take, keep, move and give back their places, and the one in which numbers are read.
@@ -110,6 +114,8 @@ impl Scenario {
             rotates: true,
             disorder: false,
             meanwhile: None,
+            shared: false,
+            lost_sends: 0,
         }
     }
 
@@ -155,6 +161,13 @@ impl Scenario {
             Self::new("two of one tenant", &[(0, 5), (0, 300)], &[(1, Approve(0)), (1, Approve(1))]),
             Self::new("two tenants", &[(0, 5), (1, 5)], &[(1, Approve(0)), (1, Approve(1))]),
             twins(Self::new("twins", &[(0, 5), (0, 30)], &[(1, Approve(0)), (1, Approve(1))])),
+            Self {
+                shared: true,
+                lost_sends: 1,
+                lag_secs: 0,
+                // The second is under way when the first is looked for.
+                ..twins(Self::new("a shared account", &[(0, 5), (1, 95)], &[(1, Approve(0)), (1, Approve(1))]))
+            },
             Self::new("disconnected while sending", &[(0, 5)], &[(1, Approve(0)), (12, Disconnect(0))]),
             Self {
                 disorder: true,
@@ -262,6 +275,11 @@ impl Scenario {
         ["due now", "by key", "by key, in a hurry", "by handle", "by handle, in a hurry", "nothing to read"].contains(&self.name.as_str())
     }
 
+    /// A person's account.
+    pub(crate) fn account(&self, person: usize) -> String {
+        format!("account{}", if self.shared { 0 } else { person })
+    }
+
     /// Whether plans change or certificates are redeemed.
     pub(crate) fn deals_with_money(&self) -> bool {
         self.all_deeds().any(|deed| matches!(deed, Deed::Told { .. } | Deed::Redeem(_) | Deed::CloseCycles))
@@ -324,6 +342,8 @@ impl Scenario {
             rotates,
             disorder,
             meanwhile: None,
+            shared: false,
+            lost_sends: 0,
         }
     }
 

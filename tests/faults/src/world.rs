@@ -150,9 +150,9 @@ impl World {
     /// another began like it before or not.
     pub(crate) async fn open(scenario: &Scenario, plan: FaultPlan, seed: u64) -> anyhow::Result<Self> {
         let template = template().await?;
-        let Scenario { people, posts, token_secs, .. } = scenario;
+        let Scenario { people, posts, token_secs, shared, .. } = scenario;
         let alike = seed / BEGIN_ALIKE;
-        let of = format!("{alike} {people} {token_secs} {posts:?}");
+        let of = format!("{alike} {people} {token_secs} {shared} {posts:?}");
         if !BEGINNING.with_borrow(|beginning| beginning.as_ref().is_some_and(|kept| kept.of == of)) {
             let mut world = Self::at(SIGNED_UP, &template, scenario, FaultPlan::Exactly(Vec::new()), Dice::new(alike, 1))?;
             world.begin(scenario).await?;
@@ -218,7 +218,7 @@ impl World {
 
     async fn begin(&mut self, scenario: &Scenario) -> anyhow::Result<()> {
         for person in 0..scenario.people {
-            let connection = self.connect(person, SignedDuration::from_secs(scenario.token_secs)).await?;
+            let connection = self.connect(scenario, person).await?;
             self.connections.push(connection);
         }
         for n in 0..scenario.posts.len() {
@@ -288,9 +288,10 @@ impl World {
         }
     }
 
-    async fn connect(&self, person: usize, life: SignedDuration) -> anyhow::Result<Connection> {
-        let account = account(person);
-        let tokens = self.network.grant(&account, life);
+    async fn connect(&self, scenario: &Scenario, person: usize) -> anyhow::Result<Connection> {
+        let life = SignedDuration::from_secs(scenario.token_secs);
+        let account = scenario.account(person);
+        let tokens = self.network.grant(&account, person, life);
         let grant = Grant::new(PlatformName::X, account.clone(), account, &tokens, &["post"]);
         let now = self.clock.now();
         let entropy = [u8::try_from(person)?; 10];
@@ -367,11 +368,6 @@ fn are_numbers_read() -> bool {
 /// What a post says in a version.
 pub(crate) fn text(post: usize, version: u32) -> String {
     format!("post {post} in version {version}")
-}
-
-/// A person's account.
-pub(crate) fn account(person: usize) -> String {
-    format!("account{person}")
 }
 
 /// The true clock, and the one that functions see: theirs may have jumped.

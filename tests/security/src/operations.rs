@@ -107,7 +107,7 @@ pub fn ids_of(path: &str) -> &'static [&'static str] {
 
 impl Operation {
     /// Whether people call it. What the payment provider calls has no cookie to abuse and is believed by its signature alone, over bytes of
-    /// any kind: it is attacked in `tests/journeys/tests/billing.rs`.
+    /// any kind: it is attacked in `tests/journeys/tests/suite/billing.rs`.
     pub fn is_for_people(&self) -> bool {
         self.path != "/api/billing/webhook"
     }

@@ -3,6 +3,7 @@
 use domain::connection::Connection;
 use domain::content::Content;
 use domain::failure::FailureCode;
+use domain::planted::Bug;
 use domain::post::{Evidence, FUNCTION_TIMEOUT, Known, PLATFORM_LAG, Post, Publication, SETTLE_WAIT, Status};
 use domain::token::TokenSet;
 use edge::deadline::Deadline;
@@ -21,12 +22,9 @@ const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(10);
 
 /// Whether the platform surely still knows the key when a repeat of the send arrives, however slow this function and the platform are.
 pub(super) fn is_young(deps: &Deps, post: &Post) -> bool {
-    #[cfg(feature = "planted")]
-    if domain::planted::is(domain::planted::Bug::ResendWithAnOldKey) {
-        return true;
-    }
     let life = deps.platforms.get(post.platform).key_life();
-    post.in_doubt().is_some_and(|intent| deps.clock.now() + FUNCTION_TIMEOUT + PLATFORM_LAG + CLOCKS_APART < intent.first_at + life)
+    Bug::ResendWithAnOldKey.is_planted()
+        || post.in_doubt().is_some_and(|intent| deps.clock.now() + FUNCTION_TIMEOUT + PLATFORM_LAG + CLOCKS_APART < intent.first_at + life)
 }
 
 /// Whether its owner would rather not see it any more: a repeat may be what publishes it first.

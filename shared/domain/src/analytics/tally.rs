@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Numbers, Watch, sum};
+use crate::planted::Bug;
 
 /// The sums of one cycle. They are computed from what a post brought before and what it brings now, and stored with it in one transaction:
 /// however often a number is told, it is in the sum once.
@@ -29,8 +30,7 @@ impl Tally {
     /// The tally with what `after` tells in the place of what `before` told of the same post.
     #[must_use]
     pub fn with(self, before: &Numbers, after: &Watch) -> Self {
-        #[cfg(feature = "planted")]
-        let before = if crate::planted::is(crate::planted::Bug::NumbersCountedTwice) { &Numbers::default() } else { before };
+        let before = if Bug::NumbersCountedTwice.is_planted() { &Numbers::default() } else { before };
         let replaced =
             |total: Option<u64>, old: Option<u64>, new: Option<u64>| sum([total.map(|total| total.saturating_sub(old.unwrap_or(0))), new]);
         Self {

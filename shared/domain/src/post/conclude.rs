@@ -85,8 +85,6 @@ impl Post {
     /// A worker takes over from one that vanished before its intent. Never from one that may have sent.
     pub fn take_over(mut self, id: AttemptId, now: Timestamp) -> Result<Transition, Refused> {
         let State::Publishing { attempt: old, phase, not_sent } = self.state.clone() else { return Err(self.refusal()) };
-        #[cfg(feature = "planted")]
-        let phase = if crate::planted::is(crate::planted::Bug::TakeoverSends) { Phase::Claimed } else { phase };
         if old.is_live(now) || matches!(phase, Phase::Sending { .. }) {
             return Err(Refused::InFlight);
         }

@@ -10,6 +10,7 @@ use super::{LedgerEffect, SETTLE_WAIT, Transition};
 use crate::content::ContentHash;
 use crate::failure::FailureCode;
 use crate::id::{ConnectionId, GroupId, PostId, UserId};
+use crate::planted::Bug;
 use crate::platform::PlatformName;
 
 /// What a new post starts with.
@@ -160,8 +161,7 @@ impl Post {
     pub fn cancel(self, now: Timestamp) -> Result<Transition, Refused> {
         let (ledger, attempt) = match &self.state {
             State::Draft | State::Held { .. } => (LedgerEffect::Keep, None),
-            #[cfg(feature = "planted")]
-            State::Scheduled { .. } if crate::planted::is(crate::planted::Bug::ReservationNotReturned) => (LedgerEffect::Keep, None),
+            State::Scheduled { .. } if Bug::ReservationNotReturned.is_planted() => (LedgerEffect::Keep, None),
             State::Scheduled { .. } => (LedgerEffect::Release, None),
             State::Publishing { attempt, phase: Phase::Claimed | Phase::Prepared { .. }, .. } => {
                 (LedgerEffect::Release, Some(attempt.ended(now, AttemptOutcome::Abandoned, Status::Cancelled)))
@@ -269,6 +269,6 @@ impl Post {
     }
 }
 
-fn fresh_schedule(armed: bool) -> State {
+pub(super) fn fresh_schedule(armed: bool) -> State {
     State::Scheduled { armed, next_attempt_at: None, not_sent: 0 }
 }

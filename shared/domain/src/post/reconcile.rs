@@ -5,11 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use super::attempt::{Attempt, AttemptOutcome};
 use super::conclude::{Answer, record};
-use super::edit::Refused;
+use super::edit::{Refused, fresh_schedule};
 use super::state::{Intent, Phase, Post, State, Status};
 use super::{LedgerEffect, SEND_DEADLINE, SETTLE_WAIT, Transition};
 use crate::failure::FailureCode;
 use crate::id::AttemptId;
+use crate::planted::Bug;
 
 /// How often the platform is searched before a person must look.
 pub const SEARCHES_MAX: u32 = 4;
@@ -150,6 +151,7 @@ impl Post {
             return Err(Refused::InFlight);
         }
         let state = State::Unknown { intent, searches: 0, search_at: first_search(intent), attempt: None, handle };
+        let state = if Bug::TakeoverSends.is_planted() { fresh_schedule(true) } else { state };
         let post = self.noted(FailureCode::AnswerLost, now).moved(state, now);
         let record = attempt.ended(now, AttemptOutcome::Abandoned, Status::Unknown);
         Ok(Transition { from: Status::Publishing, post, attempt: Some(record), ledger: LedgerEffect::Keep })
@@ -208,12 +210,6 @@ impl Post {
         let State::Unknown { intent, searches, attempt: Some(attempt), handle, .. } = self.state.clone() else {
             return Err(self.refusal());
         };
-        #[cfg(feature = "planted")]
-        if evidence == Evidence::NotFound && crate::planted::is(crate::planted::Bug::ResendWhenNothingFound) {
-            let post = self.moved(State::Scheduled { armed: true, next_attempt_at: Some(now), not_sent: 0 }, now);
-            let record = record(&attempt, &post, AttemptOutcome::NotFound, answer, now);
-            return Ok(Transition { from: Status::Unknown, post, attempt: Some(record), ledger: LedgerEffect::Keep });
-        }
         let searches = searches + u32::from(matches!(evidence, Evidence::NotFound | Evidence::SentAgain));
         let give_up = searches >= SEARCHES_MAX || now > intent.first_at + SEARCH_BUDGET;
         let (state, outcome, ledger) = match evidence {
@@ -223,6 +219,9 @@ impl Post {
             }
             Evidence::NotThere(code) => (State::Failed { code }, AttemptOutcome::Rejected, LedgerEffect::Release),
             Evidence::Ambiguous | Evidence::Unreachable => (State::NeedsReview { intent }, AttemptOutcome::NotFound, LedgerEffect::Keep),
+            Evidence::NotFound if Bug::ResendWhenNothingFound.is_planted() => {
+                (fresh_schedule(true), AttemptOutcome::NotFound, LedgerEffect::Keep)
+            }
             Evidence::NotFound | Evidence::SentAgain | Evidence::Unreadable | Evidence::Limited { .. } if give_up => {
                 (State::NeedsReview { intent }, AttemptOutcome::NotFound, LedgerEffect::Keep)
             }

@@ -39,10 +39,6 @@ impl Post {
                 if now + EARLY_TOLERANCE < due { Step::WaitUntil(due) } else { Step::Claim }
             }
             State::Publishing { attempt, .. } if attempt.is_live(now) => Step::Nothing,
-            #[cfg(feature = "planted")]
-            State::Publishing { phase: Phase::Sending { .. }, .. } if crate::planted::is(crate::planted::Bug::TakeoverSends) => {
-                Step::TakeOver
-            }
             State::Publishing { phase: Phase::Sending { .. }, .. } => Step::Suspect,
             State::Publishing { .. } if now > self.latest_at => Step::Miss,
             State::Publishing { .. } => Step::TakeOver,

@@ -8,7 +8,8 @@ use domain::connection::Connection;
 use domain::content::{Content, ContentHash};
 use domain::id::{PostId, UserId};
 use domain::ledger::LedgerChange;
-use domain::post::{AttemptRecord, Event, Post, State};
+use domain::planted::Bug;
+use domain::post::{AttemptRecord, Event, Post, State, Status};
 use serde::{Deserialize, Serialize};
 
 use super::item::{AttemptItem, ContentItem, PostItem};
@@ -86,18 +87,12 @@ impl<'a> PostChange<'a> {
     }
 
     /// The condition of every change: the post is as it was when the change was derived from it.
-    #[cfg_attr(not(feature = "planted"), expect(clippy::unused_self, reason = "a planted bug looks at the change"))]
     fn fence(&self) -> &'static str {
-        #[cfg(feature = "planted")]
-        {
-            use domain::planted::{Bug, is};
-            let status = self.post.status();
-            let sending = status == domain::post::Status::Publishing && is(Bug::IntentNotFenced);
-            if sending || (status == domain::post::Status::Published && is(Bug::SettleWithoutCondition)) {
-                return "rev = :rev OR rev <> :rev";
-            }
+        match self.post.status() {
+            Status::Publishing if Bug::IntentNotFenced.is_planted() => "rev = :rev OR rev <> :rev",
+            Status::Published if Bug::SettleWithoutCondition.is_planted() => "rev = :rev OR rev <> :rev",
+            _ => "rev = :rev",
         }
-        "rev = :rev"
     }
 
     fn bound_key(&self) -> Option<Key> {
@@ -221,7 +216,12 @@ impl Store {
         puts.extend(change.bound_key().map(|key| {
             let binding = put(table, to_item(key, Owner { post_id: id.clone(), user_id: user.clone() }));
             // A binding that was taken back for this post waits for it.
-            (Leg::Binding, binding.condition_expression(unbound()).expression_attribute_values(":post", text(id.as_str())))
+            (
+                Leg::Binding,
+                binding
+                    .condition_expression("attribute_not_exists(pk) OR post_id = :post")
+                    .expression_attribute_values(":post", text(id.as_str())),
+            )
         }));
         let intent = self.intent_leg(change.post, change.intent).map(|leg| (Leg::Row, leg));
         let check = change.usable.map(|connection| (Leg::Connection, self.usable_check(connection)));
@@ -244,24 +244,11 @@ impl Store {
     /// What a refused condition tells: our own earlier write, or somebody else's.
     #[expect(clippy::unused_self, reason = "reads with its callers")]
     fn told(&self, change: &PostChange<'_>, standing: Option<Item>) -> Result<Commit, StoreError> {
-        #[cfg(feature = "planted")]
-        if domain::planted::is(domain::planted::Bug::OwnWriteNotRecognised) {
-            return moved(standing);
-        }
-        if written_by(standing.as_ref(), change.post.rev) == Some(change.writer) {
+        if written_by(standing.as_ref(), change.post.rev) == Some(change.writer) && !Bug::OwnWriteNotRecognised.is_planted() {
             return Ok(Commit::Done);
         }
         moved(standing)
     }
-}
-
-/// The condition under which a platform's post becomes one of ours.
-fn unbound() -> &'static str {
-    #[cfg(feature = "planted")]
-    if domain::planted::is(domain::planted::Bug::SettleWithoutCondition) {
-        return "attribute_not_exists(pk) OR attribute_exists(pk) OR post_id = :post";
-    }
-    "attribute_not_exists(pk) OR post_id = :post"
 }
 
 fn moved(standing: Option<Item>) -> Result<Commit, StoreError> {

@@ -5,6 +5,7 @@
 
 use aws_sdk_dynamodb::types::{Delete, TransactWriteItem};
 use domain::content::ContentHash;
+use domain::planted::Bug;
 use domain::platform::PlatformName;
 use domain::post::Post;
 use serde::{Deserialize, Serialize};
@@ -30,12 +31,8 @@ impl Store {
     /// them, if they are more than one batch.
     pub async fn rivals(&self, post: &Post, looks: &ContentHash) -> Result<Option<Vec<Post>>, StoreError> {
         let Some(account) = &post.sent_to else { return Ok(Some(Vec::new())) };
-        #[cfg(feature = "planted")]
-        if domain::planted::is(domain::planted::Bug::RivalsIgnored) {
-            return Ok(Some(Vec::new()));
-        }
         let Some(owners) = self.intents(post.platform, account, looks).await? else { return Ok(None) };
-        let others = owners.iter().filter(|owner| owner.post_id != post.id);
+        let others = owners.iter().filter(|owner| owner.post_id != post.id && !Bug::RivalsIgnored.is_planted());
         let keys: Vec<_> = others.map(|owner| (self.tables.posts.as_str(), Key::post(&owner.user_id, &owner.post_id))).collect();
         match keys.len() {
             0 => return Ok(Some(Vec::new())),

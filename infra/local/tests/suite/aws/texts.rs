@@ -1,6 +1,6 @@
 use std::error::Error;
 
-use crate::stage::{Stage, secs};
+use super::stage::{Stage, secs};
 
 #[tokio::test]
 async fn a_text_lands_in_the_inbox_newest_first_and_stays_there_over_a_restart() {

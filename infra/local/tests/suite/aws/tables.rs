@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::types::{
 };
 use local::aws::{ensure_table, ensure_time_to_live};
 
-use crate::stage::Stage;
+use super::stage::Stage;
 
 type Item = HashMap<String, AttributeValue>;
 

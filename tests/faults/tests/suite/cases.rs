@@ -158,7 +158,7 @@ fn sources(folder: &Path, read: &mut String) {
     for path in entries.flatten().map(|entry| entry.path()) {
         if path.is_dir() {
             sources(&path, read);
-        } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests/cases.rs") {
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("suite/cases.rs") {
             read.push_str(&std::fs::read_to_string(&path).unwrap_or_default());
         }
     }

@@ -6,7 +6,7 @@ use domain::token::TokenSet;
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
-use crate::stage::{Stage, attempt, connection, secs};
+use super::stage::{Stage, attempt, connection, secs};
 
 fn tokens(access: &str) -> TokenSet {
     TokenSet { access: access.into(), refresh: Some("r".into()), parent: None, expires_at: None, scopes: vec!["post".to_owned()] }

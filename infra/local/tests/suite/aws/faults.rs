@@ -2,7 +2,7 @@ use aws_config::retry::RetryConfig;
 use jiff::SignedDuration;
 use local::aws::{Fault, WAKE_UPS, queue_url};
 
-use crate::stage::{Stage, attempt, connection, post, secs, user, wake_up};
+use super::stage::{Stage, attempt, connection, post, secs, user, wake_up};
 
 /// One attempt for each call, so that no test waits for the SDK's pauses.
 fn impatient(stage: &Stage) -> aws_config::SdkConfig {

@@ -4,7 +4,7 @@ use domain::wake_up::WakeUp;
 use jiff::SignedDuration;
 use local::aws::{DEAD_LETTERS, WAKE_UPS, queue_arn};
 
-use crate::stage::{Stage, post, secs, user};
+use super::stage::{Stage, post, secs, user};
 
 #[tokio::test]
 async fn a_schedule_fires_its_wake_up_into_the_queue_once_and_never_before_its_time() {
@@ -95,7 +95,7 @@ async fn schedules_are_listed_in_pages_by_prefix() {
 async fn schedules_and_messages_survive_a_restart() {
     let stage = Stage::open();
     stage.schedules().arm(&post(1), 1, &user(), stage.now() + secs(120)).await.unwrap();
-    stage.wake_ups().send(&crate::stage::wake_up(2), SignedDuration::ZERO).await.unwrap();
+    stage.wake_ups().send(&super::stage::wake_up(2), SignedDuration::ZERO).await.unwrap();
     let stage = stage.restarted();
     stage.pass(secs(600));
     assert_eq!(stage.aws.fire_due_schedules().unwrap(), 1);

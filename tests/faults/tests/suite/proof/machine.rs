@@ -1,4 +1,4 @@
-//! The proof in small, at each change; the long one is the command's.
+//! Every fault alone, mixtures by chance, and what once failed.
 
 use faults::plan::{Hit, Kind, Plan};
 use faults::run::play;

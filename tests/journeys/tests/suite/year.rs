@@ -2,7 +2,6 @@
 //! comes again; and a payment provider whose events come late, in any order, and more than once. At the end, and on the way, every number
 //! explains itself.
 
-#[path = "year/provider.rs"]
 mod provider;
 
 use std::collections::BTreeMap;

@@ -4,7 +4,7 @@ use domain::wake_up::WakeUp;
 use jiff::SignedDuration;
 use local::aws::{DEAD_LETTERS, Fault, RECEIVES_MAX, VISIBILITY_SECS, WAKE_UPS, queue_url};
 
-use crate::stage::{Stage, secs, user, wake_up};
+use super::stage::{Stage, secs, user, wake_up};
 
 #[tokio::test]
 async fn a_wake_up_arrives_whole_and_only_after_its_delay() {

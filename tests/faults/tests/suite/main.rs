@@ -1,0 +1,4 @@
+//! The proof in small, at each change, and what it leaves to other tests.
+
+mod cases;
+mod proof;
