@@ -19,11 +19,13 @@ mod reconcile;
 mod send;
 mod settle;
 mod step;
+mod turns;
 mod unbind;
 
 pub use deps::{Deps, StartError};
 pub use progress::StepError;
 pub use step::handle;
+pub use turns::Batch;
 
 use std::time::Duration;
 

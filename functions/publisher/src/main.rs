@@ -1,7 +1,7 @@
 //! The publisher's Lambda.
 
 use edge::sqs::run_sqs;
-use publisher::{Deps, StartError};
+use publisher::{Batch, Deps, StartError};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
@@ -12,9 +12,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
             Ok::<_, StartError>(deps)
         },
         async |host, deps| {
-            run_sqs(deps.metrics.clone(), host.clock, publisher::time_out(), |wake_up, deadline| {
+            run_sqs(deps.metrics.clone(), host.clock, publisher::time_out(), Batch::of, |batch, wake_up| {
                 let deps = deps.clone();
-                async move { publisher::handle(&deps, &wake_up, deadline).await }
+                async move { publisher::handle(&deps, &batch, &wake_up).await }
             })
             .await
         },

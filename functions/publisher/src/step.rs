@@ -8,17 +8,18 @@ use edge::sqs::RecordOutcome;
 
 use crate::deps::Deps;
 use crate::progress::{Progress, StepError};
+use crate::turns::{Batch, Turn};
 use crate::{poll, publish, reconcile, settle};
 
 /// One wake-up may lead through a few steps (take over, suspect, wait); more than this is a bug, not progress.
 const STEPS_MAX: usize = 6;
 
-/// Does what a wake-up calls for, within an invocation that is over at `deadline`. It may come twice, late, early or out of order: the
-/// post decides.
-pub async fn handle(deps: &Deps, wake_up: &WakeUp, deadline: Deadline) -> RecordOutcome {
+/// Does what a wake-up of a batch calls for. It may come twice, late, early or out of order: the post decides.
+pub async fn handle(deps: &Deps, batch: &Batch, wake_up: &WakeUp) -> RecordOutcome {
+    let turn = batch.turn(wake_up);
     for _ in 0..STEPS_MAX {
         // On the heap: ten records at once each carry the state of a whole publish.
-        match Box::pin(step(deps, wake_up, deadline)).await {
+        match Box::pin(step(deps, batch.deadline, &turn, wake_up)).await {
             Ok(Progress::Again) => {}
             Ok(Progress::Rest) => return RecordOutcome::Done,
             Err(error) => {
@@ -31,7 +32,7 @@ pub async fn handle(deps: &Deps, wake_up: &WakeUp, deadline: Deadline) -> Record
     RecordOutcome::Retry
 }
 
-async fn step(deps: &Deps, wake_up: &WakeUp, deadline: Deadline) -> Result<Progress, StepError> {
+async fn step(deps: &Deps, deadline: Deadline, turn: &Turn<'_>, wake_up: &WakeUp) -> Result<Progress, StepError> {
     let Some((post, content)) = deps.store.post(&wake_up.user_id, &wake_up.post_id).await? else {
         tracing::info!(post_id = %wake_up.post_id, "a wake-up for a post that is gone");
         return Ok(Progress::Rest);
@@ -54,8 +55,11 @@ async fn step(deps: &Deps, wake_up: &WakeUp, deadline: Deadline) -> Result<Progr
             Ok(Progress::Rest)
         }
         Step::Miss => publish::miss(deps, post).await,
-        // On the heap: the largest of the steps, and most wake-ups take another one.
-        Step::Claim => Box::pin(publish::claim(deps, deadline, post, content)).await,
+        Step::Claim => {
+            turn.comes(&post).await;
+            // On the heap: the largest of the steps, and most wake-ups take another one.
+            Box::pin(publish::claim(deps, deadline, post, content)).await
+        }
         Step::TakeOver => publish::take_over(deps, deadline, post, content).await,
         Step::Suspect => publish::suspect(deps, post).await,
         Step::Search => Box::pin(reconcile::search(deps, deadline, post, content)).await,

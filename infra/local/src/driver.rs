@@ -9,12 +9,14 @@ use std::time::Duration;
 use aws_lambda_events::sqs::SqsEvent;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
+use domain::wake_up::WakeUp;
 use edge::clock::Clock;
 use edge::deadline::Deadline;
 use edge::problem::chain;
 use edge::sqs::each_record;
 use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
+use publisher::Batch;
 use serde_json::json;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -206,8 +208,9 @@ impl Driver {
         let response = match serde_json::from_value::<SqsEvent>(event_of(&messages)) {
             Ok(event) => {
                 let deadline = Deadline::after(PUBLISH_TIMEOUT);
-                let handle = |wake_up| async move { publisher::handle(&self.publisher, &wake_up, deadline).await };
-                let run = each_record(event, &self.publisher.metrics, &self.clock, handle);
+                let begin = |wake_ups: &[WakeUp]| Batch::of(wake_ups, deadline);
+                let handle = |batch, wake_up| async move { publisher::handle(&self.publisher, &batch, &wake_up).await };
+                let run = each_record(event, &self.publisher.metrics, &self.clock, begin, handle);
                 match tokio::time::timeout(PUBLISH_TIMEOUT, run).await {
                     Ok(response) => response,
                     Err(_) => return tracing::error!("the publisher's time ran out; its batch becomes visible again"),

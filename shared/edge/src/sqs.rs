@@ -49,20 +49,28 @@ impl From<NotABatch> for Diagnostic {
     }
 }
 
-/// Works on batches with `handle`, until Lambda stops the process. `handle` is told when its invocation is over: at Lambda's word, and no
-/// later than `limit` from its beginning.
-pub async fn run_sqs<F, Fut>(metrics: Metrics, clock: Clock, limit: Duration, handle: F) -> Result<(), lambda_runtime::Error>
+/// Works on batches until Lambda stops the process. `begin` is told all wake-ups of a batch, and when its invocation is over: at Lambda's
+/// word, and no later than `limit` from its beginning. What it makes of them, `handle` is given with each.
+pub async fn run_sqs<B, C, F, Fut>(
+    metrics: Metrics,
+    clock: Clock,
+    limit: Duration,
+    begin: B,
+    handle: F,
+) -> Result<(), lambda_runtime::Error>
 where
-    F: Fn(WakeUp, Deadline) -> Fut,
+    B: Fn(&[WakeUp], Deadline) -> C,
+    C: Clone,
+    F: Fn(C, WakeUp) -> Fut,
     Fut: Future<Output = RecordOutcome>,
 {
-    let (metrics, clock, handle) = (&metrics, &clock, &handle);
+    let (metrics, clock, begin, handle) = (&metrics, &clock, &begin, &handle);
     lambda_runtime::run(service_fn(|event: LambdaEvent<Incoming>| {
         let span = tracing::error_span!("invocation", request_id = event.context.request_id);
         let deadline = Deadline::of_invocation(event.context.deadline, limit, clock.now());
         let answered = async move {
             match event.payload {
-                Incoming::Readable(batch) => Ok(each_record(batch, metrics, clock, |wake_up| handle(wake_up, deadline)).await),
+                Incoming::Readable(batch) => Ok(each_record(batch, metrics, clock, |wake_ups| begin(wake_ups, deadline), handle).await),
                 Incoming::Unreadable(_) => {
                     tracing::error!("an event that is not a batch of messages");
                     Err(NotABatch)
@@ -74,21 +82,32 @@ where
     .await
 }
 
-/// Hands each wake-up of `event` to `handle`, up to [`RECORDS_AT_ONCE`] at a time, and names those that must come again.
+/// Hands each wake-up of `event` to `handle`, up to [`RECORDS_AT_ONCE`] at a time and those of older posts first, with what `begin` makes of
+/// all of them; and names those that must come again.
 ///
 /// A record that panics, or that is no wake-up, is its own failure and nobody else's. The answer names only messages of
 /// this event, each once.
-pub async fn each_record<F, Fut>(event: SqsEvent, metrics: &Metrics, clock: &Clock, handle: F) -> SqsBatchResponse
+pub async fn each_record<B, C, F, Fut>(event: SqsEvent, metrics: &Metrics, clock: &Clock, begin: B, handle: F) -> SqsBatchResponse
 where
-    F: Fn(WakeUp) -> Fut,
+    B: FnOnce(&[WakeUp]) -> C,
+    C: Clone,
+    F: Fn(C, WakeUp) -> Fut,
     Fut: Future<Output = RecordOutcome>,
 {
-    let handle = &handle;
-    let failed: Vec<Option<String>> = stream::iter(event.records)
-        .map(|record| async move {
-            let span = tracing::error_span!("record", message_id = record.message_id.as_deref().unwrap_or_default());
-            let outcome = one_record(&record, metrics, clock, handle).instrument(span).await;
-            (outcome == RecordOutcome::Retry).then_some(record.message_id).flatten()
+    let read = |record: SqsMessage| (parse(record.body.as_deref().unwrap_or_default()), record);
+    let mut records: Vec<(Option<WakeUp>, SqsMessage)> = event.records.into_iter().map(read).collect();
+    // Ids begin with the time at which the post was made.
+    records.sort_by(|(one, _), (other, _)| one.as_ref().map(|one| &one.post_id).cmp(&other.as_ref().map(|other| &other.post_id)));
+    let wake_ups: Vec<WakeUp> = records.iter().filter_map(|(wake_up, _)| wake_up.clone()).collect();
+    let (context, handle) = (begin(&wake_ups), &handle);
+    let failed: Vec<Option<String>> = stream::iter(records)
+        .map(|(wake_up, record)| {
+            let context = context.clone();
+            async move {
+                let span = tracing::error_span!("record", message_id = record.message_id.as_deref().unwrap_or_default());
+                let outcome = one_record(wake_up, &record, (metrics, clock), |wake_up| handle(context, wake_up)).instrument(span).await;
+                (outcome == RecordOutcome::Retry).then_some(record.message_id).flatten()
+            }
         })
         .buffer_unordered(RECORDS_AT_ONCE)
         .collect()
@@ -96,12 +115,12 @@ where
     batch_response(failed)
 }
 
-async fn one_record<F, Fut>(record: &SqsMessage, metrics: &Metrics, clock: &Clock, handle: &F) -> RecordOutcome
+async fn one_record<F, Fut>(wake_up: Option<WakeUp>, record: &SqsMessage, (metrics, clock): (&Metrics, &Clock), handle: F) -> RecordOutcome
 where
-    F: Fn(WakeUp) -> Fut,
+    F: FnOnce(WakeUp) -> Fut,
     Fut: Future<Output = RecordOutcome>,
 {
-    let Some(wake_up) = parse(record.body.as_deref().unwrap_or_default()) else {
+    let Some(wake_up) = wake_up else {
         report_unreadable(record, metrics, clock);
         return RecordOutcome::Retry;
     };

@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use aws_sdk_sqs::types::Message;
+use domain::wake_up::WakeUp;
 use edge::deadline::Deadline;
 use edge::sqs::each_record;
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use local::aws::{WAKE_UPS, queue_url};
 use local::variables::tables;
+use publisher::Batch;
 use serde_json::{Value, json};
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep};
@@ -271,7 +273,9 @@ async fn publish(world: Rc<World>, messages: Vec<Message>) -> SqsBatchResponse {
     let Ok(event) = serde_json::from_value::<SqsEvent>(json!({ "Records": records })) else { return SqsBatchResponse::default() };
     let deps = &world.publisher;
     let deadline = Deadline::after(PUBLISH_TIMEOUT);
-    each_record(event, &deps.metrics, &deps.clock, |wake_up| async move { publisher::handle(deps, &wake_up, deadline).await }).await
+    let begin = |wake_ups: &[WakeUp]| Batch::of(wake_ups, deadline);
+    let handle = |batch, wake_up| async move { publisher::handle(deps, &batch, &wake_up).await };
+    each_record(event, &deps.metrics, &deps.clock, begin, handle).await
 }
 
 /// A person's deed at its time.

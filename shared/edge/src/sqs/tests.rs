@@ -43,7 +43,7 @@ async fn a_panic_and_a_poisoned_record_harm_no_other() {
     ]);
     let subscriber = telemetry::scoped(tracing::Level::INFO, clock(), captured.lines());
     let handled_in = &handled;
-    let handle = |wake_up: WakeUp| {
+    let handle = |(), wake_up: WakeUp| {
         assert_ne!(wake_up.version, 3, "before the first await");
         async move {
             tokio::task::yield_now().await;
@@ -52,7 +52,7 @@ async fn a_panic_and_a_poisoned_record_harm_no_other() {
             if wake_up.version == 5 { RecordOutcome::Retry } else { RecordOutcome::Done }
         }
     };
-    let response = each_record(event, &metrics, &clock(), handle).with_subscriber(subscriber).await;
+    let response = each_record(event, &metrics, &clock(), |_| (), handle).with_subscriber(subscriber).await;
     assert_eq!(failed(&response), ["m2", "m3", "m4", "m5"]);
     assert_eq!(handled.load(Ordering::Relaxed), 2);
 
@@ -86,11 +86,11 @@ async fn what_is_not_exactly_a_wake_up_is_not_handled() {
     ];
     for body in odd {
         let handled = AtomicUsize::new(0);
-        let handle = |_| {
+        let handle = |(), _| {
             handled.fetch_add(1, Ordering::Relaxed);
             async { RecordOutcome::Done }
         };
-        let response = each_record(batch(&[("m1", body.clone())]), &Metrics::silent(), &clock(), handle).await;
+        let response = each_record(batch(&[("m1", body.clone())]), &Metrics::silent(), &clock(), |_| (), handle).await;
         assert_eq!((failed(&response), handled.load(Ordering::Relaxed)), (vec!["m1"], 0), "{body}");
     }
     assert_eq!(parse(&wake_up(7)).unwrap().version, 7);
@@ -102,26 +102,52 @@ async fn the_answer_names_only_messages_of_the_event() {
         {"messageId": "m1", "body": "?"}, {"messageId": "m1", "body": "?"}, {"messageId": "", "body": "?"}, {"body": "?"}, {"messageId": "m2"},
     ]}))
     .unwrap();
-    let response = each_record(event, &Metrics::silent(), &clock(), |_| async { RecordOutcome::Done }).await;
+    let response = each_record(event, &Metrics::silent(), &clock(), |_| (), |(), _| async { RecordOutcome::Done }).await;
     assert_eq!(failed(&response), ["m1", "m2"]);
 }
 
 #[tokio::test]
 async fn an_empty_batch_and_a_huge_one_are_answered() {
-    let response = each_record(batch(&[]), &Metrics::silent(), &clock(), |_| async { RecordOutcome::Done }).await;
+    let response = each_record(batch(&[]), &Metrics::silent(), &clock(), |_| (), |(), _| async { RecordOutcome::Done }).await;
     assert_eq!(serde_json::to_value(&response).unwrap(), json!({"batchItemFailures": []}));
 
     let running = AtomicUsize::new(0);
     let most = AtomicUsize::new(0);
     let (running, most) = (&running, &most);
     let records: Vec<_> = (0..1_000).map(|_| ("m", wake_up(1))).collect();
-    let response = each_record(batch(&records), &Metrics::silent(), &clock(), |_| async move {
-        most.fetch_max(running.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
-        tokio::task::yield_now().await;
-        running.fetch_sub(1, Ordering::Relaxed);
-        RecordOutcome::Done
-    })
+    let response = each_record(
+        batch(&records),
+        &Metrics::silent(),
+        &clock(),
+        |_| (),
+        |(), _| async move {
+            most.fetch_max(running.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+            running.fetch_sub(1, Ordering::Relaxed);
+            RecordOutcome::Done
+        },
+    )
     .await;
     assert!(response.batch_item_failures.is_empty());
     assert_eq!(most.load(Ordering::Relaxed), RECORDS_AT_ONCE);
+}
+
+#[tokio::test]
+async fn older_posts_begin_first_and_each_is_told_of_all() {
+    let made = |secs: i64| {
+        let at = Timestamp::from_second(1_764_000_000 + secs).unwrap();
+        let wake_up = WakeUp { post_id: PostId::new(at, [7; 10]), user_id: UserId::new(at, [8; 10]), version: 1 };
+        serde_json::to_string(&wake_up).unwrap()
+    };
+    let event = batch(&[("m3", made(30)), ("odd", "?".to_owned()), ("m1", made(10)), ("m2", made(20))]);
+    let begun = std::sync::Mutex::new(Vec::new());
+    let begun_in = &begun;
+    let handle = |all: usize, wake_up: WakeUp| {
+        begun_in.lock().unwrap().push((all, wake_up.post_id));
+        async { RecordOutcome::Done }
+    };
+    let response = each_record(event, &Metrics::silent(), &clock(), <[WakeUp]>::len, handle).await;
+    assert_eq!(failed(&response), ["odd"]);
+    let begun = begun.into_inner().unwrap();
+    assert!(begun.is_sorted() && begun.len() == 3 && begun.iter().all(|(all, _)| *all == 3), "{begun:?}");
 }

@@ -1,0 +1,161 @@
+//! Whose turn it is: posts of one account that one batch brings go out in the order in which they were written.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::id::ConnectionId;
+use domain::post::Post;
+use domain::wake_up::WakeUp;
+use edge::deadline::Deadline;
+use futures::future::join_all;
+use tokio::sync::watch;
+
+/// A post waits so long for those before it: one that hangs does not make the others late, whose order is then the network's.
+const TURN_MAX: Duration = Duration::from_secs(5);
+
+/// One invocation: when it is over, and the posts that it was woken for.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    pub(crate) deadline: Deadline,
+    seats: Arc<[Seat]>,
+}
+
+/// One of the posts.
+#[derive(Debug)]
+struct Seat {
+    wake_up: WakeUp,
+    stands: watch::Sender<Stands>,
+}
+
+/// What the others know of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Stands {
+    /// Nothing yet.
+    Unread,
+    /// It goes out by this connection.
+    GoesBy(ConnectionId),
+    /// Nobody waits for it any more.
+    Over,
+}
+
+impl Batch {
+    /// An invocation that is over at `deadline` and was woken for these.
+    pub fn of(wake_ups: &[WakeUp], deadline: Deadline) -> Self {
+        let seat = |wake_up: &WakeUp| Seat { wake_up: wake_up.clone(), stands: watch::Sender::new(Stands::Unread) };
+        Self { deadline, seats: wake_ups.iter().map(seat).collect() }
+    }
+
+    /// The turn of a post. It is over when it is dropped.
+    pub(crate) fn turn<'a>(&'a self, wake_up: &'a WakeUp) -> Turn<'a> {
+        Turn { batch: self, wake_up }
+    }
+}
+
+/// A post's place among those of its batch.
+pub(crate) struct Turn<'a> {
+    batch: &'a Batch,
+    wake_up: &'a WakeUp,
+}
+
+impl Turn<'_> {
+    /// Returns when the older posts of this batch that go out by the same connection are through, or have had time enough.
+    pub(crate) async fn comes(&self, post: &Post) {
+        self.tell(&Stands::GoesBy(post.connection_id.clone()));
+        let goes_elsewhere = |stands: &Stands| match stands {
+            Stands::Unread => false,
+            Stands::GoesBy(connection) => *connection != post.connection_id,
+            Stands::Over => true,
+        };
+        let older = self.batch.seats.iter().filter(|seat| seat.wake_up.user_id == post.user_id && seat.wake_up.post_id < post.id);
+        let through = join_all(older.map(|seat| async move {
+            let _sender_lives = seat.stands.subscribe().wait_for(goes_elsewhere).await;
+        }));
+        if tokio::time::timeout(TURN_MAX, through).await.is_err() {
+            tracing::warn!(post_id = %post.id, "an older post of the account takes long; this one goes out beside it");
+        }
+    }
+
+    fn tell(&self, stands: &Stands) {
+        for seat in self.batch.seats.iter().filter(|seat| seat.wake_up == *self.wake_up) {
+            seat.stands.send_replace(stands.clone());
+        }
+    }
+}
+
+/// Also where its handler panicked: the others go on.
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.tell(&Stands::Over);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use domain::content::Content;
+    use domain::id::{GroupId, PostId, UserId};
+    use domain::platform::PlatformName;
+    use domain::post::Draft;
+    use jiff::{SignedDuration, Timestamp};
+
+    use super::*;
+
+    /// A post that was written so many seconds after the first, for a connection.
+    fn post(secs: i64, connection: u8) -> Post {
+        let first = Timestamp::from_second(1_800_000_000).unwrap();
+        let now = first + SignedDuration::from_secs(secs);
+        let draft = Draft {
+            id: PostId::new(now, [1; 10]),
+            user_id: UserId::new(first, [2; 10]),
+            group_id: GroupId::new(now, [3; 10]),
+            connection_id: ConnectionId::new(first, [connection; 10]),
+            platform: PlatformName::X,
+            content_hash: Content { text: "hello".into(), ai_recommendation: None }.hash(),
+            due_at: now,
+            latest_at: now,
+            time_zone: None,
+            local_time: None,
+        };
+        Post::draft(draft, now)
+    }
+
+    /// The order in which posts go out whose wake-ups are taken up as they stand here.
+    async fn order(posts: &[Post]) -> Vec<usize> {
+        let wake_ups: Vec<WakeUp> = posts.iter().map(Post::wake_up).collect();
+        let batch = Batch::of(&wake_ups, Deadline::after(Duration::from_secs(60)));
+        let sent = Mutex::new(Vec::new());
+        join_all(posts.iter().zip(&wake_ups).enumerate().map(|(place, (post, wake_up))| {
+            let (batch, sent) = (&batch, &sent);
+            async move {
+                let turn = batch.turn(wake_up);
+                turn.comes(post).await;
+                tokio::task::yield_now().await;
+                sent.lock().unwrap().push(place);
+            }
+        }))
+        .await;
+        sent.into_inner().unwrap()
+    }
+
+    #[tokio::test]
+    async fn posts_of_one_account_go_out_in_the_order_in_which_they_were_written() {
+        assert_eq!(order(&[post(30, 1), post(10, 1), post(20, 1), post(0, 1)]).await, [3, 1, 2, 0]);
+    }
+
+    #[tokio::test]
+    async fn posts_of_other_accounts_wait_for_nobody() {
+        let sent = order(&[post(30, 1), post(10, 2), post(20, 3), post(0, 1)]).await;
+        assert_eq!(sent.iter().position(|place| *place == 0), Some(3), "{sent:?}");
+        assert!(sent.iter().position(|place| *place == 3) < Some(3));
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_a_post_that_needs_nothing_or_whose_handler_panicked() {
+        let posts = [post(0, 1), post(10, 1)];
+        let wake_ups: Vec<WakeUp> = posts.iter().map(Post::wake_up).collect();
+        let batch = Batch::of(&wake_ups, Deadline::after(Duration::from_secs(60)));
+        drop(batch.turn(&wake_ups[0]));
+        batch.turn(&wake_ups[1]).comes(&posts[1]).await;
+    }
+}
