@@ -56,6 +56,7 @@ pub(crate) fn check(world: &World, scenario: &Scenario) -> anyhow::Result<Vec<St
     undisturbed(world, scenario, &rows, &publications, &say);
     in_order(world, scenario, &rows, &publications, &say);
     bound_once(&items, &rows, &say);
+    intents(&items, &rows, &say);
     attempts(&items, &rows, &say);
     story(&items, &rows, &say);
     let (paid, users) = (scan(world, &tables().ledger)?, scan(world, &tables().users)?);
@@ -258,6 +259,23 @@ fn bound_once(items: &[Value], rows: &[Row], say: &dyn Fn(String)) {
     }
 }
 
+/// What may show on an account has a row there, and nothing else has.
+fn intents(items: &[Value], rows: &[Row], say: &dyn Fn(String)) {
+    for row in rows {
+        let post = items.iter().find(|item| field(item, "sk") == format!("POST#{}", row.id));
+        let unseen = post.is_some_and(|post| post["unseen"]["L"].as_array().is_some_and(|sends| !sends.is_empty()));
+        let by_its_owner = row.status == "published" && row.bound.is_none();
+        let may_show = ["unknown", "needs_review"].contains(&row.status.as_str()) || unseen || by_its_owner;
+        let pk = format!("ACCOUNT#x#{}", row.account);
+        let stand = items.iter().filter(|item| field(item, "pk") == pk && field(item, "sk") == format!("INTENT#{}", row.id)).count();
+        // What the platform accepted under a handle and nobody could follow is a person's, and no search looks for it.
+        let followed = post.is_some_and(|post| post["sent_to"]["S"].is_string());
+        if stand != usize::from(may_show && followed) {
+            say(format!("S28: {} is {}, and {stand} intents tell of it", row.text, row.status));
+        }
+    }
+}
+
 /// Every try left a row of its own: when all rests, none is under way.
 fn attempts(items: &[Value], rows: &[Row], say: &dyn Fn(String)) {
     for row in rows {
@@ -345,7 +363,7 @@ fn history(items: &[Value], owner: &str, start: &str, held: (i64, i64, i64, i64)
             say(format!("S7: history row {} does not follow the one before", field(row, "id")));
         }
         (total, free) = (number(row, "new_total"), number(row, "new_remaining"));
-        published += i64::from(field(row, "reason") == "post_published");
+        published += i64::from(field(row, "reason") == "post_published") - i64::from(field(row, "reason") == "post_unbound");
         reserved += i64::from(field(row, "reason") == "post_reserved");
         // A cycle ahead of a plan that lapses is emptied, may be filled again, and is closed as it is: none of that opens it.
         opened +=

@@ -27,9 +27,9 @@ pub enum Standing {
 /// One step of a post's life.
 pub type Edge = (Standing, Standing);
 
-/// Steps of posts with a handle that take two faults, or a deed at one moment: legal, and not demanded of a sweep.
-pub const RARE: [Edge; 9] = {
-    use Standing::{Cancelled, Failed, Missed, NeedsReview, Prepared, Processing, Scheduled, Sending, Unknown};
+/// Steps that take two faults, or a deed at one moment, most of them of posts with a handle: legal, and not demanded of a sweep.
+pub const RARE: [Edge; 10] = {
+    use Standing::{Cancelled, Failed, Missed, NeedsReview, Prepared, Processing, Published, Scheduled, Sending, Unknown};
     [
         (Prepared, Prepared),
         (Prepared, Scheduled),
@@ -40,6 +40,8 @@ pub const RARE: [Edge; 9] = {
         (Processing, Failed),
         (Processing, NeedsReview),
         (Unknown, Processing),
+        // What a search took for it is another's.
+        (Published, Unknown),
     ]
 };
 

@@ -347,7 +347,8 @@ impl Person {
             anyhow::ensure!(row["previous_remaining"] == replayed, "{row} does not follow {replayed}");
             replayed = row["new_remaining"].as_u64().context("a number")?;
         }
-        let published = history.iter().filter(|row| row["change_reason"] == "post_published").count() as u64;
+        let told = |reason: &str| history.iter().filter(|row| row["change_reason"] == reason).count() as u64;
+        let published = told("post_published") - told("post_unbound");
         anyhow::ensure!((replayed, published) == (remaining, used), "history: {replayed} and {published}, ledger: {remaining} and {used}");
         Ok(())
     }
