@@ -95,7 +95,11 @@ async fn an_accepted_post_whose_answer_is_lost_is_found_and_charged_once() -> Ou
                 ann.browser.advance(UNTIL_SEARCH_SECS).await?;
                 let story = ann.browser.wait_for(&post, "published", SOON).await?;
                 assert!(story["platform_url"].is_string(), "{kind} on {platform}");
-                assert_eq!(ann.browser.on_platform(platform, "Was it sent?").await?.len(), 1, "{kind} on {platform}");
+                let shown = ann.browser.on_platform(platform, "Was it sent?").await?;
+                assert_eq!(shown.len(), 1, "{kind} on {platform}");
+                // Facebook tells whole seconds.
+                let at = |of: &Value, name: &str| of[name].as_str().unwrap().parse::<Timestamp>().unwrap().as_second();
+                assert_eq!(at(&story, "published_at"), at(&shown[0], "created_at"), "when the platform made it: {kind} on {platform}");
                 assert_eq!(ann.browser.platform_calls(platform).await?["publish"], 1);
                 ann.has_quota([12, 1, 0, 11]).await?;
                 ann.ledger_adds_up().await?;
