@@ -27,10 +27,13 @@ pub enum Standing {
 /// One step of a post's life.
 pub type Edge = (Standing, Standing);
 
-/// Steps of posts with a handle that take two faults, or a deed at one moment: legal, and not demanded of a sweep.
-pub const RARE: [Edge; 9] = {
-    use Standing::{Cancelled, Failed, Missed, NeedsReview, Prepared, Processing, Scheduled, Sending, Unknown};
+/// Steps that take two faults, or a deed at one moment: legal, and not demanded of a sweep.
+pub const RARE: [Edge; 11] = {
+    use Standing::{Cancelled, Draft, Failed, Missed, NeedsReview, Prepared, Processing, Scheduled, Sending, Unknown};
     [
+        // Edited after it was over.
+        (Failed, Draft),
+        (Missed, Draft),
         (Prepared, Prepared),
         (Prepared, Scheduled),
         (Prepared, Cancelled),
