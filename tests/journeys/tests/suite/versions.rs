@@ -26,7 +26,7 @@ async fn what_nobody_has_read_is_not_approved() -> Outcome {
         ann.has_quota([12, 0, 0, 12]).await?;
         for read in ["\"2\"", "\"2\"", "*", "\"1\", \"2\""] {
             let approved = call(&ann, Method::POST, &approve, read, None).await?.expect(200)?;
-            assert_eq!((&approved.json["status"], &approved.headers["etag"]), (&json!("scheduled"), &"\"2\"".parse()?));
+            assert_eq!((&approved.json["status"], approved.headers["etag"].to_str()?), (&json!("scheduled"), "\"2\""));
         }
         assert_eq!(call(&ann, Method::POST, &approve, "\"1\"", None).await?.expect(412)?.json["code"], "stale_version");
         ann.has_quota([12, 0, 1, 11]).await?;
@@ -90,15 +90,15 @@ async fn every_call_that_changes_a_post_takes_the_version_that_stands() -> Outco
         let later = json!({ "scheduled_for": ann.browser.service_time(3_600).await? });
         let text = json!({ "content": "Say it otherwise" });
         let steps = [
-            (Method::POST, "/resolve", "\"1\"", Some(&absent), 200, "failed"),
-            (Method::POST, "/retry", "\"1\"", Some(&later), 200, "scheduled"),
-            (Method::PATCH, "", "\"2\"", Some(&text), 200, "scheduled"),
-            (Method::POST, "/cancel", "\"3\"", None, 200, "cancelled"),
+            (Method::POST, "/resolve", "\"1\"", Some(&absent), "failed"),
+            (Method::POST, "/retry", "\"1\"", Some(&later), "scheduled"),
+            (Method::PATCH, "", "\"2\"", Some(&text), "scheduled"),
+            (Method::POST, "/cancel", "\"3\"", None, "cancelled"),
         ];
-        for (method, verb, tag, body, status, becomes) in steps {
+        for (method, verb, tag, body, becomes) in steps {
             let target = format!("{path}{verb}");
             assert_eq!(call(&ann, method.clone(), &target, "\"9\"", body).await?.expect(412)?.json["code"], "stale_version", "{verb}");
-            let done = call(&ann, method, &target, tag, body).await?.expect(status)?;
+            let done = call(&ann, method, &target, tag, body).await?.expect(200)?;
             assert_eq!(done.json["status"], becomes, "{verb}");
         }
         call(&ann, Method::DELETE, &path, "\"2\"", None).await?.expect(412)?;
