@@ -10,12 +10,12 @@ use domain::choice::{Choice, ChoiceAccount, Claim, NotChoosable, Pick, Turn};
 use domain::connection::{Connection, Grant};
 use domain::id::{AttemptId, ChoiceId, ConnectionId, UserId};
 use domain::platform::PlatformName;
-use edge::contract::{ConnectionJson, ListJson};
+use edge::contract::{ConnectionJson, ListJson, Time};
 use edge::json::{Json, Path};
 use edge::problem::{Problem, ProblemCode, chain};
 use edge::session::SignedIn;
 use http::StatusCode;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -34,7 +34,7 @@ pub(crate) struct ChoiceJson {
     accounts: Vec<ChoiceAccount>,
     /// What posting needs and the consent left out: each account would be limited.
     missing_scopes: Vec<String>,
-    expires_at: Timestamp,
+    expires_at: Time,
 }
 
 /// The body.
@@ -55,7 +55,7 @@ pub(crate) struct Chosen {
     ))))]
 pub(crate) async fn offered(State(deps): State<Deps>, signed_in: SignedIn, Path(id): Path<ChoiceId>) -> Result<Json<ChoiceJson>, Problem> {
     let Choice { platform, accounts, missing_scopes, expires_at, .. } = open_choice(&deps, &signed_in.session.user_id, &id).await?;
-    Ok(Json(ChoiceJson { platform, accounts, missing_scopes, expires_at }))
+    Ok(Json(ChoiceJson { platform, accounts, missing_scopes, expires_at: expires_at.into() }))
 }
 
 /// Connects the chosen accounts; what was not chosen is forgotten. Of many calls at once one connects, and all answer the same; the same

@@ -2,6 +2,7 @@
 
 use axum::response::{IntoResponse, Response};
 use csv::{QuoteStyle, Terminator, Writer, WriterBuilder};
+use edge::contract::Time;
 use edge::problem::Problem;
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, LINK};
 use jiff::Timestamp;
@@ -55,9 +56,9 @@ pub(crate) fn number(number: Option<u64>) -> String {
     number.map_or_else(String::new, |number| number.to_string())
 }
 
-/// A time, or nothing.
+/// A time as all answers tell it, or nothing.
 pub(crate) fn time(at: Option<Timestamp>) -> String {
-    at.map_or_else(String::new, |at| at.to_string())
+    at.map_or_else(String::new, |at| Time::from(at).to_string())
 }
 
 /// The cell with an apostrophe before each sign with which a formula would begin, wherever a spreadsheet may let a cell begin, and

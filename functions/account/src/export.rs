@@ -86,8 +86,8 @@ pub(crate) async fn cycles(State(deps): State<Deps>, signed_in: SignedIn, _: Que
         let watches = watches(&deps, user, &page.items).await.map_err(trouble::store)?;
         for told in page.items {
             file.row([
-                told.span.start.to_string(),
-                told.span.end.to_string(),
+                time(Some(told.span.start)),
+                time(Some(told.span.end)),
                 told.quota.to_string(),
                 told.posts_used.to_string(),
                 told.successful_posts.to_string(),
@@ -95,7 +95,7 @@ pub(crate) async fn cycles(State(deps): State<Deps>, signed_in: SignedIn, _: Que
                 number(told.engagement),
                 time(told.captured_at),
                 time(next_sync_at(&watches, told.span.start)),
-                told.retention_expiry.to_string(),
+                time(Some(told.retention_expiry)),
             ])?;
         }
         place = page.next;
@@ -158,7 +158,7 @@ fn row(post: &Post, content: &Content, told: Option<&Watch>) -> [String; 20] {
         post.platform.to_string(),
         post.connection_id.to_string(),
         post.status().as_str().to_owned(),
-        post.due_at.to_string(),
+        time(Some(post.due_at)),
         time(published_at),
         time(post.cycle_start),
         platform_post_id.unwrap_or_default(),

@@ -4,13 +4,12 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use domain::id::SessionId;
 use domain::people::session::IDLE;
-use edge::contract::{ListJson, UserJson};
+use edge::contract::{ListJson, Time, UserJson};
 use edge::json::{Empty, Json, NoFields, Path};
 use edge::problem::{Problem, ProblemCode};
 use edge::session::{SignedIn, clear_cookie, read_token, set_cookie};
 use http::header::SET_COOKIE;
 use http::{HeaderMap, StatusCode};
-use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -23,7 +22,7 @@ pub(crate) struct EstablishedJson {
     user: UserJson,
     /// For the header `X-CSRF-Token`.
     csrf_token: String,
-    expires_at: Timestamp,
+    expires_at: Time,
 }
 
 /// A session as its owner sees it.
@@ -31,8 +30,8 @@ pub(crate) struct EstablishedJson {
 #[schema(as = Session)]
 pub(crate) struct SessionJson {
     id: SessionId,
-    created_at: Timestamp,
-    last_seen_at: Timestamp,
+    created_at: Time,
+    last_seen_at: Time,
     user_agent: Option<String>,
     current: bool,
 }
@@ -50,7 +49,7 @@ pub(crate) async fn establish(State(deps): State<Deps>, signed_in: SignedIn, hea
     let body = EstablishedJson {
         user: UserJson::new(&user, running.as_ref()),
         csrf_token: signed_in.csrf_token.expose().to_owned(),
-        expires_at: session.expires_at,
+        expires_at: session.expires_at.into(),
     };
     let token = read_token(&headers).ok_or_else(|| Problem::new(ProblemCode::SessionRequired))?;
     let max_age = session.expires_at.duration_since(now).min(IDLE);
@@ -78,8 +77,8 @@ pub(crate) async fn list(State(deps): State<Deps>, signed_in: SignedIn) -> Resul
         .map(|session| SessionJson {
             current: session.id == signed_in.session.id,
             id: session.id,
-            created_at: session.created_at,
-            last_seen_at: session.last_seen_at,
+            created_at: session.created_at.into(),
+            last_seen_at: session.last_seen_at.into(),
             user_agent: session.user_agent,
         })
         .collect();

@@ -4,7 +4,7 @@ use axum::extract::State;
 use domain::analytics::{WATCH_AGE_MAX, Watch};
 use domain::id::UserId;
 use domain::ledger::CycleAnalytics;
-use edge::contract::{ListJson, ListQuery};
+use edge::contract::{ListJson, ListQuery, Time};
 use edge::json::{Json, Query};
 use edge::problem::{Problem, ProblemCode};
 use edge::session::SignedIn;
@@ -22,8 +22,8 @@ const WATCHES_MAX: usize = 5_000;
 #[derive(Serialize, ToSchema)]
 #[schema(as = CycleAnalytics)]
 pub(crate) struct CycleJson {
-    cycle_start: Timestamp,
-    cycle_end: Timestamp,
+    cycle_start: Time,
+    cycle_end: Time,
     quota: u32,
     posts_used: u32,
     successful_posts: u32,
@@ -32,29 +32,27 @@ pub(crate) struct CycleJson {
     /// `null`: no platform has told.
     engagement: Option<u64>,
     /// When a platform last told something of the cycle's posts; `null`: none has.
-    captured_at: Option<Timestamp>,
+    captured_at: Option<Time>,
     /// When a platform is asked next for one of them; `null`: not any more.
-    next_sync_at: Option<Timestamp>,
+    next_sync_at: Option<Time>,
     /// The row is kept until then, two years after the cycle's end.
-    retention_expiry: Timestamp,
+    retention_expiry: Time,
 }
 
 impl CycleJson {
     fn new(told: &CycleAnalytics, watches: &[Watch]) -> Self {
         let CycleAnalytics { span, quota, posts_used, successful_posts, total_reach, engagement, captured_at, retention_expiry } = *told;
-        let (cycle_start, cycle_end) = (span.start, span.end);
-        let next_sync_at = next_sync_at(watches, cycle_start);
         Self {
-            cycle_start,
-            cycle_end,
+            cycle_start: span.start.into(),
+            cycle_end: span.end.into(),
             quota,
             posts_used,
             successful_posts,
             total_reach,
             engagement,
-            captured_at,
-            next_sync_at,
-            retention_expiry,
+            captured_at: captured_at.map(Time::from),
+            next_sync_at: next_sync_at(watches, span.start).map(Time::from),
+            retention_expiry: retention_expiry.into(),
         }
     }
 }

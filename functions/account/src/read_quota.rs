@@ -3,11 +3,10 @@
 use axum::extract::State;
 use domain::id::{HistoryId, PostId};
 use domain::ledger::{Actor, ChangeReason, HistoryEntry};
-use edge::contract::{ListJson, ListQuery, QuotaJson};
+use edge::contract::{ListJson, ListQuery, QuotaJson, Time};
 use edge::json::{Json, Query};
 use edge::problem::{Problem, ProblemCode};
 use edge::session::SignedIn;
-use jiff::Timestamp;
 use serde::Serialize;
 use store::{Cursor, List};
 use utoipa::ToSchema;
@@ -19,10 +18,10 @@ use crate::{Deps, read_account, trouble};
 #[schema(as = QuotaChange)]
 pub(crate) struct HistoryJson {
     id: HistoryId,
-    at: Timestamp,
+    at: Time,
     change_reason: ChangeReason,
     /// The start of the cycle whose numbers they are: each cycle's rows follow one another, and come to what it holds.
-    cycle_start: Timestamp,
+    cycle_start: Time,
     post_id: Option<PostId>,
     actor: Actor,
     previous_total: u32,
@@ -37,6 +36,7 @@ impl From<HistoryEntry> for HistoryJson {
     fn from(entry: HistoryEntry) -> Self {
         let HistoryEntry { id, at, reason: change_reason, cycle_start, post_id, actor, previous_total, new_total, .. } = entry;
         let HistoryEntry { previous_remaining, new_remaining, note, .. } = entry;
+        let (at, cycle_start) = (at.into(), cycle_start.into());
         Self { id, at, change_reason, cycle_start, post_id, actor, previous_total, new_total, previous_remaining, new_remaining, note }
     }
 }

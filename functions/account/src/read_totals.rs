@@ -4,6 +4,7 @@ use axum::extract::State;
 use domain::analytics::{Numbers, Watch};
 use domain::platform::PlatformName;
 use edge::contract::ListJson;
+use edge::contract::Time;
 use edge::json::{Json, Query};
 use edge::problem::{Problem, ProblemCode};
 use edge::session::SignedIn;
@@ -49,9 +50,9 @@ pub(crate) struct TotalsJson {
     shares: Option<u64>,
     clicks: Option<u64>,
     /// When the platform last told something of one of them; `null`: it has not.
-    captured_at: Option<Timestamp>,
+    captured_at: Option<Time>,
     /// When it is asked next for one of them; `null`: not any more.
-    next_sync_at: Option<Timestamp>,
+    next_sync_at: Option<Time>,
 }
 
 impl TotalsJson {
@@ -71,8 +72,8 @@ impl TotalsJson {
             comments: sums.comments,
             shares: sums.shares,
             clicks: sums.clicks,
-            captured_at: told.filter_map(|watch| watch.observed_at).max(),
-            next_sync_at: watches.iter().filter_map(|watch| watch.next_sync_at).min(),
+            captured_at: told.filter_map(|watch| watch.observed_at).max().map(Time::from),
+            next_sync_at: watches.iter().filter_map(|watch| watch.next_sync_at).min().map(Time::from),
         })
     }
 }

@@ -10,12 +10,13 @@ use domain::people::limit::Subject;
 use domain::people::phone::PhoneHash;
 use domain::people::verification::{Challenge, LIFETIME, RESEND_AFTER};
 use domain::people::{HashKey, PhoneNumber, VerificationCode};
+use edge::contract::Time;
 use edge::http_event::ClientAddress;
 use edge::json::Json;
 use edge::problem::{FieldError, Problem, chain};
 use edge::session::check_origin;
 use http::{HeaderMap, StatusCode};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use store::{Rounds, StoreError};
 use utoipa::ToSchema;
@@ -36,8 +37,8 @@ pub(crate) struct Request {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = CodeSent)]
 pub(crate) struct SentJson {
-    expires_at: Timestamp,
-    resend_after: Timestamp,
+    expires_at: Time,
+    resend_after: Time,
 }
 
 /// Why no code is on its way.
@@ -73,7 +74,7 @@ pub(crate) async fn answer(
     check_origin(&headers, &deps.allowed_origins)?;
     let phone = phone_of(&request.phone)?;
     let challenge = send_code(&deps, &phone, address).await?;
-    let sent = SentJson { expires_at: challenge.expires_at, resend_after: challenge.resend_after() };
+    let sent = SentJson { expires_at: challenge.expires_at.into(), resend_after: challenge.resend_after().into() };
     Ok((StatusCode::ACCEPTED, Json(sent)))
 }
 
@@ -184,7 +185,7 @@ mod tests {
         let key = HashKey::new(vec![7; 32]).unwrap();
         let phone_hash = PhoneNumber::parse("+61412345678").unwrap().keyed_hash(&key);
         let (mine, other) = (VerificationCode::parse("123456").unwrap(), VerificationCode::parse("123457").unwrap());
-        let stored = Challenge::open(phone_hash.clone(), &mine, &key, None, Timestamp::UNIX_EPOCH).unwrap();
+        let stored = Challenge::open(phone_hash.clone(), &mine, &key, None, jiff::Timestamp::UNIX_EPOCH).unwrap();
         assert!(is_ours(&stored, &phone_hash, &mine, &key));
         assert!(!is_ours(&stored, &phone_hash, &other, &key));
     }

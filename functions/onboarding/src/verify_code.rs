@@ -13,14 +13,14 @@ use domain::people::session::IDLE;
 use domain::people::verification::CountedTry;
 use domain::people::{PhoneNumber, Session, SessionToken, VerificationCode};
 use domain::user::User;
-use edge::contract::UserJson;
+use edge::contract::{Time, UserJson};
 use edge::http_event::ClientAddress;
 use edge::json::Json;
 use edge::problem::{Problem, chain};
 use edge::session::{check_origin, read_token, set_cookie};
 use http::HeaderMap;
 use http::header::{SET_COOKIE, USER_AGENT};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use store::{Rounds, SignIn, StoreError};
 use utoipa::ToSchema;
@@ -47,7 +47,7 @@ pub(crate) struct SignedInJson {
     user: UserJson,
     /// For the header `X-CSRF-Token`.
     csrf_token: String,
-    expires_at: Timestamp,
+    expires_at: Time,
 }
 
 /// A session that began.
@@ -99,7 +99,7 @@ pub(crate) async fn answer(
         success: true,
         user: UserJson::new(&begun.user, begun.running.as_ref()),
         csrf_token: begun.token.csrf_token().expose().to_owned(),
-        expires_at: begun.session.expires_at,
+        expires_at: begun.session.expires_at.into(),
     };
     Ok(([(SET_COOKIE, set_cookie(&begun.token, IDLE))], Json(body)).into_response())
 }

@@ -8,10 +8,10 @@ use domain::ledger::Actor;
 use domain::platform::PlatformName;
 use domain::post::{Attempt, AttemptOutcome, AttemptRecord, Event, Post, State, Status};
 use domain::timing::Adjusted;
+use edge::contract::Time;
+use edge::if_match::entity_tag;
 use edge::json::Json;
-use http::HeaderValue;
 use http::header::ETAG;
-use jiff::Timestamp;
 use serde::Serialize;
 use store::Story;
 use utoipa::ToSchema;
@@ -28,21 +28,21 @@ pub(crate) struct PostJson {
     #[schema(value_type = Vec<String>, max_items = 0)]
     media: [String; 0],
     status: Status,
-    scheduled_for: Timestamp,
+    scheduled_for: Time,
     time_zone: Option<String>,
-    latest_at: Timestamp,
-    approved_at: Option<Timestamp>,
-    published_at: Option<Timestamp>,
-    created_at: Timestamp,
-    updated_at: Timestamp,
+    latest_at: Time,
+    approved_at: Option<Time>,
+    published_at: Option<Time>,
+    created_at: Time,
+    updated_at: Time,
     version: u32,
-    subscription_cycle: Option<Timestamp>,
+    subscription_cycle: Option<Time>,
     platform_post_id: Option<String>,
     platform_url: Option<String>,
     error: Option<ErrorJson>,
     error_log: Vec<ErrorLogJson>,
     attempt_count: u32,
-    next_attempt_at: Option<Timestamp>,
+    next_attempt_at: Option<Time>,
     ai_recommendation: Option<String>,
     /// Told once, in the answer to the request that gave the local time: `gap` or `fold`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,7 +61,7 @@ struct ErrorJson {
 #[derive(Serialize, ToSchema)]
 #[schema(as = LoggedError)]
 struct ErrorLogJson {
-    at: Timestamp,
+    at: Time,
     code: FailureCode,
     message: &'static str,
 }
@@ -81,8 +81,8 @@ pub(crate) struct StoryJson {
 struct AttemptJson {
     id: AttemptId,
     number: u32,
-    started_at: Timestamp,
-    ended_at: Option<Timestamp>,
+    started_at: Time,
+    ended_at: Option<Time>,
     outcome: AttemptOutcome,
     http_status: Option<u16>,
     error: Option<ErrorJson>,
@@ -91,7 +91,7 @@ struct AttemptJson {
 #[derive(Serialize, ToSchema)]
 #[schema(as = PostEvent)]
 struct EventJson {
-    at: Timestamp,
+    at: Time,
     from: Option<Status>,
     to: Status,
     actor: Actor,
@@ -109,7 +109,7 @@ impl From<(Post, Content)> for PostJson {
         let error = post.error().map(ErrorJson::from);
         let (status, next_attempt_at) = (post.status(), post.next_attempt_at());
         let (published_at, platform_post_id, platform_url) = match post.state {
-            State::Published { at, platform_post_id, url, guessed: _ } => (Some(at), platform_post_id, url),
+            State::Published { at, platform_post_id, url, guessed: _ } => (Some(Time::from(at)), platform_post_id, url),
             _ => (None, None, None),
         };
         Self {
@@ -120,21 +120,25 @@ impl From<(Post, Content)> for PostJson {
             content: content.text,
             media: [],
             status,
-            scheduled_for: post.due_at,
+            scheduled_for: post.due_at.into(),
             time_zone: post.time_zone,
-            latest_at: post.latest_at,
-            approved_at: post.approved_at,
+            latest_at: post.latest_at.into(),
+            approved_at: post.approved_at.map(Time::from),
             published_at,
-            created_at: post.created_at,
-            updated_at: post.updated_at,
+            created_at: post.created_at.into(),
+            updated_at: post.updated_at.into(),
             version: post.version,
-            subscription_cycle: post.cycle_start,
+            subscription_cycle: post.cycle_start.map(Time::from),
             platform_post_id,
             platform_url,
             error,
-            error_log: post.errors.iter().map(|note| ErrorLogJson { at: note.at, code: note.code, message: note.code.message() }).collect(),
+            error_log: post
+                .errors
+                .iter()
+                .map(|note| ErrorLogJson { at: note.at.into(), code: note.code, message: note.code.message() })
+                .collect(),
             attempt_count: post.attempt_count,
-            next_attempt_at,
+            next_attempt_at: next_attempt_at.map(Time::from),
             ai_recommendation: content.ai_recommendation,
             time_adjusted: None,
         }
@@ -155,22 +159,18 @@ pub(crate) fn tagged(post: Post, content: Content) -> Response {
 
 /// The same after an edit that gave a local time.
 pub(crate) fn edited(post: Post, content: Content, adjusted: Option<Adjusted>) -> Response {
-    let tag = etag(&post);
+    let tag = entity_tag(post.version);
     ([(ETAG, tag)], Json(PostJson::from((post, content)).adjusted(adjusted))).into_response()
 }
 
 /// A post with its whole story, tagged.
 pub(crate) fn told(story: Story) -> Response {
-    let tag = etag(&story.post);
+    let tag = entity_tag(story.post.version);
     let Story { post, content, attempts, events } = story;
     let running = post.attempt().map(running);
     let events = events.into_iter().map(EventJson::from).collect();
     let attempts = attempts.into_iter().chain(running).map(AttemptJson::from).collect();
     ([(ETAG, tag)], Json(StoryJson { post: (post, content).into(), attempts, events })).into_response()
-}
-
-fn etag(post: &Post) -> HeaderValue {
-    HeaderValue::from_str(&format!("\"{}\"", post.version)).expect("a number in quotes is a header value")
 }
 
 fn running(attempt: &Attempt) -> AttemptRecord {
@@ -180,7 +180,7 @@ fn running(attempt: &Attempt) -> AttemptRecord {
 impl From<Event> for EventJson {
     fn from(event: Event) -> Self {
         let Event { at, from, to, actor, note } = event;
-        Self { at, from, to, actor, note }
+        Self { at: at.into(), from, to, actor, note }
     }
 }
 
@@ -189,8 +189,8 @@ impl From<AttemptRecord> for AttemptJson {
         Self {
             id: record.id,
             number: record.number,
-            started_at: record.started_at,
-            ended_at: record.ended_at,
+            started_at: record.started_at.into(),
+            ended_at: record.ended_at.map(Time::from),
             outcome: record.outcome,
             http_status: record.http_status,
             error: record.error.map(ErrorJson::from),

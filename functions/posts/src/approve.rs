@@ -6,6 +6,7 @@ use cloud::timer::is_near;
 use domain::id::{HistoryId, PostId};
 use domain::ledger::Actor;
 use domain::post::{Event, Post, Status};
+use edge::if_match::IfMatch;
 use edge::json::{Empty, NoFields, Path};
 use edge::problem::{Problem, ProblemCode};
 use edge::session::SignedIn;
@@ -15,19 +16,29 @@ use crate::answer::PostJson;
 use crate::read::own;
 use crate::{Deps, answer, arm, reserve, trouble};
 
-/// Approves a draft, or a post that is held because its cycle had lost its place: the post, its place in the cycle and the history in one transaction, then the wake-up. Approving
-/// twice is approving once.
+/// What to do about a post whose time has passed.
+const PASSED: &str = "The post's time has passed. Change it to a time to come, then approve the post again.";
+
+/// Approves a draft, or a post that is held because its cycle had lost its place: the post, its place in the cycle and the history in one
+/// transaction, then the wake-up. With `If-Match`, the version that was read is approved and no other. Approving twice is approving once.
 #[utoipa::path(post, path = "/api/posts/{id}/approve", operation_id = "approve_post", tag = "posts",
-    params(("id" = PostId, Path)), request_body = Option<NoFields>, security(("session" = [], "csrf" = [])),
+    params(("id" = PostId, Path), IfMatch), request_body = Option<NoFields>, security(("session" = [], "csrf" = [])),
     responses(
         (status = 200, description = "Scheduled, or on its way already.", body = PostJson, headers(("ETag" = String))),
         (status = 409, description = "no_active_plan, quota_exhausted, connection_unusable, state_conflict"),
         (status = 412, description = "stale_version"),
     ))]
-pub(crate) async fn approve(State(deps): State<Deps>, signed_in: SignedIn, Path(id): Path<PostId>, _: Empty) -> Result<Response, Problem> {
+pub(crate) async fn approve(
+    State(deps): State<Deps>,
+    signed_in: SignedIn,
+    Path(id): Path<PostId>,
+    read: IfMatch,
+    _: Empty,
+) -> Result<Response, Problem> {
     let user = &signed_in.session.user_id;
     let writer = HistoryId::new(deps.clock.now(), deps.random.bytes()).to_string();
     let (post, content) = own(&deps, user, &id).await?;
+    read.admit(post.version)?;
     if is_approved(&post) {
         return Ok(answer::tagged(post, content));
     }
@@ -42,7 +53,7 @@ pub(crate) async fn approve(State(deps): State<Deps>, signed_in: SignedIn, Path(
         let plan = reserve::plan(&deps, user).await?;
         let now = deps.clock.now();
         if now > standing.latest_at {
-            return Err(Problem::new(ProblemCode::ValidationFailed).with_error("/scheduled_for", "due_in_past", "Choose a time to come."));
+            return Err(Problem::new(ProblemCode::ValidationFailed).with_error("/scheduled_for", "due_in_past", PASSED));
         }
         let ledger = reserve::reserve(&deps, (user, &id), &plan, standing.due_at.max(now)).await;
         let near = is_near(standing.due_at, now);
@@ -58,7 +69,11 @@ pub(crate) async fn approve(State(deps): State<Deps>, signed_in: SignedIn, Path(
                 arm::arm(&deps, &approved).await;
                 return Ok(answer::tagged(approved, content));
             }
-            Commit::PostMoved(Some(moved)) if is_approved(&moved) => return own(&deps, user, &id).await.map(|(p, c)| answer::tagged(p, c)),
+            Commit::PostMoved(Some(moved)) if is_approved(&moved) => {
+                let (post, content) = own(&deps, user, &id).await?;
+                read.admit(post.version)?;
+                return Ok(answer::tagged(post, content));
+            }
             // Edited at the same moment: nobody has read this version yet.
             Commit::PostMoved(Some(moved)) if moved.version != standing.version => return Err(Problem::new(ProblemCode::StaleVersion)),
             Commit::PostMoved(Some(moved)) => standing = *moved,

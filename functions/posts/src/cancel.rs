@@ -5,6 +5,7 @@ use axum::response::Response;
 use domain::id::{HistoryId, PostId};
 use domain::ledger::Actor;
 use domain::post::{Event, Status};
+use edge::if_match::IfMatch;
 use edge::json::{Empty, NoFields, Path};
 use edge::problem::Problem;
 use edge::session::SignedIn;
@@ -16,18 +17,26 @@ use crate::{Deps, answer, arm, reserve, trouble};
 
 /// Cancels until the intent to send is stored; the place in the cycle is free again. Cancelling twice is cancelling once.
 #[utoipa::path(post, path = "/api/posts/{id}/cancel", operation_id = "cancel_post", tag = "posts",
-    params(("id" = PostId, Path)), request_body = Option<NoFields>, security(("session" = [], "csrf" = [])),
+    params(("id" = PostId, Path), IfMatch), request_body = Option<NoFields>, security(("session" = [], "csrf" = [])),
     responses(
         (status = 200, description = "Cancelled.", body = PostJson, headers(("ETag" = String))),
         (status = 409, description = "post_in_flight, state_conflict"),
+        (status = 412, description = "stale_version"),
     ))]
-pub(crate) async fn cancel(State(deps): State<Deps>, signed_in: SignedIn, Path(id): Path<PostId>, _: Empty) -> Result<Response, Problem> {
+pub(crate) async fn cancel(
+    State(deps): State<Deps>,
+    signed_in: SignedIn,
+    Path(id): Path<PostId>,
+    read: IfMatch,
+    _: Empty,
+) -> Result<Response, Problem> {
     let user = &signed_in.session.user_id;
     let writer = HistoryId::new(deps.clock.now(), deps.random.bytes()).to_string();
     let mut rounds = Rounds::new("cancelling a post", &writer);
     loop {
         rounds.next().await.map_err(trouble::store)?;
         let (post, content) = own(&deps, user, &id).await?;
+        read.admit(post.version)?;
         if post.status() == Status::Cancelled {
             return Ok(answer::tagged(post, content));
         }

@@ -1,26 +1,26 @@
-//! `PATCH /api/posts/{id}`: another text or another time, until a worker has the post.
+//! `PATCH /api/posts/{id}`: another text, time or account, until a worker has the post, and after it has failed or was missed.
 
 use axum::extract::State;
 use axum::response::Response;
 use cloud::timer::is_near;
+use domain::connection::Connection;
 use domain::content::Content;
-use domain::id::{HistoryId, PostId};
+use domain::id::{ConnectionId, HistoryId, PostId};
 use domain::ledger::{Actor, LedgerChange};
 use domain::planted::Bug;
 use domain::post::{Edit, Event, NewTime, Post, Status};
 use domain::timing::Adjusted;
+use edge::if_match::{IfMatch, RequiredIfMatch};
 use edge::json::{Json, Path};
-use edge::problem::{Problem, ProblemCode};
+use edge::problem::{FieldError, Problem, ProblemCode};
 use edge::session::SignedIn;
-use http::HeaderMap;
-use http::header::IF_MATCH;
 use serde::Deserialize;
 use store::{Commit, PostChange, Rounds};
 use utoipa::ToSchema;
 
 use crate::answer::PostJson;
 use crate::read::own;
-use crate::validate::{self, AskedTime, Times};
+use crate::validate::{self, AskedTime, Times, fault};
 use crate::{Deps, answer, arm, reserve, trouble};
 
 /// The body; what is absent stays.
@@ -30,6 +30,9 @@ use crate::{Deps, answer, arm, reserve, trouble};
 pub(crate) struct EditPost {
     #[schema(max_length = 63_206)]
     content: Option<String>,
+    /// Another connection of the same platform.
+    #[schema(value_type = Option<ConnectionId>)]
+    connection_id: Option<String>,
     /// An instant with its offset; either this or `scheduled_local`.
     #[schema(format = DateTime, max_length = 64)]
     scheduled_for: Option<String>,
@@ -48,14 +51,14 @@ pub(crate) struct EditPost {
 }
 
 /// Changes a draft or a scheduled post under a new version. A scheduled one stays scheduled, and one that waits for a place goes
-/// on waiting until it is approved again; if its new time lies in
-/// another cycle, its place moves there in the same transaction.
+/// on waiting until it is approved again; if its new time lies in another cycle, its place moves there in the same transaction. One that
+/// failed or was missed becomes a draft, with its attempts and events, and is to be approved anew.
 #[utoipa::path(patch, path = "/api/posts/{id}", operation_id = "edit_post", tag = "posts",
-    params(("id" = PostId, Path), ("If-Match" = String, Header, pattern = "^\"[0-9]+\"$", description = "The `ETag` that was read.", example = "\"1\"")),
+    params(("id" = PostId, Path), RequiredIfMatch),
     request_body = EditPost, security(("session" = [], "csrf" = [])),
     responses(
         (status = 200, description = "The new version.", body = PostJson, headers(("ETag" = String))),
-        (status = 409, description = "post_in_flight, state_conflict, no_active_plan, quota_exhausted"),
+        (status = 409, description = "post_in_flight, state_conflict, no_active_plan, quota_exhausted, connection_unusable"),
         (status = 412, description = "stale_version"),
         (status = 428, description = "precondition_required"),
     ))]
@@ -63,29 +66,31 @@ pub(crate) async fn edit(
     State(deps): State<Deps>,
     signed_in: SignedIn,
     Path(id): Path<PostId>,
-    headers: HeaderMap,
+    read: IfMatch,
     Json(request): Json<EditPost>,
 ) -> Result<Response, Problem> {
     let user = &signed_in.session.user_id;
-    let expected = matched_version(&headers)?.ok_or_else(|| Problem::new(ProblemCode::PreconditionRequired))?;
+    let read = read.required()?;
     let writer = HistoryId::new(deps.clock.now(), deps.random.bytes()).to_string();
     let mut rounds = Rounds::new("changing a post", &writer);
     loop {
         rounds.next().await.map_err(trouble::store)?;
         let (post, content) = own(&deps, user, &id).await?;
-        if post.version != expected && !Bug::StaleVersionAccepted.is_planted() {
-            return Err(Problem::new(ProblemCode::StaleVersion));
+        if !Bug::StaleVersionAccepted.is_planted() {
+            read.admit(post.version)?;
         }
-        let Asked { edit, content, adjusted } = asked(&deps, &request, &post, content)?;
-        if edit.time.is_none() && edit.content_hash.as_ref() == Some(&post.content_hash) {
+        let other = other_connection(&deps, &request, &post).await?;
+        let Asked { edit, content, adjusted } = asked(&deps, &request, &post, content, other.as_ref())?;
+        if changes_nothing(&edit, &post) {
             return Ok(answer::tagged(post, content));
         }
         let Some((edit, ledger)) = moved_place(&deps, &post, edit).await? else { continue };
         let now = deps.clock.now();
         let from = post.status();
         let edited = post.clone().edit(edit, now).map_err(trouble::refused)?;
-        let event = Event { at: now, from: Some(from), to: from, actor: Actor::User, note: "edited".to_owned() };
-        let change = PostChange { content: Some(&content), ledger: &ledger, ..PostChange::of(&edited, &writer, &event) };
+        let event = Event { at: now, from: Some(from), to: edited.status(), actor: Actor::User, note: "edited".to_owned() };
+        let change =
+            PostChange { content: Some(&content), ledger: &ledger, usable: other.as_ref(), ..PostChange::of(&edited, &writer, &event) };
         if matches!(deps.store.commit(&change).await.map_err(trouble::store)?, Commit::Done) {
             if from == Status::Scheduled && !edited.is_held() {
                 arm::arm(&deps, &edited).await;
@@ -96,13 +101,30 @@ pub(crate) async fn edit(
     }
 }
 
-/// The version in `If-Match`, if there is one: 412 with one that is none of ours.
-pub(crate) fn matched_version(headers: &HeaderMap) -> Result<Option<u32>, Problem> {
-    let Some(tag) = headers.get(IF_MATCH) else { return Ok(None) };
-    let tag = tag.to_str().unwrap_or_default();
-    let version = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')?.parse::<u32>().ok());
-    // Letter for letter: an entity tag has one spelling.
-    version.filter(|version| format!("\"{version}\"") == tag).map(Some).ok_or_else(|| Problem::new(ProblemCode::StaleVersion))
+/// An edit that changes nothing is none, but of a post that is over: that goes on as a draft.
+fn changes_nothing(edit: &Edit, post: &Post) -> bool {
+    let same_text = edit.content_hash.as_ref() == Some(&post.content_hash);
+    same_text && edit.time.is_none() && edit.connection_id.is_none() && !post.is_over()
+}
+
+/// The connection that the request names, where the post goes to another one so far. Another user's and one that is not there are told in
+/// the same words; one that cannot be posted to is 409 `connection_unusable`, and the write is conditional on its being usable.
+async fn other_connection(deps: &Deps, request: &EditPost, post: &Post) -> Result<Option<Connection>, Problem> {
+    let Some(named) = &request.connection_id else { return Ok(None) };
+    let connection = match ConnectionId::parse(named) {
+        Ok(id) if id == post.connection_id => return Ok(None),
+        Ok(id) => deps.store.connection(&post.user_id, &id).await.map_err(trouble::store)?,
+        Err(_) => None,
+    };
+    let refuse = |code, detail| Err(Problem::validation(vec![fault("/connection_id", code, detail)]));
+    match connection {
+        None => refuse("connection_unknown", "You have no such connection."),
+        Some(connection) if connection.platform != post.platform => {
+            refuse("connection_of_other_platform", "A post stays on its platform. Choose another account there.")
+        }
+        Some(connection) if !connection.is_usable() => Err(Problem::new(ProblemCode::ConnectionUnusable)),
+        connection => Ok(connection),
+    }
 }
 
 /// What the request changes, checked.
@@ -113,8 +135,8 @@ struct Asked {
 }
 
 /// A last moment that the request does not name stays as far behind the due time as it was.
-fn asked(deps: &Deps, request: &EditPost, post: &Post, content: Content) -> Result<Asked, Problem> {
-    let mut errors = Vec::new();
+fn asked(deps: &Deps, request: &EditPost, post: &Post, content: Content, other: Option<&Connection>) -> Result<Asked, Problem> {
+    let mut errors: Vec<FieldError> = Vec::new();
     let before = content;
     let content = Content { text: request.content.clone().unwrap_or_else(|| before.text.clone()), ..before.clone() };
     validate::content(post.platform, &content.text, "/content", &mut errors);
@@ -136,8 +158,14 @@ fn asked(deps: &Deps, request: &EditPost, post: &Post, content: Content) -> Resu
     let times = time.flatten();
     let adjusted = times.as_ref().and_then(|times| times.adjusted);
     let time = times.map(|times| new_time(times, post, names_time));
-    let looks_the_same = content.looks_like(&before);
-    Ok(Asked { edit: Edit { content_hash: Some(content.hash()), looks_the_same, time, ..Edit::default() }, content, adjusted })
+    let edit = Edit {
+        content_hash: Some(content.hash()),
+        looks_the_same: content.looks_like(&before),
+        connection_id: other.map(|connection| connection.id.clone()),
+        time,
+        ..Edit::default()
+    };
+    Ok(Asked { edit, content, adjusted })
 }
 
 /// The local time of before stands beside the instant and the zone of before, if the request names no other time.

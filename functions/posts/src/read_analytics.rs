@@ -3,10 +3,10 @@
 use axum::extract::State;
 use domain::analytics::{Watch, Watching};
 use domain::id::PostId;
+use edge::contract::Time;
 use edge::json::{Json, Path};
 use edge::problem::Problem;
 use edge::session::SignedIn;
-use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -26,9 +26,9 @@ pub(crate) struct AnalyticsJson {
     shares: Option<u64>,
     clicks: Option<u64>,
     /// When the platform told them; `null`: it has not been asked yet.
-    captured_at: Option<Timestamp>,
+    captured_at: Option<Time>,
     /// When it is asked next; `null`: not any more, or not yet, because the post is not published.
-    next_sync_at: Option<Timestamp>,
+    next_sync_at: Option<Time>,
     /// Why; `null`: the post is not published, or where it is is not known.
     watching: Option<Watching>,
 }
@@ -44,8 +44,8 @@ impl From<Watch> for AnalyticsJson {
             comments: numbers.comments,
             shares: numbers.shares,
             clicks: numbers.clicks,
-            captured_at,
-            next_sync_at,
+            captured_at: captured_at.map(Time::from),
+            next_sync_at: next_sync_at.map(Time::from),
             watching: Some(watching),
         }
     }

@@ -6,17 +6,16 @@ use domain::failure::FailureCode;
 use domain::id::{HistoryId, PostId};
 use domain::ledger::Actor;
 use domain::post::{Event, Learned, Post, Publication};
+use edge::if_match::IfMatch;
 use edge::json::{Json, Path};
-use edge::problem::{Problem, ProblemCode};
+use edge::problem::Problem;
 use edge::session::SignedIn;
-use http::HeaderMap;
 use serde::Deserialize;
 use store::{Rounds, Settled, Settlement};
 use url::Url;
 use utoipa::ToSchema;
 
 use crate::answer::PostJson;
-use crate::edit::matched_version;
 use crate::read::own;
 use crate::validate::fault;
 use crate::{Deps, answer, reserve, trouble};
@@ -50,7 +49,7 @@ enum Seen {
 /// was seen of one version is not said of another: a page that was opened before the post was tried again is refused. Where a worker has
 /// learned meanwhile that the post in doubt is there, it is published, whatever was seen; who then says again that it is not is refused.
 #[utoipa::path(post, path = "/api/posts/{id}/resolve", operation_id = "resolve_post", tag = "posts",
-    params(("id" = PostId, Path), ("If-Match" = Option<String>, Header, pattern = "^\"[0-9]+\"$", description = "The `ETag` of the version that was looked for.", example = "\"1\"")),
+    params(("id" = PostId, Path), IfMatch),
     request_body = ResolvePost, security(("session" = [], "csrf" = [])),
     responses(
         (status = 200, description = "Published, or failed.", body = PostJson, headers(("ETag" = String))),
@@ -61,20 +60,17 @@ pub(crate) async fn resolve(
     State(deps): State<Deps>,
     signed_in: SignedIn,
     Path(id): Path<PostId>,
-    headers: HeaderMap,
+    looked_for: IfMatch,
     Json(request): Json<ResolvePost>,
 ) -> Result<Response, Problem> {
     let user = &signed_in.session.user_id;
     let url = checked_url(&request)?;
-    let looked_for = matched_version(&headers)?;
     let writer = HistoryId::new(deps.clock.now(), deps.random.bytes()).to_string();
     let mut rounds = Rounds::new("resolving a post", &writer);
     loop {
         rounds.next().await.map_err(trouble::store)?;
         let (post, content) = own(&deps, user, &id).await?;
-        if looked_for.is_some_and(|version| version != post.version) {
-            return Err(Problem::new(ProblemCode::StaleVersion));
-        }
+        looked_for.admit(post.version)?;
         if stands(&post, request.outcome) {
             return Ok(answer::tagged(post, content));
         }

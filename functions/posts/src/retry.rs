@@ -6,6 +6,7 @@ use cloud::timer::is_near;
 use domain::id::{HistoryId, PostId};
 use domain::ledger::Actor;
 use domain::post::{Event, Post, Refused, Status};
+use edge::if_match::IfMatch;
 use edge::json::{Json, Path};
 use edge::problem::{Problem, ProblemCode};
 use edge::session::SignedIn;
@@ -28,50 +29,48 @@ pub(crate) struct RetryPost {
     scheduled_for: Option<String>,
 }
 
-/// Schedules a failed or missed post anew: a new version with a new place in the cycle that holds its new time, because the old
-/// place was given back. It may go out as late after its time as its owner allowed before. One that its owner did not find, and of which a
+/// Schedules a failed or missed post anew, as it is: a new version with a new quota slot in the cycle that holds its new time, because the
+/// old one was given back. What it says or where it goes is changed by `PATCH`, which makes it a draft. It may go out as late after its time as its owner allowed before. One that its owner did not find, and of which a
 /// worker has learned since that it is there, is not sent a second time: its new place is used by the one that is there.
 #[utoipa::path(post, path = "/api/posts/{id}/retry", operation_id = "retry_post", tag = "posts",
-    params(("id" = PostId, Path)), request_body = Option<RetryPost>, security(("session" = [], "csrf" = [])),
+    params(("id" = PostId, Path), IfMatch), request_body = Option<RetryPost>, security(("session" = [], "csrf" = [])),
     responses(
         (status = 200, description = "Scheduled.", body = PostJson, headers(("ETag" = String))),
         (status = 409, description = "no_active_plan, quota_exhausted, connection_unusable, post_in_flight, state_conflict"),
+        (status = 412, description = "stale_version"),
     ))]
 pub(crate) async fn retry(
     State(deps): State<Deps>,
     signed_in: SignedIn,
     Path(id): Path<PostId>,
+    read: IfMatch,
     request: Option<Json<RetryPost>>,
 ) -> Result<Response, Problem> {
     let user = &signed_in.session.user_id;
     let request = request.map(|Json(request)| request).unwrap_or_default();
     let writer = HistoryId::new(deps.clock.now(), deps.random.bytes()).to_string();
-    let (mut standing, content) = own(&deps, user, &id).await?;
-    let times = times(&deps, &request, &standing)?;
-    if !is_over(&standing) {
-        return Err(trouble::refused(Refused::WrongState(standing.status())));
-    }
-    let connection = deps.store.connection(user, &standing.connection_id).await.map_err(trouble::store)?;
-    if !connection.is_some_and(|connection| connection.is_usable()) {
-        return Err(Problem::new(ProblemCode::ConnectionUnusable));
-    }
     let mut rounds = Rounds::new("retrying a post", &writer);
     loop {
         rounds.next().await.map_err(trouble::store)?;
-        match schedule(&deps, &standing, times, &writer).await? {
-            (retried, Commit::Done) => {
-                tracing::info!(post_id = %id, user_id = %user, version = retried.version, due_at = %retried.due_at, "retried");
-                arm::arm(&deps, &retried).await;
-                return Ok(answer::tagged(retried, content));
-            }
-            (_, Commit::PostMoved(Some(moved))) => standing = *moved,
-            (_, Commit::PostMoved(None)) => return Err(Problem::not_found()),
-            (_, Commit::CycleMoved | Commit::Conflict | Commit::ConnectionUnusable | Commit::AlreadyBound(_)) => {}
+        let (standing, content) = own(&deps, user, &id).await?;
+        read.admit(standing.version)?;
+        let times = times(&deps, &request, &standing)?;
+        if !standing.is_over() {
+            return Err(trouble::refused(Refused::WrongState(standing.status())));
+        }
+        let connection = deps.store.connection(user, &standing.connection_id).await.map_err(trouble::store)?;
+        if !connection.is_some_and(|connection| connection.is_usable()) {
+            return Err(Problem::new(ProblemCode::ConnectionUnusable));
+        }
+        if let (retried, Commit::Done) = schedule(&deps, &standing, times, &writer).await? {
+            tracing::info!(post_id = %id, user_id = %user, version = retried.version, due_at = %retried.due_at, "retried");
+            arm::arm(&deps, &retried).await;
+            return Ok(answer::tagged(retried, content));
         }
     }
 }
 
-/// One try at storing the new version with its place, if the post is still over.
+/// One try at storing the new version with its quota slot, if the post is still as it was read.
 async fn schedule(
     deps: &Deps,
     standing: &Post,
@@ -79,9 +78,6 @@ async fn schedule(
     writer: &str,
 ) -> Result<(Post, Commit), Problem> {
     let from = standing.status();
-    if !is_over(standing) {
-        return Err(trouble::refused(Refused::WrongState(from)));
-    }
     let plan = reserve::plan(deps, &standing.user_id).await?;
     let now = deps.clock.now();
     let ledger = reserve::reserve(deps, (&standing.user_id, &standing.id), &plan, due_at.max(now)).await?;
@@ -91,10 +87,6 @@ async fn schedule(
     let change = PostChange { ledger: &[ledger], ..PostChange::of(&retried, writer, &event) };
     let commit = deps.store.commit(&change).await.map_err(trouble::store)?;
     Ok((retried, commit))
-}
-
-fn is_over(post: &Post) -> bool {
-    matches!(post.status(), Status::Failed | Status::Missed)
 }
 
 /// The new time, or now, and the last moment as far behind it as before.

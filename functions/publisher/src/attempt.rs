@@ -103,6 +103,10 @@ async fn with_handle(deps: &Deps, post: Post, content: &Content, connection: &Co
         Err(PrepareError::TokenRefused { http_status }) => {
             return Ok(Handle::TokenRefused(Box::new(post), answer(Some(http_status), None)));
         }
+        // Our own standing with the platform may be mended while the post waits.
+        Err(PrepareError::Rejected { code: code @ FailureCode::AppUnavailable, http_status, detail }) => {
+            (Conclusion::Deferred { code, until: send::limit_ends(None, now) }, answer(Some(http_status), Some(detail)))
+        }
         Err(PrepareError::Rejected { code, http_status, detail }) => (Conclusion::Failed(code), answer(Some(http_status), Some(detail))),
         Err(PrepareError::Limited { until, http_status }) => {
             let until = send::limit_ends(until, now);

@@ -1,9 +1,11 @@
 //! A client that behaves as a person's browser does: for the demo and for the tests.
 //!
-//! It keeps the session cookie and the CSRF token, says where it comes from, and follows a redirect only when told to.
+//! It keeps the session cookie and the CSRF token, says where it comes from, and follows a redirect only when told to. An answer that tells
+//! a time in another form than the contract's is an error, whatever was asked.
 
 mod consent;
 mod errands;
+mod times;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -151,5 +153,7 @@ async fn reply(response: reqwest::Response) -> anyhow::Result<Reply> {
     let (status, headers) = (response.status(), response.headers().clone());
     let text = response.text().await?;
     let json = serde_json::from_str(&text).unwrap_or(Value::Null);
-    Ok(Reply { status, headers, text, json })
+    let reply = Reply { status, headers, text, json };
+    times::are_told_alike(&reply)?;
+    Ok(reply)
 }

@@ -11,12 +11,13 @@ use bytes::Bytes;
 use domain::people::{GiftCertificate, GiftCode, HashKey};
 use domain::plan::Plan;
 use edge::clock::Clock;
+use edge::contract::Time;
 use edge::json::Json;
 use edge::problem::{Problem, ProblemCode};
 use edge::random::Random;
 use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderMap, StatusCode};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use store::{Revoked, Store};
@@ -122,7 +123,7 @@ struct AdvanceClock {
 
 #[derive(Serialize)]
 struct Advanced {
-    now: Timestamp,
+    now: Time,
 }
 
 /// Moves the clock, and lets everything that is due by then start.
@@ -132,7 +133,7 @@ async fn advance_clock(State(local): State<Local>, Json(request): Json<AdvanceCl
     }
     local.service_clock.advance(request.advance_seconds).map_err(|error| Problem::internal(&*error))?;
     local.driver.whole_round().await;
-    Ok(Json(Advanced { now: local.clock.now() }))
+    Ok(Json(Advanced { now: local.clock.now().into() }))
 }
 
 #[derive(Serialize)]
@@ -144,11 +145,11 @@ struct Inbox {
 struct TextMessage {
     to: String,
     text: String,
-    at: Timestamp,
+    at: Time,
 }
 
 async fn inbox(State(local): State<Local>) -> Result<Json<Inbox>, Problem> {
     let texts = local.aws.inbox().map_err(|error| Problem::internal(&*error))?;
-    let items = texts.into_iter().map(|text| TextMessage { to: text.phone, text: text.body, at: text.sent_at }).collect();
+    let items = texts.into_iter().map(|text| TextMessage { to: text.phone, text: text.body, at: text.sent_at.into() }).collect();
     Ok(Json(Inbox { items }))
 }

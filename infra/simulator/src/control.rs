@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get};
 use axum::{Json, Router};
 use domain::platform::PlatformName;
+use edge::contract::Time;
 use http::StatusCode;
 use jiff::Timestamp;
 use serde_json::json;
@@ -43,7 +44,8 @@ fn shown(platform: PlatformName, post: &StoredPost) -> serde_json::Value {
         PlatformName::X => x::post_id(post),
         PlatformName::Facebook => facebook::post_id(post),
     };
-    json!({ "id": id, "account": post.account.name, "account_id": post.account.id, "text": post.text, "created_at": post.created_at })
+    let created_at = Time::from(post.created_at);
+    json!({ "id": id, "account": post.account.name, "account_id": post.account.id, "text": post.text, "created_at": created_at })
 }
 
 /// As its owner would at the platform.

@@ -78,6 +78,8 @@ names! {
         AppLimited = "app_limited",
         /// Our app may not post: on X for anybody, on Facebook for this account.
         AppRefused = "app_refused",
+        /// The platform has restricted the account.
+        Restricted = "restricted",
         /// The platform's refusal of a post's content.
         Reject = "reject",
         /// The platform's refusal of a text that it has already.
@@ -144,6 +146,7 @@ pub(crate) struct Dialect {
     pub(crate) limited: fn(until: Timestamp, now: Timestamp) -> Response,
     pub(crate) app_limited: fn() -> Response,
     pub(crate) app_refused: fn() -> Response,
+    pub(crate) restricted: fn() -> Response,
     pub(crate) rejected: fn() -> Response,
     pub(crate) duplicate: fn() -> Response,
     pub(crate) server_error: fn() -> Response,
@@ -189,6 +192,7 @@ pub(crate) async fn guarded(
         FaultKind::RateLimited => (call.dialect.limited)(now + Duration::from_secs(seconds.into()), now),
         FaultKind::AppLimited => (call.dialect.app_limited)(),
         FaultKind::AppRefused => (call.dialect.app_refused)(),
+        FaultKind::Restricted => (call.dialect.restricted)(),
         FaultKind::Reject => (call.dialect.rejected)(),
         FaultKind::Duplicate => (call.dialect.duplicate)(),
         // These act when they are made, or stand until they are cleared; no call uses one up.

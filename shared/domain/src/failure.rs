@@ -60,25 +60,25 @@ macro_rules! failures {
 
 failures! {
     /// The platform read the post and said no.
-    ContentRejected = "content_rejected", Edit, "The platform refused this post. Change it and try again.";
+    ContentRejected = "content_rejected", Edit, "The platform refused this post. Change it and approve it again.";
     /// The account already has a post with this text.
-    DuplicateContent = "duplicate_content", Edit, "The account already has a post with this text. Change it and try again.";
+    DuplicateContent = "duplicate_content", Edit, "The account already has a post with this text. Change it and approve it again.";
     /// The grant is gone or ran out.
-    ReconnectNeeded = "reconnect_needed", Reconnect, "The platform no longer accepts this connection. Connect the account again.";
+    ReconnectNeeded = "reconnect_needed", Reconnect, "The platform no longer accepts this connection. Connect the account again, then retry this post.";
     /// A permission was not granted or was taken back.
-    PermissionMissing = "permission_missing", Reconnect, "A permission to post is missing. Connect the account again and allow posting.";
+    PermissionMissing = "permission_missing", Reconnect, "A permission to post is missing. Connect the account again and allow posting, then retry this post.";
     /// The connection was removed before the post was due.
-    ConnectionGone = "connection_gone", Reconnect, "The account was disconnected. Connect it again and write this post anew.";
+    ConnectionGone = "connection_gone", Reconnect, "The account was disconnected. Connect it again, choose it for this post and approve the post again.";
     /// The account is locked, limited or must be confirmed.
-    AccountRestricted = "account_restricted", CheckPlatform, "The platform has restricted this account. Sign in there and see what it asks for.";
+    AccountRestricted = "account_restricted", CheckPlatform, "The platform has restricted this account. Sign in there and do what it asks for, then retry this post.";
     /// Our app's own standing with the platform.
-    AppUnavailable = "app_unavailable", ContactSupport, "We cannot post to this platform at the moment. We have been told.";
+    AppUnavailable = "app_unavailable", Wait, "We cannot post to this platform at the moment. We have been told, and try again.";
     /// A limit of the platform put it off.
     RateLimited = "rate_limited", Wait, "The platform limits how often this account may post. We try again when it allows.";
     /// It was surely not sent; we try again.
     PlatformUnreachable = "platform_unreachable", Wait, "The platform could not be reached. Nothing was sent; we try again.";
     /// Tries are used up and nothing was sent.
-    PlatformDown = "platform_down", CheckPlatform, "The platform could not be reached for too long. Nothing was sent; you can retry.";
+    PlatformDown = "platform_down", CheckPlatform, "The platform could not be reached for too long. Nothing was sent. Retry this post when the platform is back.";
     /// A token refresh is under way or failed for the moment.
     TokenUnavailable = "token_unavailable", Wait, "The connection is being renewed. We try again in a moment.";
     /// The function's time was nearly up: a send was not begun.
@@ -86,13 +86,13 @@ failures! {
     /// Sent, and no answer came.
     AnswerLost = "answer_lost", Wait, "The platform did not answer. We are checking whether the post went out.";
     /// Sent, and no evidence was found.
-    NotConfirmed = "not_confirmed", CheckPlatform, "We sent this post but could not confirm it. Look at the account before you post it again.";
+    NotConfirmed = "not_confirmed", CheckPlatform, "We sent this post but could not confirm it. Look at the account and tell us whether the post is there.";
     /// The last moment passed.
-    TooLate = "too_late", Edit, "This post could not go out in time and was not sent. Choose a new time.";
+    TooLate = "too_late", Edit, "This post could not go out in time and was not sent. Choose a new time and approve it again.";
     /// The plan was lowered or has lapsed, and the cycle no longer has the place.
     QuotaLost = "quota_lost", UpgradePlan, "Your plan no longer has a place for this post, so it waits. Once there is one, approve it again.";
     /// A person said that it is not on the platform.
-    ReportedMissing = "reported_missing", Edit, "You told us that this post is not on the platform. You can retry it.";
+    ReportedMissing = "reported_missing", Edit, "You told us that this post is not on the platform. Retry it, or change it and approve it again.";
 }
 
 #[cfg(test)]

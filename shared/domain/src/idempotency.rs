@@ -56,9 +56,11 @@ impl IdempotencyKey {
         RecordName(self.keyed(&[b"name", kind.as_bytes(), whose.as_bytes()]))
     }
 
-    /// The print by which the same request is known: method, path with query, and every byte of the body.
-    pub fn print(&self, method: &str, target: &str, body: &[u8]) -> Print {
-        Print(self.keyed(&[b"print", method.as_bytes(), target.as_bytes(), body]))
+    /// The print by which the same request is known: method, path with query, every byte of the body, and the lines of `If-Match`. A
+    /// request that means another version is another request.
+    pub fn print(&self, method: &str, target: &str, if_match: &[&[u8]], body: &[u8]) -> Print {
+        let request = [b"print", method.as_bytes(), target.as_bytes(), body];
+        Print(self.keyed(&[&request, if_match].concat()))
     }
 
     fn keyed(&self, parts: &[&[u8]]) -> String {

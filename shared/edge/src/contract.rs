@@ -3,9 +3,11 @@
 mod connection;
 mod list;
 mod quota;
+mod time;
 mod user;
 
 pub use connection::ConnectionJson;
 pub use list::{LIMIT_DEFAULT, LIMIT_MAX, ListJson, ListQuery};
 pub use quota::QuotaJson;
+pub use time::Time;
 pub use user::UserJson;

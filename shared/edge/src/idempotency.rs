@@ -22,7 +22,7 @@ use domain::id::ClaimId;
 use domain::idempotency::{IdempotencyKey, Meeting, Record, RecordName, Scope, Seed, StoredAnswer};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use http::header::{CONTENT_TYPE, ETAG, LOCATION, SET_COOKIE};
+use http::header::{CONTENT_TYPE, ETAG, IF_MATCH, LOCATION, SET_COOKIE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use jiff::SignedDuration;
@@ -126,7 +126,8 @@ impl Keys {
 
     async fn claim(&self, key: &IdempotencyKey, parts: &Parts, body: &Bytes) -> Result<Claimed, Problem> {
         let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
-        let print = key.print(parts.method.as_str(), target, body);
+        let if_match: Vec<&[u8]> = parts.headers.get_all(IF_MATCH).iter().map(HeaderValue::as_bytes).collect();
+        let print = key.print(parts.method.as_str(), target, &if_match, body);
         let now = self.clock.now();
         let claim = ClaimId::new(now, self.random.bytes());
         let mut record = Record::open(name(key, parts), print.clone(), claim.clone(), now);

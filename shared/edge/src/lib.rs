@@ -11,6 +11,7 @@ pub mod deadline;
 pub mod host;
 pub mod http_event;
 pub mod idempotency;
+pub mod if_match;
 pub mod json;
 pub mod lines;
 pub mod metrics;

@@ -28,9 +28,12 @@ pub enum Standing {
 pub type Edge = (Standing, Standing);
 
 /// Steps that take two faults, or a deed at one moment, most of them of posts with a handle: legal, and not demanded of a sweep.
-pub const RARE: [Edge; 10] = {
-    use Standing::{Cancelled, Failed, Missed, NeedsReview, Prepared, Processing, Published, Scheduled, Sending, Unknown};
+pub const RARE: [Edge; 12] = {
+    use Standing::{Cancelled, Draft, Failed, Missed, NeedsReview, Prepared, Processing, Published, Scheduled, Sending, Unknown};
     [
+        // Edited after it was over.
+        (Failed, Draft),
+        (Missed, Draft),
         (Prepared, Prepared),
         (Prepared, Scheduled),
         (Prepared, Cancelled),

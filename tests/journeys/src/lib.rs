@@ -1,5 +1,7 @@
 //! The stage for journeys: the whole service in this process, people with browsers, and a look at what is left behind.
 
+mod door;
+
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, LazyLock, Mutex};
@@ -17,6 +19,8 @@ use local::{Browser, LocalService, Options, Settings};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::Notify;
+
+pub use door::Door;
 
 /// How long anything that is due may take. The promise is two seconds; a machine that builds meanwhile needs room.
 pub const SOON: Duration = Duration::from_secs(20);

@@ -74,3 +74,36 @@ fn operations_are_named_once_and_every_reference_leads_somewhere() {
         assert!(document.pointer(pointer).is_some(), "{pointer}");
     }
 }
+
+/// The schema, and all that it is made of.
+fn schemas<'a>(document: &'a Value, schema: &'a Value, seen: &mut BTreeSet<&'a str>, found: &mut Vec<&'a Value>) {
+    found.push(schema);
+    if let Some(reference) = schema["$ref"].as_str() {
+        if seen.insert(reference) {
+            schemas(document, document.pointer(&reference[1..]).unwrap(), seen, found);
+        }
+        return;
+    }
+    match schema {
+        Value::Object(fields) => fields.values().for_each(|part| schemas(document, part, seen, found)),
+        Value::Array(parts) => parts.iter().for_each(|part| schemas(document, part, seen, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_time_in_an_answer_has_three_digits_of_a_second() {
+    let document = openapi::document().unwrap();
+    let (mut times, mut odd) = (0, Vec::new());
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let mut found = Vec::new();
+            schemas(&document, &operation["responses"], &mut BTreeSet::new(), &mut found);
+            let told: Vec<_> = found.into_iter().filter(|schema| schema["format"] == "date-time").collect();
+            times += told.len();
+            let plain = told.iter().any(|schema| !schema["pattern"].as_str().is_some_and(|pattern| pattern.ends_with(r"\.\d{3}Z$")));
+            odd.extend(plain.then(|| format!("{method} {path}")));
+        }
+    }
+    assert!(times > 10 && odd.is_empty(), "{times} times; in another form: {odd:?}");
+}

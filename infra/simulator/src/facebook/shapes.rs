@@ -12,7 +12,7 @@ use crate::consent::Params;
 use crate::faults::{Dialect, Failed};
 use crate::token::{Token, TokenKind, bearer};
 
-pub(super) const DIALECT: Dialect = Dialect { limited, app_limited, app_refused, rejected, duplicate, server_error };
+pub(super) const DIALECT: Dialect = Dialect { limited, app_limited, app_refused, restricted, rejected, duplicate, server_error };
 
 /// Graph's error body; a subcode of 0 is left out.
 pub(super) fn graph_error(status: StatusCode, code: u32, subcode: u32, message: &str) -> Response {
@@ -33,6 +33,11 @@ fn app_limited() -> Response {
 /// The app has lost what it needs to post.
 fn app_refused() -> Response {
     graph_error(StatusCode::FORBIDDEN, 10, 0, "(#10) Application does not have permission for this action")
+}
+
+/// The Page may not post for now.
+fn restricted() -> Response {
+    bad_request(368, 0, "(#368) The action attempted has been deemed abusive or is otherwise disallowed")
 }
 
 pub(super) fn bad_request(code: u32, subcode: u32, message: &str) -> Response {

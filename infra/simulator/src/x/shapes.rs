@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::faults::Dialect;
 use crate::storage::StoredPost;
 
-pub(super) const DIALECT: Dialect = Dialect { limited, app_limited, app_refused, rejected, duplicate, server_error };
+pub(super) const DIALECT: Dialect = Dialect { limited, app_limited, app_refused, restricted, rejected, duplicate, server_error };
 
 /// 100 posts in 15 minutes; the simulator tells the limit and does not keep it.
 const LIMIT: i64 = 100;
@@ -62,6 +62,11 @@ fn app_limited() -> Response {
 /// The app is in no project that may post any more.
 fn app_refused() -> Response {
     problem(StatusCode::FORBIDDEN, "Client Forbidden", "client-forbidden", "This app is not enrolled for what it asks.")
+}
+
+/// The account has to be unlocked by its owner.
+fn restricted() -> Response {
+    problem(StatusCode::FORBIDDEN, "Forbidden", "", "Your account is suspended and is not permitted to access this feature.")
 }
 
 /// The headers that every answer of the API carries.

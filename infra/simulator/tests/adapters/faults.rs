@@ -14,7 +14,7 @@ use crate::wire::{Wire, account, platforms_at};
 /// A fault, whether its outcome is the one to expect, and whether the post is there.
 type Case = (&'static str, fn(&Outcome) -> bool, bool);
 
-const CASES: [Case; 9] = [
+const CASES: [Case; 10] = [
     ("drop_before", |outcome| matches!(outcome, Outcome::Unknown { http_status: None, .. }), false),
     ("drop_after", |outcome| matches!(outcome, Outcome::Unknown { http_status: None, .. }), true),
     ("cut_after", |outcome| matches!(outcome, Outcome::Unknown { http_status: Some(200 | 201), .. }), true),
@@ -23,6 +23,7 @@ const CASES: [Case; 9] = [
     ("slow", |outcome| matches!(outcome, Outcome::Accepted { .. }), true),
     ("rate_limited", |outcome| matches!(outcome, Outcome::Limited { until: Some(_), .. }), false),
     ("reject", |outcome| matches!(outcome, Outcome::Rejected { code: FailureCode::ContentRejected, .. }), false),
+    ("restricted", |outcome| matches!(outcome, Outcome::Rejected { code: FailureCode::AccountRestricted, .. }), false),
     ("duplicate", |outcome| matches!(outcome, Outcome::Duplicate { .. }), false),
 ];
 

@@ -19,7 +19,7 @@ fn key() -> IdempotencyKey {
 }
 
 fn print() -> Print {
-    key().print("POST", "/api/posts", b"{}")
+    key().print("POST", "/api/posts", &[], b"{}")
 }
 
 fn first() -> Record {
@@ -53,16 +53,20 @@ fn names_and_prints_differ_with_everything_that_they_stand_for() {
     ];
     let prints = [
         print(),
-        key().print("POST", "/api/posts", b"{ }"),
-        key().print("POST", "/api/posts?", b"{}"),
-        key().print("PUT", "/api/posts", b"{}"),
-        key().print("POST", "/api/post", b"s{}"),
-        other.print("POST", "/api/posts", b"{}"),
+        key().print("POST", "/api/posts", &[], b"{ }"),
+        key().print("POST", "/api/posts?", &[], b"{}"),
+        key().print("PUT", "/api/posts", &[], b"{}"),
+        key().print("POST", "/api/post", &[], b"s{}"),
+        other.print("POST", "/api/posts", &[], b"{}"),
+        key().print("POST", "/api/posts", &[b""], b"{}"),
+        key().print("POST", "/api/posts", &[b"\"1\""], b"{}"),
+        key().print("POST", "/api/posts", &[b"\"1\"", b"\"2\""], b"{}"),
+        key().print("POST", "/api/posts", &[b"\"1\",\"2\""], b"{}"),
     ];
     let mut all: Vec<_> = names.iter().map(RecordName::as_str).chain(prints.iter().map(Print::as_str)).collect();
     all.sort_unstable();
     all.dedup();
-    assert_eq!(all.len(), 10);
+    assert_eq!(all.len(), 14);
 }
 
 #[test]
@@ -90,7 +94,7 @@ fn an_answer_is_given_again_for_a_day() {
 
 #[test]
 fn another_request_is_refused_whatever_became_of_the_first() {
-    let other = || key().print("POST", "/api/posts", b"{\"content\":\"other\"}");
+    let other = || key().print("POST", "/api/posts", &[], b"{\"content\":\"other\"}");
     for record in [first(), first().reopened(), first().answered(answer())] {
         assert_eq!(record.meet(other(), claim(2), at(70)), Meeting::Reused);
     }

@@ -45,6 +45,8 @@ pub struct Edit {
     pub content_hash: Option<ContentHash>,
     /// Whether that looks like what it said before: then what may show yet of earlier sends may be it.
     pub looks_the_same: bool,
+    /// Where it goes: another connection of the same platform.
+    pub connection_id: Option<ConnectionId>,
     /// When.
     pub time: Option<NewTime>,
     /// The cycle that pays from now on, for a scheduled post.
@@ -133,25 +135,31 @@ impl Post {
         Ok(Transition { from, post, attempt: None, ledger: LedgerEffect::Release })
     }
 
-    /// The owner changes a draft or a scheduled post; a scheduled one stays scheduled, and a held one held, under a new version.
+    /// The owner changes a post that no worker has, under a new version. A scheduled one stays scheduled, and a held one held. One that
+    /// failed or was missed becomes a draft: what it says now, nobody has approved.
     pub fn edit(mut self, edit: Edit, now: Timestamp) -> Result<Self, Refused> {
         let state = match self.state {
-            State::Draft => State::Draft,
+            State::Draft | State::Failed { .. } | State::Missed => State::Draft,
             State::Held { code } => State::Held { code },
             State::Scheduled { .. } => fresh_schedule(edit.armed),
             _ => return Err(self.refusal()),
         };
         self.version += 1;
         let says_another = !edit.looks_the_same && edit.content_hash.as_ref().is_some_and(|hash| *hash != self.content_hash);
+        let goes_elsewhere = edit.connection_id.as_ref().is_some_and(|id| *id != self.connection_id);
         self.content_hash = edit.content_hash.unwrap_or(self.content_hash);
-        self.cycle_start = edit.cycle_start.or(self.cycle_start);
+        self.connection_id = edit.connection_id.unwrap_or(self.connection_id);
+        (self.approved_at, self.cycle_start) = match state {
+            State::Draft => (None, None),
+            _ => (self.approved_at, edit.cycle_start.or(self.cycle_start)),
+        };
         if let Some(NewTime { due_at, latest_at, time_zone, local_time }) = edit.time {
             (self.due_at, self.latest_at) = (due_at, latest_at);
             (self.time_zone, self.local_time) = (time_zone, local_time);
         }
         let mut edited = self.moved(state, now);
-        // What may show yet of earlier sends says the old text.
-        if says_another {
+        // What may show yet of earlier sends says the old text, or shows on the old account.
+        if says_another || goes_elsewhere {
             edited.unseen.clear();
         }
         Ok(edited)
@@ -186,7 +194,7 @@ impl Post {
         Ok(Transition { from, post, attempt, ledger })
     }
 
-    /// The owner tries a failed or missed post again, at another instant, under a new version and a new reservation.
+    /// The owner tries a failed or missed post again as it is, at another instant, under a new version and a new reservation.
     pub fn retry(
         mut self,
         (due_at, latest_at): (Timestamp, Timestamp),
@@ -194,7 +202,7 @@ impl Post {
         armed: bool,
         now: Timestamp,
     ) -> Result<Self, Refused> {
-        if !matches!(self.state, State::Failed { .. } | State::Missed) {
+        if !self.is_over() {
             return Err(self.refusal());
         }
         self.version += 1;
@@ -241,6 +249,11 @@ impl Post {
             }
             _ => None,
         }
+    }
+
+    /// Whether it ended without being on the platform: its owner may try it again, or change it.
+    pub fn is_over(&self) -> bool {
+        matches!(self.state, State::Failed { .. } | State::Missed)
     }
 
     /// Whether the owner may remove it.

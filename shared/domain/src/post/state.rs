@@ -21,7 +21,7 @@ pub struct Post {
     pub user_id: UserId,
     /// The request that it came from.
     pub group_id: GroupId,
-    /// Where it goes.
+    /// Where it goes; an edit may name another connection of the same platform.
     pub connection_id: ConnectionId,
     /// The connection's platform.
     pub platform: PlatformName,

@@ -145,6 +145,8 @@ fn the_legal_edges_are_these_and_no_others() {
         "claimed -miss-> missed",
         "claimed -take_over-> claimed",
         "sending -suspect-> unknown",
+        "published -lose_binding-> unknown",
+        "failed -edit-> draft",
         "failed -retry-> scheduled",
         "unknown -resolve_published-> published",
         "unknown -resolve_not_published-> failed",
@@ -154,6 +156,7 @@ fn the_legal_edges_are_these_and_no_others() {
         "searching -begin_search-> searching",
         "needs_review -resolve_published-> published",
         "needs_review -resolve_not_published-> failed",
+        "missed -edit-> draft",
         "missed -retry-> scheduled",
     ];
     assert_eq!(edges, expected);
@@ -613,4 +616,53 @@ fn where_it_was_sent_to_is_known_as_long_as_it_may_show_there() {
     let says_another = Edit { content_hash: Some(ContentHash::from_stored("another".into())), ..Edit::default() };
     let edited = retried.edit(says_another, at(860)).unwrap();
     assert_eq!((edited.sent_to.as_deref(), edited.may_show()), (Some("7"), false));
+}
+
+#[test]
+fn a_failed_or_missed_post_that_is_edited_waits_as_a_draft_with_its_story() {
+    for over in [failed(), scheduled().miss(at(9_999)).unwrap().post] {
+        let edited = over.clone().edit(Edit::default(), at(LATE)).unwrap();
+        assert_eq!((edited.status(), edited.version, edited.rev), (Status::Draft, over.version + 1, over.rev + 1));
+        assert_eq!((edited.approved_at, edited.cycle_start, edited.error()), (None, None, None), "nobody has approved what it says now");
+        assert_eq!((edited.attempt_count, &edited.errors), (over.attempt_count, &over.errors));
+        assert_eq!(edited.next_step(over.version, at(700)), Step::Nothing);
+        assert_eq!(edited.clone().retry((at(LATE), at(LATE + 60)), at(0), true, at(LATE)), Err(Refused::WrongState(Status::Draft)));
+        let approved = edited.approve(at(5), true, at(LATE)).unwrap();
+        assert_eq!((approved.status(), approved.version), (Status::Scheduled, over.version + 1));
+    }
+}
+
+#[test]
+fn a_send_that_its_owner_did_not_find_is_remembered_through_the_edit_that_makes_a_draft() {
+    let sent = unknown().in_doubt().unwrap();
+    let failed = unknown().resolve_not_published(sent.last_at + SETTLE_WAIT).unwrap().post;
+    let alike = Edit { content_hash: Some(Content { text: "hello ".into(), ai_recommendation: None }.hash()), ..Edit::default() };
+    let other = Edit { content_hash: Some(Content { text: "good-bye".into(), ai_recommendation: None }.hash()), ..Edit::default() };
+    let elsewhere = Edit { connection_id: Some(ConnectionId::new(at(0), [5; 10])), ..Edit::default() };
+    let same_place = Edit { connection_id: Some(failed.connection_id.clone()), ..Edit::default() };
+    let cases = [
+        (Edit::default(), vec![sent]),
+        (Edit { looks_the_same: true, ..alike }, vec![sent]),
+        (same_place, vec![sent]),
+        (other, Vec::new()),
+        (elsewhere, Vec::new()),
+    ];
+    for (edit, unseen) in cases {
+        let draft = failed.clone().edit(edit.clone(), at(LATE)).unwrap();
+        assert_eq!(draft.unseen, unseen, "{edit:?}");
+        let sending = draft.approve(at(5), true, at(LATE)).unwrap().claim(attempt_id(3), Some("7"), at(LATE)).unwrap();
+        assert_eq!(sending.doubts().len(), unseen.len() + 1, "{edit:?}");
+    }
+}
+
+#[test]
+fn a_waiting_post_goes_to_another_account_under_a_new_version_and_keeps_its_place() {
+    let other = ConnectionId::new(at(0), [5; 10]);
+    let edit = Edit { connection_id: Some(other.clone()), armed: true, ..Edit::default() };
+    for post in [draft(), scheduled(), scheduled().hold(at(10)).unwrap().post] {
+        let moved = post.clone().edit(edit.clone(), at(20)).unwrap();
+        assert_eq!((&moved.connection_id, moved.version, moved.status()), (&other, post.version + 1, post.status()));
+        assert_eq!((moved.holds_reservation(), moved.cycle_start), (post.holds_reservation(), post.cycle_start));
+    }
+    assert_eq!(sending().edit(edit, at(601)), Err(Refused::InFlight));
 }

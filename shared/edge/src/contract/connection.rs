@@ -3,9 +3,10 @@
 use domain::connection::{Connection, Health};
 use domain::id::ConnectionId;
 use domain::platform::PlatformName;
-use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
+
+use super::Time;
 
 /// A connection as its owner sees it. It names no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -20,9 +21,9 @@ pub struct ConnectionJson {
     scopes: Vec<String>,
     /// What posting needs and was not granted.
     missing_scopes: Vec<String>,
-    expires_at: Option<Timestamp>,
-    connected_at: Timestamp,
-    updated_at: Timestamp,
+    expires_at: Option<Time>,
+    connected_at: Time,
+    updated_at: Time,
 }
 
 impl From<&Connection> for ConnectionJson {
@@ -36,9 +37,9 @@ impl From<&Connection> for ConnectionJson {
             health: connection.health,
             scopes: connection.scopes.clone(),
             missing_scopes: connection.missing_scopes.clone(),
-            expires_at: connection.expires_at,
-            connected_at: connection.connected_at,
-            updated_at: connection.updated_at,
+            expires_at: connection.expires_at.map(Time::from),
+            connected_at: connection.connected_at.into(),
+            updated_at: connection.updated_at.into(),
         }
     }
 }
@@ -46,6 +47,7 @@ impl From<&Connection> for ConnectionJson {
 #[cfg(test)]
 mod tests {
     use domain::id::UserId;
+    use jiff::Timestamp;
 
     use super::*;
 
@@ -78,7 +80,7 @@ mod tests {
             serde_json::json!({
                 "id": connection.id.as_str(), "platform": "x", "platform_user_id": "7", "username": "ann", "is_active": false,
                 "health": "needs_reauth", "scopes": ["tweet.write"], "missing_scopes": ["tweet.read"], "expires_at": null,
-                "connected_at": "2001-09-09T01:46:40Z", "updated_at": "2001-09-09T01:46:40Z",
+                "connected_at": "2001-09-09T01:46:40.000Z", "updated_at": "2001-09-09T01:46:40.000Z",
             })
         );
     }

@@ -2,9 +2,10 @@
 
 use domain::ledger::Cycle;
 use domain::plan::Plan;
-use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
+
+use super::Time;
 
 /// The numbers of one cycle: `quota = used + reserved + remaining`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -15,10 +16,10 @@ pub struct QuotaJson {
     used_posts: u32,
     reserved_posts: u32,
     remaining_posts: u32,
-    cycle_start: Timestamp,
-    cycle_end: Timestamp,
-    last_posted: Option<Timestamp>,
-    updated_at: Timestamp,
+    cycle_start: Time,
+    cycle_end: Time,
+    last_posted: Option<Time>,
+    updated_at: Time,
 }
 
 impl From<&Cycle> for QuotaJson {
@@ -29,10 +30,10 @@ impl From<&Cycle> for QuotaJson {
             used_posts: cycle.used,
             reserved_posts: cycle.reserved,
             remaining_posts: cycle.remaining,
-            cycle_start: cycle.span.start,
-            cycle_end: cycle.span.end,
-            last_posted: cycle.last_posted,
-            updated_at: cycle.updated_at,
+            cycle_start: cycle.span.start.into(),
+            cycle_end: cycle.span.end.into(),
+            last_posted: cycle.last_posted.map(Time::from),
+            updated_at: cycle.updated_at.into(),
         }
     }
 }

@@ -4,9 +4,10 @@ use domain::id::UserId;
 use domain::ledger::Cycle;
 use domain::plan::{Plan, Source};
 use domain::user::User;
-use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
+
+use super::Time;
 
 /// A user as their own frontend sees them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -16,7 +17,7 @@ pub struct UserJson {
     /// In E.164 form.
     #[schema(pattern = r"^\+[1-9][0-9]{6,14}$")]
     phone: String,
-    created_at: Timestamp,
+    created_at: Time,
     subscription_plan: Option<Plan>,
     subscription_active: bool,
     total_posts: u32,
@@ -30,7 +31,7 @@ impl UserJson {
         Self {
             id: user.id.clone(),
             phone: user.phone.as_str().to_owned(),
-            created_at: user.created_at,
+            created_at: user.created_at.into(),
             subscription_plan: user.subscription.map(|subscription| subscription.plan),
             subscription_active: user.subscription.is_some_and(|subscription| subscription.active),
             total_posts: running.map_or(0, |cycle| cycle.quota),
@@ -44,6 +45,7 @@ impl UserJson {
 mod tests {
     use domain::people::PhoneNumber;
     use domain::plan::Subscription;
+    use jiff::Timestamp;
 
     use super::*;
 
@@ -56,7 +58,7 @@ mod tests {
         assert_eq!(
             serde_json::to_value(UserJson::new(&user, None)).unwrap(),
             serde_json::json!({
-                "id": id, "phone": "+61412345678", "created_at": "2001-09-09T01:46:40Z", "subscription_plan": null,
+                "id": id, "phone": "+61412345678", "created_at": "2001-09-09T01:46:40.000Z", "subscription_plan": null,
                 "subscription_active": false, "total_posts": 0, "remaining_posts": 0, "source": null,
             })
         );
@@ -66,7 +68,7 @@ mod tests {
         assert_eq!(
             serde_json::to_value(UserJson::new(&user, Some(&cycle))).unwrap(),
             serde_json::json!({
-                "id": id, "phone": "+61412345678", "created_at": "2001-09-09T01:46:40Z", "subscription_plan": "starter",
+                "id": id, "phone": "+61412345678", "created_at": "2001-09-09T01:46:40.000Z", "subscription_plan": "starter",
                 "subscription_active": true, "total_posts": 12, "remaining_posts": 12, "source": "gift",
             })
         );

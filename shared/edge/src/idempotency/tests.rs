@@ -168,6 +168,25 @@ async fn a_key_names_one_request() {
 }
 
 #[tokio::test]
+async fn a_key_names_a_request_for_one_version() {
+    let service = Fixture::new();
+    let meant = |tags: &[&str]| {
+        let mut request = request("/made", "k1", "{}", 1);
+        for tag in tags {
+            request.headers_mut().append(IF_MATCH, tag.parse().unwrap());
+        }
+        request
+    };
+    assert_eq!(service.send(meant(&["\"1\""])).await.status, 201);
+    assert!(service.send(meant(&["\"1\""])).await.is_replayed());
+    for tags in [&["\"2\""][..], &[], &["*"], &["\"1\"", "\"2\""]] {
+        let refused = service.send(meant(tags)).await;
+        assert_eq!((refused.status, refused.code().as_str()), (422, "idempotency_key_reused"), "{tags:?}");
+    }
+    assert_eq!(service.runs.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
 async fn a_key_counts_for_one_user_or_one_address() {
     let service = Fixture::new();
     let from = |address: [u8; 4]| {

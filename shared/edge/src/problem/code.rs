@@ -53,7 +53,8 @@ problem_codes! {
     PostInFlight = CONFLICT, "post_in_flight", "Post in flight", "The post is being published and can no longer be changed.";
     QuotaExhausted = CONFLICT, "quota_exhausted", "Quota exhausted", "The cycle of this post has no posts left.";
     NoActivePlan = CONFLICT, "no_active_plan", "No active plan", "Choose a plan or redeem a gift certificate first.";
-    ConnectionUnusable = CONFLICT, "connection_unusable", "Connection unusable", "Connect the account again.";
+    ConnectionUnusable = CONFLICT, "connection_unusable", "Connection unusable",
+        "Connect the account again, or choose another one for this post.";
     IdempotencyInFlight = CONFLICT, "idempotency_in_flight", "First request still running", "A request with this Idempotency-Key is still running.";
     StateConflict = CONFLICT, "state_conflict", "State conflict", "This cannot be done in the present state.";
     StaleVersion = PRECONDITION_FAILED, "stale_version", "Stale version", "It was changed in the meantime. Read it again.";

@@ -1,5 +1,6 @@
 //! The journeys, in one program: each file is a part of what people live through, and may be run alone by its name.
 
+mod advice;
 mod analytics;
 mod audit;
 mod billing;
@@ -10,9 +11,11 @@ mod failing_parts;
 mod front_door;
 mod gifts;
 mod idempotency;
+mod moves;
 mod onboarding;
 mod people;
 mod posting;
 mod sessions;
 mod sweeping;
+mod versions;
 mod year;

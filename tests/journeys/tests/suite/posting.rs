@@ -1,5 +1,6 @@
 //! A post's way, black box: on time, once, and accounted for.
 
+use edge::contract::Time;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use journeys::{SOON, Stage, UNTIL_SEARCH_SECS, ahead, play, play_disturbed};
@@ -394,7 +395,10 @@ async fn a_local_time_that_does_not_exist_moves_on_and_the_answer_says_so() -> O
         assert_eq!(cases.len(), 3);
         for (local, instant, told) in cases {
             let made = ann.browser.post("/api/posts", Some(&written(&local.to_string()))).await?.expect(201)?;
-            assert_eq!((&made.json["items"][0]["scheduled_for"], &made.json["items"][0]["time_adjusted"]), (&json!(instant), &told));
+            assert_eq!(
+                (&made.json["items"][0]["scheduled_for"], &made.json["items"][0]["time_adjusted"]),
+                (&json!(Time::from(instant)), &told)
+            );
         }
         Ok(())
     })
@@ -455,7 +459,7 @@ async fn an_edit_of_the_time_keeps_how_late_its_owner_allows() -> Outcome {
         let made = ann.browser.post("/api/posts", Some(&body)).await?.expect(201)?;
         let path = format!("/api/posts/{}", made.str("/items/0/id")?);
         let edited = ann.browser.patch(&path, "\"1\"", &json!({ "scheduled_for": moved })).await?.expect(200)?;
-        assert_eq!(edited.json["latest_at"], json!(moved + ten_minutes));
+        assert_eq!(edited.json["latest_at"], json!(Time::from(moved + ten_minutes)));
         let same = ann.browser.patch(&path, "\"2\"", &json!({})).await?.expect(200)?;
         assert_eq!(same.json["version"], 2, "an edit that changes nothing is none");
         Ok(())

@@ -171,15 +171,34 @@ fn fields() -> Vec<Attack> {
     rows
 }
 
+/// Every call that changes one post.
+const CHANGES: [(&str, &str, Option<&str>); 6] = [
+    ("PATCH", "/api/posts/{draft}", Some(r#"{"content":"Edited"}"#)),
+    ("DELETE", "/api/posts/{draft}", None),
+    ("POST", "/api/posts/{draft}/approve", None),
+    ("POST", "/api/posts/{draft}/cancel", None),
+    ("POST", "/api/posts/{draft}/retry", None),
+    ("POST", "/api/posts/{draft}/resolve", Some(r#"{"outcome":"not_published"}"#)),
+];
+
 /// Versions that a caller makes up.
 fn preconditions() -> Vec<Attack> {
-    let edit = |what: &str| attack(what, Ann, "PATCH", "/api/posts/{draft}").json(r#"{"content":"Edited"}"#);
-    let stale = ["\"0\"", "\"2\"", "1", "*", "W/\"1\"", "\"1\", \"2\"", "\"01\"", "\"+1\"", "\"evil\"", "\"99999999999999999999\"", "\"\""];
-    let mut rows: Vec<_> = stale.into_iter().map(|tag| edit("a wrong version").with("if-match", tag).gets(412, "stale_version")).collect();
-    rows.push(edit("no version").gets(428, "precondition_required"));
-    rows.push(edit("the version as a date").with("if-unmodified-since", "evil").gets(428, "precondition_required"));
-    let foreign = attack("another's post with its right version", Eve, "PATCH", "/api/posts/{draft}").json(r#"{"content":"Evil"}"#);
-    rows.push(foreign.with("if-match", "\"1\"").gets(404, "not_found"));
+    let stale = ["\"0\"", "\"2\"", "W/\"1\"", "\"0\", W/\"1\"", "\"01\"", "\"+1\"", "\"evil\"", "\"99999999999999999999\"", "\"\""];
+    let odd = ["1", "\"1", "'1'", "\"1\" \"2\"", "\"1\", *", "w/\"1\"", "\"1\"; evil", "\"a b\"", ","];
+    let mut rows = Vec::new();
+    for (method, target, body) in CHANGES {
+        let call = |what: &str, tag: &str| {
+            let row = attack(what, Ann, method, target).with("if-match", tag);
+            if let Some(body) = body { row.json(body) } else { row }
+        };
+        rows.extend(stale.iter().map(|tag| call("a wrong version", tag).gets(412, "stale_version")));
+        rows.extend(odd.iter().map(|tag| call("no entity tag", tag).gets(400, "malformed_request")));
+    }
+    let edit = |what: &str, by| attack(what, by, "PATCH", "/api/posts/{draft}").json(r#"{"content":"Edited"}"#);
+    rows.push(edit("no version", Ann).gets(428, "precondition_required"));
+    rows.push(edit("the version as a date", Ann).with("if-unmodified-since", "evil").gets(428, "precondition_required"));
+    rows.push(edit("another's post with its right version", Eve).with("if-match", "\"1\"").gets(404, "not_found"));
+    rows.push(edit("another's post, whatever its version", Eve).with("if-match", "*").gets(404, "not_found"));
     rows
 }
 
