@@ -7,7 +7,7 @@ use domain::id::{HistoryId, PostId};
 use domain::ledger::Actor;
 use domain::post::{Event, Post, Refused, Status};
 use edge::json::{Json, Path};
-use edge::problem::{Problem, ProblemCode};
+use edge::problem::Problem;
 use edge::session::SignedIn;
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -28,8 +28,8 @@ pub(crate) struct RetryPost {
     scheduled_for: Option<String>,
 }
 
-/// Schedules a failed or missed post anew: a new version with a new place in the cycle that holds its new time, because the old
-/// place was given back. It may go out as late after its time as its owner allowed before. One that its owner did not find, and of which a
+/// Schedules a failed or missed post anew: a new version with a new quota slot in the cycle that holds its new time, because the old
+/// one was given back. It may go out as late after its time as its owner allowed before. One that its owner did not find, and of which a
 /// worker has learned since that it is there, is not sent a second time: its new place is used by the one that is there.
 #[utoipa::path(post, path = "/api/posts/{id}/retry", operation_id = "retry_post", tag = "posts",
     params(("id" = PostId, Path)), request_body = Option<RetryPost>, security(("session" = [], "csrf" = [])),
@@ -50,10 +50,6 @@ pub(crate) async fn retry(
     let times = times(&deps, &request, &standing)?;
     if !is_over(&standing) {
         return Err(trouble::refused(Refused::WrongState(standing.status())));
-    }
-    let connection = deps.store.connection(user, &standing.connection_id).await.map_err(trouble::store)?;
-    if !connection.is_some_and(|connection| connection.is_usable()) {
-        return Err(Problem::new(ProblemCode::ConnectionUnusable));
     }
     let mut rounds = Rounds::new("retrying a post", &writer);
     loop {
@@ -82,13 +78,14 @@ async fn schedule(
     if !is_over(standing) {
         return Err(trouble::refused(Refused::WrongState(from)));
     }
+    let connection = reserve::usable(deps, standing).await?;
     let plan = reserve::plan(deps, &standing.user_id).await?;
     let now = deps.clock.now();
     let ledger = reserve::reserve(deps, (&standing.user_id, &standing.id), &plan, due_at.max(now)).await?;
     let times = (due_at, latest_at);
     let retried = standing.clone().retry(times, ledger.cycle.span.start, is_near(due_at, now), now).map_err(trouble::refused)?;
     let event = Event { at: now, from: Some(from), to: Status::Scheduled, actor: Actor::User, note: "tried again".to_owned() };
-    let change = PostChange { ledger: &[ledger], ..PostChange::of(&retried, writer, &event) };
+    let change = PostChange { ledger: &[ledger], usable: Some(&connection), ..PostChange::of(&retried, writer, &event) };
     let commit = deps.store.commit(&change).await.map_err(trouble::store)?;
     Ok((retried, commit))
 }

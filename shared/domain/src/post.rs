@@ -6,6 +6,9 @@
 //!   └─cancel─> cancelled┘ └──not sent/limit─┘  ├─accepted, not live yet──> processing ──> published | failed
 //!              missed <── too late             └─no answer──> unknown ──evidence──> published | failed
 //!                                                              └─tries used up──> needs_review ──a person──> …
+//!
+//! scheduled | publishing, nothing sent ──slot or account lost──> held ──both are back──> scheduled
+//!                                                                 └──too late──> missed
 //! ```
 //!
 //! A transition consumes the post and gives the next one, or refuses. Every stored change raises `rev`, and every write

@@ -12,6 +12,7 @@ use serde_json::Value;
 pub enum Standing {
     Draft,
     Scheduled,
+    Held,
     Claimed,
     Prepared,
     Sending,
@@ -28,9 +29,15 @@ pub enum Standing {
 pub type Edge = (Standing, Standing);
 
 /// Steps of posts with a handle that take two faults, or a deed at one moment: legal, and not demanded of a sweep.
-pub const RARE: [Edge; 9] = {
-    use Standing::{Cancelled, Failed, Missed, NeedsReview, Prepared, Processing, Scheduled, Sending, Unknown};
+pub const RARE: [Edge; 14] = {
+    use Standing::{Cancelled, Claimed, Failed, Held, Missed, NeedsReview, Prepared, Processing, Scheduled, Sending, Unknown};
     [
+        (Prepared, Held),
+        (Sending, Held),
+        // It waits for something else now, or says something else.
+        (Held, Held),
+        (Held, Cancelled),
+        (Claimed, Failed),
         (Prepared, Prepared),
         (Prepared, Scheduled),
         (Prepared, Cancelled),
@@ -44,8 +51,10 @@ pub const RARE: [Edge; 9] = {
 };
 
 /// Every other step that a post may take.
-pub const LEGAL: [Edge; 33] = {
-    use Standing::{Cancelled, Claimed, Draft, Failed, Missed, NeedsReview, Prepared, Processing, Published, Scheduled, Sending, Unknown};
+pub const LEGAL: [Edge; 36] = {
+    use Standing::{
+        Cancelled, Claimed, Draft, Failed, Held, Missed, NeedsReview, Prepared, Processing, Published, Scheduled, Sending, Unknown,
+    };
     [
         (Draft, Draft),
         (Draft, Scheduled),
@@ -59,8 +68,11 @@ pub const LEGAL: [Edge; 33] = {
         (Claimed, Sending),
         (Claimed, Scheduled),
         (Claimed, Cancelled),
-        (Claimed, Failed),
         (Claimed, Missed),
+        (Scheduled, Held),
+        (Claimed, Held),
+        (Held, Scheduled),
+        (Held, Missed),
         (Sending, Claimed),
         (Sending, Scheduled),
         (Sending, Published),
@@ -117,6 +129,11 @@ impl Watch {
     /// With `strict`, a post must also move in time.
     pub(crate) fn new(strict: bool) -> Self {
         Self { strict, ..Self::default() }
+    }
+
+    /// Whether the times of liveness are held.
+    pub(crate) fn is_strict(&self) -> bool {
+        self.strict
     }
 
     /// The steps that were taken.
@@ -188,6 +205,7 @@ impl Seen {
         let standing = match item["status"]["S"].as_str()? {
             "draft" => Standing::Draft,
             "scheduled" => Standing::Scheduled,
+            "held" => Standing::Held,
             "publishing" => match state["phase"]["S"].as_str()? {
                 "claimed" => Standing::Claimed,
                 "prepared" => Standing::Prepared,

@@ -9,6 +9,7 @@ mod doubts;
 mod failing_parts;
 mod front_door;
 mod gifts;
+mod held;
 mod idempotency;
 mod onboarding;
 mod people;
