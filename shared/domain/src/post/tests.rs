@@ -154,6 +154,7 @@ fn the_legal_edges_are_these_and_no_others() {
         "claimed -miss-> missed",
         "claimed -take_over-> claimed",
         "sending -suspect-> unknown",
+        "published -lose_binding-> unknown",
         "failed -retry-> scheduled",
         "unknown -resolve_published-> published",
         "unknown -resolve_not_published-> failed",
