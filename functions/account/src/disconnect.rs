@@ -4,6 +4,7 @@ use axum::extract::State;
 use connecting::{Ended, Ending};
 use domain::connection::{Connection, Health};
 use domain::id::{AttemptId, ConnectionId, UserId};
+use domain::ledger::Actor;
 use edge::json::Path;
 use edge::problem::Problem;
 use edge::session::SignedIn;
@@ -12,8 +13,9 @@ use store::{ConnectionWrite, Leftover, Rounds};
 
 use crate::{Deps, trouble};
 
-/// No new post starts from here on. Work in flight ends first: then 202, and the same call again finishes it, or we do within the next
-/// hours. The grant is taken back at the platform if it can be, and the tokens are deleted in any case.
+/// No new post starts from here on, and what is scheduled is held. Work in flight ends first: then 202, and the same call again finishes it,
+/// or we do within the next hours. The grant is taken back at the platform if it can be, and the tokens are deleted in any case. The same
+/// account that is connected again has the same id, and its held posts go on.
 #[utoipa::path(delete, path = "/api/connections/{id}", operation_id = "disconnect", tag = "connections",
     params(("id" = ConnectionId, Path)), security(("session" = [], "csrf" = [])),
     responses(
@@ -25,7 +27,8 @@ pub(crate) async fn disconnect(State(deps): State<Deps>, signed_in: SignedIn, Pa
     let connection = mark(&deps, user, &id).await?;
     let now = deps.clock.now();
     let attempt = AttemptId::new(now, deps.random.bytes());
-    let ending = Ending { store: &deps.store, vault: &deps.vault, platforms: &deps.platforms, attempt };
+    let Deps { store, vault, platforms, random, .. } = &deps;
+    let ending = Ending { store, vault, platforms, random, attempt, actor: Actor::User };
     match connecting::end(&ending, connection, now).await.map_err(trouble::end)? {
         Ended::Gone => Ok(StatusCode::NO_CONTENT),
         Ended::NotYet => Ok(StatusCode::ACCEPTED),
@@ -46,7 +49,7 @@ async fn mark(deps: &Deps, user: &UserId, id: &ConnectionId) -> Result<Connectio
         let note = Leftover::Disconnect { user_id: user.clone(), connection_id: id.clone(), at: now };
         deps.store.note_leftover(&note).await.map_err(trouble::store)?;
         let marked = connection.disconnecting(now);
-        if matches!(deps.store.update_connection(&marked, &writer).await.map_err(trouble::store)?, ConnectionWrite::Done) {
+        if matches!(deps.store.turn_connection(&marked, &writer).await.map_err(trouble::store)?, ConnectionWrite::Done) {
             return Ok(marked);
         }
     }

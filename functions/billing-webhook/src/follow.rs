@@ -1,4 +1,4 @@
-//! Brings one event into the ledger: once, whole, and in whatever order it comes. Posts that lose their place by it are held at once.
+//! Brings one event into the ledger: once, whole, and in whatever order it comes. Posts that lose their quota slot by it are held at once.
 
 use std::time::Duration;
 
@@ -99,8 +99,8 @@ async fn change(deps: &Deps, event: &Event, user: User, now: Timestamp) -> Resul
 }
 
 /// Holds the posts that cycles have promised beyond what they still grant: those that are due before the cycle job comes would go out
-/// otherwise. The event is followed whatever becomes of this; what it leaves, the job holds. A plan that comes back gives the places back,
-/// and the posts wait for their owner all the same.
+/// otherwise. The event is followed whatever becomes of this; what it leaves, the job holds. A plan that comes back gives the slots back,
+/// and the sweeper lets the posts go on.
 async fn hold(deps: &Deps, user: &UserId, changes: &[LedgerChange]) {
     let cause = || Cause { entropy: deps.random.bytes(), at: deps.clock.now(), actor: Actor::Billing, post_id: None };
     let holding = async {

@@ -108,6 +108,8 @@ impl From<(Post, Content)> for PostJson {
     fn from((post, content): (Post, Content)) -> Self {
         let error = post.error().map(ErrorJson::from);
         let (status, next_attempt_at) = (post.status(), post.next_attempt_at());
+        // What is held has given its quota slot back: no cycle pays for it.
+        let subscription_cycle = post.cycle_start.filter(|_| !post.is_held());
         let (published_at, platform_post_id, platform_url) = match post.state {
             State::Published { at, platform_post_id, url, guessed: _ } => (Some(Time::from(at)), platform_post_id, url),
             _ => (None, None, None),
@@ -128,7 +130,7 @@ impl From<(Post, Content)> for PostJson {
             created_at: post.created_at.into(),
             updated_at: post.updated_at.into(),
             version: post.version,
-            subscription_cycle: post.cycle_start.map(Time::from),
+            subscription_cycle: subscription_cycle.map(Time::from),
             platform_post_id,
             platform_url,
             error,

@@ -19,8 +19,9 @@ use crate::{Deps, answer, arm, reserve, trouble};
 /// What to do about a post whose time has passed.
 const PASSED: &str = "The post's time has passed. Change it to a time to come, then approve the post again.";
 
-/// Approves a draft, or a post that is held because its cycle had lost its place: the post, its place in the cycle and the history in one
-/// transaction, then the wake-up. With `If-Match`, the version that was read is approved and no other. Approving twice is approving once.
+/// Approves a draft, or a held post whose account and quota slot are there again, before the sweeper comes to it: the post, its quota slot
+/// and the history in one transaction, then the wake-up. With `If-Match`, the version that was read is approved and no other. Approving
+/// twice is approving once.
 #[utoipa::path(post, path = "/api/posts/{id}/approve", operation_id = "approve_post", tag = "posts",
     params(("id" = PostId, Path), IfMatch), request_body = Option<NoFields>, security(("session" = [], "csrf" = [])),
     responses(
@@ -42,14 +43,11 @@ pub(crate) async fn approve(
     if is_approved(&post) {
         return Ok(answer::tagged(post, content));
     }
-    let connection = deps.store.connection(user, &post.connection_id).await.map_err(trouble::store)?;
-    if !connection.is_some_and(|connection| connection.is_usable()) {
-        return Err(Problem::new(ProblemCode::ConnectionUnusable));
-    }
     let mut standing = post;
     let mut rounds = Rounds::new("approving a post", &writer);
     loop {
         rounds.next().await.map_err(trouble::store)?;
+        let connection = reserve::usable(&deps, &standing).await?;
         let plan = reserve::plan(&deps, user).await?;
         let now = deps.clock.now();
         if now > standing.latest_at {
@@ -62,7 +60,8 @@ pub(crate) async fn approve(
         let ledger = ledger?;
         let event =
             Event { at: now, from: Some(standing.status()), to: Status::Scheduled, actor: Actor::User, note: "approved".to_owned() };
-        let change = PostChange { ledger: &[ledger], ..PostChange::of(&approved, &writer, &event) };
+        // Of an approval and a disconnect at once, the later one knows of the other.
+        let change = PostChange { ledger: &[ledger], usable: Some(&connection), ..PostChange::of(&approved, &writer, &event) };
         match deps.store.commit(&change).await.map_err(trouble::store)? {
             Commit::Done => {
                 tracing::info!(post_id = %id, user_id = %user, version = approved.version, due_at = %approved.due_at, "approved");
@@ -84,5 +83,5 @@ pub(crate) async fn approve(
 }
 
 fn is_approved(post: &Post) -> bool {
-    matches!(post.status(), Status::Scheduled | Status::Publishing | Status::Processing | Status::Published) && !post.is_held()
+    matches!(post.status(), Status::Scheduled | Status::Publishing | Status::Processing | Status::Published)
 }

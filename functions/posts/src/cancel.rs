@@ -48,7 +48,7 @@ pub(crate) async fn cancel(
         let settlement = Settlement { transition: &transition, writer: &writer, event: &event, cause };
         if matches!(deps.store.settle(&settlement).await.map_err(trouble::store)?, Settled::Done) {
             tracing::info!(post_id = %id, user_id = %user, from = from.as_str(), "cancelled");
-            if from == Status::Scheduled && !post.is_held() {
+            if from == Status::Scheduled {
                 arm::disarm(&deps, &post).await;
             }
             return Ok(answer::tagged(transition.post, content));

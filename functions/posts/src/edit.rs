@@ -50,9 +50,9 @@ pub(crate) struct EditPost {
     media: Vec<String>,
 }
 
-/// Changes a draft or a scheduled post under a new version. A scheduled one stays scheduled, and one that waits for a place goes
-/// on waiting until it is approved again; if its new time lies in another cycle, its place moves there in the same transaction. One that
-/// failed or was missed becomes a draft, with its attempts and events, and is to be approved anew.
+/// Changes a draft, a scheduled or a held post under a new version. A scheduled one stays scheduled; if its new time lies in another cycle,
+/// its quota slot moves there in the same transaction. A held one stays held, and the sweeper looks within a minute whether it may go on by
+/// what was changed. One that failed or was missed becomes a draft, with its attempts and events, and is to be approved anew.
 #[utoipa::path(patch, path = "/api/posts/{id}", operation_id = "edit_post", tag = "posts",
     params(("id" = PostId, Path), RequiredIfMatch),
     request_body = EditPost, security(("session" = [], "csrf" = [])),
@@ -89,10 +89,11 @@ pub(crate) async fn edit(
         let from = post.status();
         let edited = post.clone().edit(edit, now).map_err(trouble::refused)?;
         let event = Event { at: now, from: Some(from), to: edited.status(), actor: Actor::User, note: "edited".to_owned() };
-        let change =
-            PostChange { content: Some(&content), ledger: &ledger, usable: other.as_ref(), ..PostChange::of(&edited, &writer, &event) };
+        let base = PostChange::of(&edited, &writer, &event);
+        let look_through = edited.is_held();
+        let change = PostChange { content: Some(&content), ledger: &ledger, usable: other.as_ref(), look_through, ..base };
         if matches!(deps.store.commit(&change).await.map_err(trouble::store)?, Commit::Done) {
-            if from == Status::Scheduled && !edited.is_held() {
+            if from == Status::Scheduled {
                 arm::arm(&deps, &edited).await;
                 arm::disarm(&deps, &post).await;
             }

@@ -8,7 +8,7 @@ use domain::ledger::Actor;
 use domain::post::{Event, Post, Refused, Status};
 use edge::if_match::IfMatch;
 use edge::json::{Json, Path};
-use edge::problem::{Problem, ProblemCode};
+use edge::problem::Problem;
 use edge::session::SignedIn;
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -30,7 +30,8 @@ pub(crate) struct RetryPost {
 }
 
 /// Schedules a failed or missed post anew, as it is: a new version with a new quota slot in the cycle that holds its new time, because the
-/// old one was given back. What it says or where it goes is changed by `PATCH`, which makes it a draft. It may go out as late after its time as its owner allowed before. One that its owner did not find, and of which a
+/// old one was given back. What it says or where it goes is changed by `PATCH`, which makes it a draft. It may go out as late after its
+/// time as its owner allowed before. One that its owner did not find, and of which a
 /// worker has learned since that it is there, is not sent a second time: its new place is used by the one that is there.
 #[utoipa::path(post, path = "/api/posts/{id}/retry", operation_id = "retry_post", tag = "posts",
     params(("id" = PostId, Path), IfMatch), request_body = Option<RetryPost>, security(("session" = [], "csrf" = [])),
@@ -58,10 +59,6 @@ pub(crate) async fn retry(
         if !standing.is_over() {
             return Err(trouble::refused(Refused::WrongState(standing.status())));
         }
-        let connection = deps.store.connection(user, &standing.connection_id).await.map_err(trouble::store)?;
-        if !connection.is_some_and(|connection| connection.is_usable()) {
-            return Err(Problem::new(ProblemCode::ConnectionUnusable));
-        }
         if let (retried, Commit::Done) = schedule(&deps, &standing, times, &writer).await? {
             tracing::info!(post_id = %id, user_id = %user, version = retried.version, due_at = %retried.due_at, "retried");
             arm::arm(&deps, &retried).await;
@@ -78,13 +75,14 @@ async fn schedule(
     writer: &str,
 ) -> Result<(Post, Commit), Problem> {
     let from = standing.status();
+    let connection = reserve::usable(deps, standing).await?;
     let plan = reserve::plan(deps, &standing.user_id).await?;
     let now = deps.clock.now();
     let ledger = reserve::reserve(deps, (&standing.user_id, &standing.id), &plan, due_at.max(now)).await?;
     let times = (due_at, latest_at);
     let retried = standing.clone().retry(times, ledger.cycle.span.start, is_near(due_at, now), now).map_err(trouble::refused)?;
     let event = Event { at: now, from: Some(from), to: Status::Scheduled, actor: Actor::User, note: "tried again".to_owned() };
-    let change = PostChange { ledger: &[ledger], ..PostChange::of(&retried, writer, &event) };
+    let change = PostChange { ledger: &[ledger], usable: Some(&connection), ..PostChange::of(&retried, writer, &event) };
     let commit = deps.store.commit(&change).await.map_err(trouble::store)?;
     Ok((retried, commit))
 }

@@ -33,7 +33,7 @@ pub(crate) async fn prepare(
     refused: Option<&str>,
 ) -> Result<Progress, StepError> {
     let Some(connection) = connection else {
-        return conclude(deps, deadline, post, Conclusion::Failed(FailureCode::ConnectionGone), Answer::default()).await;
+        return conclude(deps, deadline, post, Conclusion::AccountLost(FailureCode::ConnectionGone), Answer::default()).await;
     };
     let usable = tokens::usable(&deps.access(), connection, refused).await?;
     let now = deps.clock.now();
@@ -48,7 +48,7 @@ pub(crate) async fn prepare(
                     return Box::pin(prepare(deps, deadline, *post, content, Some(*connection), Some(&version))).await;
                 }
                 Handle::TokenRefused(post, answer) => {
-                    let progress = conclude(deps, deadline, *post, Conclusion::Failed(FailureCode::ReconnectNeeded), answer).await?;
+                    let progress = conclude(deps, deadline, *post, Conclusion::AccountLost(FailureCode::ReconnectNeeded), answer).await?;
                     tokens::mark_dead(&deps.access(), &connection).await?;
                     return Ok(progress);
                 }
@@ -66,8 +66,8 @@ pub(crate) async fn prepare(
             return Box::pin(dispatch(deps, deadline, post, content, *connection, tokens, refused.is_some())).await;
         }
         Usable::Later => Conclusion::Deferred { code: FailureCode::TokenUnavailable, until: now + TOKEN_WAIT },
-        Usable::Dead => Conclusion::Failed(FailureCode::ReconnectNeeded),
-        Usable::Gone => Conclusion::Failed(FailureCode::ConnectionGone),
+        Usable::Dead => Conclusion::AccountLost(FailureCode::ReconnectNeeded),
+        Usable::Gone => Conclusion::AccountLost(FailureCode::ConnectionGone),
     };
     conclude(deps, deadline, post, conclusion, Answer::default()).await
 }
@@ -153,7 +153,7 @@ pub(crate) async fn dispatch(
             Ok(progress)
         }
         Sent::TokenRefused(answer) if renewed || !connection.refreshable => {
-            let progress = conclude(deps, deadline, post, Conclusion::Failed(FailureCode::ReconnectNeeded), answer).await?;
+            let progress = conclude(deps, deadline, post, Conclusion::AccountLost(FailureCode::ReconnectNeeded), answer).await?;
             tokens::mark_dead(&deps.access(), &connection).await?;
             Ok(progress)
         }

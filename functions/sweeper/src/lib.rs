@@ -1,12 +1,13 @@
-//! Looks after posts that stand still: arms, wakes, and closes what was missed; removes secrets that nothing needs, and finishes
-//! disconnects. It never speaks to a platform about a post.
+//! Looks after posts that stand still: arms, wakes, and closes what was missed; holds what has lost its account, and lets go on what is held
+//! once account and quota slot are back; removes secrets that nothing needs, and finishes disconnects. It never speaks to a platform about a post.
 //!
 //! *Trigger:* a schedule, every minute.
-//! *Reads:* the index of posts that need attention, posts, cycles; notes of secrets, connections, tokens, our apps' credentials. *Writes:*
-//! posts, the ledger; schedules and wake-ups; connections and the vault, where it only deletes; a grant is taken back at its platform.
+//! *Reads:* the index of posts that need attention, posts, cycles; notes of returns and of secrets, users, connections, tokens, our apps'
+//! credentials. *Writes:* posts, the ledger; schedules and wake-ups; connections and the vault, where it only deletes; a grant is taken back at its platform.
 //! *On failure:* the next minute does it again: nothing here depends on having been done before.
 
 mod attend;
+mod look_through;
 mod sweep;
 mod tidy;
 

@@ -12,17 +12,19 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use crate::Deps;
 use crate::attend::{Attention, arm, attend};
+use crate::look_through::{Looked, look_through};
 use crate::tidy::tidy;
 
 /// Posts that are looked at at once.
 const POSTS_AT_ONCE: usize = 10;
 /// How often the template's schedule starts a round.
 const EVERY_SECS: i64 = 60;
-/// How long a round looks at posts, how long it may then still send what the last look found, and how long it arms, and tidies. Together less
-/// than the function's time; the next round, which begins at another shard, goes on with what is left over.
-const LOOKING_MAX: Duration = Duration::from_secs(20);
+/// How long a round looks at posts, how long it may then still send what the last look found, and how long it arms, goes by notes of returns,
+/// and tidies. Together less than the function's time; the next round, which begins at another shard, goes on with what is left over.
+const LOOKING_MAX: Duration = Duration::from_secs(15);
 const SENDING_MAX: Duration = Duration::from_secs(5);
-const ARMING_MAX: Duration = Duration::from_secs(15);
+const ARMING_MAX: Duration = Duration::from_secs(10);
+const RETURNING_MAX: Duration = Duration::from_secs(10);
 const TIDYING_MAX: Duration = Duration::from_secs(12);
 
 /// What a round did.
@@ -36,6 +38,10 @@ pub struct Swept {
     pub armed: usize,
     /// Posts closed as missed.
     pub missed: usize,
+    /// Held posts that go on.
+    pub resumed: usize,
+    /// Posts held, or told anew what they wait for.
+    pub held: usize,
     /// Secrets removed that nothing needed.
     pub tidied: usize,
     /// Posts, and notes of secrets, that could not be looked after this time.
@@ -78,6 +84,7 @@ pub async fn sweep(deps: &Deps) -> Result<Swept, StoreError> {
         tracing::error!("arming took too long; the rest is armed in the next round");
     }
     swept.failed += waiting - swept.armed;
+    go_by_notes(deps, now.as_second() / EVERY_SECS, &mut swept).await;
     // Last: it is in no hurry.
     let (tidied, failed) = timeout(TIDYING_MAX, tidy(deps)).await.unwrap_or_else(|_| {
         tracing::error!("tidying took too long; the next round goes on");
@@ -90,6 +97,18 @@ pub async fn sweep(deps: &Deps) -> Result<Swept, StoreError> {
         Some(error) if read == 0 => Err(error),
         _ => Ok(swept),
     }
+}
+
+/// Posts whose account or quota slot came or went.
+async fn go_by_notes(deps: &Deps, turn: i64, swept: &mut Swept) {
+    let mut looked = Looked::default();
+    // On the heap: it is rare, and every round would be as large as it.
+    if timeout(RETURNING_MAX, Box::pin(look_through(deps, turn, &mut looked))).await.is_err() {
+        tracing::warn!("looking through waiting posts took too long; the next round goes on");
+    }
+    swept.resumed += looked.resumed;
+    swept.held += looked.held;
+    swept.failed += looked.failed;
 }
 
 async fn sweep_shard(
@@ -145,6 +164,8 @@ fn tell(deps: &Deps, swept: Swept) {
         woken = swept.woken,
         armed = swept.armed,
         missed = swept.missed,
+        resumed = swept.resumed,
+        held = swept.held,
         tidied = swept.tidied,
         failed = swept.failed,
         "swept"
@@ -155,6 +176,8 @@ fn tell(deps: &Deps, swept: Swept) {
         count("woken", swept.woken),
         count("armed_late", swept.armed),
         count("missed", swept.missed),
+        count("resumed", swept.resumed),
+        count("account_held", swept.held),
         count("sweep_failures", swept.failed),
     ];
     deps.metrics.emit(deps.clock.now(), &[], &values, &[]);

@@ -8,6 +8,7 @@ use cloud::vault::VaultError;
 use connecting::{EndError, Ended, Ending};
 use domain::connection::Health;
 use domain::id::{AttemptId, ConnectionId, UserId};
+use domain::ledger::Actor;
 use edge::problem::chain;
 use store::{Leftover, StoreError};
 
@@ -64,10 +65,11 @@ pub(crate) async fn tidy(deps: &Deps) -> (usize, usize) {
 /// Whether the secret was removed. The note goes last: a round that stops before it is made good by the next.
 async fn judge(deps: &Deps, note: &Leftover) -> Result<bool, TidyError> {
     let removed = match note {
-        Leftover::Connection { user_id, connection_id, .. } => {
-            let needed = deps.store.connection(user_id, connection_id).await?.is_some();
+        Leftover::Connection { user_id, connection_id, secret_id, .. } => {
+            let secret = deps.vault.connection_secret(secret_id);
+            let needed = deps.store.connection(user_id, connection_id).await?.is_some_and(|connection| connection.secret_name == secret);
             if !needed {
-                deps.vault.delete(&deps.vault.connection_secret(connection_id)).await?;
+                deps.vault.delete(&secret).await?;
                 tracing::warn!(%user_id, %connection_id, "tokens without a connection were removed");
             }
             !needed
@@ -89,7 +91,8 @@ async fn finish(deps: &Deps, user_id: &UserId, connection_id: &ConnectionId) -> 
     let Some(connection) = connection.filter(|connection| connection.health == Health::Disconnecting) else { return Ok(false) };
     let now = deps.clock.now();
     let attempt = AttemptId::new(now, deps.random.bytes());
-    let ending = Ending { store: &deps.store, vault: &deps.vault, platforms: &deps.platforms, attempt };
+    let Deps { store, vault, platforms, random, .. } = deps;
+    let ending = Ending { store, vault, platforms, random, attempt, actor: Actor::Sweeper };
     // On the heap: it is rare, and every round would be as large as it.
     let ended = Box::pin(connecting::end(&ending, connection, now)).await.unwrap_or_else(|error| {
         // Behind the others, too: one that fails each time must not keep them waiting.

@@ -4,11 +4,14 @@ use std::error::Error;
 
 use cloud::vault::{Vault, VaultError};
 use domain::connection::Connection;
+use domain::failure::FailureCode;
 use domain::id::{AttemptId, UserId};
+use domain::ledger::{Actor, Cause};
 use domain::plan::CYCLE;
 use domain::planted::Bug;
 use domain::post::{Post, Status};
 use edge::problem::chain;
+use edge::random::Random;
 use jiff::{SignedDuration, Timestamp};
 use platforms::{AppCredentials, Platforms};
 use store::{ConnectionWrite, Filter, Store, StoreError};
@@ -30,8 +33,12 @@ pub struct Ending<'a> {
     pub vault: &'a Vault,
     /// Where the grant is taken back.
     pub platforms: &'a Platforms,
+    /// Ids of history rows.
+    pub random: &'a Random,
     /// Who does it; fresh for every try.
     pub attempt: AttemptId,
+    /// On whose behalf.
+    pub actor: Actor,
 }
 
 /// What came of a try.
@@ -54,10 +61,15 @@ pub enum EndError {
     Vault(#[from] VaultError),
 }
 
-/// Takes down a connection that is marked as `disconnecting`, once no work in flight needs it. The platform is told as far as it
-/// listens; the tokens are deleted in any case.
+/// Takes down a connection that is marked as `disconnecting`, once no work in flight needs it. Its scheduled posts are held from the first
+/// try on. The platform is told as far as it listens; the tokens are deleted in any case.
 pub async fn end(ending: &Ending<'_>, connection: Connection, now: Timestamp) -> Result<Ended, EndError> {
-    let Ending { store, vault, attempt, .. } = ending;
+    let Ending { store, vault, random, attempt, actor, .. } = ending;
+    let cause = || Cause { entropy: random.bytes(), at: now, actor: *actor, post_id: None };
+    let held = store.hold_of(&connection, FailureCode::ConnectionGone, cause).await?;
+    if held > 0 {
+        tracing::info!(user_id = %connection.user_id, connection_id = %connection.id, held, "posts have lost their account");
+    }
     let refreshing = connection.lease.as_ref().is_some_and(|lease| lease.until > now);
     if refreshing || (!Bug::DisconnectDoesNotWait.is_planted() && in_flight(store, &connection, now).await?) {
         return Ok(Ended::NotYet);

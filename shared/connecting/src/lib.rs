@@ -27,7 +27,7 @@ pub struct Connecting<'a> {
     pub grant: &'a Grant,
     /// What acts for it.
     pub tokens: &'a TokenSet,
-    /// Its id, should the account be new to the user.
+    /// Names its secret, and is its id, should the account be new to the user: one that was connected before has the id of before.
     pub fresh_id: ConnectionId,
     /// Names the version in the vault and the writer of the row; fresh for every consent.
     pub attempt: AttemptId,
@@ -65,15 +65,19 @@ impl Connected {
     }
 }
 
-/// Connects the account, or reconnects it under the id that it has. Repeating it with the same attempt changes nothing more.
+/// Connects the account, under the id that it has or once had. Repeating it with the same attempt changes nothing more.
 pub async fn connect(store: &Store, vault: &Vault, connecting: &Connecting<'_>, now: Timestamp) -> Result<Connected, ConnectError> {
     let Connecting { user, grant, .. } = connecting;
     let mut rounds = Rounds::new("connecting an account", connecting.attempt.as_str());
     loop {
         rounds.next().await?;
-        let existing = store.connection_of_account(user, grant.platform, &grant.platform_user_id).await?;
+        let known = store.connection_id_of(user, grant.platform, &grant.platform_user_id).await?;
+        let existing = match &known {
+            Some(id) => store.connection(user, id).await?,
+            None => None,
+        };
         let stored = match existing {
-            None => create(store, vault, connecting, now).await?.map(Connected::new),
+            None => create(store, vault, connecting, known, now).await?.map(Connected::new),
             // An earlier try of the same attempt came this far.
             Some(existing) if existing.id == connecting.fresh_id || existing.secret_version == version_of(&connecting.attempt) => {
                 Some(Connected::new(existing))
@@ -89,22 +93,32 @@ pub async fn connect(store: &Store, vault: &Vault, connecting: &Connecting<'_>, 
     }
 }
 
-/// `None`: the account was connected by somebody else meanwhile.
-async fn create(store: &Store, vault: &Vault, connecting: &Connecting<'_>, now: Timestamp) -> Result<Option<Connection>, ConnectError> {
+/// `None`: the account was connected by somebody else meanwhile. Its secret has a fresh name in any case: whoever still takes down what was
+/// there before cannot take the new tokens along.
+async fn create(
+    store: &Store,
+    vault: &Vault,
+    connecting: &Connecting<'_>,
+    known: Option<ConnectionId>,
+    now: Timestamp,
+) -> Result<Option<Connection>, ConnectError> {
     let Connecting { user, grant, tokens, fresh_id, attempt } = connecting;
     if store.connections(user).await?.len() >= CONNECTIONS_MAX {
         return Err(ConnectError::TooMany);
     }
-    let note = Leftover::Connection { user_id: (*user).clone(), connection_id: fresh_id.clone(), at: now };
+    let again = known.is_some();
+    let id = known.unwrap_or_else(|| fresh_id.clone());
+    let note = Leftover::Connection { user_id: (*user).clone(), connection_id: id.clone(), secret_id: fresh_id.clone(), at: now };
     store.note_leftover(&note).await?;
     let name = vault.connection_secret(fresh_id);
     let version = vault.create(&name, tokens, attempt).await?;
-    let connection = Connection::connected(fresh_id.clone(), (*user).clone(), (*grant).clone(), (name, version), now);
-    let stored = match store.create_connection(&connection, attempt.as_str()).await? {
+    let connection = Connection::connected(id, (*user).clone(), (*grant).clone(), (name, version), now);
+    let stored = match store.create_connection(&connection, again, attempt.as_str()).await? {
         ConnectionWrite::Done => Some(connection),
         ConnectionWrite::Moved(_) => {
             // Ours after all, and changed since, if an answer was lost on the way.
-            let ours = store.connection(user, fresh_id).await?;
+            let standing = store.connection(user, &connection.id).await?;
+            let ours = standing.filter(|standing| standing.secret_name == connection.secret_name);
             if ours.is_none() {
                 // No row names this secret, and none will: the other connection has its own.
                 vault.delete(&connection.secret_name).await?;
@@ -114,7 +128,7 @@ async fn create(store: &Store, vault: &Vault, connecting: &Connecting<'_>, now: 
     };
     if let Err(error) = store.forget_leftover(&note).await {
         // Whoever judges the note finds the row, or no secret.
-        tracing::warn!(connection_id = %fresh_id, %error, "a note about a secret stays");
+        tracing::warn!(secret_id = %fresh_id, %error, "a note about a secret stays");
     }
     Ok(stored)
 }

@@ -132,12 +132,12 @@ pub async fn live(access: &Access<'_>, connection: &Connection) -> Result<Option
     }
 }
 
-/// The platform will not take this connection any more: said once, by whoever finds out first.
+/// The platform will not take this connection any more: said once, by whoever finds out first. Its other posts are held by the sweeper.
 pub async fn mark_dead(access: &Access<'_>, connection: &Connection) -> Result<(), AccessError> {
     let now = access.clock.now();
     let dead = connection.clone().dead(now);
     let writer = AttemptId::new(now, access.random.bytes()).to_string();
-    if matches!(access.store.update_connection(&dead, &writer).await?, ConnectionWrite::Done) {
+    if matches!(access.store.turn_connection(&dead, &writer).await?, ConnectionWrite::Done) {
         access.metrics.count(now, "connection_needs_reauth", &[("platform", dead.platform.as_str())]);
         tracing::warn!(connection_id = %dead.id, user_id = %dead.user_id, platform = dead.platform.as_str(), "a connection needs reauthorization");
     }
@@ -227,8 +227,15 @@ async fn adopt_version(
     let mut rounds = Rounds::new("moving a connection to new tokens", attempt.as_str());
     loop {
         rounds.next().await?;
+        let was_dead = !standing.is_usable();
         let refreshed = standing.refreshed(version.clone(), tokens.expires_at, tokens.scopes.clone(), access.clock.now());
-        match access.store.update_connection(&refreshed, attempt.as_str()).await? {
+        // Posts that were held for it go on.
+        let stored = if was_dead {
+            access.store.turn_connection(&refreshed, attempt.as_str()).await?
+        } else {
+            access.store.update_connection(&refreshed, attempt.as_str()).await?
+        };
+        match stored {
             ConnectionWrite::Done => {
                 tracing::info!(connection_id = %refreshed.id, platform = refreshed.platform.as_str(), "tokens renewed");
                 return Ok(Usable::Ready(Box::new(refreshed), tokens));

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::failure::FailureCode;
 use crate::id::{AttemptId, ConnectionId, UserId};
 use crate::platform::PlatformName;
 use crate::post::{CLOCK_SKEW, FUNCTION_TIMEOUT};
@@ -127,6 +128,16 @@ impl Connection {
     /// Whether posts can be approved for it.
     pub fn is_usable(&self) -> bool {
         matches!(self.health, Health::Ok)
+    }
+
+    /// Why nothing can be posted with it until its owner connects the account again; `None`: it can.
+    pub fn unusable_for(&self) -> Option<FailureCode> {
+        match self.health {
+            Health::Ok => None,
+            Health::NeedsReauth => Some(FailureCode::ReconnectNeeded),
+            Health::Limited => Some(FailureCode::PermissionMissing),
+            Health::Disconnecting => Some(FailureCode::ConnectionGone),
+        }
     }
 
     /// What to do before the tokens can be used at `now`.

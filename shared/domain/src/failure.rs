@@ -64,11 +64,11 @@ failures! {
     /// The account already has a post with this text.
     DuplicateContent = "duplicate_content", Edit, "The account already has a post with this text. Change it and approve it again.";
     /// The grant is gone or ran out.
-    ReconnectNeeded = "reconnect_needed", Reconnect, "The platform no longer accepts this connection. Connect the account again, then retry this post.";
+    ReconnectNeeded = "reconnect_needed", Reconnect, "The platform no longer accepts this connection. Connect the account again; what is too late by then can be retried.";
     /// A permission was not granted or was taken back.
-    PermissionMissing = "permission_missing", Reconnect, "A permission to post is missing. Connect the account again and allow posting, then retry this post.";
-    /// The connection was removed before the post was due.
-    ConnectionGone = "connection_gone", Reconnect, "The account was disconnected. Connect it again, choose it for this post and approve the post again.";
+    PermissionMissing = "permission_missing", Reconnect, "A permission to post is missing. Connect the account again and allow posting.";
+    /// The connection was removed before the post was sent.
+    ConnectionGone = "connection_gone", Reconnect, "The account is disconnected, and this post goes nowhere without it. Connect it again; what is too late by then can be retried.";
     /// The account is locked, limited or must be confirmed.
     AccountRestricted = "account_restricted", CheckPlatform, "The platform has restricted this account. Sign in there and do what it asks for, then retry this post.";
     /// Our app's own standing with the platform.
@@ -88,9 +88,9 @@ failures! {
     /// Sent, and no evidence was found.
     NotConfirmed = "not_confirmed", CheckPlatform, "We sent this post but could not confirm it. Look at the account and tell us whether the post is there.";
     /// The last moment passed.
-    TooLate = "too_late", Edit, "This post could not go out in time and was not sent. Choose a new time and approve it again.";
-    /// The plan was lowered or has lapsed, and the cycle no longer has the place.
-    QuotaLost = "quota_lost", UpgradePlan, "Your plan no longer has a place for this post, so it waits. Once there is one, approve it again.";
+    TooLate = "too_late", Edit, "This post could not go out in time and was not sent. Choose a new time.";
+    /// The plan was lowered or has lapsed, and the cycle has no quota slot for it.
+    QuotaLost = "quota_lost", UpgradePlan, "Your plan has no quota slot for this post, and it waits for one. What is too late by then can be retried.";
     /// A person said that it is not on the platform.
     ReportedMissing = "reported_missing", Edit, "You told us that this post is not on the platform. Retry it, or change it and approve it again.";
 }

@@ -43,6 +43,8 @@ pub struct Cycle {
     pub short: u32,
     /// What the plan granted here when it lapsed before the cycle began: it comes back with the plan.
     pub withheld: u32,
+    /// Whether a held post waits for a quota slot of it: the change that gives one back has the user's held posts looked through.
+    pub awaited: bool,
     /// Whether the plan lapsed in it or before it, and has not come back in it: no other follows by itself, however late the cycle job
     /// comes.
     pub lapsed: bool,
@@ -134,6 +136,8 @@ pub struct LedgerChange {
     /// The user's `rev` that must still stand: a cycle is opened, or closed without another, under the plan that was read, not under one
     /// that has ended or come back meanwhile.
     pub under: Option<u64>,
+    /// Whether a held post may have a quota slot by it: whoever stores the change has the user's held posts looked through.
+    pub frees: bool,
 }
 
 impl LedgerChange {
@@ -141,6 +145,19 @@ impl LedgerChange {
     #[must_use]
     pub fn under(self, user_rev: u64) -> Self {
         Self { under: Some(user_rev), ..self }
+    }
+
+    /// By which held posts may go on, whatever it does to the numbers: a plan runs again.
+    #[must_use]
+    pub fn freeing(self, frees: bool) -> Self {
+        Self { frees: self.frees || frees, ..self }
+    }
+
+    /// With a held post that waits for a slot of the cycle.
+    #[must_use]
+    pub fn awaited(mut self) -> Self {
+        self.cycle.awaited = true;
+        self
     }
 
     /// With an operator's words in every row.
@@ -192,6 +209,7 @@ impl Cycle {
             overdrawn: 0,
             short: 0,
             withheld: 0,
+            awaited: false,
             lapsed: false,
             reservations: 0,
             last_posted: None,
@@ -331,7 +349,13 @@ impl Cycle {
     /// The change that tells the analytics of a closed cycle anew. It explains nothing: no number changes.
     pub fn retell(&self, now: Timestamp) -> LedgerChange {
         let after = Self { told: true, updated_at: now.max(self.updated_at), rev: self.rev + 1, ..self.clone() };
-        LedgerChange { expected_rev: Some(self.rev), cycle: after, entries: Vec::new(), under: None }
+        LedgerChange { expected_rev: Some(self.rev), cycle: after, entries: Vec::new(), under: None, frees: false }
+    }
+
+    /// The change that notes that a held post waits for a quota slot of it. No number changes.
+    pub fn await_slot(&self) -> LedgerChange {
+        let after = Self { awaited: true, rev: self.rev + 1, ..self.clone() };
+        LedgerChange { expected_rev: Some(self.rev), cycle: after, entries: Vec::new(), under: None, frees: false }
     }
 
     /// The change that creates this cycle, told as `reason`.
@@ -349,7 +373,8 @@ impl Cycle {
             new_remaining: self.remaining,
             note: None,
         };
-        LedgerChange { expected_rev: None, cycle: Self { rev: 1, ..self.clone() }, entries: vec![entry], under: None }
+        // Of itself it frees nothing: a held post opens the cycle that it needs.
+        LedgerChange { expected_rev: None, cycle: Self { rev: 1, ..self.clone() }, entries: vec![entry], under: None, frees: false }
     }
 
     fn changed(&self, mut after: Self, reason: ChangeReason, cause: Cause) -> LedgerChange {
@@ -357,6 +382,11 @@ impl Cycle {
         // rows tell the order in which the numbers changed.
         let at = cause.at.max(self.updated_at + SignedDuration::from_millis(1));
         after.updated_at = at;
+        let more = after.remaining > self.remaining;
+        let frees = if reason == ChangeReason::PostReleased { more && self.awaited } else { more };
+        // Whoever waits past the end of a cycle may have a slot of the next.
+        let frees = frees || (reason == ChangeReason::CycleClosed && self.awaited);
+        after.awaited &= !frees;
         after.told &= (after.quota, after.used) == (self.quota, self.used);
         after.rev = self.rev + 1;
         // Held in release too: a ledger that does not add up must never be stored.
@@ -374,7 +404,7 @@ impl Cycle {
             new_remaining: after.remaining,
             note: None,
         };
-        LedgerChange { expected_rev: (self.rev > 0).then_some(self.rev), cycle: after, entries: vec![entry], under: None }
+        LedgerChange { expected_rev: (self.rev > 0).then_some(self.rev), cycle: after, entries: vec![entry], under: None, frees }
     }
 }
 
@@ -412,6 +442,24 @@ mod tests {
         assert_eq!(late.look_at(), Some(late.updated_at));
         let told = late.retell(late.updated_at);
         assert_eq!((told.cycle.look_at(), told.entries.len(), told.cycle.rev), (None, 0, late.rev + 1));
+    }
+
+    #[test]
+    fn who_waits_for_a_slot_is_told_of_the_change_that_frees_one_and_of_no_other() {
+        let reserved = fresh().reserve(cause(1)).unwrap().cycle;
+        assert!(!reserved.release(cause(2)).unwrap().frees, "nobody waits");
+        let awaited = reserved.await_slot().cycle;
+        assert_eq!((awaited.remaining, awaited.rev), (reserved.remaining, reserved.rev + 1));
+        assert!(!awaited.settle(cause(2)).unwrap().frees, "a slot that is used is not free");
+        let freed = awaited.release(cause(2)).unwrap();
+        assert!(freed.frees && !freed.cycle.awaited, "once");
+        // A slot that the plan no longer grants is taken away instead.
+        let overdrawn = reserved.shrink(12, Plan::Starter, ChangeReason::PlanChanged, cause(2)).cycle.await_slot().cycle;
+        let taken = overdrawn.release(cause(3)).unwrap();
+        assert!(!taken.frees && taken.cycle.awaited);
+        let granted = taken.cycle.grow(5, Plan::Starter, ChangeReason::Adjustment, cause(4)).unwrap();
+        assert!(granted.frees && !granted.cycle.awaited);
+        assert!(awaited.close(cause(5)).frees, "the next cycle has slots of its own");
     }
 
     #[test]

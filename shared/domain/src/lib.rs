@@ -19,6 +19,7 @@ pub mod plan_change;
 pub mod planted;
 pub mod platform;
 pub mod post;
+pub mod reserving;
 pub mod text;
 pub mod timing;
 pub mod token;

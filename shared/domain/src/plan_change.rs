@@ -9,7 +9,8 @@
 //! | the plan returns | grants again what the lapse took | the same | `plan_changed`, one a cycle |
 //!
 //! What is used stays used, and no number is ever negative: a cycle that has promised more than it now grants is *overdrawn*
-//! ([`Cycle::overdrawn`]). What an operator has taken stays taken ([`Cycle::short`]). Its approved posts beyond that are held, the last due first, and wait for their owner ([`Post::hold`]).
+//! ([`Cycle::overdrawn`]). What an operator has taken stays taken ([`Cycle::short`]). Its approved posts beyond that are held, the last due first ([`Post::hold`]), and go on when a
+//! change gives slots back ([`LedgerChange::frees`]).
 //! Cycles keep their dates, but for one that ends because another begins. A running cycle that nobody has touched is opened first,
 //! with a `cycle_opened` row of its own: so there always is one for the cycle job to follow.
 //!
@@ -96,10 +97,10 @@ pub fn change_plan(
             };
             (Subscription { plan, source, ..running }, each(&user, &running, cycles, now, &mut cause, moved)?)
         }
-        (Wish::Have(plan, source), _) => {
+        (Wish::Have(plan, source), before) => {
             let subscription = Subscription { plan, anchor: now, active: true, source };
             let fresh = Cycle::open(user.id.clone(), subscription.cycle_at(now), plan, now);
-            let mut changes = vec![fresh.opening(ChangeReason::PlanStarted, cause())];
+            let mut changes = vec![fresh.opening(ChangeReason::PlanStarted, cause()).freeing(before.is_some())];
             changes.extend(cut_short(cycles, now, cause));
             (subscription, changes)
         }
@@ -109,7 +110,8 @@ pub fn change_plan(
             (Subscription { active: false, ..running }, each(&user, &running, cycles, now, &mut cause, ended)?)
         }
         (Wish::Return, Some(lapsed)) if !lapsed.active => {
-            (Subscription { active: true, ..lapsed }, each(&user, &lapsed, cycles, now, &mut cause, Cycle::give_back)?)
+            let back = |cycle: &Cycle, cause: Cause| cycle.give_back(cause).map(|change| change.freeing(true));
+            (Subscription { active: true, ..lapsed }, each(&user, &lapsed, cycles, now, &mut cause, back)?)
         }
         (Wish::Lapse | Wish::Return, Some(_)) => return Err(NotChanged::AsItWas),
     };

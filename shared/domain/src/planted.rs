@@ -46,6 +46,8 @@ pub enum Bug {
     NumbersCountedTwice,
     /// Looks for rivals among nobody's posts.
     RivalsIgnored,
+    /// Takes the note away that a plan or an account is back, and lets no post go on.
+    ReturnForgotten,
 }
 
 impl Bug {

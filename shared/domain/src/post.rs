@@ -7,6 +7,9 @@
 //!              missed <── too late             └─no answer──> unknown ──evidence──> published | failed
 //!                                                              └─tries used up──> needs_review ──a person──> …
 //! failed | missed ──edit──> draft, ──retry──> scheduled
+//!
+//! scheduled | publishing, nothing sent ──slot or account lost──> held ──both are back──> scheduled
+//!                                                                 └──too late──> missed
 //! ```
 //!
 //! A transition consumes the post and gives the next one, or refuses. Every stored change raises `rev`, and every write

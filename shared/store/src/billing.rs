@@ -81,7 +81,7 @@ impl Store {
         ];
         legs.extend(ledger.iter().map(|change| ledger_puts::cycle(&self.tables.ledger, change)));
         legs.extend(ledger.iter().flat_map(|change| ledger_puts::entries(&self.tables.ledger, change)));
-        let legs = legs.into_iter().map(transact_put).collect();
+        let legs = legs.into_iter().map(transact_put).chain(self.freed_leg(ledger)).collect();
         let sent = self.client.transact_write_items().set_transact_items(Some(legs)).send().await;
         let Err(error) = sent else { return Ok(Follow::Done) };
         let Some(reasons) = cancellation(&error) else { return Err(StoreError::unavailable("following a billing event")(error)) };

@@ -152,30 +152,31 @@ impl Store {
         answer.items.unwrap_or_default().into_iter().map(read).collect()
     }
 
-    /// The user's connection of an account, if it was ever made.
-    pub async fn connection_of_account(
+    /// The id under which the user has connected an account, now or ever: a disconnect leaves it.
+    pub async fn connection_id_of(
         &self,
         user: &UserId,
         platform: PlatformName,
         account_id: &str,
-    ) -> Result<Option<Connection>, StoreError> {
+    ) -> Result<Option<ConnectionId>, StoreError> {
         let account: Option<AccountItem> = self.get(&self.tables.users, "account", Key::account(user, platform, account_id)).await?;
-        match account {
-            Some(account) => self.connection(user, &account.connection_id).await,
-            None => Ok(None),
-        }
+        Ok(account.map(|account| account.connection_id))
     }
 
-    /// Stores a new connection; `Moved`: the user has connected this account at the same time.
-    pub async fn create_connection(&self, connection: &Connection, writer: &str) -> Result<ConnectionWrite, StoreError> {
+    /// Stores a connection that is not there; `Moved`: the user has connected this account at the same time. With `again`, its account had
+    /// the id before, and posts may be held for it: they are looked through.
+    pub async fn create_connection(&self, connection: &Connection, again: bool, writer: &str) -> Result<ConnectionWrite, StoreError> {
         let (table, user) = (&self.tables.users, &connection.user_id);
         let account = AccountItem { connection_id: connection.id.clone() };
         let account_key = Key::account(user, connection.platform, &connection.platform_user_id);
         let item = to_item(Key::connection(user, &connection.id), ConnectionItem::new(connection, writer));
-        let mut legs = [put(table, item), put(table, to_item(account_key, account))]
-            .map(|leg| transact_put(leg.condition_expression("attribute_not_exists(pk)")))
-            .to_vec();
+        let row = put(table, item).condition_expression("attribute_not_exists(pk)");
+        let account = put(table, to_item(account_key, account))
+            .condition_expression("attribute_not_exists(pk) OR connection_id = :id")
+            .expression_attribute_values(":id", text(connection.id.as_str()));
+        let mut legs = [row, account].map(transact_put).to_vec();
         legs.extend(self.grant_held(connection));
+        legs.extend(again.then(|| self.turned(connection, writer)));
         match self.client.transact_write_items().set_transact_items(Some(legs)).send().await {
             Ok(_) => Ok(ConnectionWrite::Done),
             Err(error) => match cancellation(&error) {
@@ -201,6 +202,41 @@ impl Store {
             .build()
             .expect("table, key and condition are set");
         TransactWriteItem::builder().condition_check(check).build()
+    }
+
+    /// The leg that has the user's waiting posts looked through, because a connection can be used from now on, or no longer.
+    pub(super) fn turned(&self, connection: &Connection, writer: &str) -> TransactWriteItem {
+        self.return_leg(&connection.user_id, format!("{writer}#{}", connection.rev), connection.updated_at)
+    }
+
+    /// Stores the next state of a connection as [`Self::update_connection`] does, where it can be used from now on, or no longer: the user's
+    /// waiting posts are looked through.
+    pub async fn turn_connection(&self, connection: &Connection, writer: &str) -> Result<ConnectionWrite, StoreError> {
+        let item = to_item(Key::connection(&connection.user_id, &connection.id), ConnectionItem::new(connection, writer));
+        let row = put(&self.tables.users, item)
+            .condition_expression("rev = :rev")
+            .expression_attribute_values(":rev", number(connection.rev - 1));
+        self.transact_connection(vec![transact_put(row), self.turned(connection, writer)], connection.rev, writer).await
+    }
+
+    /// Sends a transaction whose first leg is the row at `rev`.
+    pub(super) async fn transact_connection(
+        &self,
+        legs: Vec<TransactWriteItem>,
+        rev: u64,
+        writer: &str,
+    ) -> Result<ConnectionWrite, StoreError> {
+        let sent = self.client.transact_write_items().set_transact_items(Some(legs)).send().await;
+        let Err(error) = sent else { return Ok(ConnectionWrite::Done) };
+        let reasons = cancellation(&error).unwrap_or_default();
+        let standing = reasons.first().and_then(|reason| reason.item.clone());
+        if written_by(standing.as_ref(), rev) == Some(writer) {
+            return Ok(ConnectionWrite::Done);
+        }
+        if reasons.iter().any(|reason| failed(Some(reason)) || is_conflict(reason)) {
+            return Ok(ConnectionWrite::Moved(standing.map(read).transpose()?.map(Box::new)));
+        }
+        Err(StoreError::unavailable("storing a connection")(error))
     }
 
     /// Stores the next state of a connection: its `rev` is one more than the one that must still stand.
@@ -231,15 +267,13 @@ impl Store {
         Delete::builder().table_name(&self.tables.users).set_key(Some(key.into_item()))
     }
 
-    /// Removes a connection, if it is still as it was read. Repeating it does no harm.
+    /// Removes a connection, if it is still as it was read; that its account had this id stays. Repeating it does no harm.
     pub async fn delete_connection(&self, connection: &Connection) -> Result<bool, StoreError> {
-        let user = &connection.user_id;
         let row = self
-            .deleting(Key::connection(user, &connection.id))
+            .deleting(Key::connection(&connection.user_id, &connection.id))
             .condition_expression("attribute_not_exists(pk) OR rev = :rev")
             .expression_attribute_values(":rev", number(connection.rev));
-        let account = self.deleting(Key::account(user, connection.platform, &connection.platform_user_id));
-        let mut legs = [row, account].map(transact_delete).to_vec();
+        let mut legs = vec![transact_delete(row)];
         legs.extend(self.grant_left(connection));
         match self.client.transact_write_items().set_transact_items(Some(legs)).send().await {
             Ok(_) => Ok(true),

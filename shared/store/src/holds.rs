@@ -1,19 +1,24 @@
-//! Posts whose cycle has lost their place.
+//! Posts that are without their quota slot, or without their account.
 
-use domain::id::UserId;
+use domain::connection::Connection;
+use domain::failure::FailureCode;
+use domain::id::{HistoryId, UserId};
 use domain::ledger::{Cause, Cycle};
 use domain::plan::CYCLE;
 use domain::post::{Event, Post, State};
+use domain::timing::LATEST_MAX;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::posts::{Commit, Filter, PostChange};
+use crate::posts::{Commit, Filter, PostChange, Settled, Settlement};
 use crate::{Rounds, Store, StoreError};
 
+/// How many posts of a lost account are held in one call.
+const OF_ACCOUNT_MAX: usize = 200;
 /// A post that was approved late, or was put off, may be due up to a day before the cycle that pays for it.
 const DUE_BEFORE: SignedDuration = SignedDuration::from_hours(24);
 
 impl Store {
-    /// Holds as many scheduled posts of a cycle as it has promised beyond what it grants, the last due first, each with its place in one
+    /// Holds as many scheduled posts of a cycle as it has promised beyond what it grants, the last due first, each with its quota slot in one
     /// transaction; and returns how many. A post that is under way is left alone. Stopped anywhere and run again it goes on.
     pub async fn hold_beyond_quota(&self, user: &UserId, start: Timestamp, mut cause: impl FnMut() -> Cause) -> Result<usize, StoreError> {
         let Some(cycle) = self.cycle(user, start).await?.filter(over_promised) else { return Ok(0) };
@@ -22,7 +27,7 @@ impl Store {
         posts.sort_by(|one, other| (other.due_at, &other.id).cmp(&(one.due_at, &one.id)));
         let mut held = 0;
         for post in posts {
-            match self.hold(post, start, &mut cause).await? {
+            match self.hold_for_quota(post, start, &mut cause).await? {
                 Held::Done => held += 1,
                 Held::Gone => {}
                 Held::Enough => break,
@@ -31,7 +36,7 @@ impl Store {
         Ok(held)
     }
 
-    async fn hold(&self, mut post: Post, start: Timestamp, cause: &mut impl FnMut() -> Cause) -> Result<Held, StoreError> {
+    async fn hold_for_quota(&self, mut post: Post, start: Timestamp, cause: &mut impl FnMut() -> Cause) -> Result<Held, StoreError> {
         let id = post.id.clone();
         let mut rounds = Rounds::new("holding a post", id.as_str());
         loop {
@@ -39,12 +44,11 @@ impl Store {
             let Some(cycle) = self.cycle(&post.user_id, start).await?.filter(over_promised) else { return Ok(Held::Enough) };
             let cause = Cause { post_id: Some(post.id.clone()), ..cause() };
             let (now, actor) = (cause.at, cause.actor);
-            let writer = format!("hold-{}", domain::id::HistoryId::new(now, cause.entropy));
-            let Ok(transition) = post.clone().hold(now) else { return Ok(Held::Gone) };
-            let released = cycle.release(cause)?;
-            let note = "held: its cycle no longer has a place for it".to_owned();
-            let event = Event { at: now, from: Some(transition.from), to: transition.post.status(), actor, note };
-            let ledger = [released];
+            let writer = writer(&cause);
+            let Ok(transition) = post.clone().hold(FailureCode::QuotaLost, now) else { return Ok(Held::Gone) };
+            // Whoever gives the slot back, by whatever change, has the post looked at again.
+            let ledger = [cycle.release(cause)?.awaited()];
+            let event = Event::of(transition.from, &transition.post, actor, note(FailureCode::QuotaLost), now);
             let change = PostChange { ledger: &ledger, ..PostChange::of(&transition.post, &writer, &event) };
             match self.commit(&change).await? {
                 Commit::Done => return Ok(Held::Done),
@@ -54,6 +58,41 @@ impl Store {
                 Commit::CycleMoved | Commit::Conflict => {}
             }
         }
+    }
+
+    /// Holds the scheduled posts of a connection that cannot be used, the first due first, at most 200; and returns how many. What it leaves,
+    /// the sweeper holds, by the note that the connection's change has left.
+    pub async fn hold_of(&self, connection: &Connection, code: FailureCode, mut cause: impl FnMut() -> Cause) -> Result<usize, StoreError> {
+        let filter = Filter { from: Some(cause().at - LATEST_MAX), ..Filter::default() };
+        let waits = |post: &Post| post.connection_id == connection.id && matches!(post.state, State::Scheduled { .. });
+        let posts = self.posts_where(&connection.user_id, &filter, waits).await?;
+        let mut held = 0;
+        for post in posts.into_iter().take(OF_ACCOUNT_MAX) {
+            held += usize::from(self.hold(post, code, &mut cause).await?);
+        }
+        Ok(held)
+    }
+
+    /// Holds a scheduled post that cannot go out as things stand, or says what a held one waits for now. `false`: it needs nothing, or was
+    /// cancelled, edited or taken by a worker meanwhile.
+    pub async fn hold(&self, post: Post, code: FailureCode, cause: impl FnOnce() -> Cause) -> Result<bool, StoreError> {
+        let cause = Cause { post_id: Some(post.id.clone()), ..cause() };
+        let (now, actor, writer) = (cause.at, cause.actor, writer(&cause));
+        let Ok(transition) = post.hold(code, now) else { return Ok(false) };
+        let event = Event::of(transition.from, &transition.post, actor, note(code), now);
+        let settlement = Settlement { transition: &transition, writer: &writer, event: &event, cause };
+        Ok(matches!(self.settle(&settlement).await?, Settled::Done))
+    }
+}
+
+fn writer(cause: &Cause) -> String {
+    format!("hold-{}", HistoryId::new(cause.at, cause.entropy))
+}
+
+fn note(code: FailureCode) -> &'static str {
+    match code {
+        FailureCode::QuotaLost => "held: there is no quota slot for it",
+        _ => "held: its account cannot be used",
     }
 }
 

@@ -144,6 +144,11 @@ impl Key {
         Self::new(grant_pk(platform, grantor), format!("{}#{CONNECTION}{id}", user_pk(user)))
     }
 
+    /// All in one partition, one a user: plans and accounts change rarely.
+    pub(crate) fn return_note(user: &UserId) -> Self {
+        Self::new(RETURNS.to_owned(), format!("RETURN#{user}"))
+    }
+
     /// All in one partition, by time: connecting is rare.
     pub(crate) fn leftover(due: Timestamp, name: &str) -> Self {
         Self::new(LEFTOVERS.to_owned(), format!("{}#{name}", sortable(due)))
@@ -164,6 +169,7 @@ pub(crate) const HISTORY: &str = "HISTORY#";
 pub(crate) const ANALYTICS: &str = "ANALYTICS#";
 
 pub(crate) const LEFTOVERS: &str = "LEFTOVERS";
+pub(crate) const RETURNS: &str = "RETURNS";
 
 pub(crate) fn grant_pk(platform: PlatformName, grantor: &str) -> String {
     format!("GRANT#{platform}#{grantor}")

@@ -36,6 +36,8 @@ pub(crate) struct CycleItem {
     #[serde(default)]
     withheld: u32,
     #[serde(default)]
+    awaited: bool,
+    #[serde(default)]
     lapsed: bool,
     /// Absent in what earlier versions wrote: at least those that still count.
     reservations: Option<u32>,
@@ -65,6 +67,7 @@ impl From<&Cycle> for CycleItem {
             overdrawn: cycle.overdrawn,
             short: cycle.short,
             withheld: cycle.withheld,
+            awaited: cycle.awaited,
             lapsed: cycle.lapsed,
             reservations: Some(cycle.reservations),
             last_posted: cycle.last_posted,
@@ -91,6 +94,7 @@ impl From<CycleItem> for Cycle {
             overdrawn: item.overdrawn,
             short: item.short,
             withheld: item.withheld,
+            awaited: item.awaited,
             lapsed: item.lapsed,
             reservations: item.reservations.unwrap_or(item.used + item.reserved),
             last_posted: item.last_posted,
@@ -230,7 +234,7 @@ impl Store {
         let mut puts: Vec<_> = changes.iter().map(|change| ledger_puts::cycle(&self.tables.ledger, change)).collect();
         puts.extend(changes.iter().flat_map(|change| ledger_puts::entries(&self.tables.ledger, change)));
         let legs = puts.into_iter().map(transact_put).chain(self.plan_leg(changes));
-        let legs = legs.chain(changes.iter().filter_map(|change| self.analytics_leg(change))).collect();
+        let legs = legs.chain(changes.iter().filter_map(|change| self.analytics_leg(change))).chain(self.freed_leg(changes)).collect();
         match self.client.transact_write_items().set_transact_items(Some(legs)).send().await {
             Ok(_) => Ok(true),
             Err(error) => match cancellation(&error) {

@@ -18,12 +18,14 @@ const LEFTOVERS_MAX: i32 = 25;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Leftover {
-    /// The tokens of a connection, unless its row is there.
+    /// The tokens of a connection, unless its row is there and names them.
     Connection {
         /// Whose.
         user_id: UserId,
         /// Which.
         connection_id: ConnectionId,
+        /// The id that names the secret: an account that is connected again has its old id and a secret of its own.
+        secret_id: ConnectionId,
         /// When it was noted.
         at: Timestamp,
     },
@@ -54,8 +56,8 @@ impl Leftover {
     /// Sorts by the time from which on it may be judged.
     fn key(&self) -> Key {
         match self {
-            Self::Connection { connection_id, at, .. } | Self::Disconnect { connection_id, at, .. } => {
-                Key::leftover(*at + JUDGED_AFTER, connection_id.as_str())
+            Self::Connection { secret_id: id, at, .. } | Self::Disconnect { connection_id: id, at, .. } => {
+                Key::leftover(*at + JUDGED_AFTER, id.as_str())
             }
             Self::Choice { choice_id, at } => Key::leftover(*at + JUDGED_AFTER, choice_id.as_str()),
         }

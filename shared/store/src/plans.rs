@@ -21,7 +21,7 @@ pub enum PlanStored {
 
 impl Store {
     /// Stores `user`, whose `rev` is one more than the one that must still stand, and what the change of plan does to the cycles, or
-    /// nothing of it. Posts that lose their place by it are held by [`Self::hold_beyond_quota`] afterwards; whoever stops before
+    /// nothing of it. Where held posts may go on by it, they are looked through. Posts that lose their quota slot by it are held by [`Self::hold_beyond_quota`] afterwards; whoever stops before
     /// leaves that to the cycle job.
     pub async fn change_plan(&self, user: &User, ledger: &[LedgerChange], writer: &str) -> Result<PlanStored, StoreError> {
         let mut legs = vec![
@@ -31,7 +31,7 @@ impl Store {
         ];
         legs.extend(ledger.iter().map(|change| ledger_puts::cycle(&self.tables.ledger, change)));
         legs.extend(ledger.iter().flat_map(|change| ledger_puts::entries(&self.tables.ledger, change)));
-        let legs = legs.into_iter().map(transact_put).collect();
+        let legs = legs.into_iter().map(transact_put).chain(self.freed_leg(ledger)).collect();
         let sent = self.client.transact_write_items().set_transact_items(Some(legs)).send().await;
         let Err(error) = sent else { return Ok(PlanStored::Done) };
         match cancellation(&error) {

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::network::{Publication, READS};
 use crate::plan::{CLOCK_JUMP_SECS, Kind};
 use crate::scenario::{AT_ONCE, Deed, Scenario};
+use crate::waiting;
 use crate::world::World;
 
 /// How early or late a post may be by clocks that differ.
@@ -23,20 +24,20 @@ const CALL: SignedDuration = SignedDuration::from_secs(90);
 const SWIFT: SignedDuration = SignedDuration::from_secs(5);
 
 /// A post as its row says.
-struct Row {
-    id: String,
-    user: String,
-    status: String,
-    text: String,
-    due: Timestamp,
-    latest: Timestamp,
+pub(crate) struct Row {
+    pub(crate) id: String,
+    pub(crate) user: String,
+    pub(crate) status: String,
+    pub(crate) text: String,
+    pub(crate) due: Timestamp,
+    pub(crate) latest: Timestamp,
     approved: Option<Timestamp>,
     cycle: Option<String>,
     bound: Option<String>,
-    person: usize,
+    pub(crate) person: usize,
     account: String,
-    /// It waits for its owner: its cycle has lost the place.
-    held: bool,
+    /// What the row says went wrong.
+    pub(crate) code: String,
 }
 
 /// How much later a queue in disorder may hand out what a post needs.
@@ -63,6 +64,8 @@ pub(crate) fn check(world: &World, scenario: &Scenario) -> anyhow::Result<Vec<St
     nobody_elses(world, scenario, &[&items, &paid, &users], &say);
     ledger(&paid, &rows, &say);
     connections(world, scenario, &users, &say)?;
+    waiting::told(world, &items, &rows, &say);
+    waiting::went_on(world, (&users, &paid), &rows, &say);
     dead_letters(world, scenario, &say)?;
     Ok(rows.into_iter().map(|row| row.status).collect())
 }
@@ -101,11 +104,11 @@ fn scan(world: &World, table: &str) -> anyhow::Result<Vec<Value>> {
     Ok(scanned["Items"].as_array().cloned().unwrap_or_default())
 }
 
-fn field(item: &Value, name: &str) -> String {
+pub(crate) fn field(item: &Value, name: &str) -> String {
     item[name]["S"].as_str().unwrap_or_default().to_owned()
 }
 
-fn number(item: &Value, name: &str) -> i64 {
+pub(crate) fn number(item: &Value, name: &str) -> i64 {
     item[name]["N"].as_str().and_then(|number| number.parse().ok()).unwrap_or(-1)
 }
 
@@ -128,7 +131,7 @@ fn rows(world: &World, scenario: &Scenario, items: &[Value]) -> anyhow::Result<V
             bound: state["platform_post_id"]["S"].as_str().map(str::to_owned),
             person: scenario.posts[n].person,
             account: scenario.account(scenario.posts[n].person),
-            held: state["held"]["S"].is_string(),
+            code: state["failure"]["S"].as_str().unwrap_or_default().to_owned(),
             id,
         });
     }
@@ -137,7 +140,7 @@ fn rows(world: &World, scenario: &Scenario, items: &[Value]) -> anyhow::Result<V
 
 fn rest(rows: &[Row], say: &dyn Fn(String)) {
     for row in rows {
-        if ["scheduled", "publishing", "processing", "unknown"].contains(&row.status.as_str()) && !row.held {
+        if ["scheduled", "held", "publishing", "processing", "unknown"].contains(&row.status.as_str()) {
             say(format!("L1: {} ended {}", row.text, row.status));
         }
     }
@@ -329,7 +332,7 @@ fn ledger(items: &[Value], rows: &[Row], say: &dyn Fn(String)) {
             say(format!("S3: {total} = {used} + {reserved} + {remaining} does not add up"));
         }
         let pays = |row: &&Row| row.user == owner && row.cycle.as_deref() == Some(start.as_str());
-        let count = |wanted: &[&str]| rows.iter().filter(pays).filter(|row| wanted.contains(&row.status.as_str()) && !row.held).count();
+        let count = |wanted: &[&str]| rows.iter().filter(pays).filter(|row| wanted.contains(&row.status.as_str())).count();
         let (published, holding) = (count(&["published"]), count(&["scheduled", "publishing", "processing", "unknown", "needs_review"]));
         if usize::try_from(used).ok() != Some(published) {
             say(format!("S4: {used} are used and {published} posts of the cycle are published"));
@@ -393,12 +396,15 @@ fn connections(world: &World, scenario: &Scenario, items: &[Value], say: &dyn Fn
         }
     }
     for (person, gone_at) in world.disconnected.borrow().iter() {
+        let came_back = world.returned.borrow().iter().filter(|(who, ..)| who == person).map(|(_, begins, _)| *begins).max();
+        let came_back = came_back.filter(|begins| begins >= gone_at);
         for (account_id, call, at) in world.network.acted() {
-            if account_id == scenario.account(*person) && at > *gone_at && call != "revoke" && !READS.contains(&call) {
+            let is_gone = at > *gone_at && came_back.is_none_or(|begins| at < begins);
+            if account_id == scenario.account(*person) && is_gone && call != "revoke" && !READS.contains(&call) {
                 say(format!("S17: {call} for {account_id} at {at}, after it was disconnected at {gone_at}"));
             }
         }
-        if rows.iter().any(|row| field(row, "platform_user_id") == scenario.account(*person)) {
+        if came_back.is_none() && rows.iter().any(|row| field(row, "platform_user_id") == scenario.account(*person)) {
             say(format!("S17: the row of {} is still there", scenario.account(*person)));
         }
     }

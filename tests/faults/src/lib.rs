@@ -18,5 +18,6 @@ pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod sweep;
-pub mod watch;
+mod waiting;
+mod watch;
 mod world;

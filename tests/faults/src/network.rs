@@ -179,7 +179,15 @@ impl Network {
     /// A fresh grant of a person for an account, whose access token lives for `life`.
     pub(crate) fn grant(&self, account: &str, person: usize, life: SignedDuration) -> TokenSet {
         let now = self.clock.now();
-        self.held().issue(account, person, now + life)
+        let mut held = self.held();
+        if held.revoked.iter().any(|revoked| revoked == account) {
+            // What was taken back stays so; the account is granted anew.
+            held.revoked.retain(|revoked| revoked != account);
+            held.access.retain(|_, (of, _)| of != account);
+            held.fresh.retain(|_, of| of != account);
+            held.ended.remove(account);
+        }
+        held.issue(account, person, now + life)
     }
 
     /// One call for `account`: it breaks as the plan says, or `apply` gives the answer.

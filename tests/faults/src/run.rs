@@ -129,13 +129,16 @@ struct Ahead {
     due: Option<Timestamp>,
     /// A post that wants to be looked at.
     wake: Option<Timestamp>,
+    /// Somebody's waiting posts are to be looked through.
+    returns: bool,
 }
 
 impl Ahead {
     fn look(&mut self, world: &World) {
         let served = Some(world.aws.served());
         if self.served != served {
-            *self = Self { served, due: world.aws.next_due().ok().flatten(), wake: earliest_wake(world) };
+            *self =
+                Self { served, due: world.aws.next_due().ok().flatten(), wake: earliest_wake(world), returns: are_returns_noted(world) };
         }
     }
 }
@@ -158,7 +161,7 @@ async fn drive(world: &Rc<World>, deeds: &[tokio::task::JoinHandle<()>], began: 
             ahead.look(world);
         }
         if now >= next_sweep {
-            if ahead.wake.is_some_and(|wake| wake <= world.clock.now()) {
+            if ahead.returns || ahead.wake.is_some_and(|wake| wake <= world.clock.now()) {
                 start(world, "sweeper", SWEEP_TIMEOUT, sweep(world.clone()));
             }
             while next_sweep <= now {
@@ -171,7 +174,7 @@ async fn drive(world: &Rc<World>, deeds: &[tokio::task::JoinHandle<()>], began: 
         }
         let over = deeds.iter().all(tokio::task::JoinHandle::is_finished);
         let busy = world.live.get() > 0;
-        if over && !busy && ahead.due.is_none() && ahead.wake.is_none() {
+        if over && !busy && ahead.due.is_none() && ahead.wake.is_none() && !ahead.returns {
             return true;
         }
         // A function at work may put something into the queue at any time; whoever waits says so when they begin and when they are done.
@@ -181,6 +184,9 @@ async fn drive(world: &Rc<World>, deeds: &[tokio::task::JoinHandle<()>], began: 
         }
         if let Some(wake) = ahead.wake {
             until = until.min(instant(world, began, wake).max(next_sweep));
+        }
+        if ahead.returns {
+            until = until.min(next_sweep);
         }
         if !reset_done {
             until = until.min(began + RESET_AT);
@@ -216,6 +222,11 @@ async fn reset(world: Rc<World>) {
 /// When the next post wants to be looked at.
 fn earliest_wake(world: &World) -> Option<Timestamp> {
     world.reader.first_of(&tables().posts, "wake").ok()??.parse().ok()
+}
+
+/// Whether the sweeper has somebody's waiting posts to look through.
+fn are_returns_noted(world: &World) -> bool {
+    world.reader.items(&tables().users, "RETURN#*", "").is_ok_and(|notes| !notes.is_empty())
 }
 
 /// Fires schedules, and hands what is visible to the publisher.
@@ -302,6 +313,7 @@ async fn done(world: &Rc<World>, scenario: &Scenario, at: u64, deed: Deed) {
         Deed::Edit(n) => edit(world, scenario, n, 2).await,
         Deed::EditAgain(n) => edit(world, scenario, n, 3).await,
         Deed::Disconnect(person) => disconnect(world, scenario, person).await,
+        Deed::Connect(person) => connect(world, scenario, person).await,
         Deed::Resolve(n) => resolve(world, scenario, n).await,
         Deed::Wake(n) => wake(world, scenario, n, 1).await,
         Deed::WakeLater(n) => wake(world, scenario, n, 2).await,
@@ -401,6 +413,27 @@ async fn disconnect(world: &Rc<World>, scenario: &Scenario, person: usize) {
         sleep(Duration::from_mins(1)).await;
     }
     world.injector.violation(format!("L1: person {person} is still connected"));
+}
+
+/// The same account once more, by as many consents as it takes.
+async fn connect(world: &Rc<World>, scenario: &Scenario, person: usize) {
+    let begins = world.clock.now();
+    for _ in 0..LEAVING_ASKS_MAX {
+        let (asked, of) = (world.clone(), scenario.clone());
+        let work = async move { asked.connect(&of, person).await.map(|connection| connection.id) };
+        match world.invoke("connect", API_TIMEOUT, work).await {
+            End::Done(Ok(id)) => {
+                if id != world.connections[person].id {
+                    world.injector.violation(format!("S27: the account of person {person} came back under another id"));
+                }
+                world.returned.borrow_mut().push((person, begins, world.clock.now()));
+                return;
+            }
+            end => world.injector.note(&format!("person {person} is not connected yet: {end:?}")),
+        }
+        sleep(Duration::from_secs(10)).await;
+    }
+    world.injector.violation(format!("L1: person {person} cannot connect again"));
 }
 
 async fn wake(world: &Rc<World>, scenario: &Scenario, n: usize, version: u32) {

@@ -20,6 +20,8 @@ pub enum Deed {
     Retry(usize),
     /// The person of this number takes their account away.
     Disconnect(usize),
+    /// The person of this number connects their account again.
+    Connect(usize),
     /// Looks for it at the platform and says what there is to see, if it is in doubt.
     Resolve(usize),
     /// Nobody's deed: a wake-up comes once more.
@@ -128,7 +130,7 @@ impl Scenario {
     }
 
     fn of_posts() -> Vec<Self> {
-        use Deed::{Approve, Cancel, Disconnect, Edit, EditAgain, Poison, ReadNumbers, Resolve, Retry, Wake};
+        use Deed::{Approve, Cancel, Connect, Disconnect, Edit, EditAgain, Poison, ReadNumbers, Resolve, Retry, Wake};
         let twins = |scenario: Self| {
             let posts = scenario.posts.iter().enumerate().map(|(n, post)| Written { same_text: n > 0, ..*post }).collect();
             Self { posts, ..scenario }
@@ -176,6 +178,7 @@ impl Scenario {
                 // The second is under way when the first is looked for.
                 ..twins(Self::new("a shared account", &[(0, 5), (1, 95)], &[(1, Approve(0)), (1, Approve(1))]))
             },
+            Self::new("a reconnect", &[(0, 60), (0, 900)], &[(1, Approve(0)), (1, Approve(1)), (30, Disconnect(0)), (200, Connect(0))]),
             Self::new("disconnected while sending", &[(0, 5)], &[(1, Approve(0)), (12, Disconnect(0))]),
             Self {
                 disorder: true,
@@ -236,6 +239,11 @@ impl Scenario {
                 "a plan ends before its next cycle",
                 &[(0, 1_800)],
                 &[(1, Approve(0)), (30, told(Word::Begins, 0)), (60, told(Word::Ends, 0))],
+            ),
+            Self::new(
+                "held and back",
+                &[(0, 1_800)],
+                &[(1, Approve(0)), (30, told(Word::Begins, 0)), (60, told(Word::Ends, 0)), (200, on(1, Word::Begins, 0))],
             ),
             // That it ever ran is heard when the one that replaced it has ended too.
             Self::new(
@@ -399,7 +407,11 @@ impl Scenario {
         }
         for person in 0..people {
             if dice.chance(150) {
-                deeds.push((dice.below(400), Deed::Disconnect(person)));
+                let at = dice.below(400);
+                deeds.push((at, Deed::Disconnect(person)));
+                if dice.chance(500) {
+                    deeds.push((at + 60 + dice.below(600), Deed::Connect(person)));
+                }
             }
         }
         if dice.chance(100) {

@@ -12,6 +12,7 @@ use serde_json::Value;
 pub enum Standing {
     Draft,
     Scheduled,
+    Held,
     Claimed,
     Prepared,
     Sending,
@@ -28,12 +29,20 @@ pub enum Standing {
 pub type Edge = (Standing, Standing);
 
 /// Steps that take two faults, or a deed at one moment, most of them of posts with a handle: legal, and not demanded of a sweep.
-pub const RARE: [Edge; 12] = {
-    use Standing::{Cancelled, Draft, Failed, Missed, NeedsReview, Prepared, Processing, Published, Scheduled, Sending, Unknown};
+pub const RARE: [Edge; 17] = {
+    use Standing::{
+        Cancelled, Claimed, Draft, Failed, Held, Missed, NeedsReview, Prepared, Processing, Published, Scheduled, Sending, Unknown,
+    };
     [
         // Edited after it was over.
         (Failed, Draft),
         (Missed, Draft),
+        (Prepared, Held),
+        (Sending, Held),
+        // It waits for something else now, or says something else.
+        (Held, Held),
+        (Held, Cancelled),
+        (Claimed, Failed),
         (Prepared, Prepared),
         (Prepared, Scheduled),
         (Prepared, Cancelled),
@@ -49,8 +58,10 @@ pub const RARE: [Edge; 12] = {
 };
 
 /// Every other step that a post may take.
-pub const LEGAL: [Edge; 33] = {
-    use Standing::{Cancelled, Claimed, Draft, Failed, Missed, NeedsReview, Prepared, Processing, Published, Scheduled, Sending, Unknown};
+pub const LEGAL: [Edge; 36] = {
+    use Standing::{
+        Cancelled, Claimed, Draft, Failed, Held, Missed, NeedsReview, Prepared, Processing, Published, Scheduled, Sending, Unknown,
+    };
     [
         (Draft, Draft),
         (Draft, Scheduled),
@@ -64,8 +75,11 @@ pub const LEGAL: [Edge; 33] = {
         (Claimed, Sending),
         (Claimed, Scheduled),
         (Claimed, Cancelled),
-        (Claimed, Failed),
         (Claimed, Missed),
+        (Scheduled, Held),
+        (Claimed, Held),
+        (Held, Scheduled),
+        (Held, Missed),
         (Sending, Claimed),
         (Sending, Scheduled),
         (Sending, Published),
@@ -122,6 +136,11 @@ impl Watch {
     /// With `strict`, a post must also move in time.
     pub(crate) fn new(strict: bool) -> Self {
         Self { strict, ..Self::default() }
+    }
+
+    /// Whether the times of liveness are held.
+    pub(crate) fn is_strict(&self) -> bool {
+        self.strict
     }
 
     /// The steps that were taken.
@@ -193,6 +212,7 @@ impl Seen {
         let standing = match item["status"]["S"].as_str()? {
             "draft" => Standing::Draft,
             "scheduled" => Standing::Scheduled,
+            "held" => Standing::Held,
             "publishing" => match state["phase"]["S"].as_str()? {
                 "claimed" => Standing::Claimed,
                 "prepared" => Standing::Prepared,

@@ -129,6 +129,8 @@ pub(crate) struct World {
     /// What the payment provider has said.
     pub(crate) told: RefCell<Vec<Spoken>>,
     pub(crate) disconnected: RefCell<Vec<(usize, Timestamp)>>,
+    /// Whose account was connected again, from when on it may have been, and when it surely was.
+    pub(crate) returned: RefCell<Vec<(usize, Timestamp, Timestamp)>>,
     pub(crate) changed: Notify,
     pub(crate) live: Cell<usize>,
     /// In which order the queue hands out, where that is left to chance.
@@ -207,6 +209,7 @@ impl World {
             redeemed: RefCell::default(),
             told: RefCell::default(),
             disconnected: RefCell::default(),
+            returned: RefCell::default(),
             changed: Notify::new(),
             live: Cell::new(0),
             order: RefCell::default(),
@@ -288,19 +291,20 @@ impl World {
         }
     }
 
-    async fn connect(&self, scenario: &Scenario, person: usize) -> anyhow::Result<Connection> {
+    /// Connects a person's account, the first time or again.
+    pub(crate) async fn connect(&self, scenario: &Scenario, person: usize) -> anyhow::Result<Connection> {
         let life = SignedDuration::from_secs(scenario.token_secs);
         let account = scenario.account(person);
         let tokens = self.network.grant(&account, person, life);
         let grant = Grant::new(PlatformName::X, account.clone(), account, &tokens, &["post"]);
         let now = self.clock.now();
-        let entropy = [u8::try_from(person)?; 10];
+        let random = &self.publisher.random;
         let connecting = Connecting {
             user: &self.people[person].user,
             grant: &grant,
             tokens: &tokens,
-            fresh_id: ConnectionId::new(now, entropy),
-            attempt: AttemptId::new(now, entropy),
+            fresh_id: ConnectionId::new(now, random.bytes()),
+            attempt: AttemptId::new(now, random.bytes()),
         };
         Ok(connecting::connect(&self.publisher.store, &self.publisher.vault, &connecting, now).await?.connection)
     }

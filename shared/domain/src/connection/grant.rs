@@ -75,7 +75,8 @@ pub enum ReconnectRefused {
 }
 
 impl Connection {
-    /// The first connection of an account; its tokens are `secret_version` of `secret_name`.
+    /// A connection of an account that has none; its tokens are `secret_version` of `secret_name`. Its `rev` begins with the time: where the
+    /// account was connected before under the same id, whoever still holds that row finds none of its revs.
     pub fn connected(
         id: ConnectionId,
         user_id: UserId,
@@ -104,7 +105,7 @@ impl Connection {
             limited_until: None,
             connected_at: now,
             updated_at: now,
-            rev: 1,
+            rev: u64::try_from(now.as_millisecond()).unwrap_or_default().max(1),
         }
     }
 

@@ -28,6 +28,8 @@ pub enum Conclusion {
     },
     /// It is not there, and a repeat would not help.
     Failed(FailureCode),
+    /// It is not there, and nothing can be sent until its owner connects the account again.
+    AccountLost(FailureCode),
     /// Not a byte was sent; try again at the given time.
     NotSent {
         /// When.
@@ -159,6 +161,11 @@ impl Post {
             (Conclusion::Failed(code), _) => {
                 (self.noted(code, now).moved(State::Failed { code }, now), AttemptOutcome::Rejected, LedgerEffect::Release)
             }
+            (Conclusion::AccountLost(code), _) => {
+                let outcome = if intent.is_some() { AttemptOutcome::Rejected } else { AttemptOutcome::NotSent };
+                let state = if now > self.latest_at { State::Missed { code } } else { State::Held { code } };
+                (self.noted(code, now).moved(state, now), outcome, LedgerEffect::Release)
+            }
             (Conclusion::NotSent { .. }, _) if not_sent + 1 >= NOT_SENT_TRIES_MAX => {
                 let code = FailureCode::PlatformDown;
                 (self.noted(code, now).moved(State::Failed { code }, now), AttemptOutcome::NotSent, LedgerEffect::Release)
@@ -187,7 +194,8 @@ impl Post {
     fn put_off(self, code: FailureCode, until: Timestamp, not_sent: u32, now: Timestamp) -> (Self, LedgerEffect) {
         let post = self.noted(code, now);
         if until > post.latest_at {
-            return (post.noted(FailureCode::TooLate, now).moved(State::Missed, now), LedgerEffect::Release);
+            let code = FailureCode::TooLate;
+            return (post.noted(code, now).moved(State::Missed { code }, now), LedgerEffect::Release);
         }
         let state = State::Scheduled { armed: true, next_attempt_at: Some(until), not_sent };
         (post.moved(state, now), LedgerEffect::Keep)

@@ -1,4 +1,4 @@
-//! What people do to a post: write, edit, approve, cancel, retry, resolve; and what a lost place does.
+//! What people do to a post: write, edit, approve, cancel, retry, resolve; and what it means to be held.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -112,7 +112,7 @@ impl Post {
 
     /// The owner approves: from here on it will go out. The caller reserves in the cycle that starts at `cycle_start`.
     /// With `armed`, it sends the wake-up itself right after; if that fails, the sweeper wakes the post soon after its time.
-    /// One that is held goes on in a new version: the wake-up of the old one may still come.
+    /// One that is held goes on under a new version: the wake-up of the old one may still come.
     pub fn approve(mut self, cycle_start: Timestamp, armed: bool, now: Timestamp) -> Result<Self, Refused> {
         match self.state {
             State::Draft => {}
@@ -124,22 +124,35 @@ impl Post {
         Ok(self.moved(fresh_schedule(armed), now))
     }
 
-    /// Its cycle has lost the place that it had: it waits, and goes out if its owner approves it again in time.
-    pub fn hold(mut self, now: Timestamp) -> Result<Transition, Refused> {
-        if !matches!(self.state, State::Scheduled { .. }) {
+    /// It is without its quota slot or its account, as `code` says: a scheduled one gives its slot back, a held one says what it waits
+    /// for now.
+    pub fn hold(self, code: FailureCode, now: Timestamp) -> Result<Transition, Refused> {
+        let ledger = match self.state {
+            State::Scheduled { .. } => LedgerEffect::Release,
+            State::Held { code: told } if told != code => LedgerEffect::Keep,
+            _ => return Err(self.refusal()),
+        };
+        let from = self.status();
+        let post = self.noted(code, now).moved(State::Held { code }, now);
+        Ok(Transition { from, post, attempt: None, ledger })
+    }
+
+    /// What it was held for is there again: it goes on under a new version, because the wake-up of the old one may still come. Its owner's
+    /// approval stands. `cycle_start` and `armed` as for [`approve`](Self::approve).
+    pub fn resume(mut self, cycle_start: Timestamp, armed: bool, now: Timestamp) -> Result<Self, Refused> {
+        if !self.is_held() {
             return Err(self.refusal());
         }
-        self.cycle_start = None;
-        let (from, code) = (self.status(), FailureCode::QuotaLost);
-        let post = self.noted(code, now).moved(State::Held { code }, now);
-        Ok(Transition { from, post, attempt: None, ledger: LedgerEffect::Release })
+        self.version += 1;
+        self.cycle_start = Some(cycle_start);
+        Ok(self.moved(fresh_schedule(armed), now))
     }
 
     /// The owner changes a post that no worker has, under a new version. A scheduled one stays scheduled, and a held one held. One that
     /// failed or was missed becomes a draft: what it says now, nobody has approved.
     pub fn edit(mut self, edit: Edit, now: Timestamp) -> Result<Self, Refused> {
         let state = match self.state {
-            State::Draft | State::Failed { .. } | State::Missed => State::Draft,
+            State::Draft | State::Failed { .. } | State::Missed { .. } => State::Draft,
             State::Held { code } => State::Held { code },
             State::Scheduled { .. } => fresh_schedule(edit.armed),
             _ => return Err(self.refusal()),
@@ -179,9 +192,12 @@ impl Post {
         Ok(Transition { from: self.status(), post: self.moved(State::Cancelled, now), attempt, ledger })
     }
 
-    /// Its time passed: it will not be sent.
+    /// Its deadline passed: it will not be sent. One that was held says what for.
     pub fn miss(self, now: Timestamp) -> Result<Transition, Refused> {
-        let ledger = if self.is_held() { LedgerEffect::Keep } else { LedgerEffect::Release };
+        let (code, ledger) = match self.state {
+            State::Held { code } => (code, LedgerEffect::Keep),
+            _ => (FailureCode::TooLate, LedgerEffect::Release),
+        };
         let attempt = match &self.state {
             State::Scheduled { .. } | State::Held { .. } => None,
             State::Publishing { attempt, phase: Phase::Claimed | Phase::Prepared { .. }, .. } if !attempt.is_live(now) => {
@@ -190,7 +206,7 @@ impl Post {
             _ => return Err(self.refusal()),
         };
         let from = self.status();
-        let post = self.noted(FailureCode::TooLate, now).moved(State::Missed, now);
+        let post = self.noted(FailureCode::TooLate, now).moved(State::Missed { code }, now);
         Ok(Transition { from, post, attempt, ledger })
     }
 
@@ -253,7 +269,7 @@ impl Post {
 
     /// Whether it ended without being on the platform: its owner may try it again, or change it.
     pub fn is_over(&self) -> bool {
-        matches!(self.state, State::Failed { .. } | State::Missed)
+        matches!(self.state, State::Failed { .. } | State::Missed { .. })
     }
 
     /// Whether the owner may remove it.

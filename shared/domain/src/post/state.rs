@@ -74,7 +74,7 @@ pub struct ErrorNote {
 pub enum State {
     /// Being written.
     Draft,
-    /// Approved; a place in the cycle is reserved.
+    /// Approved; a quota slot of the cycle is reserved.
     Scheduled {
         /// Whether a schedule or a delayed message will wake it.
         armed: bool,
@@ -83,7 +83,7 @@ pub enum State {
         /// How often in a row it was surely not sent.
         not_sent: u32,
     },
-    /// Approved, and its cycle has lost the place since: it waits for its owner. Its status is `scheduled`, with an error that says why.
+    /// Approved, and without its quota slot or its account since: it goes on once both are there again, unless its deadline comes first.
     Held {
         /// Why.
         code: FailureCode,
@@ -142,8 +142,11 @@ pub enum State {
         /// When it may have been sent.
         intent: Intent,
     },
-    /// Its time passed before it could be sent.
-    Missed,
+    /// Its deadline passed before it could be sent.
+    Missed {
+        /// Why: it was too late, or what it was held for.
+        code: FailureCode,
+    },
     /// Its owner called it off.
     Cancelled,
 }
@@ -184,6 +187,7 @@ pub struct Intent {
 pub enum Status {
     Draft,
     Scheduled,
+    Held,
     Publishing,
     Processing,
     Published,
@@ -196,9 +200,10 @@ pub enum Status {
 
 impl Status {
     /// Every status.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Draft,
         Self::Scheduled,
+        Self::Held,
         Self::Publishing,
         Self::Processing,
         Self::Published,
@@ -214,6 +219,7 @@ impl Status {
         match self {
             Self::Draft => "draft",
             Self::Scheduled => "scheduled",
+            Self::Held => "held",
             Self::Publishing => "publishing",
             Self::Processing => "processing",
             Self::Published => "published",
@@ -236,14 +242,15 @@ impl Post {
     pub fn status(&self) -> Status {
         match self.state {
             State::Draft => Status::Draft,
-            State::Scheduled { .. } | State::Held { .. } => Status::Scheduled,
+            State::Scheduled { .. } => Status::Scheduled,
+            State::Held { .. } => Status::Held,
             State::Publishing { .. } => Status::Publishing,
             State::Processing { .. } => Status::Processing,
             State::Published { .. } => Status::Published,
             State::Failed { .. } => Status::Failed,
             State::Unknown { .. } => Status::Unknown,
             State::NeedsReview { .. } => Status::NeedsReview,
-            State::Missed => Status::Missed,
+            State::Missed { .. } => Status::Missed,
             State::Cancelled => Status::Cancelled,
         }
     }
@@ -308,10 +315,9 @@ impl Post {
     /// What is wrong with it now, for its owner.
     pub fn error(&self) -> Option<FailureCode> {
         match &self.state {
-            State::Failed { code } | State::Held { code } => Some(*code),
+            State::Failed { code } | State::Held { code } | State::Missed { code } => Some(*code),
             State::Unknown { .. } => Some(FailureCode::AnswerLost),
             State::NeedsReview { .. } => Some(FailureCode::NotConfirmed),
-            State::Missed => Some(FailureCode::TooLate),
             State::Scheduled { next_attempt_at: Some(_), .. } => self.errors.last().map(|note| note.code),
             _ => None,
         }
@@ -331,7 +337,7 @@ impl Post {
             | State::Published { .. }
             | State::Failed { .. }
             | State::NeedsReview { .. }
-            | State::Missed
+            | State::Missed { .. }
             | State::Cancelled => None,
         }
     }
@@ -346,13 +352,12 @@ impl Post {
         }
     }
 
-    /// Whether a place in a cycle is set aside for it.
+    /// Whether a quota slot of a cycle is set aside for it.
     pub fn holds_reservation(&self) -> bool {
         matches!(self.status(), Status::Scheduled | Status::Publishing | Status::Processing | Status::Unknown | Status::NeedsReview)
-            && !self.is_held()
     }
 
-    /// Whether it waits for its owner because its cycle has lost the place.
+    /// Whether it is without its quota slot or its account.
     pub fn is_held(&self) -> bool {
         matches!(self.state, State::Held { .. })
     }

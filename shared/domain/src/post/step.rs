@@ -52,7 +52,7 @@ impl Post {
             | State::Published { .. }
             | State::Failed { .. }
             | State::NeedsReview { .. }
-            | State::Missed
+            | State::Missed { .. }
             | State::Cancelled => Step::Nothing,
         }
     }

@@ -38,6 +38,10 @@ fn scheduled() -> Post {
     draft().approve(at(0), false, at(1)).unwrap()
 }
 
+fn held() -> Post {
+    scheduled().hold(FailureCode::QuotaLost, at(10)).unwrap().post
+}
+
 fn sending() -> Post {
     scheduled().claim(attempt_id(1), Some("7"), at(600)).unwrap()
 }
@@ -93,6 +97,7 @@ fn every_state() -> Vec<Post> {
         needs_review(),
         scheduled().miss(at(9_999)).unwrap().post,
         draft().cancel(at(2)).unwrap().post,
+        held(),
     ]
 }
 
@@ -110,6 +115,9 @@ fn verbs() -> Vec<Verb> {
     vec![
         ("approve", |p| p.approve(at(0), false, at(LATE)).ok().map(|p| (p, LedgerEffect::Keep))),
         ("edit", |p| p.edit(Edit::default(), at(LATE)).ok().map(|p| (p, LedgerEffect::Keep))),
+        ("hold", |p| p.hold(FailureCode::QuotaLost, at(LATE)).ok().and_then(whole)),
+        ("tell anew", |p| p.hold(FailureCode::ConnectionGone, at(LATE)).ok().filter(|told| told.from == Status::Held).and_then(whole)),
+        ("resume", |p| p.resume(at(0), false, at(LATE)).ok().map(|p| (p, LedgerEffect::Keep))),
         ("cancel", |p| p.cancel(at(LATE)).ok().and_then(whole)),
         ("miss", |p| p.miss(at(LATE)).ok().and_then(whole)),
         ("retry", |p| p.retry((at(LATE), at(LATE + 60)), at(0), false, at(LATE)).ok().map(|p| (p, LedgerEffect::Keep))),
@@ -138,6 +146,7 @@ fn the_legal_edges_are_these_and_no_others() {
         "draft -edit-> draft",
         "draft -cancel-> cancelled",
         "scheduled -edit-> scheduled",
+        "scheduled -hold-> held",
         "scheduled -cancel-> cancelled",
         "scheduled -miss-> missed",
         "scheduled -claim-> sending",
@@ -158,6 +167,12 @@ fn the_legal_edges_are_these_and_no_others() {
         "needs_review -resolve_not_published-> failed",
         "missed -edit-> draft",
         "missed -retry-> scheduled",
+        "held -approve-> scheduled",
+        "held -edit-> held",
+        "held -tell anew-> held",
+        "held -resume-> scheduled",
+        "held -cancel-> cancelled",
+        "held -miss-> missed",
     ];
     assert_eq!(edges, expected);
 }
@@ -178,7 +193,7 @@ fn every_change_raises_rev_and_moves_the_reservation_exactly_when_the_state_says
         for (verb, act) in verbs() {
             let Some((after, effect)) = act(post.clone()) else { continue };
             assert_eq!(after.rev, post.rev + 1, "{verb}");
-            let reserves_anew = matches!(verb, "approve" | "retry");
+            let reserves_anew = matches!(verb, "approve" | "retry" | "resume");
             match effect {
                 LedgerEffect::Keep => assert!(reserves_anew || after.holds_reservation() == post.holds_reservation(), "{verb}"),
                 LedgerEffect::Settle => assert!(post.holds_reservation() && after.status() == Status::Published, "{verb}"),
@@ -401,9 +416,9 @@ fn a_search_whose_worker_vanished_is_told() {
 }
 
 #[test]
-fn a_held_post_waits_without_a_place_and_goes_on_under_a_new_version() {
-    let Transition { post: held, ledger, .. } = scheduled().hold(at(10)).unwrap();
-    assert_eq!((held.status(), ledger, held.cycle_start), (Status::Scheduled, LedgerEffect::Release, None));
+fn a_held_post_waits_without_a_slot_and_goes_on_under_a_new_version() {
+    let Transition { post: held, ledger, .. } = scheduled().hold(FailureCode::QuotaLost, at(10)).unwrap();
+    assert_eq!((held.status(), ledger), (Status::Held, LedgerEffect::Release));
     assert_eq!((held.error(), held.holds_reservation()), (Some(FailureCode::QuotaLost), false));
     assert_eq!(held.next_step(held.version, at(700)), Step::Nothing, "no wake-up sends it");
     assert!(held.clone().claim(attempt_id(1), Some("7"), at(700)).is_err());
@@ -411,11 +426,41 @@ fn a_held_post_waits_without_a_place_and_goes_on_under_a_new_version() {
     assert_eq!((again.version, again.cycle_start, again.error()), (held.version + 1, Some(at(5)), None));
     assert_eq!(again.next_step(held.version, at(700)), Step::Nothing, "the old wake-up is stale");
     assert_eq!(again.next_step(again.version, at(700)), Step::Claim);
+    let by_itself = held.clone().resume(at(5), true, at(20)).unwrap();
+    assert_eq!(by_itself.approved_at, held.approved_at, "its owner's word stands");
+    assert_eq!(Post { approved_at: again.approved_at, ..by_itself }, again);
 }
 
 #[test]
-fn a_held_post_has_no_place_to_give_back() {
-    let held = || scheduled().hold(at(10)).unwrap().post;
+fn a_held_post_says_what_it_waits_for_now_and_keeps_it_when_it_is_missed() {
+    let held = scheduled().hold(FailureCode::ReconnectNeeded, at(10)).unwrap().post;
+    assert!(held.clone().hold(FailureCode::ReconnectNeeded, at(20)).is_err(), "nothing new");
+    let told = held.hold(FailureCode::QuotaLost, at(20)).unwrap();
+    assert_eq!((told.from, told.ledger, told.post.error()), (Status::Held, LedgerEffect::Keep, Some(FailureCode::QuotaLost)));
+    let late = told.post.latest_at + SignedDuration::from_secs(1);
+    let missed = told.post.miss(late).unwrap().post;
+    assert_eq!((missed.status(), missed.error()), (Status::Missed, Some(FailureCode::QuotaLost)));
+    let codes: Vec<_> = missed.errors.iter().map(|note| note.code).collect();
+    assert_eq!(codes, [FailureCode::ReconnectNeeded, FailureCode::QuotaLost, FailureCode::TooLate]);
+}
+
+#[test]
+fn a_post_whose_account_is_lost_before_it_was_sent_is_held_until_its_deadline_and_missed_after_it() {
+    let lost = |now| claimed().conclude(Conclusion::AccountLost(FailureCode::ConnectionGone), Answer::default(), now).unwrap();
+    let held = lost(at(601));
+    assert_eq!(
+        (held.post.status(), held.ledger, held.attempt.unwrap().outcome),
+        (Status::Held, LedgerEffect::Release, AttemptOutcome::NotSent)
+    );
+    let missed = lost(claimed().latest_at + SignedDuration::from_secs(1));
+    assert_eq!(
+        (missed.post.status(), missed.ledger, missed.post.error()),
+        (Status::Missed, LedgerEffect::Release, Some(FailureCode::ConnectionGone))
+    );
+}
+
+#[test]
+fn a_held_post_has_no_slot_to_give_back() {
     assert_eq!(held().cancel(at(20)).unwrap().ledger, LedgerEffect::Keep);
     let late = held().latest_at + SignedDuration::from_secs(1);
     assert_eq!(held().next_step(1, late), Step::Miss);
@@ -428,7 +473,7 @@ fn a_held_post_has_no_place_to_give_back() {
 fn only_what_is_scheduled_can_be_held() {
     for post in every_state() {
         let scheduled = matches!(post.state, State::Scheduled { .. });
-        assert_eq!(post.hold(at(700)).is_ok(), scheduled);
+        assert_eq!(post.hold(FailureCode::QuotaLost, at(700)).is_ok(), scheduled);
     }
 }
 
@@ -471,9 +516,9 @@ fn timed(post: Post) -> Post {
 #[test]
 fn a_waiting_post_whose_zone_has_got_other_rules_is_named_with_what_its_time_means_now() {
     let (old_rules, now_means) = ("2027-06-01T14:00:00Z".parse().unwrap(), Some("2027-06-01T13:00:00Z".parse().unwrap()));
-    for post in every_state().into_iter().chain([scheduled().hold(at(10)).unwrap().post]) {
+    for post in every_state() {
         assert_eq!(ZoneChange::of(&timed(post.clone())), None, "{:?}", post.state);
-        let waits = matches!(post.status(), Status::Draft | Status::Scheduled);
+        let waits = matches!(post.status(), Status::Draft | Status::Scheduled | Status::Held);
         let moved = Post { due_at: old_rules, ..timed(post) };
         let expected = ZoneChange {
             post_id: moved.id.clone(),

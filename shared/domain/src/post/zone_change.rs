@@ -28,7 +28,7 @@ pub struct ZoneChange {
 impl ZoneChange {
     /// What has changed for a post that is a draft or scheduled; `None`: nothing, or it was given an instant.
     pub fn of(post: &Post) -> Option<Self> {
-        let waits = matches!(post.status(), Status::Draft | Status::Scheduled);
+        let waits = matches!(post.status(), Status::Draft | Status::Scheduled | Status::Held);
         let local_time = post.local_time.filter(|_| waits)?;
         let time_zone = post.time_zone.clone()?;
         let now_means = instant_by_rules(local_time, &time_zone);

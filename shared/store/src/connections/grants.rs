@@ -8,10 +8,10 @@ use domain::connection::Connection;
 use domain::platform::PlatformName;
 use serde::Serialize;
 
-use super::{ConnectionItem, ConnectionWrite, read, transact_delete};
-use crate::items::{number, text, to_item, written_by};
+use super::{ConnectionItem, ConnectionWrite, transact_delete};
+use crate::items::{number, text, to_item};
 use crate::key::{Key, grant_pk};
-use crate::posts::{cancellation, failed, is_conflict, put, transact_put};
+use crate::posts::{put, transact_put};
 use crate::{Store, StoreError};
 
 /// The key says it all.
@@ -20,7 +20,7 @@ struct GrantItem {}
 
 impl Store {
     /// Stores the next state of a connection that a new consent gave, possibly another person's than `before`. As
-    /// [`Store::update_connection`], it demands the `rev` before.
+    /// [`Store::update_connection`], it demands the `rev` before. The user's held posts are looked through.
     pub async fn replace_connection(&self, before: &Connection, next: &Connection, writer: &str) -> Result<ConnectionWrite, StoreError> {
         let item = to_item(Key::connection(&next.user_id, &next.id), ConnectionItem::new(next, writer));
         let row = put(&self.tables.users, item).condition_expression("rev = :rev").expression_attribute_values(":rev", number(before.rev));
@@ -29,17 +29,8 @@ impl Store {
         if before.grantor != next.grantor {
             legs.extend(self.grant_left(before));
         }
-        let sent = self.client.transact_write_items().set_transact_items(Some(legs)).send().await;
-        let Err(error) = sent else { return Ok(ConnectionWrite::Done) };
-        let reasons = cancellation(&error).unwrap_or_default();
-        let standing = reasons.first().and_then(|reason| reason.item.clone());
-        if written_by(standing.as_ref(), next.rev) == Some(writer) {
-            return Ok(ConnectionWrite::Done);
-        }
-        if reasons.iter().any(|reason| failed(Some(reason)) || is_conflict(reason)) {
-            return Ok(ConnectionWrite::Moved(standing.map(read).transpose()?.map(Box::new)));
-        }
-        Err(StoreError::unavailable("storing a connection")(error))
+        legs.push(self.turned(next, writer));
+        self.transact_connection(legs, next.rev, writer).await
     }
 
     /// The connection no longer counts among those of its grantor. Repeating it does no harm.

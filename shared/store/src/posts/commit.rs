@@ -42,6 +42,8 @@ pub struct PostChange<'a> {
     pub usable: Option<&'a Connection>,
     /// What the content looks like on the platform, where an intent to send it is stored: its rivals are found by that.
     pub intent: Option<&'a ContentHash>,
+    /// Whether the user's waiting posts are looked through afterwards: what this one is held for may have come back meanwhile.
+    pub look_through: bool,
 }
 
 /// What came of a change.
@@ -83,7 +85,7 @@ pub(super) enum Leg {
 impl<'a> PostChange<'a> {
     /// A change of the post alone.
     pub fn of(post: &'a Post, writer: &'a str, event: &'a Event) -> Self {
-        Self { post, writer, content: None, attempt: None, event, ledger: &[], usable: None, intent: None }
+        Self { post, writer, content: None, attempt: None, event, ledger: &[], usable: None, intent: None, look_through: false }
     }
 
     /// The condition of every change: the post is as it was when the change was derived from it.
@@ -226,7 +228,15 @@ impl Store {
         let intent = self.intent_leg(change.post, change.intent).map(|leg| (Leg::Row, leg));
         let check = change.usable.map(|connection| (Leg::Connection, self.usable_check(connection)));
         let plan = self.plan_leg(change.ledger).map(|leg| (Leg::Cycle, leg));
-        puts.into_iter().map(|(leg, put)| (leg, transact_put(put))).chain(intent).chain(check).chain(plan).collect()
+        let note = self.note_leg(change).map(|leg| (Leg::Row, leg));
+        puts.into_iter().map(|(leg, put)| (leg, transact_put(put))).chain(intent).chain(check).chain(plan).chain(note).collect()
+    }
+
+    /// The leg that has the user's waiting posts looked through.
+    fn note_leg(&self, change: &PostChange<'_>) -> Option<TransactWriteItem> {
+        let PostChange { post, writer, .. } = change;
+        let asked = change.look_through.then(|| self.return_leg(&post.user_id, format!("{writer}#{}", post.rev), post.updated_at));
+        asked.or_else(|| self.freed_leg(change.ledger))
     }
 
     /// What is told beside the post and its cycles: rows that carry no condition of their own.

@@ -58,9 +58,6 @@ struct StateFields {
     next_attempt_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     not_sent: Option<u32>,
-    /// A scheduled post that waits for its owner, and why.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    held: Option<FailureCode>,
     #[serde(skip_serializing_if = "Option::is_none")]
     attempt: Option<LiveAttempt>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -185,11 +182,10 @@ impl StateFields {
     fn new(state: &State) -> Self {
         let none = Self::default();
         match state.clone() {
-            State::Draft | State::Missed | State::Cancelled => none,
+            State::Draft | State::Cancelled => none,
             State::Scheduled { armed, next_attempt_at, not_sent } => {
                 Self { armed: Some(armed), next_attempt_at, not_sent: Some(not_sent), ..none }
             }
-            State::Held { code } => Self { held: Some(code), ..none },
             State::Publishing { attempt, phase, not_sent } => {
                 let fields = Self { attempt: Some(attempt.into()), not_sent: Some(not_sent), ..none };
                 match phase {
@@ -208,7 +204,7 @@ impl StateFields {
                     None => fields,
                 }
             }
-            State::Failed { code } => Self { failure: Some(code), ..none },
+            State::Held { code } | State::Failed { code } | State::Missed { code } => Self { failure: Some(code), ..none },
             State::Unknown { intent, searches, search_at, attempt, handle } => {
                 Self { looks: Some(searches), look_at: Some(search_at), attempt: attempt.map(Into::into), handle, ..none.with(intent) }
             }
@@ -228,16 +224,13 @@ impl StateFields {
         };
         Ok(match status {
             Status::Draft => State::Draft,
-            Status::Missed => State::Missed,
             Status::Cancelled => State::Cancelled,
-            Status::Scheduled => match self.held {
-                Some(code) => State::Held { code },
-                None => State::Scheduled {
-                    armed: self.armed.ok_or(lacks("armed"))?,
-                    next_attempt_at: self.next_attempt_at,
-                    not_sent: self.not_sent.ok_or(lacks("not_sent"))?,
-                },
+            Status::Scheduled => State::Scheduled {
+                armed: self.armed.ok_or(lacks("armed"))?,
+                next_attempt_at: self.next_attempt_at,
+                not_sent: self.not_sent.ok_or(lacks("not_sent"))?,
             },
+            Status::Held => State::Held { code: self.failure.ok_or(lacks("failure"))? },
             Status::Publishing => State::Publishing {
                 phase: match self.phase.ok_or(lacks("phase"))? {
                     StoredPhase::Claimed => Phase::Claimed,
@@ -260,6 +253,7 @@ impl StateFields {
                 guessed: self.intent_first_at.zip(self.intent_last_at).map(|(first_at, last_at)| Intent { first_at, last_at }),
             },
             Status::Failed => State::Failed { code: self.failure.ok_or(lacks("failure"))? },
+            Status::Missed => State::Missed { code: self.failure.ok_or(lacks("failure"))? },
             Status::Unknown => State::Unknown {
                 intent: intent()?,
                 searches: self.looks.ok_or(lacks("looks"))?,

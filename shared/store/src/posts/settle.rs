@@ -67,6 +67,8 @@ impl Store {
                     ledger: change.as_slice(),
                     usable: None,
                     intent: None,
+                    // Whoever finds an account lost has read it a while ago.
+                    look_through: post.is_held(),
                 })
                 .await?;
             match commit {

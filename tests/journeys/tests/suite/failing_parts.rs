@@ -99,7 +99,7 @@ async fn a_token_that_the_platform_refuses_early_is_refreshed_and_the_post_goes_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tokens_that_are_gone_from_the_vault_fail_the_post_and_ask_for_a_reconnect() -> Outcome {
+async fn tokens_that_are_gone_from_the_vault_hold_the_post_and_ask_for_a_reconnect() -> Outcome {
     play_disturbed(async |stage| {
         let ann = stage.person("+61412345629", "starter", "ann").await?;
         // Longer than any vault is behind.
@@ -109,7 +109,7 @@ async fn tokens_that_are_gone_from_the_vault_fail_the_post_and_ask_for_a_reconne
             Vault::open(&aws.sdk_config(), "postledger").delete(&name).await?;
         }
         let post = ann.approved_on_x("Without tokens", 0).await?;
-        let story = ann.browser.wait_for(&post, "failed", SOON).await?;
+        let story = ann.browser.wait_for(&post, "held", SOON).await?;
         assert_eq!(story["error"]["code"], "reconnect_needed");
         let connections = ann.browser.get("/api/connections").await?.json;
         let x = connections["items"].as_array().and_then(|items| items.iter().find(|item| item["id"] == ann.x.as_str()));
@@ -123,7 +123,7 @@ async fn tokens_that_are_gone_from_the_vault_fail_the_post_and_ask_for_a_reconne
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_revoked_grant_fails_the_post_asks_for_a_reconnect_and_takes_one() -> Outcome {
+async fn a_revoked_grant_holds_the_post_asks_for_a_reconnect_and_takes_one() -> Outcome {
     for platform in ["x", "facebook"] {
         play(async |stage| {
             let ann = stage.person("+61412345626", "starter", "ann").await?;
@@ -133,7 +133,7 @@ async fn a_revoked_grant_fails_the_post_asks_for_a_reconnect_and_takes_one() -> 
             let due = ann.browser.service_time(0).await?;
             let post = ann.browser.write("Revoked", &[connection], &due).await?.remove(0);
             ann.browser.approve(&post).await?;
-            let story = ann.browser.wait_for(&post, "failed", SOON).await?;
+            let story = ann.browser.wait_for(&post, "held", SOON).await?;
             assert_eq!((&story["error"]["code"], &story["error"]["action"]), (&json!("reconnect_needed"), &json!("reconnect")));
             ann.has_quota([12, 0, 0, 12]).await?;
             let connections = ann.browser.get("/api/connections").await?.json;
@@ -264,7 +264,7 @@ async fn a_cycle_that_ends_is_closed_and_the_next_holds_a_full_quota() -> Outcom
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tokens_that_vanished_from_the_vault_fail_the_post_and_end_its_search() -> Outcome {
+async fn tokens_that_vanished_from_the_vault_hold_the_post_and_end_its_search() -> Outcome {
     play_disturbed(async |stage| {
         let ann = stage.person("+61412345631", "starter", "ann").await?;
         ann.browser.fault("x", &json!({ "kind": "drop_before" })).await?;
@@ -276,7 +276,7 @@ async fn tokens_that_vanished_from_the_vault_fail_the_post_and_end_its_search() 
         // A vault may be a moment behind: only after a while are the tokens taken for gone.
         ann.browser.wait_for(&unsent, "scheduled", SOON).await?;
         ann.browser.advance(130).await?;
-        let story = ann.browser.wait_for(&unsent, "failed", SOON).await?;
+        let story = ann.browser.wait_for(&unsent, "held", SOON).await?;
         assert_eq!(story["error"]["code"], "reconnect_needed");
         ann.browser.wait_for(&sent, "needs_review", SOON).await?;
         Ok(())

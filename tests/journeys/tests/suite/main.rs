@@ -10,6 +10,7 @@ mod doubts;
 mod failing_parts;
 mod front_door;
 mod gifts;
+mod held;
 mod idempotency;
 mod moves;
 mod onboarding;

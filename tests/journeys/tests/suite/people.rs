@@ -250,8 +250,9 @@ async fn a_disconnected_account_is_gone_at_the_platform_too_and_its_posts_say_so
         assert_ne!(ann.browser.platform_calls("x").await?["revoke"], 0);
         let draft = json!({ "content": "hi", "targets": [{ "connection_id": ann.x }], "scheduled_for": "2026-12-24T09:00:00Z" });
         ann.browser.post("/api/posts", Some(&draft)).await?.expect(422)?;
-        ann.browser.advance(301).await?;
-        let story = ann.browser.wait_for(&post, "failed", SOON).await?;
+        assert_eq!(ann.browser.post_story(&post).await?["status"], "held", "it says so at once");
+        ann.browser.advance(3_600 + 301 + 21).await?;
+        let story = ann.browser.wait_for(&post, "missed", SOON).await?;
         assert_eq!(story["error"]["code"], "connection_gone");
         ann.has_quota([12, 0, 0, 12]).await?;
         Ok(())

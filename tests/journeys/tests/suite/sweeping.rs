@@ -70,7 +70,8 @@ async fn neither_notes_that_cannot_be_read_nor_disconnects_keep_other_secrets_wa
         store.note_leftover(&Leftover::Disconnect { user_id: user_id.clone(), connection_id, at: long_ago }).await?;
     }
     let connection_id = ConnectionId::new(now, [9; 10]);
-    store.note_leftover(&Leftover::Connection { user_id, connection_id, at: now - SignedDuration::from_hours(2) }).await?;
+    let (secret_id, at) = (connection_id.clone(), now - SignedDuration::from_hours(2));
+    store.note_leftover(&Leftover::Connection { user_id, connection_id, secret_id, at }).await?;
     assert_eq!(sweeper::sweep(&deps).await?, Swept { tidied: 1, failed: 2, ..Swept::default() });
     Ok(())
 }

@@ -212,8 +212,8 @@ impl World {
     async fn publish(&mut self) -> anyhow::Result<()> {
         let id = self.somebody()?;
         let now = self.now();
-        let filter = Filter { to: Some(now), status: Some(Status::Scheduled), ..Filter::default() };
-        for post in self.store.posts_where(&id, &filter, |_| true).await? {
+        let filter = Filter { to: Some(now), ..Filter::default() };
+        for post in self.store.posts_where(&id, &filter, |post| matches!(post.status(), Status::Scheduled | Status::Held)).await? {
             let transition = match self.dice.roll(10) {
                 _ if now > post.latest_at => post.miss(now)?,
                 _ if post.is_held() => continue,

@@ -57,7 +57,7 @@ pub fn grant(
         None => {
             let subscription = Subscription { plan, anchor: now, active: true, source: Source::Gift };
             let cycle = Cycle::open(user.id.clone(), subscription.cycle_at(now), plan, now);
-            let opening = cycle.opening(ChangeReason::GiftRedeemed, cause());
+            let opening = cycle.opening(ChangeReason::GiftRedeemed, cause()).freeing(user.subscription.is_some());
             (subscription, std::iter::once(opening).chain(cut_short(cycles, now, cause)).collect())
         }
         Some(running) if running.plan > plan => return Err(NotGranted::HigherPlanRuns),

@@ -44,6 +44,7 @@ found! {
     a_cycle_without_a_condition: CycleWithoutCondition in "two of one tenant",
     numbers_counted_twice: NumbersCountedTwice in "its numbers are read",
     rivals_of_other_customers_ignored: RivalsIgnored in "a shared account",
+    a_return_that_is_forgotten: ReturnForgotten in "a reconnect",
 }
 
 /// The bug leads to a violation. How soon, and to which, is what one wants to see of this.
