@@ -704,7 +704,7 @@ fn a_send_that_its_owner_did_not_find_is_remembered_through_the_edit_that_makes_
 fn a_waiting_post_goes_to_another_account_under_a_new_version_and_keeps_its_place() {
     let other = ConnectionId::new(at(0), [5; 10]);
     let edit = Edit { connection_id: Some(other.clone()), armed: true, ..Edit::default() };
-    for post in [draft(), scheduled(), scheduled().hold(at(10)).unwrap().post] {
+    for post in [draft(), scheduled(), held()] {
         let moved = post.clone().edit(edit.clone(), at(20)).unwrap();
         assert_eq!((&moved.connection_id, moved.version, moved.status()), (&other, post.version + 1, post.status()));
         assert_eq!((moved.holds_reservation(), moved.cycle_start), (post.holds_reservation(), post.cycle_start));
