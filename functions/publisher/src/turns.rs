@@ -68,7 +68,9 @@ impl Turn<'_> {
         };
         let older = self.batch.seats.iter().filter(|seat| seat.wake_up.user_id == post.user_id && seat.wake_up.post_id < post.id);
         let through = join_all(older.map(|seat| async move {
-            let _sender_lives = seat.stands.subscribe().wait_for(goes_elsewhere).await;
+            let mut stands = seat.stands.subscribe();
+            // The batch holds the other end.
+            stands.wait_for(goes_elsewhere).await.is_ok()
         }));
         if tokio::time::timeout(TURN_MAX, through).await.is_err() {
             tracing::warn!(post_id = %post.id, "an older post of the account takes long; this one goes out beside it");

@@ -67,9 +67,11 @@ pub(super) async fn repeated(
         Outcome::Processing { handle, .. } => Evidence::Processing { handle, poll_at: deps.clock.now() + send::FIRST_POLL },
         Outcome::TokenRefused { .. } => return Ok(None),
         Outcome::Limited { until: Some(until), .. } => Evidence::Limited { until },
-        Outcome::Limited { until: None, .. } | Outcome::AppLimited { .. } | Outcome::NotSent { .. } => Evidence::Unreadable,
-        // Our own standing with the platform may be mended before the next look.
-        Outcome::Rejected { code: FailureCode::AppUnavailable, .. } => Evidence::Unreadable,
+        // Our own standing with the platform may be mended before the next look, too.
+        Outcome::Limited { until: None, .. }
+        | Outcome::AppLimited { .. }
+        | Outcome::NotSent { .. }
+        | Outcome::Rejected { code: FailureCode::AppUnavailable, .. } => Evidence::Unreadable,
         // The handle was not published, and now it never will be. Of a key's first use a refusal says nothing.
         Outcome::Rejected { code, .. } if repeat == Repeat::Ready => Evidence::NotThere(code),
         Outcome::Rejected { .. } | Outcome::Duplicate { .. } => Evidence::NotFound,
