@@ -55,11 +55,14 @@ async fn store(
     let writer = writer(post);
     let event = Event::of(from, post, Actor::Publisher, note, deps.clock.now());
     let change = PostChange { usable, intent, ..PostChange::of(post, &writer, &event) };
-    let commit = match deps.store.commit(&change).await {
-        Err(_) => deps.store.commit(&change).await?,
-        Ok(commit) => commit,
-    };
-    Ok(Bug::NoIntent.is_planted() || matches!(commit, Commit::Done))
+    Ok(Bug::NoIntent.is_planted() || matches!(twice_if_need_be(deps, &change).await?, Commit::Done))
+}
+
+async fn twice_if_need_be(deps: &Deps, change: &PostChange<'_>) -> Result<Commit, StoreError> {
+    match deps.store.commit(change).await {
+        Err(_) => deps.store.commit(change).await,
+        commit => commit,
+    }
 }
 
 /// Stores that a worker took the post, with the row of the one that vanished over it.

@@ -15,7 +15,7 @@ pub enum Bug {
     /// Stores the intent whoever else has changed the post.
     IntentNotFenced,
     /// Sends again when a search finds nothing.
-    ResendWhenNothingFound,
+    ResendUnfound,
     /// Settles whoever else has changed the post.
     SettleWithoutCondition,
     /// Sends when it takes over from a worker that may have sent.

@@ -1,5 +1,5 @@
-//! The product as it is deployed: the real SAM CLI builds and deploys the real template into an AWS emulator, and the main job's
-//! journey goes through the real binaries. See README.md; `tests/deployed/run` installs what this needs and starts it.
+//! The product as it is deployed: the real SAM CLI deploys the real template with what it has built into an AWS emulator, and the main
+//! job's journey goes through the real binaries. See README.md; `tests/deployed/run` installs and builds what this needs, and starts it.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to its terminal")]
 
 mod emulator;
@@ -25,10 +25,10 @@ use front::Front;
 use stack::{STAGE, Sam};
 use world::World;
 
-/// The journey may take this long in all, the build left aside.
+/// The journey may take this long in all.
 const JOURNEY_MAX: Duration = Duration::from_mins(15);
 
-/// Builds, deploys into an emulator, and walks the main job through what was deployed.
+/// Deploys what `sam build` left into an emulator, and walks the main job through what was deployed.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Cli {
@@ -41,9 +41,6 @@ struct Cli {
     /// Where the logs are kept.
     #[arg(long, default_value = "target/deployed")]
     folder: PathBuf,
-    /// Deploy what an earlier `sam build` left.
-    #[arg(long)]
-    no_build: bool,
 }
 
 #[tokio::main]
@@ -91,12 +88,6 @@ async fn deploy_and_walk(cli: &Cli, root: PathBuf, folder: &Path, template: &Tem
     let sam = Sam::new(&root, &cli.venv, emulator, folder)?;
     let front = Front::bind().await?;
 
-    if !cli.no_build {
-        let began = Instant::now();
-        println!("building the functions; the first time takes about ten minutes");
-        sam.build().await?;
-        println!("{:>6.1} s  sam build", began.elapsed().as_secs_f64());
-    }
     let parameters = parameters(&front.base_url)?;
     let began = Instant::now();
     sam.deploy(&parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect::<Vec<_>>()).await?;

@@ -1,4 +1,4 @@
-//! The stack: built and deployed by the real SAM CLI, and what became of it.
+//! The stack: deployed by the real SAM CLI, and what became of it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -39,12 +39,6 @@ impl Sam {
         Ok(Self { root: root.to_owned(), venv, endpoint: emulator.endpoint.clone(), mark: (name, mark.to_owned()), log })
     }
 
-    /// `sam build`, for this machine's processor and with its own linker.
-    pub(crate) async fn build(&self) -> anyhow::Result<()> {
-        let architecture = format!("Architecture={}", architecture()?);
-        self.run(&["build", "--parameter-overrides", &architecture]).await.map(drop)
-    }
-
     /// `sam deploy` of what was built. Only parameters differ from what an operator does.
     pub(crate) async fn deploy(&self, parameters: &[(&str, &str)]) -> anyhow::Result<()> {
         self.deploy_as(NAME, parameters).await
@@ -77,19 +71,15 @@ impl Sam {
 
     async fn run(&self, arguments: &[&str]) -> anyhow::Result<String> {
         let log = std::fs::OpenOptions::new().append(true).open(&self.log).context("opening the log of sam")?;
-        let path = format!("{}:{}", self.venv.join("bin").display(), own_path());
         let run = alone(&mut Command::new(self.venv.join("bin/sam")))
             .args(arguments)
             .current_dir(&self.root)
-            .env("PATH", path)
             .env("AWS_ENDPOINT_URL", &self.endpoint)
             .env("AWS_ACCESS_KEY_ID", ADMIN)
             .env("AWS_SECRET_ACCESS_KEY", ADMIN)
             .env(self.mark.0, &self.mark.1)
             .env("AWS_DEFAULT_REGION", REGION)
             .env("SAM_CLI_TELEMETRY", "0")
-            .env("CARGO_LAMBDA_COMPILER", "cargo")
-            .env("CARGO_TARGET_DIR", self.root.join("target"))
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
@@ -101,11 +91,6 @@ impl Sam {
         ensure!(run.status.success(), "`sam {}` failed: {}", arguments[0], last_words(&said, &printed));
         Ok(printed)
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "sam finds cargo where this program would")]
-fn own_path() -> String {
-    std::env::var("PATH").unwrap_or_default()
 }
 
 fn last_words(said: &str, printed: &str) -> String {

@@ -219,9 +219,7 @@ impl Post {
             }
             Evidence::NotThere(code) => (State::Failed { code }, AttemptOutcome::Rejected, LedgerEffect::Release),
             Evidence::Ambiguous | Evidence::Unreachable => (State::NeedsReview { intent }, AttemptOutcome::NotFound, LedgerEffect::Keep),
-            Evidence::NotFound if Bug::ResendWhenNothingFound.is_planted() => {
-                (fresh_schedule(true), AttemptOutcome::NotFound, LedgerEffect::Keep)
-            }
+            Evidence::NotFound if Bug::ResendUnfound.is_planted() => (fresh_schedule(true), AttemptOutcome::NotFound, LedgerEffect::Keep),
             Evidence::NotFound | Evidence::SentAgain | Evidence::Unreadable | Evidence::Limited { .. } if give_up => {
                 (State::NeedsReview { intent }, AttemptOutcome::NotFound, LedgerEffect::Keep)
             }

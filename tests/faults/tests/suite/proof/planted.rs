@@ -28,7 +28,7 @@ macro_rules! found {
 found! {
     a_send_without_an_intent: NoIntent in "due now",
     an_intent_that_is_not_fenced: IntentNotFenced in "three wake-ups",
-    a_resend_when_nothing_was_found: ResendWhenNothingFound in "listed late",
+    a_resend_when_nothing_was_found: ResendUnfound in "listed late",
     a_settlement_without_a_condition: SettleWithoutCondition in "two of one tenant",
     a_takeover_that_sends: TakeoverSends in "due now",
     a_time_out_taken_as_not_sent: TimeoutTakenAsNotSent in "due now",
