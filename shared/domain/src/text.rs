@@ -1,6 +1,6 @@
 //! How long a text may be, as each platform counts.
 
-mod top_level;
+mod emoji;
 mod url;
 mod weighted;
 

@@ -1,175 +1,111 @@
-//! Finds what X turns into a link.
+//! Finds what X turns into a link, as its published counter does (npm `twitter-text` 3.1.0).
 //!
-//! X's rule is a regular expression with the whole list of top-level domains in it; this is a compact form of it:
+//! The counter has one regular expression with the whole list of top-level domains in it, and looks at what that finds once more.
+//! Here is the same in one walk over the text, so that no text takes long. The units are UTF-16 code units, which the counter reads.
 //!
-//! - with `http://` or `https://`, any domain whose last label could be a top-level domain;
-//! - without a scheme, a domain of Latin letters under a top-level domain that is [listed](top_level::is_listed).
+//! - With `http://` or `https://`, a domain in any script under a [top-level domain](top_level) that is known.
+//! - Without a scheme, the part of such a domain that is in Latin letters.
 //!
-//! A domain without a scheme under a rarer top-level domain is counted letter by letter, so it may weigh less here than at X.
 //! Not links: what follows `@`, `#`, `$` or a letter (mail addresses, tags), host names without a dot, and IP addresses.
+
+mod domain;
+mod letters;
+mod tail;
+mod top_level;
 
 use std::ops::Range;
 
-use super::top_level;
+use domain::Domains;
 
-/// X takes nothing longer for a link.
-const URL_BYTES_MAX: usize = 4096;
+/// The counter takes nothing longer for a link; it adds a scheme to each, also to one that has its own.
+const UNITS_MAX: usize = 4096;
+/// What stands in front of a domain without a scheme.
+const ASSUMED_SCHEME_UNITS: usize = "https://".len();
+/// The longest name behind `t.co/`.
+const SHORT_NAME_UNITS_MAX: usize = 40;
 
-/// The links in `text`, in order; they do not overlap.
-pub(super) fn find(text: &str) -> Vec<Range<usize>> {
-    let (mut links, mut previous, mut looked_at) = (Vec::new(), None, 0);
-    for (start, letter) in text.char_indices() {
-        let rest = &text[start..];
-        // Each run of letters is looked at once: the time taken grows with the text, not with its square.
-        if start >= looked_at || scheme_length(rest) > 0 {
-            let inside = links.last().is_some_and(|link: &Range<usize>| start < link.end);
-            if let Some(link) = link_at(rest, previous).filter(|_| !inside) {
-                looked_at = start + link.end;
-                links.push(start + link.start..start + link.end);
-            } else if may_begin(previous, scheme_length(rest) > 0) {
-                looked_at = looked_at.max(start + host(rest, false).len());
-            }
+/// What looks like a link.
+struct Candidate {
+    start: usize,
+    has_scheme: bool,
+    domain: Range<usize>,
+    /// Port, path and query.
+    tail: Range<usize>,
+    has_path: bool,
+}
+
+/// The links in `text`, in order of their beginning. An odd one may reach into the next, which the counter passes over.
+pub(super) fn find(text: &[u16]) -> Vec<Range<usize>> {
+    let (mut links, mut domains, mut at) = (Vec::new(), Domains::new(text), 0);
+    while at < text.len() {
+        let Some(candidate) = candidate_at(text, at, &mut domains) else {
+            at += 1;
+            continue;
+        };
+        if candidate.has_scheme {
+            links.extend(with_scheme(text, &candidate));
+        } else {
+            links.extend(bare(text, &candidate));
         }
-        previous = Some(letter);
+        at = candidate.tail.end;
     }
     links
 }
 
-fn link_at(text: &str, previous: Option<char>) -> Option<Range<usize>> {
-    let scheme = scheme_length(text);
-    if !may_begin(previous, scheme > 0) {
+/// The candidate behind the unit at `at`, or, at the beginning of the text, at that unit itself.
+fn candidate_at(text: &[u16], at: usize, domains: &mut Domains) -> Option<Candidate> {
+    let behind = if letters::forbids_link(text[at]) { None } else { candidate(text, at + 1, domains) };
+    behind.or_else(|| if at == 0 { candidate(text, 0, domains) } else { None })
+}
+
+fn candidate(text: &[u16], start: usize, domains: &mut Domains) -> Option<Candidate> {
+    let rest = text.get(start..)?;
+    let scheme = ["https://", "http://"].iter().find_map(|scheme| letters::prefix_length(rest, scheme));
+    let domain_start = start + scheme.unwrap_or(0);
+    let domain = domain_start..domains.end(domain_start)?;
+    let path_start = domain.end + tail::port_length(&text[domain.end..]);
+    let path_end = path_start + tail::path_length(&text[path_start..]);
+    let end = path_end + tail::query_length(&text[path_end..]);
+    Some(Candidate { start, has_scheme: scheme.is_some(), tail: domain.end..end, domain, has_path: path_end > path_start })
+}
+
+/// The link of a candidate with a scheme. One to `t.co` is the short name with its query and no more.
+fn with_scheme(text: &[u16], candidate: &Candidate) -> Option<Range<usize>> {
+    let Candidate { start, domain, tail, .. } = candidate;
+    let is_short = (domain.start - start) + (tail.end - start) <= UNITS_MAX;
+    if !is_short || !domain::is_valid(&text[domain.clone()]) {
         return None;
     }
-    let domain_end = scheme + domain_length(&text[scheme..], scheme > 0)?;
-    // `foo_bar.com` is no link, but `foo_bar.example.com` holds one.
-    if previous == Some('_') && scheme == 0 && text[..domain_end].matches('.').count() < 2 {
-        return None;
-    }
-    let length = domain_end + tail_length(&text[domain_end..], scheme > 0);
-    (length <= URL_BYTES_MAX).then_some(first_letter(text)..length)
-}
-
-/// Whether a link may follow `previous`.
-fn may_begin(previous: Option<char>, has_scheme: bool) -> bool {
-    previous.is_none_or(|letter| {
-        let joined = letter.is_ascii_alphanumeric() || matches!(letter, '@' | '＠' | '#' | '＃' | '$');
-        !joined && (has_scheme || !matches!(letter, '-' | '.' | '/'))
-    })
-}
-
-/// X leaves an accented letter at the beginning out of the link.
-fn first_letter(text: &str) -> usize {
-    let mut letters = text.chars();
-    match (letters.next(), letters.next()) {
-        (Some(first), Some(second)) if !first.is_ascii() && second.is_alphanumeric() => first.len_utf8(),
-        _ => 0,
-    }
-}
-
-fn scheme_length(text: &str) -> usize {
-    let starts = |scheme: &&str| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
-    ["https://", "http://"].iter().find(|scheme| starts(scheme)).map_or(0, |scheme| scheme.len())
-}
-
-/// The domain at the start of `text`: up to the last label that can be a top-level domain.
-fn domain_length(text: &str, has_scheme: bool) -> Option<usize> {
-    if !text.starts_with(char::is_alphanumeric) {
-        return None;
-    }
-    let host = host(text, has_scheme).split("..").next().unwrap_or_default();
-    let (mut listed, mut plausible) = (None, None);
-    for (dot, _) in host.match_indices('.') {
-        let Some(length) = top_level_length(&text[dot + 1..]) else { continue };
-        if host[..dot].ends_with(['-', '_']) {
-            continue;
-        }
-        let end = dot + 1 + length;
-        plausible = Some(end);
-        if top_level::is_listed(&text[dot + 1..end]) {
-            listed = Some(end);
-        }
-    }
-    listed.or(plausible.filter(|_| has_scheme))
-}
-
-/// The letters at the start of `text` that can stand in a domain.
-fn host(text: &str, has_scheme: bool) -> &str {
-    let belongs = |letter: char| in_bare_host(letter) || (has_scheme && (letter.is_alphanumeric() || letter == '_'));
-    text.find(|letter| !belongs(letter)).map_or(text, |end| &text[..end])
-}
-
-/// The letters at the start of `text` if they could be a top-level domain.
-fn top_level_length(text: &str) -> Option<usize> {
-    let punycode = text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("xn--"));
-    let belongs = |byte: &u8| byte.is_ascii_alphabetic() || (punycode && (byte.is_ascii_digit() || *byte == b'-'));
-    let length = text.bytes().take_while(belongs).count();
-    let ends = !text[length..].starts_with(|next: char| next.is_ascii_alphanumeric() || matches!(next, '@' | '+' | '-'));
-    (ends && (2..=63).contains(&length)).then_some(length)
-}
-
-/// Port, path and query after a domain. Without a scheme they belong to the link only if there is a path.
-fn tail_length(text: &str, has_scheme: bool) -> usize {
-    let port = match text.strip_prefix(':').map(|rest| rest.bytes().take_while(u8::is_ascii_digit).count()) {
-        Some(digits) if digits > 0 => 1 + digits,
-        _ => 0,
+    let after = &text[domain.start..tail.end];
+    let Some((prefix, name)) = letters::prefix_length(after, "t.co/").map(|prefix| (prefix, tail::short_name_length(&after[prefix..])))
+    else {
+        return Some(*start..tail.end);
     };
-    let path = if text[port..].starts_with('/') { path_length(&text[port..]) } else { 0 };
-    if path == 0 && !has_scheme {
-        return 0;
+    match name {
+        0 => Some(*start..tail.end),
+        name if name > SHORT_NAME_UNITS_MAX => None,
+        name => Some(*start..domain.start + prefix + name + tail::query_length(&after[prefix + name..])),
     }
-    let query = if text[port + path..].starts_with('?') { query_length(&text[port + path..]) } else { 0 };
-    port + path + query
 }
 
-/// A path may hold punctuation and pairs of parentheses, but does not end in punctuation: that belongs to the sentence.
-fn path_length(text: &str) -> usize {
-    let (mut at, mut end) = (0, 0);
-    while let Some(letter) = text[at..].chars().next() {
-        if letter == '(' {
-            let Some(length) = parenthesis_length(&text[at..]) else { break };
-            at += length;
-            end = at;
-        } else if in_path(letter) {
-            at += letter.len_utf8();
-            if ends_path(letter) {
-                end = at;
-            }
-        } else {
-            break;
-        }
+/// The links of a candidate without a scheme: each part in Latin letters that is a domain by itself. Port, path and query are the
+/// last one's, if there is a path.
+fn bare(text: &[u16], candidate: &Candidate) -> Vec<Range<usize>> {
+    let Candidate { start, domain, tail, has_path, .. } = candidate;
+    let is_short = ASSUMED_SCHEME_UNITS + (tail.end - start) <= UNITS_MAX;
+    let follows = start.checked_sub(1).map(|before| text[before]);
+    if follows.is_some_and(letters::forbids_bare_link) || !is_short || !domain::is_valid(&text[domain.clone()]) {
+        return Vec::new();
     }
-    end
-}
-
-/// `(…)` with something in it and no parentheses inside.
-fn parenthesis_length(text: &str) -> Option<usize> {
-    let inside = &text[1..];
-    let close = inside.find(|letter| !in_path(letter))?;
-    (close > 0 && inside[close..].starts_with(')')).then_some(close + 2)
-}
-
-fn query_length(text: &str) -> usize {
-    let in_query = |letter: char| letter.is_ascii_alphanumeric() || "!?*'@();:&=+$/%#[]-_.,~|".contains(letter);
-    let ends_query = |letter: char| letter.is_ascii_alphanumeric() || "-_&=#/".contains(letter);
-    let letters = text.bytes().map(char::from).take_while(|letter| in_query(*letter)).collect::<Vec<_>>();
-    letters.iter().rposition(|letter| ends_query(*letter)).map_or(0, |last| last + 1)
-}
-
-fn in_path(letter: char) -> bool {
-    ends_path(letter) || "!*';:,.$%[]~@|&".contains(letter)
-}
-
-fn ends_path(letter: char) -> bool {
-    letter.is_ascii_alphanumeric() || "+-=_#/".contains(letter) || is_accented(letter) || matches!(letter, '\u{400}'..='\u{4FF}')
-}
-
-/// The letters of a domain that needs no scheme.
-fn in_bare_host(letter: char) -> bool {
-    letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.') || is_accented(letter)
-}
-
-fn is_accented(letter: char) -> bool {
-    matches!(letter, '\u{C0}'..='\u{24F}' | '\u{300}'..='\u{36F}' | '\u{1E00}'..='\u{1EFF}') && !matches!(letter, '×' | '÷')
+    let mut links = domain::latin_parts(&text[domain.clone()]);
+    for link in &mut links {
+        *link = start + link.start..start + link.end;
+    }
+    if let Some(last) = links.last_mut().filter(|_| *has_path) {
+        // The counter takes as many units, also where letters of another script stand between this part and the path.
+        last.end += tail.len();
+    }
+    links
 }
 
 #[cfg(test)]
@@ -178,8 +114,9 @@ mod tests {
 
     use super::*;
 
-    fn links(text: &str) -> Vec<&str> {
-        find(text).into_iter().map(|range| &text[range]).collect()
+    fn links(text: &str) -> Vec<String> {
+        let units: Vec<u16> = text.encode_utf16().collect();
+        find(&units).into_iter().map(|range| String::from_utf16_lossy(&units[range])).collect()
     }
 
     #[test]
@@ -189,19 +126,27 @@ mod tests {
             ("HTTPS://EXAMPLE.COM", vec!["HTTPS://EXAMPLE.COM"]),
             ("(https://example.com/a)", vec!["https://example.com/a"]),
             ("https://example.com/a_(b)", vec!["https://example.com/a_(b)"]),
+            ("https://example.com/a(b(c)d)", vec!["https://example.com/a(b(c)d)"]),
             ("https://example.com/a(b", vec!["https://example.com/a"]),
+            ("https://example.com/a()", vec!["https://example.com/a"]),
             ("https://example.com/a.", vec!["https://example.com/a"]),
+            ("https://example.com/a–b", vec!["https://example.com/a–b"]),
             ("https://example.com/?q=a&b=c!", vec!["https://example.com/?q=a&b=c"]),
             ("https://example.com?q=1", vec!["https://example.com?q=1"]),
             ("https://example.com:8080/a", vec!["https://example.com:8080/a"]),
             ("https://example.com: yes", vec!["https://example.com"]),
             ("https://sub_domain.example.co.uk/x", vec!["https://sub_domain.example.co.uk/x"]),
             ("https://münchen.de/straße", vec!["https://münchen.de/straße"]),
+            ("https://пример.рф/путь", vec!["https://пример.рф/путь"]),
             ("https://example.com日本", vec!["https://example.com"]),
             ("https://example.rare-name.plumbing/x", vec!["https://example.rare-name.plumbing/x"]),
             ("https://example.xn--p1ai/x", vec!["https://example.xn--p1ai/x"]),
+            ("https://t.co/abc/def", vec!["https://t.co/abc"]),
+            ("https://t.co/abc?d=e", vec!["https://t.co/abc?d=e"]),
             ("example.com and example.org/x, t.co", vec!["example.com", "example.org/x", "t.co"]),
             ("日本example.com", vec!["example.com"]),
+            ("example.com日本.example.org/x", vec!["example.com", "example.org/x"]),
+            ("example.рф", vec!["example.рф"]),
             ("example.com.au.", vec!["example.com.au"]),
             ("example.com.However", vec!["example.com"]),
             ("münchen.de", vec!["münchen.de"]),
@@ -220,6 +165,7 @@ mod tests {
             "",
             "no links",
             "end.However",
+            "Node.js",
             "e.g.",
             "v1.2.3",
             "...",
@@ -236,24 +182,43 @@ mod tests {
             "@example.com",
             "-.com",
             "foo_bar.com",
+            "пример.рф",
             "example.rareplumbing",
+            "https://example.rareplumbing",
             "https://example.c",
             "http://-a.com",
+            "http://xn--日.com",
         ] {
-            assert_eq!(links(text), Vec::<&str>::new(), "{text}");
+            assert_eq!(links(text), Vec::<String>::new(), "{text}");
         }
-        assert!(find(&format!("https://example.com/{}", "a".repeat(URL_BYTES_MAX))).is_empty());
+    }
+
+    #[test]
+    fn what_is_too_long_is_no_link() {
+        for (text, count) in [
+            (format!("https://example.com/{}", "a".repeat(UNITS_MAX - "https://https://example.com/".len())), 1),
+            (format!("https://example.com/{}", "a".repeat(UNITS_MAX - "https://https://example.com/".len() + 1)), 0),
+            (format!("example.com/{}", "a".repeat(UNITS_MAX)), 0),
+            (format!("https://t.co/{}", "a".repeat(SHORT_NAME_UNITS_MAX)), 1),
+            (format!("https://t.co/{}", "a".repeat(SHORT_NAME_UNITS_MAX + 1)), 0),
+            (format!("https://{}.com", "a".repeat(63)), 1),
+            (format!("https://{}.com", "a".repeat(64)), 0),
+            (format!("https://{}.com", "日".repeat(60)), 0),
+        ] {
+            assert_eq!(links(&text).len(), count, "{text}");
+        }
     }
 
     proptest! {
         #[test]
-        fn any_text_is_read_without_panic_and_links_do_not_overlap(text in "(\\PC|https?://|[a-z]{1,9}\\.com|[/?.()@#:日é]){0,60}") {
-            let found = find(&text);
+        fn any_text_is_read_without_panic_and_links_are_in_order(text in "(\\PC|https?://|[a-z]{1,9}\\.com|[/?.()@#:日é_-]){0,60}") {
+            let units: Vec<u16> = text.encode_utf16().collect();
+            let found = find(&units);
             for pair in found.windows(2) {
-                prop_assert!(pair[0].end <= pair[1].start);
+                prop_assert!(pair[0].start < pair[1].start);
             }
             for link in found {
-                prop_assert!(!text[link].is_empty());
+                prop_assert!(link.start < link.end && link.end <= units.len());
             }
         }
     }

@@ -2,13 +2,12 @@
 //!
 //! After normalisation to NFC, each code point weighs 1 or 2, an emoji weighs 2 however many code points it has, and a link
 //! weighs 23 however long it is (configuration 3 of <https://github.com/twitter/twitter-text>;
-//! <https://docs.x.com/fundamentals/counting-characters>). Where X's own tables are larger than ours (the newest emoji), we
-//! count more than X does: a text that we take is never refused for its length because of that.
+//! <https://docs.x.com/fundamentals/counting-characters>). The measure is X's published counter, npm `twitter-text` 3.1.0, with its
+//! lists: `tests/x-length` compares the two over thousands of texts.
 
 use unicode_normalization::UnicodeNormalization;
-use unicode_segmentation::UnicodeSegmentation;
 
-use super::url;
+use super::{emoji, url};
 
 /// A link's weight: that of the short address which X puts in its place.
 const URL_WEIGHT: usize = 23;
@@ -18,34 +17,34 @@ const EMOJI_WEIGHT: usize = 2;
 /// The length of `text` as X counts it; a post may have 280.
 pub fn weighted_length(text: &str) -> u32 {
     let text: String = text.nfc().collect();
-    let (mut weight, mut from) = (0, 0);
-    for url in url::find(&text) {
-        weight += plain_weight(&text[from..url.start]) + URL_WEIGHT;
-        from = url.end;
+    // The counter reads code units; here and there that shows.
+    let units: Vec<u16> = text.encode_utf16().collect();
+    let mut links = url::find(&units).into_iter().peekable();
+    let mut emoji = emoji::sequences(&text).into_iter().peekable();
+    let (mut at, mut weight) = (0, 0);
+    while at < units.len() {
+        // What begins inside of the last link counts with it.
+        while links.next_if(|link| link.start < at).is_some() {}
+        while emoji.next_if(|sequence| sequence.start < at).is_some() {}
+        let (end, more) = if let Some(link) = links.next_if(|link| link.start == at) {
+            (link.end, URL_WEIGHT)
+        } else if let Some(sequence) = emoji.next_if(|sequence| sequence.start == at) {
+            (sequence.end, EMOJI_WEIGHT)
+        } else {
+            letter(&units, at)
+        };
+        at = end;
+        weight += more;
     }
-    u32::try_from(weight + plain_weight(&text[from..])).unwrap_or(u32::MAX)
+    u32::try_from(weight).unwrap_or(u32::MAX)
 }
 
-fn plain_weight(text: &str) -> usize {
-    text.graphemes(true).map(cluster_weight).sum()
-}
-
-fn cluster_weight(cluster: &str) -> usize {
-    if is_emoji_sequence(cluster) { EMOJI_WEIGHT } else { cluster.chars().map(code_point_weight).sum() }
-}
-
-/// A single code point is none, emoji or not: `©` is 1 and becomes an emoji only by a selector. A digit, `#` or `*` needs its
-/// keycap too.
-fn is_emoji_sequence(cluster: &str) -> bool {
-    let several = cluster.chars().nth(1).is_some();
-    let open_keycap = cluster.starts_with(|first: char| first.is_ascii()) && !cluster.ends_with('\u{20E3}');
-    several && !open_keycap && emojis::get(cluster).is_some()
-}
-
-fn code_point_weight(letter: char) -> usize {
-    match letter {
-        '\u{0}'..='\u{10FF}' | '\u{2000}'..='\u{200D}' | '\u{2010}'..='\u{201F}' | '\u{2032}'..='\u{2037}' => 1,
-        _ => 2,
+/// The end of the letter at `at`, and its weight.
+fn letter(text: &[u16], at: usize) -> (usize, usize) {
+    match text[at..] {
+        [0xD800..=0xDBFF, 0xDC00..=0xDFFF, ..] => (at + 2, 2),
+        [0..=0x10FF | 0x2000..=0x200D | 0x2010..=0x201F | 0x2032..=0x2037, ..] => (at + 1, 1),
+        _ => (at + 1, 2),
     }
 }
 
@@ -72,19 +71,6 @@ mod tests {
             ("prime", "′", 1),
             ("CJK", "日本語", 6),
             ("kana and letters", "aあb", 4),
-            ("emoji", "😀", 2),
-            ("family", "👨‍👩‍👧‍👦", 2),
-            ("skin tone", "👋🏽", 2),
-            ("skin tones within a sequence", "👩🏽‍🤝‍👨🏿", 2),
-            ("flag", "🇦🇺", 2),
-            ("two flags", "🇦🇺🇳🇿", 4),
-            ("flag of a part of a country", "🏴󠁧󠁢󠁷󠁬󠁳󠁿", 2),
-            ("keycap", "1️⃣", 2),
-            ("heart with selector", "❤️", 2),
-            ("heart without", "❤", 2),
-            ("copyright as a letter", "©", 1),
-            ("copyright as an emoji", "©️", 2),
-            ("a sequence that is no emoji counts its parts", "😀\u{200D}a", 4),
             ("link of ten characters", "http://t.c", 10),
             ("link of eleven characters", "http://t.co", 23),
             ("link of 200 characters", &long, 23),
@@ -95,6 +81,89 @@ mod tests {
             assert_eq!(weighted_length(text), expected, "{why}: {text}");
         }
         assert_eq!(long.len(), 200);
+    }
+
+    #[test]
+    fn names_with_dots_are_links_only_under_a_top_level_domain_that_x_knows() {
+        for (text, expected) in [
+            ("Next.js Vue.js Node.js D3.js", 28),
+            ("acme.inc", 23),
+            ("shop.swiss", 23),
+            ("forms.gle/x", 23),
+            ("firma.gmbh", 23),
+            ("firma.ltd", 23),
+            ("my.bank", 23),
+            ("example.рф", 23),
+            ("http://пример.рф", 23),
+            ("пример.рф", 9),
+        ] {
+            assert_eq!(weighted_length(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn odd_hosts_and_paths_weigh_what_x_says() {
+        let label = |length: usize| format!("http://{}.com", "a".repeat(length));
+        for (text, expected) in [
+            ("http://foo_bar.com", 18),
+            ("http://foo_bar.example.com", 23),
+            ("foo_bar.example.com", 27),
+            (&label(63), 23),
+            (&label(64), 75),
+            ("https://example.com/a–b", 23),
+            ("https://example.com/a—b", 25),
+            ("https://example.com/(a(b)c)", 23),
+            ("https://t.co/abc’s", 25),
+            ("https://t.co/abc's", 25),
+            ("https://t.co/abc/def", 27),
+            ("xn--日.com", 10),
+            ("first.last@example.com", 22),
+            ("😀example.com", 25),
+        ] {
+            assert_eq!(weighted_length(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_link_in_two_scripts_counts_where_x_counts_it() {
+        assert_eq!(weighted_length("example.com日本.example.org/x"), 51);
+        assert_eq!(weighted_length("example.com日.рф/path"), 27);
+    }
+
+    #[test]
+    fn an_emoji_that_x_knows_weighs_two_and_a_later_one_its_parts() {
+        for (why, text, expected) in [
+            ("one code point", "😀", 2),
+            ("family", "👨‍👩‍👧‍👦", 2),
+            ("family of three and a boy beside it", "👨‍👩‍👦‍👧", 5),
+            ("kiss", "👩‍❤️‍💋‍👨", 2),
+            ("skin tone", "👋🏽", 2),
+            ("skin tone at work", "👩🏽‍⚕️", 2),
+            ("by sex", "🏋️‍♀️", 2),
+            ("by sex, with a skin tone", "🏋🏽‍♀️", 2),
+            ("flag", "🇦🇺", 2),
+            ("two flags", "🇦🇺🇳🇿", 4),
+            ("flag of a part of a country", "🏴󠁧󠁢󠁷󠁬󠁳󠁿", 2),
+            ("keycap", "1️⃣", 2),
+            ("keycap without selector", "1⃣", 2),
+            ("heart with selector", "❤️", 2),
+            ("heart without", "❤", 2),
+            ("copyright as a letter", "©", 1),
+            ("copyright as an emoji", "©️", 2),
+            ("a selector that the picture does not need", "👍️", 4),
+            ("selector and skin tone", "☝️🏽", 2),
+            ("what is no emoji", "😀\u{200D}a", 4),
+            ("Emoji 12: skin tones within a sequence", "👩🏽‍🤝‍👨🏿", 8),
+            ("Emoji 12.1: neither woman nor man", "🧑🏽‍🎓", 5),
+            ("Emoji 13.1", "❤️‍🔥", 5),
+            ("Emoji 14: two tones", "🫱🏻‍🫲🏿", 9),
+            ("Emoji 15.1", "🐦‍🔥", 5),
+            ("Emoji 16: flag of Sark", "🇨🇶", 4),
+            ("eye in a bubble as X's pictures spell it", "👁‍🗨", 2),
+            ("and as Unicode does", "👁️‍🗨️", 5),
+        ] {
+            assert_eq!(weighted_length(text), expected, "{why}: {text}");
+        }
     }
 
     #[test]
@@ -109,7 +178,8 @@ mod tests {
         #[test]
         fn no_text_outweighs_its_letters_and_links(text in "(\\PC|https?://|[a-z]{1,9}\\.com|[/?.()@#]){0,60}") {
             let normal: String = text.nfc().collect();
-            let most = 2 * normal.chars().count() + URL_WEIGHT * url::find(&normal).len();
+            let units: Vec<u16> = normal.encode_utf16().collect();
+            let most = 2 * normal.chars().count() + URL_WEIGHT * url::find(&units).len();
             prop_assert!(usize::try_from(weighted_length(&text)).unwrap() <= most);
         }
 
