@@ -286,7 +286,7 @@ mod tests {
             (404, "<html>Not Found</html>"),
             (408, ""),
             (409, r#"{"title":"Conflict"}"#),
-            (500, &duplicate),
+            (500, duplicate.as_str()),
             (503, "<html>over capacity</html>"),
             (302, ""),
             (200, r#"{"errors":[{"message":"x"}]}"#),
