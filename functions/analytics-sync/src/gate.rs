@@ -1,6 +1,6 @@
-//! What one run may still ask. It is this function's own: what a platform says of reading keeps nobody from posting.
+//! What one run may still ask, and what it has learned. It is this function's own: what a platform says of reading keeps nobody from posting.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use domain::id::ConnectionId;
@@ -12,17 +12,18 @@ use platforms::Platforms;
 #[derive(Debug)]
 pub(crate) struct Gate(Mutex<Inner>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Inner {
     left: BTreeMap<PlatformName, usize>,
     accounts: BTreeMap<ConnectionId, Timestamp>,
     platforms: BTreeMap<PlatformName, Timestamp>,
+    missing: BTreeSet<(PlatformName, &'static str)>,
 }
 
 impl Gate {
     pub(crate) fn new(platforms: &Platforms) -> Self {
         let left = platforms.all().map(|platform| (platform.name(), platform.budget().posts_max)).collect();
-        Self(Mutex::new(Inner { left, accounts: BTreeMap::new(), platforms: BTreeMap::new() }))
+        Self(Mutex::new(Inner { left, ..Inner::default() }))
     }
 
     /// Whether one more post of the platform may be read.
@@ -53,6 +54,16 @@ impl Gate {
         inner.accounts.get(account).copied().max(inner.platforms.get(&platform).copied())
     }
 
+    /// A platform does not tell fields that were asked for.
+    pub(crate) fn note_missing(&self, platform: PlatformName, fields: &[&'static str]) {
+        self.inner().missing.extend(fields.iter().map(|field| (platform, *field)));
+    }
+
+    /// The fields that did not come, each once, however many posts lack it.
+    pub(crate) fn missing(&self) -> BTreeSet<(PlatformName, &'static str)> {
+        self.inner().missing.clone()
+    }
+
     /// Every change of it is whole at once.
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -66,7 +77,7 @@ mod tests {
     #[test]
     fn a_budget_ends_and_the_later_of_two_limits_counts() {
         let left = BTreeMap::from([(PlatformName::X, 2)]);
-        let gate = Gate(Mutex::new(Inner { left, accounts: BTreeMap::new(), platforms: BTreeMap::new() }));
+        let gate = Gate(Mutex::new(Inner { left, ..Inner::default() }));
         assert!(gate.take(PlatformName::X) && gate.has_room(PlatformName::X) && gate.take(PlatformName::X));
         assert!(!gate.has_room(PlatformName::X) && !gate.take(PlatformName::X) && !gate.take(PlatformName::Facebook));
 
@@ -77,5 +88,16 @@ mod tests {
         gate.limit_platform(PlatformName::X, at(9));
         assert_eq!(gate.limited_until(&account, PlatformName::X), Some(at(9)));
         assert_eq!(gate.limited_until(&account, PlatformName::Facebook), Some(at(5)));
+    }
+
+    #[test]
+    fn a_field_that_many_posts_lack_is_noted_once_for_each_platform() {
+        let gate = Gate(Mutex::new(Inner::default()));
+        for _ in 0..3 {
+            gate.note_missing(PlatformName::X, &["repost_count", "engagements"]);
+        }
+        gate.note_missing(PlatformName::Facebook, &["post_clicks"]);
+        gate.note_missing(PlatformName::Facebook, &[]);
+        assert_eq!(gate.missing().len(), 3);
     }
 }

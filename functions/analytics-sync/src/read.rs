@@ -124,6 +124,7 @@ async fn ask(deps: &Deps, gate: &Gate, watch: &Watch, connection: Connection) ->
         let post = Published { id: &watch.platform_post_id, at: watch.published_at };
         match deps.platforms.get(watch.platform).numbers(account, post, deps.clock.now()).await {
             Ok(told) => {
+                gate.note_missing(watch.platform, &told.missing);
                 if told.busy {
                     gate.limit_account(&ready.id, deps.clock.now() + LIMITED);
                 }

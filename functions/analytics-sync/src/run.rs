@@ -1,6 +1,9 @@
 //! One run over all shards, page by page.
 
+use std::collections::BTreeMap;
+
 use domain::id::AttemptId;
+use domain::platform::PlatformName;
 use edge::metrics::Unit;
 use edge::problem::chain;
 use futures::stream::{self, StreamExt};
@@ -60,6 +63,7 @@ pub async fn run(deps: &Deps) -> Result<Synced, StoreError> {
         }
     }
     tell(deps, total);
+    tell_missing(deps, &run.gate);
     Ok(total)
 }
 
@@ -120,4 +124,19 @@ fn tell(deps: &Deps, total: Synced) {
         count("numbers_unfinished", usize::from(unfinished)),
     ];
     deps.metrics.emit(deps.clock.now(), &[], &values, &[]);
+}
+
+/// Once a run and for each platform: the adapter asks for something that its network may have taken away.
+fn tell_missing(deps: &Deps, gate: &Gate) {
+    let mut of = BTreeMap::<PlatformName, Vec<&str>>::new();
+    for (platform, field) in gate.missing() {
+        of.entry(platform).or_default().push(field);
+    }
+    for (platform, fields) in of {
+        let names = fields.join(" ");
+        tracing::warn!(platform = platform.as_str(), fields = names, "a platform does not tell fields that were asked for");
+        let count = f64::from(u32::try_from(fields.len()).unwrap_or(u32::MAX));
+        let values = [("fields_missing", count, Unit::Count)];
+        deps.metrics.emit(deps.clock.now(), &[("platform", platform.as_str())], &values, &[("fields", &names)]);
+    }
 }

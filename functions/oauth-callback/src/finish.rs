@@ -12,7 +12,7 @@ use edge::json::{Path, Query};
 use edge::prefetch;
 use edge::problem::{Problem, chain};
 use http::HeaderMap;
-use platforms::{AppCredentials, CodeExchange, ExchangeError, GrantedAccount};
+use platforms::{AppCredentials, CodeExchange, ExchangeError, GrantedAccount, NoCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -37,6 +37,9 @@ pub(crate) struct Callback {
     /// Why there is no code.
     #[param(example = "access_denied")]
     error: Option<String>,
+    /// The same as a number, which Facebook sends alone where a person closes its dialog.
+    #[param(example = "4201")]
+    error_code: Option<String>,
     /// Who answers (RFC 9207).
     iss: Option<String>,
 }
@@ -55,8 +58,8 @@ enum FinishError {
 impl FinishError {
     fn told(&self) -> FlowError {
         match self {
-            // Nothing useful was granted: no scope, or no Page.
-            Self::Exchange(ExchangeError::ScopeMissing { .. } | ExchangeError::NoAccounts) => FlowError::ScopeMissing,
+            Self::Exchange(ExchangeError::ScopeMissing { .. }) => FlowError::ScopeMissing,
+            Self::Exchange(ExchangeError::NoAccounts) => FlowError::NoAccounts,
             Self::Keep(error) => error.told(),
             Self::TooLong | Self::Exchange(_) => FlowError::ExchangeFailed,
         }
@@ -68,7 +71,10 @@ impl FinishError {
     params(("platform" = PlatformName, Path), Callback),
     responses(
         (status = 303, description = "To the frontend, with `connected=<connection id>` (and `missing=`, the scopes that posting needs and \
-            that were not granted, separated by spaces), `choose=<choice id>` or `error=` and one of `denied`, `state_invalid`, `session_mismatch`, `scope_missing`, `account_mismatch`, `exchange_failed`.",
+            that were not granted, separated by spaces), `choose=<choice id>` or `error=` and one of `denied`, `state_invalid`, `session_mismatch`, \
+            `scope_missing`, `no_accounts`, `account_mismatch`, `exchange_failed`. `no_accounts`: all that is needed was allowed, and the consent \
+            holds no Page where the person may create content. Trying the same again helps nobody: the person needs such a role on a Page, \
+            and to tick the Page in the platform's dialog, together with the business that owns it.",
             headers(("Location" = String, description = "A page of the frontend."))),
         (status = 503, description = "unavailable"),
     ))]
@@ -120,8 +126,10 @@ async fn finish(
 ) -> FlowEnd {
     let code = match (&callback.error, &callback.code) {
         (None, Some(code)) if !code.expose_secret().is_empty() => code,
-        (error, _) => {
-            let told = FlowError::of_answer(error.as_deref().unwrap_or_default());
+        _ => {
+            let instead = NoCode { error: callback.error.as_deref(), error_code: callback.error_code.as_deref() };
+            let denied = deps.platforms.get(flow.platform).is_denial(instead);
+            let told = if denied { FlowError::Denied } else { FlowError::ExchangeFailed };
             tracing::info!(user_id = %flow.user_id, platform = flow.platform.as_str(), told = told.as_str(), "a consent brought no code");
             return told.into();
         }

@@ -80,7 +80,7 @@ async fn look(deps: &Deps, post: &Post) -> Result<Seen, StepError> {
         match deps.platforms.get(post.platform).look_up(account, handle).await {
             Ok(state) => return Ok(Seen::Says(state)),
             Err(ReadError::TokenRefused) => refused = Some(connection.secret_version.clone()),
-            Err(ReadError::Limited { .. } | ReadError::Unavailable { .. }) => return Ok(Seen::NotAsked),
+            Err(ReadError::AppLimited { .. } | ReadError::Limited { .. } | ReadError::Unavailable { .. }) => return Ok(Seen::NotAsked),
         }
     }
     Ok(Seen::NotAsked)

@@ -12,7 +12,7 @@ use crate::limit::{Limit, Whom};
 /// The shortest wait after a limit, whatever the platform says.
 const LIMIT_WAIT_MIN: SignedDuration = SignedDuration::from_secs(30);
 /// The wait after a limit that does not say when it ends.
-const LIMIT_WAIT_DEFAULT: SignedDuration = SignedDuration::from_mins(15);
+pub(crate) const LIMIT_WAIT_DEFAULT: SignedDuration = SignedDuration::from_mins(15);
 /// The longest wait that a platform's word is taken for.
 const LIMIT_WAIT_MAX: SignedDuration = SignedDuration::from_hours(24);
 

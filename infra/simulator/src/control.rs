@@ -63,7 +63,7 @@ fn list_faults(world: &World, platform: PlatformName) -> Result<Response, Failed
 }
 
 fn add_fault(world: &World, platform: PlatformName, fault: &Fault) -> Result<Response, Failed> {
-    if let Some(objection) = fault.objection() {
+    if let Some(objection) = fault.objection(platform) {
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, objection).into_response());
     }
     match fault.kind {

@@ -2,6 +2,7 @@
 //! See <https://developers.facebook.com/docs/pages-api>.
 
 mod api;
+mod businesses;
 mod numbers;
 mod oauth;
 mod shapes;
@@ -20,6 +21,9 @@ const FIRST_POST: i64 = 122_000_000_000_000;
 /// The demo person's Pages.
 const PAGES: [(&str, &str); 2] = [("100000000000001", "Demo Bakery"), ("100000000000002", "Demo Garden")];
 
+/// Pages that the person reaches through a business alone: one that Demo Holding owns, one that Demo Agency looks after for a client.
+const BUSINESS_PAGES: [(&str, &str); 2] = [("100000000000003", "Demo Cafe"), ("100000000000004", "Demo Client")];
+
 /// Who allows, where the form does not say.
 const DEFAULT_PERSON: &str = "demo_facebook";
 
@@ -31,6 +35,9 @@ pub(crate) fn routes() -> Router<Arc<World>> {
         .route("/{version}/me", get(api::me))
         .route("/{version}/me/permissions", get(api::permissions).delete(oauth::revoke))
         .route("/{version}/me/accounts", get(api::accounts))
+        .route("/{version}/me/businesses", get(businesses::businesses))
+        .route("/{version}/{page}/owned_pages", get(businesses::owned))
+        .route("/{version}/{page}/client_pages", get(businesses::clients))
         .route("/{version}/{page}/feed", post(api::create))
         .route("/{version}/{page}/published_posts", get(api::list))
         .route("/{version}/{page}/insights", get(numbers::insights))
@@ -48,13 +55,22 @@ pub(crate) fn seq(post_id: &str) -> Option<(&str, i64)> {
     Some((page, number.parse::<i64>().ok()?.checked_sub(FIRST_POST)?))
 }
 
-/// A person by name: anybody exists, keeps their number, and manages both Pages.
+/// A person by name: anybody exists, keeps their number, manages both Pages and belongs to both businesses.
 fn person(name: &str) -> Account {
     let number = if name == DEFAULT_PERSON { 1 } else { 2 + number_of(name) % 1_000_000_000 };
     Account { id: (200_000_000_000_000 + number).to_string(), name: name.to_owned() }
 }
 
+/// Whether the person has a role of their own on the Page.
+fn is_own(id: &str) -> bool {
+    PAGES.iter().any(|(of, _)| *of == id)
+}
+
 /// A Page by its id.
 fn page(id: &str) -> Option<Account> {
-    PAGES.iter().find(|(of, _)| *of == id).map(|(id, name)| Account { id: (*id).to_owned(), name: (*name).to_owned() })
+    PAGES
+        .iter()
+        .chain(&BUSINESS_PAGES)
+        .find(|(of, _)| *of == id)
+        .map(|(id, name)| Account { id: (*id).to_owned(), name: (*name).to_owned() })
 }

@@ -90,6 +90,34 @@ names! {
         TokenExpired = "token_expired",
         /// Until cleared: posts are listed only once they are `seconds` old.
         ListLag = "list_lag",
+        /// X: the app's money for this cycle is spent.
+        SpendCap = "spend_cap",
+        /// X: the app's posts of this month are used up.
+        MonthCapped = "month_capped",
+        /// X: the app's posts of this day are used up.
+        AppsDay = "apps_day",
+        /// X: the account looks like a robot; later it may not.
+        Automated = "automated",
+        /// Facebook: Meta has blocked the app.
+        ApiBlocked = "api_blocked",
+        /// Facebook: the app was deleted.
+        AppDeleted = "app_deleted",
+        /// Facebook: our servers' address is not one that the app allows.
+        BadAddress = "bad_address",
+        /// Facebook: the request is signed with another secret than the app's.
+        BadSignature = "bad_signature",
+        /// Facebook: there is no such path.
+        UnknownPath = "unknown_path",
+        /// Facebook: the version is over.
+        OldVersion = "old_version",
+        /// Facebook: the Page goes by another id.
+        PageMoved = "page_moved",
+        /// Facebook: the person is asked for a second factor.
+        TwoFactor = "two_factor",
+        /// Until cleared, at Facebook: a person's businesses are not told.
+        BusinessesLost = "businesses_lost",
+        /// Until cleared, at X: `repost_count` and `created_at` are dropped without a word.
+        FieldDropped = "field_dropped",
         /// Until cleared: one of a post's numbers is not told any more.
         MetricMissing = "metric_missing",
         /// Until cleared: a post's numbers are half of what they were.
@@ -125,14 +153,34 @@ fn publishing() -> Operation {
     Operation::Publish
 }
 
+impl FaultKind {
+    /// The one platform that says it.
+    fn only_at(self) -> Option<PlatformName> {
+        match self {
+            Self::SpendCap | Self::MonthCapped | Self::AppsDay | Self::Automated | Self::FieldDropped => Some(PlatformName::X),
+            Self::ApiBlocked
+            | Self::AppDeleted
+            | Self::BadAddress
+            | Self::BadSignature
+            | Self::UnknownPath
+            | Self::OldVersion
+            | Self::PageMoved
+            | Self::BusinessesLost
+            | Self::TwoFactor => Some(PlatformName::Facebook),
+            _ => None,
+        }
+    }
+}
+
 impl Fault {
     const TIMES_MAX: u32 = 1000;
     const SLOW_SECS_MAX: u32 = 120;
     const LIMITED_SECS: u32 = 60;
 
-    /// What is wrong with it, if anything.
-    pub(crate) fn objection(&self) -> Option<&'static str> {
+    /// What is wrong with it at a platform, if anything.
+    pub(crate) fn objection(&self, platform: PlatformName) -> Option<&'static str> {
         match self.kind {
+            kind if kind.only_at().is_some_and(|only| only != platform) => Some("this platform has no such fault"),
             _ if !(1..=Self::TIMES_MAX).contains(&self.times) => Some("times must be 1 to 1000"),
             FaultKind::Slow if self.seconds.is_none_or(|seconds| seconds > Self::SLOW_SECS_MAX) => Some("slow needs seconds, at most 120"),
             FaultKind::ListLag if self.seconds.is_none() => Some("list_lag needs seconds"),
@@ -150,6 +198,8 @@ pub(crate) struct Dialect {
     pub(crate) rejected: fn() -> Response,
     pub(crate) duplicate: fn() -> Response,
     pub(crate) server_error: fn() -> Response,
+    /// The platform's own errors, by the names that other platforms do not have.
+    pub(crate) own: fn(kind: FaultKind, until: Timestamp) -> Option<Response>,
 }
 
 /// A call that a fault may hit.
@@ -195,10 +245,28 @@ pub(crate) async fn guarded(
         FaultKind::Restricted => (call.dialect.restricted)(),
         FaultKind::Reject => (call.dialect.rejected)(),
         FaultKind::Duplicate => (call.dialect.duplicate)(),
+        FaultKind::SpendCap
+        | FaultKind::MonthCapped
+        | FaultKind::AppsDay
+        | FaultKind::Automated
+        | FaultKind::ApiBlocked
+        | FaultKind::AppDeleted
+        | FaultKind::BadAddress
+        | FaultKind::BadSignature
+        | FaultKind::UnknownPath
+        | FaultKind::OldVersion
+        | FaultKind::PageMoved
+        | FaultKind::TwoFactor => match (call.dialect.own)(fault.kind, now + Duration::from_secs(seconds.into())) {
+            Some(response) => response,
+            // Another platform's: none was let in.
+            None => effect()?,
+        },
         // These act when they are made, or stand until they are cleared; no call uses one up.
         FaultKind::TokenRevoked
         | FaultKind::TokenExpired
         | FaultKind::ListLag
+        | FaultKind::FieldDropped
+        | FaultKind::BusinessesLost
         | FaultKind::MetricMissing
         | FaultKind::NumbersFall
         | FaultKind::Busy => effect()?,

@@ -46,12 +46,17 @@ pub(crate) fn text_input(label: &str, name: &str, value: &str) -> String {
 
 /// A box, ticked.
 pub(crate) fn checkbox(label: &str, name: &str, value: &str) -> String {
-    format!(
-        "<p><label><input type=\"checkbox\" name=\"{}\" value=\"{}\" checked> {}</label></p>\n",
-        escaped(name),
-        escaped(value),
-        escaped(label)
-    )
+    boxed(label, name, value, " checked")
+}
+
+/// A box, not ticked.
+pub(crate) fn empty_box(label: &str, name: &str, value: &str) -> String {
+    boxed(label, name, value, "")
+}
+
+fn boxed(label: &str, name: &str, value: &str, ticked: &str) -> String {
+    let (label, name, value) = (escaped(label), escaped(name), escaped(value));
+    format!("<p><label><input type=\"checkbox\" name=\"{name}\" value=\"{value}\"{ticked}> {label}</label></p>\n")
 }
 
 /// Text that is safe between tags and in quoted attributes.

@@ -1,5 +1,6 @@
 //! Credentials of the simulated platforms, and the accounts that they stand for.
 
+use hmac::{Hmac, KeyInit, Mac};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use jiff::Timestamp;
@@ -98,6 +99,13 @@ pub(crate) fn is_our_app(headers: &HeaderMap) -> bool {
     let expected = format!("{}:{}", crate::APP_CLIENT_ID, crate::APP_CLIENT_SECRET);
     let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("Basic "));
     given.is_some_and(|given| given == data_encoding::BASE64.encode(expected.as_bytes()))
+}
+
+/// Whether it is the proof that the registered app uses the token.
+pub(crate) fn proves(proof: &str, token: &str) -> bool {
+    let mut mac = Hmac::<Sha256>::new_from_slice(crate::APP_CLIENT_SECRET.as_bytes()).expect("a key of any length does");
+    mac.update(token.as_bytes());
+    proof == data_encoding::HEXLOWER.encode(&mac.finalize().into_bytes())
 }
 
 /// RFC 7636 §4.6.

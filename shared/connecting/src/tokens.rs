@@ -10,6 +10,7 @@ use cloud::vault::{Vault, VaultError};
 use domain::connection::{Connection, Health, REFRESHES_UNANSWERED_MAX, TokenState};
 use domain::id::AttemptId;
 use domain::planted::Bug;
+use domain::platform::PlatformName;
 use domain::token::TokenSet;
 use edge::clock::Clock;
 use edge::metrics::Metrics;
@@ -119,17 +120,27 @@ async fn not_found(access: &Access<'_>, connection: &Connection) -> Result<Usabl
     Ok(Usable::Dead)
 }
 
-/// The tokens that the row names. `None`: the vault does not show them yet, or somebody removed or spoilt them, and only the user can bring new
+/// The tokens that the row names, ready for calls. `None`: the vault does not show them yet, or somebody removed or spoilt them, and only the user can bring new
 /// ones.
 pub async fn live(access: &Access<'_>, connection: &Connection) -> Result<Option<TokenSet>, AccessError> {
     match access.vault.read(&connection.secret_name, &connection.secret_version).await {
-        Ok(tokens) => Ok(Some(tokens)),
+        Ok(tokens) => proven(access, connection.platform, tokens).await.map(Some),
         Err(error @ (VaultError::Missing { .. } | VaultError::Malformed { .. })) => {
             tracing::error!(connection_id = %connection.id, error = chain(&error), "the tokens of a connection are not in the vault");
             Ok(None)
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// The tokens with the proof that our app uses them, where the platform wants one. It is as fresh as the app's secret, which may be changed.
+async fn proven(access: &Access<'_>, platform: PlatformName, tokens: TokenSet) -> Result<TokenSet, AccessError> {
+    let network = access.platforms.get(platform);
+    if !network.capabilities().app_proof {
+        return Ok(tokens);
+    }
+    let (client_id, client_secret) = access.vault.app_credentials(platform, access.clock.now()).await?;
+    Ok(network.proven(&AppCredentials { client_id, client_secret }, tokens))
 }
 
 /// The platform will not take this connection any more: said once, by whoever finds out first. Its other posts are held by the sweeper.
@@ -238,6 +249,7 @@ async fn adopt_version(
         match stored {
             ConnectionWrite::Done => {
                 tracing::info!(connection_id = %refreshed.id, platform = refreshed.platform.as_str(), "tokens renewed");
+                let tokens = proven(access, refreshed.platform, tokens).await?;
                 return Ok(Usable::Ready(Box::new(refreshed), tokens));
             }
             ConnectionWrite::Moved(Some(row)) if row.secret_version == came_from && row.health != Health::Disconnecting => standing = *row,

@@ -19,4 +19,6 @@ pub struct TokenSet {
     pub expires_at: Option<Timestamp>,
     /// The scopes that were granted, not those that were asked for.
     pub scopes: Vec<String>,
+    /// That our own app uses `access`. It goes with each call where the platform takes one; whoever reads the tokens makes it, and nobody stores it.
+    pub proof: Option<SecretString>,
 }

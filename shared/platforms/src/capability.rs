@@ -87,4 +87,6 @@ pub struct Capabilities {
     pub read_lag: SignedDuration,
     /// Whether a refresh makes the old refresh token useless.
     pub refresh_rotates: bool,
+    /// Whether each call proves that our own app makes it ([`crate::Platform::proven`]).
+    pub app_proof: bool,
 }

@@ -1,14 +1,16 @@
 //! Facebook Pages: the Graph API with Facebook Login.
 //!
-//! Speaks to the login dialog, `/oauth/access_token`, `/me`, `/me/permissions`, `/me/accounts`, `/{page}/feed`,
-//! `/{page}/published_posts` and `/{post}/insights`; see <https://developers.facebook.com/docs/pages-api>. A Page may make 4,800 calls per engaged user in
-//! 24 hours. There is no refresh: a Page token taken with a long-lived user token has no end, and once it dies only the person
+//! Speaks to the login dialog, `/oauth/access_token`, `/me`, `/me/permissions`, `/me/accounts`, `/me/businesses`, `/{page}/feed`,
+//! `/{page}/published_posts` and `/{post}/insights`; see <https://developers.facebook.com/docs/pages-api>. Each call with a token carries the
+//! proof that our app makes it. A Page may make 4,800 calls per engaged user in 24 hours. There is no refresh: a Page token taken with a long-lived user token has no end, and once it dies only the person
 //! can mend it. Which of Graph's errors become which of ours stands in `facebook/errors.rs`.
 
 mod errors;
 mod grant;
 mod numbers;
+mod pages;
 mod posts;
+mod proof;
 
 use async_trait::async_trait;
 use domain::platform::PlatformName;
@@ -16,13 +18,13 @@ use domain::token::TokenSet;
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::RequestBuilder;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use url::Url;
 
 use crate::http::Http;
 use crate::{
-    Account, AppCredentials, Capabilities, CodeExchange, ConsentRequest, ExchangeError, GrantedAccount, Issuer, NumbersError, Outcome,
-    OwnPost, Platform, Published, ReadError, Reconcile, RefreshError, RevokeError, Told, address, comparable,
+    Account, AppCredentials, Capabilities, CodeExchange, ConsentRequest, ExchangeError, GrantedAccount, Issuer, NoCode, NumbersError,
+    Outcome, OwnPost, Platform, Published, ReadError, Reconcile, RefreshError, RevokeError, Told, address, comparable,
 };
 
 const CAPABILITIES: Capabilities = Capabilities {
@@ -31,10 +33,14 @@ const CAPABILITIES: Capabilities = Capabilities {
     reconcile: Reconcile::Search,
     read_lag: SignedDuration::from_secs(60),
     refresh_rotates: false,
+    app_proof: true,
 };
 
-/// Asked for, and not missed where it is not granted: a Page can be posted to without its numbers.
-const NUMBERS_SCOPE: &str = "read_insights";
+/// Asked for, and not missed where they are not granted: a Page can be posted to without its numbers, and a person may have no business.
+const OPTIONAL_SCOPES: [&str; 2] = ["read_insights", pages::BUSINESS_SCOPE];
+
+/// What the dialog sends back, without an `error`, when the person closes it.
+const CANCELLED: &str = "4201";
 
 /// The adapter.
 pub(crate) struct Facebook {
@@ -50,9 +56,12 @@ impl Facebook {
         address::join(&address::join(&self.api_url, &[&self.version]), path)
     }
 
-    /// A call that acts with `token`, which goes into a header: addresses end up in logs.
-    fn call(&self, method: Method, url: Url, token: &SecretString) -> RequestBuilder {
-        self.http.request(method, url).bearer_auth(token.expose_secret())
+    /// A call that acts with the access token, which goes into a header: addresses end up in logs. The proof opens nothing by itself.
+    fn call(&self, method: Method, mut url: Url, tokens: &TokenSet) -> RequestBuilder {
+        if let Some(proof) = &tokens.proof {
+            url.query_pairs_mut().append_pair("appsecret_proof", proof.expose_secret());
+        }
+        self.http.request(method, url).bearer_auth(tokens.access.expose_secret())
     }
 }
 
@@ -69,7 +78,7 @@ impl Platform for Facebook {
     /// Facebook's server-side login takes no code challenge.
     fn authorize_url(&self, app: &AppCredentials, consent: &ConsentRequest<'_>) -> Url {
         let mut url = address::join(&self.authorize_url, &[&self.version, "dialog", "oauth"]);
-        let scopes: Vec<&str> = CAPABILITIES.scopes.iter().copied().chain([NUMBERS_SCOPE]).collect();
+        let scopes: Vec<&str> = CAPABILITIES.scopes.iter().copied().chain(OPTIONAL_SCOPES).collect();
         url.query_pairs_mut()
             .append_pair("response_type", "code")
             .append_pair("client_id", &app.client_id)
@@ -86,6 +95,10 @@ impl Platform for Facebook {
         Issuer::unannounced(Issuer::above(&self.authorize_url, ""))
     }
 
+    fn is_denial(&self, instead: NoCode<'_>) -> bool {
+        instead.error == Some("access_denied") || instead.error_code == Some(CANCELLED)
+    }
+
     async fn exchange(
         &self,
         app: &AppCredentials,
@@ -97,6 +110,10 @@ impl Platform for Facebook {
 
     async fn refresh(&self, _app: &AppCredentials, _tokens: &TokenSet, _now: Timestamp) -> Result<TokenSet, RefreshError> {
         Err(RefreshError::Dead { detail: "a Page token cannot be renewed".into() })
+    }
+
+    fn proven(&self, app: &AppCredentials, tokens: TokenSet) -> TokenSet {
+        TokenSet { proof: Some(proof::of(&tokens.access, &app.client_secret)), ..tokens }
     }
 
     async fn publish(&self, account: Account<'_>, text: &str, now: Timestamp) -> Outcome {
@@ -122,8 +139,8 @@ impl Platform for Facebook {
     }
 
     /// Takes back everything that the person granted to us, for all of their Pages.
-    async fn revoke(&self, _app: &AppCredentials, tokens: &TokenSet) -> Result<(), RevokeError> {
-        self.revoke_grant(tokens).await
+    async fn revoke(&self, app: &AppCredentials, tokens: &TokenSet) -> Result<(), RevokeError> {
+        self.revoke_grant(app, tokens).await
     }
 }
 
@@ -131,22 +148,38 @@ impl Platform for Facebook {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_dialog_address_carries_version_scopes_and_state() {
-        let facebook = Facebook {
+    fn facebook() -> Facebook {
+        Facebook {
             authorize_url: Url::parse("https://www.facebook.com").unwrap(),
             api_url: Url::parse("https://graph.facebook.com").unwrap(),
             version: "v26.0".into(),
             http: Http::new(true).unwrap(),
-        };
+        }
+    }
+
+    #[test]
+    fn the_dialog_address_carries_version_scopes_and_state() {
         let app = AppCredentials { client_id: "app".into(), client_secret: "hidden".into() };
         let redirect_uri = Url::parse("https://app.example/oauth/facebook/callback").unwrap();
-        let url = facebook.authorize_url(&app, &ConsentRequest { state: &"st".into(), code_challenge: "ch", redirect_uri: &redirect_uri });
+        let url =
+            facebook().authorize_url(&app, &ConsentRequest { state: &"st".into(), code_challenge: "ch", redirect_uri: &redirect_uri });
         assert_eq!(
             url.as_str(),
             "https://www.facebook.com/v26.0/dialog/oauth?response_type=code&client_id=app\
              &redirect_uri=https%3A%2F%2Fapp.example%2Foauth%2Ffacebook%2Fcallback\
-             &scope=pages_show_list%2Cpages_manage_posts%2Cpages_read_engagement%2Cread_insights&state=st&auth_type=rerequest"
+             &scope=pages_show_list%2Cpages_manage_posts%2Cpages_read_engagement%2Cread_insights%2Cbusiness_management&state=st&auth_type=rerequest"
         );
+    }
+
+    #[test]
+    fn closing_the_dialog_is_a_denial_and_other_trouble_is_not() {
+        let facebook = facebook();
+        let is_denial = |error, error_code| facebook.is_denial(NoCode { error, error_code });
+        assert!(is_denial(Some("access_denied"), Some("200")));
+        assert!(is_denial(None, Some("4201")));
+        for (error, error_code) in [(None, None), (None, Some("1349048")), (Some("server_error"), Some("2")), (Some("ACCESS_DENIED"), None)]
+        {
+            assert!(!is_denial(error, error_code), "{error:?} {error_code:?}");
+        }
     }
 }

@@ -63,6 +63,15 @@ pub struct CodeExchange<'a> {
     pub redirect_uri: &'a Url,
 }
 
+/// What the callback brought instead of a code.
+#[derive(Debug, Clone, Copy)]
+pub struct NoCode<'a> {
+    /// RFC 6749 §4.1.2.1.
+    pub error: Option<&'a str>,
+    /// A number that some networks send, also without an `error`.
+    pub error_code: Option<&'a str>,
+}
+
 /// An account that a consent lets us post to, with its own tokens.
 #[derive(Debug, Clone)]
 pub struct GrantedAccount {
@@ -125,6 +134,11 @@ pub trait Platform: Send + Sync {
     /// Who it says it is in the callback.
     fn issuer(&self) -> Issuer;
 
+    /// Whether a consent brought no code because the person said no. Whatever else there is instead is our doing, or the network's.
+    fn is_denial(&self, instead: NoCode<'_>) -> bool {
+        instead.error == Some("access_denied")
+    }
+
     /// Turns the callback's code into the accounts that we may post to. Called once per code, never repeated.
     async fn exchange(
         &self,
@@ -135,6 +149,11 @@ pub trait Platform: Send + Sync {
 
     /// Renews the tokens. A rotating network kills the old refresh token with this call, so it is never repeated here.
     async fn refresh(&self, app: &AppCredentials, tokens: &TokenSet, now: Timestamp) -> Result<TokenSet, RefreshError>;
+
+    /// The tokens with the proof that our app uses them, where [`Capabilities::app_proof`] says that each call carries one.
+    fn proven(&self, _app: &AppCredentials, tokens: TokenSet) -> TokenSet {
+        tokens
+    }
 
     /// Makes the post visible: the one call that must never be repeated on a guess.
     async fn publish(&self, account: Account<'_>, text: &str, now: Timestamp) -> Outcome;

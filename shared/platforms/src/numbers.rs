@@ -17,10 +17,12 @@ pub struct Published<'a> {
 }
 
 /// A post's numbers at this moment.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Told {
     /// What the network does not tell is `None`.
     pub numbers: Numbers,
+    /// Fields that were asked for and did not come, by the network's names: it may have taken them away. Operators are told.
+    pub missing: Vec<&'static str>,
     /// Much of what the account may ask for is used up: leave the rest to posting, and read its other posts later.
     pub busy: bool,
 }

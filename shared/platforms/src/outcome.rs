@@ -179,6 +179,12 @@ pub enum RefreshError {
 /// Why posts could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
+    /// The network takes nothing from our app at present, whatever it is.
+    #[error("the app is limited: {detail}")]
+    AppLimited {
+        /// Scrubbed, for operators.
+        detail: String,
+    },
     /// The access token was refused.
     #[error("the token was refused")]
     TokenRefused,

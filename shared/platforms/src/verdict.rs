@@ -50,7 +50,8 @@ impl From<Verdict> for ReadError {
     fn from(verdict: Verdict) -> Self {
         match verdict.class {
             Class::TokenRefused => Self::TokenRefused,
-            Class::Limited | Class::AppLimited => Self::Limited { until: verdict.until },
+            Class::Limited => Self::Limited { until: verdict.until },
+            Class::AppLimited => Self::AppLimited { detail: verdict.detail },
             Class::Rejected(_) | Class::Duplicate | Class::Ambiguous => Self::Unavailable { detail: verdict.detail },
         }
     }

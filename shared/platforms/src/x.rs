@@ -2,7 +2,8 @@
 //!
 //! Speaks to the consent page, `POST /2/oauth2/token`, `POST /2/oauth2/revoke`, `GET /2/users/me`, `POST /2/tweets`, `GET /2/tweets`
 //! and `GET /2/users/{id}/tweets`; see <https://docs.x.com/x-api>. A user may post 100 times and read 900 times in 15 minutes, the
-//! app 10,000 posts a day. Which of X's errors become which of ours stands in `x/errors.rs`.
+//! app 10,000 posts a day. Fields are asked for by the names of X's specification since August 2026 (`post.fields`), and read by both those and
+//! the older ones. Which of X's errors become which of ours stands in `x/errors.rs`.
 
 mod errors;
 mod numbers;
@@ -29,6 +30,7 @@ const CAPABILITIES: Capabilities = Capabilities {
     reconcile: Reconcile::Search,
     read_lag: SignedDuration::from_secs(60),
     refresh_rotates: true,
+    app_proof: false,
 };
 
 /// The adapter.

@@ -46,7 +46,7 @@ static PERSON: Capabilities = capabilities(Reconcile::Person, true);
 static PERSON_LASTING: Capabilities = capabilities(Reconcile::Person, false);
 
 const fn capabilities(reconcile: Reconcile, refresh_rotates: bool) -> Capabilities {
-    Capabilities { scopes: &["post"], needs: None, reconcile, read_lag: SignedDuration::from_secs(30), refresh_rotates }
+    Capabilities { scopes: &["post"], needs: None, reconcile, read_lag: SignedDuration::from_secs(30), refresh_rotates, app_proof: false }
 }
 
 /// Calls that change nothing and that no lease guards: one that stood still may come after a disconnect, with a token that is dead.
@@ -401,6 +401,7 @@ impl Held {
             parent: None,
             expires_at: Some(until),
             scopes: vec!["post".to_owned()],
+            proof: None,
         }
     }
 
@@ -510,7 +511,7 @@ impl Platform for Adapter {
             // They rise and fall.
             let age_secs = u64::try_from(now.duration_since(shown.at).as_secs()).unwrap_or_default();
             let numbers = Numbers { impressions: Some(age_secs), reach: Some(age_secs % 100), ..Numbers::default() };
-            Ok(Told { numbers, busy: age_secs.is_multiple_of(7) })
+            Ok(Told { numbers, missing: Vec::new(), busy: age_secs.is_multiple_of(7) })
         });
         told.await.map_err(|broken| match broken {
             Broken::Token => NumbersError::TokenRefused,

@@ -13,7 +13,9 @@ use platforms::{Account, OwnPost, ReadError};
 use super::unread;
 use crate::deps::Deps;
 use crate::intent::looks;
+use crate::limit::{self, Limit, Whom};
 use crate::progress::StepError;
+use crate::send::LIMIT_WAIT_DEFAULT;
 
 /// A platform's clock may differ from ours by this much.
 const PLATFORM_SKEW: SignedDuration = SignedDuration::from_secs(60);
@@ -43,7 +45,14 @@ pub(super) async fn listed(
         match read(deps, post, connection, tokens, *window).await {
             Ok(posts) => shown.extend(posts),
             Err(ReadError::TokenRefused) => return Ok(None),
-            Err(error) => return Ok(Some(unread(&error))),
+            Err(error) => {
+                if let ReadError::AppLimited { .. } = error {
+                    // It is what the platform says of all that our app does: posts would be refused, too.
+                    let until = deps.clock.now() + LIMIT_WAIT_DEFAULT;
+                    limit::tell(deps, connection, Limit { of: Whom::App, until }).await;
+                }
+                return Ok(Some(unread(&error)));
+            }
         }
     }
     weigh(deps, post, content, &windows, shown).await.map(Some)

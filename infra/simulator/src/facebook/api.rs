@@ -21,7 +21,7 @@ use crate::storage::{NewToken, StoredPost};
 use crate::token::{Account, Token, TokenKind};
 
 const FACEBOOK: PlatformName = PlatformName::Facebook;
-const USER: [TokenKind; 2] = [TokenKind::ShortUser, TokenKind::LongUser];
+pub(super) const USER: [TokenKind; 2] = [TokenKind::ShortUser, TokenKind::LongUser];
 
 type Fields = Vec<(String, String)>;
 
@@ -58,7 +58,8 @@ pub(super) async fn accounts(
         if !token.allows("pages_show_list") {
             return Ok(Json(json!({ "data": [] })).into_response());
         }
-        let ids = world.storage.granted_account_ids(token.grant_id)?;
+        let mut ids = world.storage.granted_account_ids(token.grant_id)?;
+        ids.retain(|id| super::is_own(id));
         let at = params.get("after").and_then(|after| after.parse::<usize>().ok()).unwrap_or(0);
         let data: Vec<_> =
             ids.get(at).and_then(|id| page(id)).map(|page| shown_page(&world, token, &page)).transpose()?.into_iter().collect();
@@ -74,9 +75,14 @@ pub(super) async fn accounts(
 }
 
 fn shown_page(world: &World, user: &Token, page: &Account) -> Result<Value, Failed> {
-    let stored = world.storage.page_token(user.grant_id, &page.id)?.map(|token| token.value);
-    let value = stored.map_or_else(|| issue_page_token(world, user, page), Ok)?;
+    let value = page_token(world, user, page)?;
     Ok(json!({ "id": page.id, "name": page.name, "access_token": value, "tasks": ["CREATE_CONTENT", "ANALYZE"] }))
+}
+
+/// The token that a consent has for a Page: the same, whichever list shows it.
+pub(super) fn page_token(world: &World, user: &Token, page: &Account) -> Result<String, Failed> {
+    let stored = world.storage.page_token(user.grant_id, &page.id)?.map(|token| token.value);
+    stored.map_or_else(|| issue_page_token(world, user, page), Ok)
 }
 
 /// It ends with a short-lived user token and never with a long-lived one.
@@ -92,10 +98,11 @@ fn issue_page_token(world: &World, user: &Token, page: &Account) -> Result<Strin
 pub(super) async fn create(
     State(world): State<Arc<World>>,
     Path((_, page_id)): Path<(String, String)>,
+    Query(query): Query<Fields>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Failed> {
-    let params = body_params(&headers, &body);
+    let params = body_params(&headers, &body).with_fallback(Params(query));
     act(&world, &headers, &params, (Operation::Publish, &[TokenKind::Page]), |token| {
         if token.account.id != page_id {
             return Ok(unknown_page());

@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::shapes::{DIALECT, authorised, bad_request};
-use super::{DEFAULT_PERSON, PAGES, page as page_account, person};
+use super::{BUSINESS_PAGES, DEFAULT_PERSON, PAGES, page as page_account, person};
 use crate::consent::{self, Granted, Params};
 use crate::faults::{Call, Failed, Operation, guarded};
 use crate::storage::NewToken;
@@ -27,6 +27,12 @@ const LONG_LIFETIME: SignedDuration = SignedDuration::from_hours(60 * 24);
 const DENIED: [(&str, &str); 4] =
     [("error", "access_denied"), ("error_code", "200"), ("error_description", "Permissions error"), ("error_reason", "user_denied")];
 
+/// The person closed the dialog.
+const CANCELLED: [(&str, &str); 2] = [("error_code", "4201"), ("error_message", "User canceled the Dialog flow")];
+
+/// The choice of somebody who ticks no Page.
+const NO_PAGE: &str = "none";
+
 type Fields = Vec<(String, String)>;
 
 /// `GET`: the login dialog.
@@ -36,12 +42,15 @@ pub(super) async fn ask(State(world): State<Arc<World>>, Query(query): Query<Fie
         return refusal;
     }
     let pages = PAGES.iter().map(|(id, name)| page::checkbox(&format!("Page: {name}"), "page", id));
+    let of_businesses = BUSINESS_PAGES.iter().map(|(id, name)| page::empty_box(&format!("Page of a business: {name}"), "page", id));
+    let none = page::empty_box("No Page at all", "page", NO_PAGE);
+    let pages = pages.chain(of_businesses).chain([none]);
     let scopes = asked_scopes(&params).into_iter().map(|scope| page::checkbox(&format!("Allow {scope}"), "granted_scope", &scope));
     let person = page::text_input("Person", "person", DEFAULT_PERSON);
     page::consent("Facebook", &params.0, &std::iter::once(person).chain(pages).chain(scopes).collect::<String>())
 }
 
-/// `POST`: the person's decision. A form without any `page` means all Pages, one without any `granted_scope` all scopes.
+/// `POST`: the person's decision. A form without any `page` means the person's own Pages, one without any `granted_scope` all scopes.
 pub(super) async fn decide(
     State(world): State<Arc<World>>,
     Query(query): Query<Fields>,
@@ -53,15 +62,18 @@ pub(super) async fn decide(
     }
     match params.get("decision") {
         Some("allow") => {
-            let chosen: Vec<_> = params.all("page").filter_map(page_account).map(|page| page.id).collect();
-            let account_ids = if chosen.is_empty() { PAGES.iter().map(|(id, _)| (*id).to_owned()).collect() } else { chosen };
+            let all = || PAGES.iter().map(|(id, _)| (*id).to_owned()).collect();
+            let is_chosen = params.all("page").next().is_some();
+            let chosen = params.all("page").filter_map(page_account).map(|page| page.id);
+            let account_ids = if is_chosen { chosen.collect() } else { all() };
             let scopes = params.ticked(asked_scopes(&params));
             let account = person(params.get("person").unwrap_or(DEFAULT_PERSON));
             let granted = Granted { platform: FACEBOOK, account, account_ids, scopes, code_lifetime: CODE_LIFETIME };
             consent::allow(&world, &params, &granted)
         }
         Some("deny") => consent::deny(&world, FACEBOOK, &params, &DENIED),
-        _ => Ok(page::refusal("decision must be allow or deny.")),
+        Some("cancel") => consent::deny(&world, FACEBOOK, &params, &CANCELLED),
+        _ => Ok(page::refusal("decision must be allow, deny or cancel.")),
     }
 }
 

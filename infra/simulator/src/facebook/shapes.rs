@@ -9,10 +9,10 @@ use serde_json::json;
 
 use crate::World;
 use crate::consent::Params;
-use crate::faults::{Dialect, Failed};
-use crate::token::{Token, TokenKind, bearer};
+use crate::faults::{Dialect, Failed, FaultKind};
+use crate::token::{Token, TokenKind, bearer, proves};
 
-pub(super) const DIALECT: Dialect = Dialect { limited, app_limited, app_refused, restricted, rejected, duplicate, server_error };
+pub(super) const DIALECT: Dialect = Dialect { limited, app_limited, app_refused, restricted, rejected, duplicate, server_error, own };
 
 /// Graph's error body; a subcode of 0 is left out.
 pub(super) fn graph_error(status: StatusCode, code: u32, subcode: u32, message: &str) -> Response {
@@ -38,6 +38,29 @@ fn app_refused() -> Response {
 /// The Page may not post for now.
 fn restricted() -> Response {
     bad_request(368, 0, "(#368) The action attempted has been deemed abusive or is otherwise disallowed")
+}
+
+/// What Facebook alone says.
+fn own(kind: FaultKind, _until: Timestamp) -> Option<Response> {
+    Some(match kind {
+        FaultKind::ApiBlocked => bad_request(200, 0, "API access blocked."),
+        FaultKind::AppDeleted => bad_request(190, 0, "Error validating application. Application has been deleted."),
+        FaultKind::BadAddress => bad_request(5, 0, "(#5) Unauthorized source IP address"),
+        FaultKind::BadSignature => bad_request(104, 0, "Incorrect signature"),
+        FaultKind::UnknownPath => bad_request(2500, 0, "Unknown path components: /feed"),
+        FaultKind::OldVersion => {
+            bad_request(2635, 0, "(#2635) You are calling a deprecated version of the Ads API. Please update to the latest version.")
+        }
+        FaultKind::PageMoved => bad_request(21, 0, "(#21) Page ID 1 was migrated to page ID 2. Please update your API calls to the new ID"),
+        FaultKind::TwoFactor => bad_request(415, 0, "(#415) Two factor authentication required."),
+        _ => return None,
+    })
+}
+
+/// A call without the proof that the app demands (its setting *Require App Secret*), or with a wrong one.
+fn unproven(message: &str) -> Response {
+    let error = json!({ "message": message, "type": "GraphMethodException", "code": 100, "fbtrace_id": "ASimulatedTrace" });
+    (StatusCode::BAD_REQUEST, Json(json!({ "error": error }))).into_response()
 }
 
 pub(super) fn bad_request(code: u32, subcode: u32, message: &str) -> Response {
@@ -91,6 +114,10 @@ pub(super) fn authorised(
         Some(token) if token.is_expired(world.clock.now()) => {
             Err(bad_request(190, 463, "Error validating access token: Session has expired."))
         }
-        Some(token) => Ok(token),
+        Some(token) => match params.get("appsecret_proof") {
+            Some(proof) if proves(proof, &token.value) => Ok(token),
+            Some(_) => Err(unproven("Invalid appsecret_proof provided in the API argument")),
+            None => Err(unproven("API calls from the server require an appsecret_proof argument")),
+        },
     })
 }

@@ -34,7 +34,7 @@ impl Storage {
         let (id, name) = (account.map(|account| &account.id), account.map(|account| &account.name));
         let connection = self.lock();
         let sql = format!(
-            "{SELECT} AND operation = ?2 AND kind NOT IN ('list_lag', 'metric_missing', 'numbers_fall', 'busy') AND (account IS NULL OR account = ?3 OR account = ?4) ORDER BY seq LIMIT 1"
+            "{SELECT} AND operation = ?2 AND kind NOT IN ('list_lag', 'metric_missing', 'field_dropped', 'businesses_lost', 'numbers_fall', 'busy') AND (account IS NULL OR account = ?3 OR account = ?4) ORDER BY seq LIMIT 1"
         );
         let row = |row: &Row<'_>| Ok((fault_of(row)?, row.get::<_, i64>(5)?));
         let Some((fault, seq)) = connection.query_row(&sql, params![platform.as_str(), on.as_str(), id, name], row).optional()? else {

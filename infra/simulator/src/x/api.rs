@@ -12,9 +12,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::shapes::{DIALECT, duplicate, forbidden, invalid_request, shown, unauthorized, with_fresh_limits};
+use super::shapes::{DIALECT, Fields, duplicate, forbidden, invalid_request, shown, unauthorized, with_fresh_limits};
 use crate::World;
-use crate::faults::{Call, Failed, Operation, guarded};
+use crate::faults::{Call, Failed, FaultKind, Operation, guarded};
 use crate::token::{Token, TokenKind, bearer};
 
 const X: PlatformName = PlatformName::X;
@@ -31,6 +31,9 @@ pub(super) struct ListQuery {
     end_time: Option<Timestamp>,
     pagination_token: Option<usize>,
 }
+
+/// The fields stand beside the rest of the query.
+type Asked = Query<Fields>;
 
 /// `GET /2/users/me`.
 pub(super) async fn me(State(world): State<Arc<World>>, headers: HeaderMap) -> Result<Response, Failed> {
@@ -61,7 +64,7 @@ pub(super) async fn create(State(world): State<Arc<World>>, headers: HeaderMap, 
 pub(super) async fn list(
     State(world): State<Arc<World>>,
     Path(id): Path<String>,
-    Query(query): Query<ListQuery>,
+    (Query(query), Query(fields)): (Query<ListQuery>, Asked),
     headers: HeaderMap,
 ) -> Result<Response, Failed> {
     act(&world, &headers, Operation::List, "tweet.read", |token| {
@@ -78,7 +81,8 @@ pub(super) async fn list(
             answer["meta"]["next_token"] = json!((start + count).to_string());
         }
         if !posts.is_empty() {
-            answer["data"] = posts.into_iter().map(shown).collect();
+            let dropped = world.storage.stands(X, FaultKind::FieldDropped, &token.account)?;
+            answer["data"] = posts.into_iter().map(|post| shown(post, &fields, dropped)).collect();
         }
         Ok(Json(answer).into_response())
     })

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::api::act;
-use super::shapes::invalid_request;
+use super::shapes::{Fields, invalid_request};
 use crate::World;
 use crate::faults::{Failed, FaultKind, Operation};
 
@@ -25,14 +25,12 @@ const OWN_NUMBERS_AGE: SignedDuration = SignedDuration::from_hours(30 * 24);
 #[derive(Deserialize)]
 pub(super) struct TweetsQuery {
     ids: String,
-    #[serde(default, rename = "tweet.fields")]
-    fields: String,
 }
 
 /// What was found stands in `data`, what was not in `errors`. A post of which not all is told that was asked for is not told at all.
 pub(super) async fn tweets(
     State(world): State<Arc<World>>,
-    Query(query): Query<TweetsQuery>,
+    (Query(query), Query(fields)): (Query<TweetsQuery>, Query<Fields>),
     headers: HeaderMap,
 ) -> Result<Response, Failed> {
     act(&world, &headers, Operation::Metrics, "tweet.read", |token| {
@@ -40,7 +38,8 @@ pub(super) async fn tweets(
         if ids.len() > IDS_MAX {
             return Ok(invalid_request());
         }
-        let wants_own = query.fields.split(',').any(|field| field == "non_public_metrics");
+        let wants_own = fields.ask("non_public_metrics");
+        let dropped = world.storage.stands(X, FaultKind::FieldDropped, &token.account)?;
         let hidden = world.storage.stands(X, FaultKind::MetricMissing, &token.account)?;
         let (now, mut data, mut errors) = (world.clock.now(), Vec::new(), Vec::new());
         for id in ids {
@@ -52,10 +51,16 @@ pub(super) async fn tweets(
                 }
                 Some(post) => {
                     let numbers = world.numbers(X, &post, now)?;
-                    let mut shown = json!({ "id": id, "text": post.text, "edit_history_tweet_ids": [id], "public_metrics": {
-                        "retweet_count": numbers.shares, "quote_count": 0, "reply_count": numbers.comments, "like_count": numbers.likes,
-                        "bookmark_count": 0, "impression_count": numbers.impressions,
-                    } });
+                    let mut shown = json!({ "id": id, "text": post.text, "edit_history_tweet_ids": [id] });
+                    if fields.ask("public_metrics") {
+                        shown["public_metrics"] = json!({
+                            "quote_count": 0, "reply_count": numbers.comments, "like_count": numbers.likes, "bookmark_count": 0,
+                            "impression_count": numbers.impressions,
+                        });
+                        if !dropped {
+                            shown["public_metrics"][fields.reposts()] = json!(numbers.shares);
+                        }
+                    }
                     if wants_own {
                         let engagements = numbers.likes + numbers.comments + numbers.shares + numbers.clicks;
                         shown["non_public_metrics"] = json!({

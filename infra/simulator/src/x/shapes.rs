@@ -5,13 +5,14 @@ use axum::response::{IntoResponse, Response};
 use data_encoding::BASE32_NOPAD;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::faults::Dialect;
+use crate::faults::{Dialect, FaultKind};
 use crate::storage::StoredPost;
 
-pub(super) const DIALECT: Dialect = Dialect { limited, app_limited, app_refused, restricted, rejected, duplicate, server_error };
+pub(super) const DIALECT: Dialect = Dialect { limited, app_limited, app_refused, restricted, rejected, duplicate, server_error, own };
 
 /// 100 posts in 15 minutes; the simulator tells the limit and does not keep it.
 const LIMIT: i64 = 100;
@@ -69,6 +70,40 @@ fn restricted() -> Response {
     problem(StatusCode::FORBIDDEN, "Forbidden", "", "Your account is suspended and is not permitted to access this feature.")
 }
 
+/// What X alone says.
+fn own(kind: FaultKind, until: Timestamp) -> Option<Response> {
+    let day = until.strftime("%Y-%m-%d").to_string();
+    Some(match kind {
+        FaultKind::SpendCap => {
+            let detail = format!(
+                "Your enrolled account [1] has reached its billing cycle spend cap. API requests will be blocked until the next cycle begins on {day}."
+            );
+            let kind = "https://api.twitter.com/2/problems/credits";
+            let body = json!({ "account_id": 1, "title": "SpendCapReached", "detail": detail, "reset_date": day, "type": kind });
+            (StatusCode::FORBIDDEN, Json(body)).into_response()
+        }
+        FaultKind::MonthCapped => {
+            let body = json!({
+                "account_id": 1, "product_name": "standard-basic", "title": "UsageCapExceeded", "period": "Monthly", "scope": "Product",
+                "detail": "Usage cap exceeded: Monthly product cap", "type": "https://api.twitter.com/2/problems/usage-capped",
+            });
+            (StatusCode::TOO_MANY_REQUESTS, Json(body)).into_response()
+        }
+        FaultKind::AppsDay => {
+            let mut response = problem(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests", "", "Too Many Requests");
+            let headers = response.headers_mut();
+            headers.insert("x-app-limit-24hour-limit", HeaderValue::from_static("10000"));
+            headers.insert("x-app-limit-24hour-remaining", HeaderValue::from_static("0"));
+            headers.insert("x-app-limit-24hour-reset", HeaderValue::from(until.as_second()));
+            response
+        }
+        FaultKind::Automated => problem(StatusCode::FORBIDDEN, "Forbidden", "", AUTOMATED),
+        _ => return None,
+    })
+}
+
+const AUTOMATED: &str = "This request looks like it might be automated. To protect our users from spam and other malicious activity, we can't complete this action right now. Please try again later.";
+
 /// The headers that every answer of the API carries.
 pub(super) fn with_fresh_limits(response: Response, now: Timestamp) -> Response {
     with_limits(response, LIMIT - 1, now + WINDOW)
@@ -82,8 +117,29 @@ fn with_limits(mut response: Response, remaining: i64, reset: Timestamp) -> Resp
     response
 }
 
-/// A post in a list: links wrapped, three characters escaped.
-pub(super) fn shown(post: &StoredPost) -> Value {
+/// What may be asked of a post: by the names of the specification, or the older ones.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct Fields {
+    #[serde(rename = "post.fields")]
+    post: Option<String>,
+    #[serde(rename = "tweet.fields")]
+    tweet: Option<String>,
+}
+
+impl Fields {
+    /// Whether a field is asked for. What X does not know is no error.
+    pub(super) fn ask(&self, field: &str) -> bool {
+        [&self.post, &self.tweet].into_iter().flatten().any(|fields| fields.split(',').any(|asked| asked == field))
+    }
+
+    /// The name under which reposts are counted: the answer speaks as the question does.
+    pub(super) fn reposts(&self) -> &'static str {
+        if self.post.is_some() { "repost_count" } else { "retweet_count" }
+    }
+}
+
+/// A post in a list: links wrapped, three characters escaped, and what was asked for.
+pub(super) fn shown(post: &StoredPost, fields: &Fields, dropped: bool) -> Value {
     let (mut text, mut links) = (String::new(), Vec::new());
     for (index, piece) in post.text.split_inclusive(char::is_whitespace).enumerate() {
         let word = piece.trim_end();
@@ -96,8 +152,11 @@ pub(super) fn shown(post: &StoredPost) -> Value {
         }
         text.push_str(&piece[word.len()..]);
     }
-    let mut shown = json!({ "id": super::post_id(post), "text": text, "created_at": post.created_at });
-    if !links.is_empty() {
+    let mut shown = json!({ "id": super::post_id(post), "text": text });
+    if fields.ask("created_at") && !dropped {
+        shown["created_at"] = json!(post.created_at);
+    }
+    if !links.is_empty() && fields.ask("entities") {
         shown["entities"] = json!({ "urls": links });
     }
     shown

@@ -1,8 +1,9 @@
 use domain::failure::FailureCode;
 use domain::platform::PlatformName::Facebook;
 use jiff::SignedDuration;
-use platforms::{AccountKind, ExchangeError, Outcome, ReadError, RefreshError};
+use platforms::{Account, AccountKind, AppCredentials, ExchangeError, GrantedAccount, NoCode, Outcome, ReadError, RefreshError};
 use secrecy::ExposeSecret;
+use serde_json::json;
 
 use crate::wire::{VERIFIER, Wire, account, param};
 
@@ -94,4 +95,68 @@ async fn a_refusal_by_the_person_leads_back() {
     let denied = wire.consent(Facebook, &[("decision", "deny")]).await;
     assert_eq!(param(&denied, "error").as_deref(), Some("access_denied"));
     assert_eq!(param(&denied, "error_reason").as_deref(), Some("user_denied"));
+    let closed = wire.consent(Facebook, &[("decision", "cancel")]).await;
+    let (error, error_code) = (param(&closed, "error"), param(&closed, "error_code"));
+    assert_eq!((error.as_deref(), error_code.as_deref()), (None, Some("4201")));
+    assert!(wire.platform(Facebook).is_denial(NoCode { error: error.as_deref(), error_code: error_code.as_deref() }));
+}
+
+fn names(granted: &[GrantedAccount]) -> Vec<&str> {
+    granted.iter().map(|page| page.username.as_str()).collect()
+}
+
+#[tokio::test]
+async fn pages_of_businesses_are_found_beside_a_persons_own_and_each_once() {
+    let wire = Wire::start().await;
+    let all = ["100000000000001", "100000000000002", "100000000000003", "100000000000004"].map(|id| ("page", id));
+    let granted = wire.connect(Facebook, &all).await.unwrap();
+    // The holding shows the bakery, too.
+    assert_eq!(names(&granted), ["Demo Bakery", "Demo Garden", "Demo Cafe", "Demo Client"]);
+    for page in &granted {
+        let outcome = wire.platform(Facebook).publish(account(page), "hi", wire.now()).await;
+        assert!(matches!(outcome, Outcome::Accepted { .. }), "{}: {outcome:?}", page.username);
+    }
+    // Nobody has a role on it but by the business.
+    assert_eq!(names(&wire.connect(Facebook, &all[2..3]).await.unwrap()), ["Demo Cafe"]);
+}
+
+#[tokio::test]
+async fn who_does_not_show_businesses_connects_what_is_their_own() {
+    let wire = Wire::start().await;
+    let scopes = ["pages_show_list", "pages_manage_posts", "pages_read_engagement", "read_insights"].map(|scope| ("granted_scope", scope));
+    let mut fields = vec![("page", "100000000000001"), ("page", "100000000000003")];
+    fields.extend(scopes);
+    let granted = wire.connect(Facebook, &fields).await.unwrap();
+    assert_eq!(names(&granted), ["Demo Bakery"]);
+    assert!(granted[0].missing_scopes.is_empty(), "a Page can be posted to without its business");
+    fields.remove(0);
+    assert!(matches!(wire.connect(Facebook, &fields).await, Err(ExchangeError::NoAccounts)));
+}
+
+#[tokio::test]
+async fn a_consent_without_a_page_says_so_and_businesses_that_cannot_be_read_are_not_nothing() {
+    let wire = Wire::start().await;
+    assert!(matches!(wire.connect(Facebook, &[("page", "none")]).await, Err(ExchangeError::NoAccounts)));
+    let lost = || json!({ "kind": "businesses_lost" });
+    assert_eq!(wire.fault(Facebook, lost()).await, 201);
+    assert!(matches!(wire.connect(Facebook, &[("page", "none")]).await, Err(ExchangeError::Unavailable { .. })));
+    let granted = wire.connect(Facebook, &[("page", "100000000000002"), ("page", "100000000000003")]).await.unwrap();
+    assert_eq!(names(&granted), ["Demo Garden"]);
+}
+
+#[tokio::test]
+async fn every_call_with_a_token_proves_that_our_app_makes_it() {
+    let wire = Wire::start().await;
+    let facebook = wire.platform(Facebook);
+    let granted = wire.connect_one(Facebook).await;
+    let bare = domain::token::TokenSet { proof: None, ..granted.tokens.clone() };
+    let other = AppCredentials { client_secret: "another secret".into(), ..wire.app.clone() };
+    let wrong = facebook.proven(&other, granted.tokens.clone());
+    for tokens in [&bare, &wrong] {
+        let outcome = facebook.publish(Account { tokens, ..account(&granted) }, "hi", wire.now()).await;
+        assert!(matches!(&outcome, Outcome::AppLimited { detail, .. } if detail.contains("appsecret_proof")), "{outcome:?}");
+    }
+    assert!(!format!("{:?}", granted.tokens).contains(granted.tokens.proof.as_ref().unwrap().expose_secret()));
+    assert!(facebook.revoke(&other, &granted.tokens).await.is_err());
+    facebook.revoke(&wire.app, &granted.tokens).await.unwrap();
 }

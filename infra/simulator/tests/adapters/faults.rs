@@ -1,6 +1,6 @@
 use domain::failure::FailureCode;
 use domain::platform::PlatformName;
-use domain::platform::PlatformName::X;
+use domain::platform::PlatformName::{Facebook, X};
 use jiff::SignedDuration;
 use platforms::{Outcome, ReadError, RefreshError};
 use reqwest::StatusCode;
@@ -46,6 +46,70 @@ async fn every_fault_has_its_outcome_once_and_tells_the_truth_about_the_post() {
         assert_eq!(wire.read(name, "faults").await["items"], json!([]));
         assert!(matches!(platform.publish(account(&granted), "after all", wire.now()).await, Outcome::Accepted { .. }), "{name}");
     }
+}
+
+/// A fault of one platform and the outcome to expect: whose fault it is.
+type Documented = (PlatformName, &'static str, fn(&Outcome) -> bool);
+
+const DOCUMENTED: [Documented; 15] = [
+    (X, "app_limited", is_apps),
+    (X, "spend_cap", is_apps),
+    (X, "month_capped", is_apps),
+    (X, "apps_day", is_apps),
+    (X, "automated", |outcome| matches!(outcome, Outcome::Limited { until: None, http_status: 403 })),
+    (X, "app_refused", is_apps_call),
+    (Facebook, "app_limited", is_apps),
+    (Facebook, "api_blocked", is_apps),
+    (Facebook, "app_deleted", is_apps),
+    (Facebook, "bad_address", is_apps),
+    (Facebook, "bad_signature", is_apps),
+    (Facebook, "unknown_path", is_apps_call),
+    (Facebook, "old_version", is_apps_call),
+    (Facebook, "page_moved", |outcome| matches!(outcome, Outcome::Rejected { code: FailureCode::ReconnectNeeded, .. })),
+    (Facebook, "two_factor", |outcome| matches!(outcome, Outcome::Rejected { code: FailureCode::AccountRestricted, .. })),
+];
+
+fn is_apps(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::AppLimited { .. })
+}
+
+fn is_apps_call(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Rejected { code: FailureCode::AppUnavailable, .. })
+}
+
+#[tokio::test]
+async fn every_documented_error_is_laid_at_the_right_door_and_publishes_nothing() {
+    for name in PlatformName::ALL {
+        let wire = Wire::start().await;
+        let granted = wire.connect_one(name).await;
+        for (_, kind, expected) in DOCUMENTED.iter().filter(|(of, ..)| *of == name) {
+            assert_eq!(wire.fault(name, json!({ "kind": kind })).await, StatusCode::CREATED, "{name} {kind}");
+            let outcome = wire.platform(name).publish(account(&granted), kind, wire.now()).await;
+            assert!(expected(&outcome), "{name} {kind}: {outcome:?}");
+        }
+        wire.fault(name, json!({ "kind": "app_limited", "on": "list" })).await;
+        let listed = wire.platform(name).own_posts(account(&granted), wire.now(), None, wire.now()).await;
+        assert!(matches!(&listed, Err(ReadError::AppLimited { .. })), "{name}: {:?}", listed.err());
+        assert!(wire.texts(name).await.is_empty(), "{name}");
+        assert!(
+            matches!(wire.platform(name).publish(account(&granted), "after all", wire.now()).await, Outcome::Accepted { .. }),
+            "{name}"
+        );
+    }
+    let wire = Wire::start().await;
+    assert_eq!(wire.fault(X, json!({ "kind": "api_blocked" })).await, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(wire.fault(Facebook, json!({ "kind": "spend_cap" })).await, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn a_list_of_x_without_times_is_no_evidence() {
+    let wire = Wire::start().await;
+    let granted = wire.connect_one(X).await;
+    let since = wire.now();
+    assert!(matches!(wire.platform(X).publish(account(&granted), "hi", since).await, Outcome::Accepted { .. }));
+    wire.fault(X, json!({ "kind": "field_dropped" })).await;
+    let listed = wire.platform(X).own_posts(account(&granted), since, None, since).await;
+    assert!(matches!(&listed, Err(ReadError::Unavailable { detail }) if detail.contains("created_at")), "{:?}", listed.err());
 }
 
 #[tokio::test]

@@ -74,6 +74,18 @@ async fn a_number_that_is_not_told_any_more_leaves_the_others() {
 }
 
 #[tokio::test]
+async fn a_field_that_was_asked_for_and_does_not_come_is_named() {
+    for (platform, kind, field) in [(X, "field_dropped", "repost_count"), (Facebook, "metric_missing", "post_clicks")] {
+        let posted = Posted::on(platform).await;
+        assert!(posted.read().await.unwrap().missing.is_empty(), "{platform}");
+        posted.fault(kind).await;
+        let told = posted.read().await.unwrap();
+        assert_eq!(told.missing, [field], "{platform}");
+        assert!(told.numbers.likes.is_some(), "{platform}");
+    }
+}
+
+#[tokio::test]
 async fn x_tells_the_author_more_than_everybody_for_thirty_days() {
     let mut posted = Posted::on(X).await;
     let hours = 30 * 24 - 1;

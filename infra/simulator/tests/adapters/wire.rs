@@ -113,13 +113,16 @@ impl Wire {
         self.platform(name).exchange(&self.app, &exchange, self.now()).await
     }
 
-    /// Consent and exchange in one.
+    /// Consent and exchange in one. The tokens are as they are when they leave the vault.
     pub(crate) async fn connect(&self, name: PlatformName, fields: &[(&str, &str)]) -> Result<Vec<GrantedAccount>, ExchangeError> {
         let mut form = vec![("decision", "allow")];
         form.extend(fields);
         let callback = self.consent(name, &form).await;
         assert_eq!(param(&callback, "state").as_deref(), Some("a state"));
-        self.exchange(name, &param(&callback, "code").unwrap(), VERIFIER).await
+        let granted = self.exchange(name, &param(&callback, "code").unwrap(), VERIFIER).await?;
+        let ready =
+            |account: GrantedAccount| GrantedAccount { tokens: self.platform(name).proven(&self.app, account.tokens.clone()), ..account };
+        Ok(granted.into_iter().map(ready).collect())
     }
 
     pub(crate) async fn connect_one(&self, name: PlatformName) -> GrantedAccount {

@@ -99,6 +99,7 @@ fn closed(tokens: Tokens) -> TokenSet {
         parent: tokens.parent.map(SecretString::from),
         expires_at: tokens.expires_at,
         scopes: tokens.scopes,
+        proof: None,
     }
 }
 
@@ -128,6 +129,7 @@ mod tests {
             parent: None,
             expires_at: Some(Timestamp::UNIX_EPOCH),
             scopes: vec!["tweet.write".to_owned(), "offline.access".to_owned()],
+            proof: Some("proof-1".into()),
         }
     }
 
@@ -137,6 +139,7 @@ mod tests {
         assert_eq!(read.access.expose_secret(), "access-1");
         assert_eq!(read.refresh.unwrap().expose_secret(), "refresh-1");
         assert!(read.parent.is_none());
+        assert!(read.proof.is_none(), "a proof is as old as the secret that it was made with");
         assert_eq!(read.expires_at, Some(Timestamp::UNIX_EPOCH));
         assert_eq!(read.scopes, tokens().scopes);
     }

@@ -156,7 +156,8 @@ mod tests {
 
     fn grant(scopes: &[&str]) -> Grant {
         let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
-        let tokens = TokenSet { access: "a".to_owned().into(), refresh: None, parent: None, expires_at: Some(at(100)), scopes };
+        let tokens =
+            TokenSet { access: "a".to_owned().into(), refresh: None, parent: None, expires_at: Some(at(100)), scopes, proof: None };
         Grant::new(PlatformName::X, "7".to_owned(), "ann".to_owned(), &tokens, &["read", "write"])
     }
 

@@ -21,19 +21,22 @@ enum Key {
     Either(u32),
     /// Both.
     Pair(u32, u32),
+    /// The code with this whole message: some errors of our app share the code of errors of an account, and differ in nothing else.
+    Said(u32, &'static str),
 }
 
-use Key::{Codes, Either, Pair};
+use Key::{Codes, Either, Pair, Said};
 
-/// The first row that fits decides. No row: it proves nothing.
+/// The first row that fits decides: subcodes and messages tell more than codes, so they come first. No row: it proves nothing.
+///
+/// Graph looks at the app, then at the token, then at the limits, then at the post: what is refused with one of these was not published,
+/// but for those that prove nothing.
 const TABLE: &[(Key, Class)] = &[
-    (Either(1_366_051), Class::Duplicate),
-    (Either(1_390_008), Class::Limited),
-    // Passing trouble: posts were seen although these were answered.
+    // Nothing proven: passing trouble. Posts were seen although these were answered.
     (Either(1_363_047), Class::Ambiguous),
     (Either(1_609_010), Class::Ambiguous),
-    (Codes(1..=2), Class::Ambiguous),
-    // Bad links, bad files, abuse, community standards.
+    // The post's: said already, a bad link, a bad file, abuse, community standards.
+    (Either(1_366_051), Class::Duplicate),
     (Either(1_609_005), Class::Rejected(FailureCode::ContentRejected)),
     (Either(1_609_008), Class::Rejected(FailureCode::ContentRejected)),
     (Either(2_061_006), Class::Rejected(FailureCode::ContentRejected)),
@@ -41,7 +44,9 @@ const TABLE: &[(Key, Class)] = &[
     (Either(2_069_019), Class::Rejected(FailureCode::ContentRejected)),
     (Either(1_346_003), Class::Rejected(FailureCode::ContentRejected)),
     (Either(1_404_102), Class::Rejected(FailureCode::ContentRejected)),
-    // Security check, Page publishing authorization, limited account, identity to confirm.
+    // The account's: it posts too fast.
+    (Either(1_390_008), Class::Limited),
+    // The account's: something to do at Facebook. Security check, Page publishing authorization, limited account, identity to confirm.
     (Either(1_404_006), Class::Rejected(FailureCode::AccountRestricted)),
     (Either(1_404_078), Class::Rejected(FailureCode::AccountRestricted)),
     (Either(1_404_112), Class::Rejected(FailureCode::AccountRestricted)),
@@ -49,22 +54,47 @@ const TABLE: &[(Key, Class)] = &[
     // A checkpoint, an unconfirmed person: the token comes back to life once they have acted.
     (Pair(190, 459), Class::Rejected(FailureCode::AccountRestricted)),
     (Pair(190, 464), Class::Rejected(FailureCode::AccountRestricted)),
+    // The account's: the Page goes by another id now, or cannot be seen with this token.
+    (Pair(100, 21), Class::Rejected(FailureCode::ReconnectNeeded)),
+    (Pair(100, 33), Class::Rejected(FailureCode::PermissionMissing)),
+    // The app's, for everybody and everything: its limit, its secret, its standing with Meta.
+    (Said(341, "Application limit reached"), Class::AppLimited),
+    (Said(100, "API calls from the server require an appsecret_proof argument"), Class::AppLimited),
+    (Said(100, "Invalid appsecret_proof provided in the API argument"), Class::AppLimited),
+    (Said(101, "Error validating application. Invalid application ID"), Class::AppLimited),
+    (Said(190, "Error validating application. Application has been deleted"), Class::AppLimited),
+    (Said(200, "API access blocked"), Class::AppLimited),
+    (Said(200, "API access deactivated. To reactivate, go to the app dashboard"), Class::AppLimited),
+    // The app's, for this call: a capability that it lacks.
+    (Said(3, "Application does not have the capability to make this API call"), Class::Rejected(FailureCode::AppUnavailable)),
+    // Nothing proven: unknown, or out of service.
+    (Codes(1..=2), Class::Ambiguous),
+    // The app's, for everybody and everything: too many calls, a server that may not call, a signature that is not its own.
+    (Codes(4..=4), Class::AppLimited),
+    (Codes(5..=5), Class::AppLimited),
+    (Codes(104..=104), Class::AppLimited),
+    // The app's, for this call: an address or a version that Graph does not have any more.
+    (Codes(2500..=2500), Class::Rejected(FailureCode::AppUnavailable)),
+    (Codes(2635..=2635), Class::Rejected(FailureCode::AppUnavailable)),
+    // The account's: its token, or a Page that goes by another id now, which a new consent brings.
     (Codes(190..=190), Class::TokenRefused),
     (Codes(102..=102), Class::TokenRefused),
-    (Codes(506..=506), Class::Duplicate),
-    (Codes(4..=4), Class::Limited),
+    (Codes(21..=21), Class::Rejected(FailureCode::ReconnectNeeded)),
+    // The account's: its limits.
     (Codes(17..=17), Class::Limited),
     (Codes(32..=32), Class::Limited),
     (Codes(341..=341), Class::Limited),
     (Codes(613..=613), Class::Limited),
     (Codes(80_000..=80_014), Class::Limited),
-    // A block for hours, with something to read on the Page.
+    // The account's: a second factor is asked for, as a Page of a business may; a block for hours, with something to read on the Page.
+    (Codes(415..=415), Class::Rejected(FailureCode::AccountRestricted)),
     (Codes(368..=368), Class::Rejected(FailureCode::AccountRestricted)),
+    // The account's: what was not granted, or was taken back.
     (Codes(3..=3), Class::Rejected(FailureCode::PermissionMissing)),
     (Codes(10..=10), Class::Rejected(FailureCode::PermissionMissing)),
     (Codes(200..=299), Class::Rejected(FailureCode::PermissionMissing)),
-    // The Page cannot be seen with this token.
-    (Pair(100, 33), Class::Rejected(FailureCode::PermissionMissing)),
+    // The post's: said already, or a parameter that Graph does not take.
+    (Codes(506..=506), Class::Duplicate),
     (Codes(100..=100), Class::Rejected(FailureCode::ContentRejected)),
 ];
 
@@ -82,6 +112,7 @@ struct Failure {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct GraphError {
+    message: String,
     code: u32,
     error_subcode: Option<u32>,
     #[serde(rename = "type")]
@@ -90,12 +121,30 @@ struct GraphError {
 }
 
 impl Key {
-    fn fits(&self, code: u32, subcode: Option<u32>) -> bool {
+    fn fits(&self, error: &GraphError) -> bool {
         match self {
-            Self::Codes(codes) => codes.contains(&code),
-            Self::Either(number) => code == *number || subcode == Some(*number),
-            Self::Pair(of, sub) => code == *of && subcode == Some(*sub),
+            Self::Codes(codes) => codes.contains(&error.code),
+            Self::Either(number) => error.code == *number || error.error_subcode == Some(*number),
+            Self::Pair(code, subcode) => error.code == *code && error.error_subcode == Some(*subcode),
+            Self::Said(code, message) => error.code == *code && error.said().eq_ignore_ascii_case(message),
         }
+    }
+
+    /// Our own words for what Graph's numbers do not tell.
+    fn words(&self) -> Option<&'static str> {
+        match self {
+            Self::Said(_, message) => Some(message),
+            Self::Codes(_) | Self::Either(_) | Self::Pair(..) => None,
+        }
+    }
+}
+
+impl GraphError {
+    /// The message without the code that Graph sometimes begins it with, and without its last point.
+    fn said(&self) -> &str {
+        let message = self.message.trim();
+        let rest = message.strip_prefix("(#").and_then(|rest| rest.split_once(") ")).map_or(message, |(_, rest)| rest);
+        rest.trim_end_matches('.')
     }
 }
 
@@ -103,10 +152,11 @@ impl Key {
 pub(super) fn judge(answer: &Answer, now: Timestamp) -> Verdict {
     let status = answer.status.as_u16();
     let error = answer.json::<Failure>().map(|failure| failure.error).unwrap_or_default();
-    let class = match class_of(&error) {
+    let (key, class) = row_of(&error);
+    let class = match class {
         _ if !answer.status.is_client_error() => Class::Ambiguous,
         // A limit of calls passes, and so Graph calls it transient; but it stands before the action, and nothing was done.
-        Class::Limited if THROTTLED.iter().any(|codes| codes.contains(&error.code)) => Class::Limited,
+        class @ (Class::Limited | Class::AppLimited) if THROTTLED.iter().any(|codes| codes.contains(&error.code)) => class,
         _ if error.is_transient == Some(true) => Class::Ambiguous,
         class => class,
     };
@@ -115,7 +165,7 @@ pub(super) fn judge(answer: &Answer, now: Timestamp) -> Verdict {
         class,
         status,
         until: if class == Class::Limited { regained(&answer.headers, now) } else { None },
-        detail: detail::of_answer(status, &[error.kind.as_deref(), Some(&code), subcode.as_deref()]),
+        detail: detail::of_answer(status, &[error.kind.as_deref(), Some(&code), subcode.as_deref(), key.and_then(Key::words)]),
     }
 }
 
@@ -124,9 +174,10 @@ pub(super) fn is_not_seen(answer: &Answer) -> bool {
     answer.json::<Failure>().is_some_and(|failure| failure.error.code == 100 && failure.error.error_subcode == Some(33))
 }
 
-/// Whether Graph refuses a parameter, such as a metric that it does not have any more.
+/// Whether Graph refuses a parameter of this one call, such as a metric that it does not have any more.
 pub(super) fn is_bad_parameter(answer: &Answer) -> bool {
-    answer.json::<Failure>().is_some_and(|failure| failure.error.code == 100 && failure.error.error_subcode.is_none_or(|sub| sub != 33))
+    let refuses = |error: &GraphError| error.code == 100 && row_of(error).1 == Class::Rejected(FailureCode::ContentRejected);
+    answer.json::<Failure>().is_some_and(|failure| refuses(&failure.error))
 }
 
 /// How much of what a Page or our app may do is used up, in percent; the highest of all that the headers tell.
@@ -153,9 +204,9 @@ struct Load {
     total_cputime: u32,
 }
 
-fn class_of(error: &GraphError) -> Class {
-    let row = TABLE.iter().find(|(key, _)| key.fits(error.code, error.error_subcode));
-    row.map_or(Class::Ambiguous, |(_, class)| *class)
+fn row_of(error: &GraphError) -> (Option<&'static Key>, Class) {
+    let row = TABLE.iter().find(|(key, _)| key.fits(error));
+    row.map_or((None, Class::Ambiguous), |(key, class)| (Some(key), *class))
 }
 
 #[derive(Deserialize)]
@@ -186,7 +237,7 @@ mod tests {
 
     #[test]
     fn recorded_errors_fall_into_their_classes() {
-        use FailureCode::{AccountRestricted, ContentRejected, PermissionMissing};
+        use FailureCode::{AccountRestricted, AppUnavailable, ContentRejected, PermissionMissing, ReconnectNeeded};
         for (status, error, class) in [
             (400, r#""code":190,"error_subcode":463"#, Class::TokenRefused),
             (401, r#""code":190"#, Class::TokenRefused),
@@ -194,8 +245,17 @@ mod tests {
             (400, r#""code":102"#, Class::TokenRefused),
             (400, r#""code":506"#, Class::Duplicate),
             (400, r#""code":100,"error_subcode":1366051"#, Class::Duplicate),
-            (403, r#""code":4"#, Class::Limited),
-            (403, r#""code":4,"is_transient":true"#, Class::Limited),
+            (403, r#""code":4"#, Class::AppLimited),
+            (403, r#""code":4,"is_transient":true"#, Class::AppLimited),
+            (400, r#""code":5"#, Class::AppLimited),
+            (400, r#""code":104"#, Class::AppLimited),
+            (400, r#""code":2500"#, Class::Rejected(AppUnavailable)),
+            (400, r#""code":2635"#, Class::Rejected(AppUnavailable)),
+            (400, r#""code":21"#, Class::Rejected(ReconnectNeeded)),
+            (400, r#""code":100,"error_subcode":21"#, Class::Rejected(ReconnectNeeded)),
+            (400, r#""code":415"#, Class::Rejected(AccountRestricted)),
+            (400, r#""code":341,"is_transient":true"#, Class::Limited),
+            (400, r#""code":3"#, Class::Rejected(PermissionMissing)),
             (400, r#""code":17,"is_transient":true"#, Class::Limited),
             (500, r#""code":4,"is_transient":true"#, Class::Ambiguous),
             (400, r#""code":1,"error_subcode":1390008,"is_transient":true"#, Class::Ambiguous),
@@ -217,6 +277,35 @@ mod tests {
             assert_eq!(class_of(status, error), class, "{status} {error}");
         }
         assert_eq!(judge(&Answer::recorded(400, &[], "<html>"), now()).class, Class::Ambiguous);
+    }
+
+    #[test]
+    fn what_is_the_apps_is_told_from_an_accounts_error_of_the_same_code_by_its_whole_message() {
+        use FailureCode::{AppUnavailable, ContentRejected, PermissionMissing};
+        let verdict = |code: u32, message: &str| {
+            let body = serde_json::json!({ "error": { "message": message, "type": "OAuthException", "code": code, "fbtrace_id": "A" } });
+            judge(&Answer::recorded(400, &[], &body.to_string()), now())
+        };
+        for (code, message, class) in [
+            (190, "Error validating application. Application has been deleted.", Class::AppLimited),
+            (190, "Error validating access token: Session has expired on Monday.", Class::TokenRefused),
+            (101, "Error validating application. Invalid application ID.", Class::AppLimited),
+            (101, "Error validating application. Cannot get application info due to a system error.", Class::Ambiguous),
+            (200, "API access blocked.", Class::AppLimited),
+            (200, "API access deactivated. To reactivate, go to the app dashboard.", Class::AppLimited),
+            (200, "(#200) The user hasn't authorized the application to perform this action", Class::Rejected(PermissionMissing)),
+            (200, "Requires access. API access blocked. Or not", Class::Rejected(PermissionMissing)),
+            (100, "API calls from the server require an appsecret_proof argument", Class::AppLimited),
+            (100, "Invalid appsecret_proof provided in the API argument", Class::AppLimited),
+            (100, "(#100) Missing message or attachment", Class::Rejected(ContentRejected)),
+            (3, "(#3) Application does not have the capability to make this API call.", Class::Rejected(AppUnavailable)),
+            (341, "(#341) Application limit reached", Class::AppLimited),
+            (341, "(#341) Feed action request limit reached", Class::Limited),
+        ] {
+            assert_eq!(verdict(code, message).class, class, "{code} {message}");
+        }
+        assert_eq!(verdict(200, "API access blocked.").detail, "400 OAuthException 200 API access blocked");
+        assert_eq!(verdict(200, "(#200) my secret plan").detail, "400 OAuthException 200");
     }
 
     #[test]

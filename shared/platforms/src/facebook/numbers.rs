@@ -84,14 +84,14 @@ impl Facebook {
         for metric in METRICS {
             let answer = self.insights(account, post, metric).await?;
             if is_bad_parameter(&answer) {
-                tracing::warn!(metric, "Facebook does not tell a metric any more");
+                all.missing.push(metric);
                 continue;
             }
             if answer.status != StatusCode::OK {
                 return Err(judge(&answer, now).into());
             }
             let one = told(&answer)?;
-            all = Told { numbers: one.numbers.or(all.numbers), busy: all.busy || one.busy };
+            all = Told { numbers: one.numbers.or(all.numbers), busy: all.busy || one.busy, ..all };
         }
         Ok(all)
     }
@@ -99,14 +99,14 @@ impl Facebook {
     async fn insights(&self, account: Account<'_>, post: Published<'_>, metrics: &str) -> Result<Answer, NumbersError> {
         let mut url = self.graph(&[post.id, "insights"]);
         url.query_pairs_mut().append_pair("metric", metrics);
-        Ok(self.http.send(self.call(Method::GET, url, &account.tokens.access), CALL_TIMEOUT).await?)
+        Ok(self.http.send(self.call(Method::GET, url, account.tokens), CALL_TIMEOUT).await?)
     }
 
     /// Graph says the same of a post that is gone and of one that this token may not see. A token that sees its Page sees the Page's posts.
     async fn gone_or_hidden(&self, account: Account<'_>, refusal: &Answer, now: Timestamp) -> NumbersError {
         let mut url = self.graph(&[account.id]);
         url.query_pairs_mut().append_pair("fields", "id");
-        match self.http.send(self.call(Method::GET, url, &account.tokens.access), CALL_TIMEOUT).await {
+        match self.http.send(self.call(Method::GET, url, account.tokens), CALL_TIMEOUT).await {
             Ok(answer) if answer.status == StatusCode::OK => NumbersError::Gone,
             Ok(answer) if is_not_seen(&answer) => judge(refusal, now).into(),
             Ok(answer) => judge(&answer, now).into(),
@@ -128,7 +128,7 @@ fn told(answer: &Answer) -> Result<Told, NumbersError> {
         shares: of(ACTIVITY).and_then(|activity| activity.of("share")),
         clicks: of(CLICKS).map(Value::total),
     };
-    Ok(Told { numbers, busy: used_up_percent(&answer.headers) >= BUSY_PERCENT })
+    Ok(Told { numbers, missing: Vec::new(), busy: used_up_percent(&answer.headers) >= BUSY_PERCENT })
 }
 
 #[cfg(test)]

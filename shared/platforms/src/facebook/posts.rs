@@ -50,7 +50,7 @@ impl Facebook {
     pub(super) async fn create_post(&self, account: Account<'_>, text: &str, now: Timestamp) -> Outcome {
         let mut url = self.graph(&[account.id, "feed"]);
         url.query_pairs_mut().append_pair("fields", "id,permalink_url");
-        let request = self.call(Method::POST, url, &account.tokens.access).form(&[("message", text), ("published", "true")]);
+        let request = self.call(Method::POST, url, account.tokens).form(&[("message", text), ("published", "true")]);
         match self.http.send(request, COMMIT_TIMEOUT).await {
             Ok(answer) => created(&answer, now),
             Err(error) => error.into(),
@@ -76,7 +76,7 @@ impl Facebook {
                 .append_pair("limit", "100")
                 .extend_pairs(until.map(|until| ("until", (until.as_second() + 1).to_string())))
                 .extend_pairs(from.map(|after: String| ("after", after)));
-            let answer = self.http.send(self.call(Method::GET, url, &account.tokens.access), CALL_TIMEOUT).await?;
+            let answer = self.http.send(self.call(Method::GET, url, account.tokens), CALL_TIMEOUT).await?;
             if answer.status != StatusCode::OK {
                 return Err(judge(&answer, now).into());
             }

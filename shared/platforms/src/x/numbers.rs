@@ -1,6 +1,6 @@
 //! The numbers of a post: `GET /2/tweets`, <https://docs.x.com/x-api/fundamentals/metrics>.
 //!
-//! impressions = `impression_count`, likes = `like_count`, comments = `reply_count`, shares = `retweet_count` + `quote_count`,
+//! impressions = `impression_count`, likes = `like_count`, comments = `reply_count`, shares = `repost_count` + `quote_count`,
 //! clicks = `url_link_clicks`, engagement = `engagements`. X tells no reach. The last two are told to the author, for 30 days.
 
 use domain::analytics::{Numbers, sum};
@@ -35,8 +35,7 @@ struct Tweet {
     id: String,
     #[serde(default)]
     public_metrics: PublicMetrics,
-    #[serde(default)]
-    non_public_metrics: OwnMetrics,
+    non_public_metrics: Option<OwnMetrics>,
 }
 
 #[derive(Default, Deserialize)]
@@ -48,10 +47,19 @@ struct PublicMetrics {
     likes: Option<u64>,
     #[serde(rename = "reply_count")]
     replies: Option<u64>,
-    #[serde(rename = "retweet_count")]
+    #[serde(rename = "repost_count")]
     reposts: Option<u64>,
+    /// The same under its older name.
+    #[serde(rename = "retweet_count")]
+    retweets: Option<u64>,
     #[serde(rename = "quote_count")]
     quotes: Option<u64>,
+}
+
+impl PublicMetrics {
+    fn reposts(&self) -> Option<u64> {
+        self.reposts.or(self.retweets)
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -82,10 +90,10 @@ impl X {
         let fields = if now < post.at + OWN_NUMBERS_AGE { [OWN, PUBLIC].as_slice() } else { &[PUBLIC] };
         for fields in fields {
             let mut url = address::join(&self.api_url, &["2", "tweets"]);
-            url.query_pairs_mut().append_pair("ids", post.id).append_pair("tweet.fields", fields);
+            url.query_pairs_mut().append_pair("ids", post.id).append_pair("post.fields", fields);
             let request = self.http.request(Method::GET, url).bearer_auth(account.tokens.access.expose_secret());
             let answer = self.http.send(request, CALL_TIMEOUT).await?;
-            if let Read::Told(told) = read(&answer, post.id, now)? {
+            if let Read::Told(told) = read(&answer, (post.id, fields), now)? {
                 return Ok(told);
             }
         }
@@ -93,7 +101,8 @@ impl X {
     }
 }
 
-fn read(answer: &Answer, id: &str, now: Timestamp) -> Result<Read, NumbersError> {
+/// The answer to the question for the fields of one post.
+fn read(answer: &Answer, (id, fields): (&str, &str), now: Timestamp) -> Result<Read, NumbersError> {
     if answer.status != StatusCode::OK {
         let verdict = judge(answer, now);
         // A field that X does not know any more.
@@ -103,7 +112,7 @@ fn read(answer: &Answer, id: &str, now: Timestamp) -> Result<Read, NumbersError>
     let unreadable = || NumbersError::Unavailable { detail: detail::of_answer(200, &[Some("unreadable post")]) };
     let tweets: Tweets = answer.json().ok_or_else(unreadable)?;
     if let Some(tweet) = tweets.data.into_iter().find(|tweet| tweet.id == id) {
-        return Ok(Read::Told(Told { numbers: numbers(&tweet), busy: false }));
+        return Ok(Read::Told(Told { numbers: numbers(&tweet), missing: missing(&tweet, fields), busy: false }));
     }
     let of_post = |missing: &&Missing| missing.resource_id.as_deref().is_none_or(|of| of == id);
     let is_gone = |missing: &Missing| missing.kind.as_deref().is_some_and(|kind| kind.ends_with("/resource-not-found"));
@@ -112,16 +121,33 @@ fn read(answer: &Answer, id: &str, now: Timestamp) -> Result<Read, NumbersError>
 }
 
 fn numbers(tweet: &Tweet) -> Numbers {
-    let (public, own) = (&tweet.public_metrics, &tweet.non_public_metrics);
+    let public = &tweet.public_metrics;
+    let own = tweet.non_public_metrics.as_ref();
     Numbers {
-        impressions: public.impressions.or(own.impression_count),
+        impressions: public.impressions.or_else(|| own?.impression_count),
         reach: None,
-        engagements: own.engagements,
+        engagements: own.and_then(|own| own.engagements),
         likes: public.likes,
         comments: public.replies,
-        shares: sum([public.reposts, public.quotes]),
-        clicks: own.url_link_clicks,
+        shares: sum([public.reposts(), public.quotes]),
+        clicks: own.and_then(|own| own.url_link_clicks),
     }
+}
+
+/// What was asked for and did not come. X drops a field that it does not know any more, and says nothing.
+fn missing(tweet: &Tweet, fields: &str) -> Vec<&'static str> {
+    let public = &tweet.public_metrics;
+    let own = tweet.non_public_metrics.as_ref();
+    let of_own = [("url_link_clicks", own.and_then(|own| own.url_link_clicks)), ("engagements", own.and_then(|own| own.engagements))];
+    let of_all = [
+        ("impression_count", public.impressions),
+        ("like_count", public.likes),
+        ("reply_count", public.replies),
+        ("repost_count", public.reposts()),
+        ("quote_count", public.quotes),
+    ];
+    let asked = of_all.into_iter().chain(of_own.into_iter().filter(|_| fields == OWN));
+    asked.filter(|(_, told)| told.is_none()).map(|(name, _)| name).collect()
 }
 
 #[cfg(test)]
@@ -129,8 +155,30 @@ mod tests {
     use super::*;
 
     fn told(status: u16, body: &str) -> Result<Option<Numbers>, NumbersError> {
-        let read = read(&Answer::recorded(status, &[], body), "42", Timestamp::UNIX_EPOCH)?;
-        Ok(if let Read::Told(told) = read { Some(told.numbers) } else { None })
+        Ok(whole(status, body, OWN)?.map(|told| told.numbers))
+    }
+
+    fn whole(status: u16, body: &str, fields: &str) -> Result<Option<Told>, NumbersError> {
+        let read = read(&Answer::recorded(status, &[], body), ("42", fields), Timestamp::UNIX_EPOCH)?;
+        Ok(if let Read::Told(told) = read { Some(told) } else { None })
+    }
+
+    #[test]
+    fn a_repost_counts_under_both_of_its_names_and_a_field_that_does_not_come_is_named() {
+        let body = |reposts: &str| {
+            format!(
+                r#"{{"data":[{{"id":"42","text":"hi","edit_history_post_ids":["42"],"public_metrics":{{{reposts}"reply_count":3,"like_count":5,
+                    "quote_count":1,"impression_count":700}}}}]}}"#
+            )
+        };
+        for reposts in [r#""repost_count":2,"#, r#""retweet_count":2,"#, r#""repost_count":2,"retweet_count":9,"#] {
+            let told = whole(200, &body(reposts), PUBLIC).unwrap().unwrap();
+            assert_eq!((told.numbers.shares, told.missing.as_slice()), (Some(3), &[][..]), "{reposts}");
+        }
+        let told = whole(200, &body(""), PUBLIC).unwrap().unwrap();
+        assert_eq!((told.numbers.likes, told.missing), (Some(5), vec!["repost_count"]));
+        let told = whole(200, &body(r#""repost_count":2,"#), OWN).unwrap().unwrap();
+        assert_eq!(told.missing, ["url_link_clicks", "engagements"]);
     }
 
     #[test]

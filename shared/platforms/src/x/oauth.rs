@@ -13,16 +13,21 @@ use crate::{AccountKind, AppCredentials, CodeExchange, ExchangeError, GrantedAcc
 /// Without these the account could not even be named.
 const READ_SCOPES: [&str; 2] = ["tweet.read", "users.read"];
 
-/// What a token end point's error means for a refresh token. X says `invalid_request` where the standard says
-/// `invalid_grant`. No row: it proves nothing.
-const REFRESH_TABLE: &[(u16, &str, RefreshClass)] = &[
-    (400, "invalid_request", RefreshClass::Dead),
-    (400, "invalid_grant", RefreshClass::Dead),
-    (400, "unauthorized_client", RefreshClass::NotProcessed),
-    (400, "invalid_client", RefreshClass::NotProcessed),
-    (401, "", RefreshClass::NotProcessed),
-    (403, "", RefreshClass::NotProcessed),
-    (429, "", RefreshClass::NotProcessed),
+/// Without it no refresh token comes, and with it one does: who has one was granted it.
+const REFRESH_SCOPE: &str = "offline.access";
+
+/// What a token end point's error means for a refresh token, by the whole of `error`, or whatever it is. X says `invalid_request` where the
+/// standard says `invalid_grant`. No row: it proves nothing.
+const REFRESH_TABLE: &[(u16, Option<&str>, RefreshClass)] = &[
+    // The account's: the grant is over.
+    (400, Some("invalid_request"), RefreshClass::Dead),
+    (400, Some("invalid_grant"), RefreshClass::Dead),
+    // The app's: its secret, its standing, its calls.
+    (400, Some("unauthorized_client"), RefreshClass::NotProcessed),
+    (400, Some("invalid_client"), RefreshClass::NotProcessed),
+    (401, None, RefreshClass::NotProcessed),
+    (403, None, RefreshClass::NotProcessed),
+    (429, None, RefreshClass::NotProcessed),
 ];
 
 #[derive(Clone, Copy)]
@@ -57,17 +62,19 @@ struct MeData {
 }
 
 impl TokenAnswer {
-    /// The lifetime counts from `now`, our own clock before the call; `old` fills in what the answer leaves out.
+    /// The lifetime counts from `now`, our own clock before the call; `old` fills in what the answer leaves out. An answer without `scope` grants
+    /// what was asked for (RFC 6749 §5.1), or what was granted before (§6).
     fn into_tokens(self, old: Option<&TokenSet>, now: Timestamp) -> TokenSet {
         let lifetime = self.expires_in.map(|seconds| SignedDuration::from_secs(seconds.clamp(0, 366 * 86_400)));
-        let scopes = self.scope.map(|scope| scope.split_whitespace().map(str::to_owned).collect());
-        TokenSet {
-            access: self.access_token,
-            refresh: self.refresh_token.or_else(|| old?.refresh.clone()),
-            parent: None,
-            expires_at: lifetime.map(|lifetime| now + lifetime),
-            scopes: scopes.or_else(|| Some(old?.scopes.clone())).unwrap_or_default(),
+        let told = self.scope.map(|scope| scope.split_whitespace().map(str::to_owned).collect());
+        let asked = || CAPABILITIES.scopes.iter().map(|scope| (*scope).to_owned()).collect();
+        let mut scopes: Vec<String> = told.unwrap_or_else(|| old.map_or_else(asked, |old| old.scopes.clone()));
+        let refresh = self.refresh_token.or_else(|| old?.refresh.clone());
+        if refresh.is_some() && !scopes.iter().any(|scope| scope == REFRESH_SCOPE) {
+            scopes.push(REFRESH_SCOPE.to_owned());
         }
+        let expires_at = lifetime.map(|lifetime| now + lifetime);
+        TokenSet { access: self.access_token, refresh, parent: None, expires_at, scopes, proof: None }
     }
 }
 
@@ -151,7 +158,7 @@ impl X {
 
 fn refresh_error(answer: &Answer) -> RefreshError {
     let (status, error) = (answer.status.as_u16(), token_error(answer));
-    let row = REFRESH_TABLE.iter().find(|(of, marker, _)| *of == status && error.contains(marker));
+    let row = REFRESH_TABLE.iter().find(|(of, name, _)| *of == status && name.is_none_or(|name| name == error));
     let detail = token_detail(answer);
     match row.map(|(_, _, class)| class) {
         Some(RefreshClass::Dead) => RefreshError::Dead { detail },
@@ -181,7 +188,8 @@ mod tests {
         assert!(matches!(error(400, r#"{"error":"invalid_grant"}"#), RefreshError::Dead { .. }));
         assert!(matches!(error(401, ours), RefreshError::Unavailable { detail } if detail == "401 unauthorized_client"));
         assert!(matches!(error(429, ""), RefreshError::Unavailable { .. }));
-        for (status, body) in [(400, "<html>"), (500, dead), (503, ""), (200, "{}"), (302, "")] {
+        for (status, body) in [(400, "<html>"), (400, r#"{"error":"no_invalid_request"}"#), (500, dead), (503, ""), (200, "{}"), (302, "")]
+        {
             assert!(matches!(error(status, body), RefreshError::Unknown { .. }), "{status} {body}");
         }
     }
@@ -192,10 +200,19 @@ mod tests {
         let full = r#"{"token_type":"bearer","expires_in":7200,"access_token":"a2","scope":"tweet.read users.read","refresh_token":"r2"}"#;
         let first = serde_json::from_str::<TokenAnswer>(full).unwrap().into_tokens(None, now);
         assert_eq!(first.expires_at.unwrap(), now + SignedDuration::from_hours(2));
-        assert_eq!(first.scopes, ["tweet.read", "users.read"]);
+        assert_eq!(first.scopes, ["tweet.read", "users.read", "offline.access"], "a refresh token is proof of its scope");
         let next =
             serde_json::from_str::<TokenAnswer>(r#"{"access_token":"a3","expires_in":7200}"#).unwrap().into_tokens(Some(&first), now);
         assert_eq!((next.access.expose_secret(), next.refresh.unwrap().expose_secret()), ("a3", "r2"));
         assert_eq!(next.scopes, first.scopes);
+    }
+
+    #[test]
+    fn an_answer_without_scope_grants_what_was_asked_for_and_a_told_one_what_it_tells() {
+        let scopes = |body: &str| serde_json::from_str::<TokenAnswer>(body).unwrap().into_tokens(None, Timestamp::UNIX_EPOCH).scopes;
+        assert_eq!(scopes(r#"{"access_token":"a","refresh_token":"r"}"#), CAPABILITIES.scopes);
+        assert_eq!(scopes(r#"{"access_token":"a","scope":"tweet.read users.read"}"#), ["tweet.read", "users.read"]);
+        assert_eq!(scopes(r#"{"access_token":"a","scope":"offline.access","refresh_token":"r"}"#), ["offline.access"]);
+        assert!(scopes(r#"{"access_token":"a","scope":""}"#).is_empty());
     }
 }

@@ -25,6 +25,9 @@ struct CreatedData {
     id: String,
 }
 
+/// What is asked for of each post.
+const FIELDS: &str = "created_at,text,entities";
+
 /// An empty list leaves `data` out, but not `meta`: one without both is no evidence of absence.
 #[derive(Deserialize)]
 struct Timeline {
@@ -42,7 +45,8 @@ struct Meta {
 struct Shown {
     id: String,
     text: String,
-    created_at: Timestamp,
+    /// Without it nothing can be told of a list. X drops what it does not know without a word.
+    created_at: Option<Timestamp>,
     #[serde(default)]
     entities: Entities,
 }
@@ -87,7 +91,7 @@ impl X {
             url.query_pairs_mut()
                 .append_pair("max_results", "100")
                 .append_pair("start_time", &second(since))
-                .append_pair("tweet.fields", "created_at,text,entities")
+                .append_pair("post.fields", FIELDS)
                 .extend_pairs(until.map(|until| ("end_time", second(until + SignedDuration::from_secs(1)))))
                 .extend_pairs(from.map(|token: String| ("pagination_token", token)));
             let request = self.http.request(Method::GET, url).bearer_auth(account.tokens.access.expose_secret());
@@ -95,7 +99,12 @@ impl X {
             if answer.status != StatusCode::OK {
                 return Err(judge(&answer, now).into());
             }
-            let (page, next) = shown(answer.json().ok_or_else(unreadable)?, account.username).ok_or_else(unreadable)?;
+            let timeline: Timeline = answer.json().ok_or_else(unreadable)?;
+            if timeline.lacks_times() {
+                tracing::error!(field = "created_at", "X does not tell a field that was asked for; no post can be found by it");
+                return Err(ReadError::Unavailable { detail: detail::of_answer(200, &[Some("no created_at")]) });
+            }
+            let (page, next) = shown(timeline, account.username).ok_or_else(unreadable)?;
             posts.extend(page);
             from = next;
             if from.is_none() {
@@ -117,7 +126,13 @@ fn created(answer: &Answer, username: &str, now: Timestamp) -> Outcome {
     }
 }
 
-/// A page's posts, and what the next page is asked for with.
+impl Timeline {
+    fn lacks_times(&self) -> bool {
+        self.data.iter().flatten().any(|post| post.created_at.is_none())
+    }
+}
+
+/// A page's posts, and what the next page is asked for with. `None`: it is no evidence of anything.
 fn shown(timeline: Timeline, username: &str) -> Option<(Vec<OwnPost>, Option<String>)> {
     let next = timeline.meta.as_ref().and_then(|meta| meta.next_token.clone());
     let list = match (timeline.data, timeline.meta) {
@@ -125,13 +140,12 @@ fn shown(timeline: Timeline, username: &str) -> Option<(Vec<OwnPost>, Option<Str
         (None, Some(Meta { result_count: 0, .. })) => Vec::new(),
         (None, _) => return None,
     };
-    let own = |post: Shown| OwnPost {
-        url: Some(permalink(username, &post.id)),
-        text: unwrapped(&post.text, &post.entities.urls),
-        created_at: post.created_at,
-        id: post.id,
+    let own = |post: Shown| {
+        let (url, text) = (Some(permalink(username, &post.id)), unwrapped(&post.text, &post.entities.urls));
+        Some(OwnPost { url, text, created_at: post.created_at?, id: post.id })
     };
-    Some((list.into_iter().filter(|post| address::is_id(&post.id)).map(own).collect(), next))
+    let posts = list.into_iter().filter(|post| address::is_id(&post.id)).map(own).collect::<Option<_>>()?;
+    Some((posts, next))
 }
 
 /// The text as it was written: short links become what they stand for, the link to the post's own media goes, and the three
@@ -176,6 +190,7 @@ mod tests {
         assert!(read(r#"{"meta":{"result_count":0}}"#).unwrap().is_empty());
         assert!(read(r#"{"errors":[{"title":"Not Found Error"}]}"#).is_none());
         assert!(read("{}").is_none());
+        assert!(read(r#"{"data":[{"id":"7","text":"no time"}],"meta":{"result_count":1}}"#).is_none());
     }
 
     #[test]

@@ -256,6 +256,25 @@ async fn a_platform_that_takes_nothing_from_our_app_pauses_reading_and_posting_a
     .await
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn operators_are_told_of_a_field_that_was_asked_for_and_did_not_come() -> Outcome {
+    play_disturbed(async |stage| {
+        let mut ann = stage.person(PHONE, "starter", "ann").await?;
+        let post = published(&ann, "x", "Before the field was renamed").await?;
+        ann.browser.fault("x", &json!({ "kind": "field_dropped" })).await?;
+        later(&mut ann, HOUR + 601).await?;
+        until(&ann, &post, |told| !told["captured_at"].is_null() && !told["likes"].is_null()).await?;
+        let end = Instant::now() + SOON;
+        let is_told = |line: &String| line.contains("\"fields_missing\":1") && line.contains("repost_count");
+        while !stage.log().iter().any(is_told) {
+            anyhow::ensure!(Instant::now() < end, "nobody was told");
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    })
+    .await
+}
+
 /// Reading numbers changes none of the ledger.
 async fn books_are_right(stage: &Stage, person: &Person) -> Outcome {
     let store = store::Store::new(&stage.service().aws().sdk_config(), local::variables::tables());

@@ -276,7 +276,7 @@ async fn a_limit_of_our_app_stops_everybodys_posts_to_the_platform_and_no_others
     play_disturbed(async |stage| {
         let ann = stage.person("+61412345620", "starter", "ann").await?;
         let bob = stage.person("+61412345621", "starter", "bob").await?;
-        for (kind, status) in [("app_limited", 402), ("app_refused", 403)] {
+        for (kind, status) in [("app_limited", 402), ("app_refused", 403), ("spend_cap", 403), ("month_capped", 429), ("apps_day", 429)] {
             let sent_before = ann.browser.platform_calls("x").await?["publish"].as_u64().unwrap_or(0);
             ann.browser.fault("x", &json!({ "kind": kind })).await?;
             let first = ann.approved_on_x(&format!("The one that meets it: {kind}"), 0).await?;
@@ -293,7 +293,31 @@ async fn a_limit_of_our_app_stops_everybodys_posts_to_the_platform_and_no_others
             ann.browser.wait_for(&first, "published", SOON).await?;
             bob.browser.wait_for(&second, "published", SOON).await?;
         }
-        bob.has_quota([12, 4, 0, 8]).await?;
+        bob.has_quota([12, 10, 0, 2]).await?;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_meta_says_of_our_app_is_no_pages_fault_and_a_suspected_robot_waits() -> Outcome {
+    play_disturbed(async |stage| {
+        let ann = stage.person("+61412345622", "starter", "ann").await?;
+        for (platform, connection, kind, code) in [
+            ("facebook", &ann.facebook, "api_blocked", "app_unavailable"),
+            ("facebook", &ann.facebook, "app_deleted", "app_unavailable"),
+            ("x", &ann.x, "automated", "rate_limited"),
+        ] {
+            ann.browser.fault(platform, &json!({ "kind": kind })).await?;
+            let due = ann.browser.service_time(0).await?;
+            let post = ann.browser.write(kind, &[connection], &due).await?.remove(0);
+            ann.browser.approve(&post).await?;
+            ann.is_put_off(&post, code).await?;
+            ann.browser.advance(15 * 60 + 5).await?;
+            ann.browser.wait_for(&post, "published", SOON).await?;
+        }
+        let standing = ann.browser.get("/api/connections").await?.expect(200)?.json;
+        assert!(!standing.to_string().contains("needs_reauth"), "{standing}");
         Ok(())
     })
     .await

@@ -11,13 +11,15 @@ use crate::{Product, Template};
 const NAMESPACE: &str = "Postledger";
 
 /// What goes wrong in a run that ends well, so that no alarm on the function's errors sees it: the metric, and its dimensions by name.
-const COUNTED: [(&str, &str); 9] = [
+const COUNTED: [(&str, &str); 11] = [
     ("audit_failures", "service=quota-reset"),
     ("billing_trouble", "service=billing-webhook"),
     ("cycle_failures", "service=quota-reset"),
     ("ledger_differences", "service=quota-reset"),
     ("limit_reached", "limit=codes-sent service=onboarding"),
     ("numbers_failed", "service=analytics-sync"),
+    ("platform_paused", "platform=facebook service=analytics-sync"),
+    ("platform_paused", "platform=facebook service=publisher"),
     ("platform_paused", "platform=x service=analytics-sync"),
     ("platform_paused", "platform=x service=publisher"),
     ("sweep_failures", "service=sweeper"),

@@ -9,7 +9,14 @@ use secrecy::ExposeSecret;
 use super::stage::{Stage, attempt, connection, secs};
 
 fn tokens(access: &str) -> TokenSet {
-    TokenSet { access: access.into(), refresh: Some("r".into()), parent: None, expires_at: None, scopes: vec!["post".to_owned()] }
+    TokenSet {
+        access: access.into(),
+        refresh: Some("r".into()),
+        parent: None,
+        expires_at: None,
+        scopes: vec!["post".to_owned()],
+        proof: None,
+    }
 }
 
 async fn access(stage: &Stage, name: &str, version: &str) -> String {

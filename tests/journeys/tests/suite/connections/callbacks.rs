@@ -1,7 +1,7 @@
 //! A consent is finished once, by the browser that began it, at the platform that was asked.
 
 use futures::future::try_join_all;
-use journeys::play;
+use journeys::{SOON, play};
 use reqwest::Method;
 use serde_json::json;
 
@@ -47,10 +47,35 @@ async fn what_the_platform_refuses_ends_the_flow_and_is_told_again() -> Outcome 
         }
         let denied = ann.consent_until_callback("facebook", "deny", &[]).await?;
         assert_eq!(ended(&ann, &denied).await?, "/connections?error=denied");
+        let closed = ann.consent_until_callback("facebook", "cancel", &[]).await?;
+        assert!(closed.contains("error_code=4201") && !closed.contains("error="), "{closed}");
+        assert_eq!(ended(&ann, &closed).await?, "/connections?error=denied");
         let callback = ann.consent_until_callback("x", "allow", &[]).await?;
         assert_eq!(ended(&ann, &with(&callback, "code", Some(""))?).await?, "/connections?error=exchange_failed");
         assert_eq!((calls(&ann, "x", "exchange").await?, calls(&ann, "facebook", "exchange").await?), (0, 0));
         assert!(connections(&ann).await?.is_empty());
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_consent_without_a_page_says_so_and_a_page_of_a_business_is_connected_and_posts() -> Outcome {
+    play(async |stage| {
+        let ann = somebody(stage, "+61412345706").await?;
+        ann.redeem("starter").await?;
+        let start = "/oauth/facebook/start?return_to=/connections";
+        let callback = ann.consent_until_callback("facebook", "allow", &[("page", "none")]).await?;
+        for _ in 0..2 {
+            assert_eq!(ended(&ann, &callback).await?, "/connections?error=no_accounts");
+        }
+        assert!(connections(&ann).await?.is_empty());
+        let id = id_in(&consented(&ann, start, &[("page", "100000000000003")]).await?, "connected");
+        let standing = connections(&ann).await?;
+        assert_eq!((&standing[0]["username"], &standing[0]["health"]), (&json!("Demo Cafe"), &json!("ok")));
+        let post = ann.write("From the holding", &[&id], &ann.service_time(0).await?).await?.remove(0);
+        ann.approve(&post).await?;
+        ann.wait_for(&post, "published", SOON).await?;
         Ok(())
     })
     .await
