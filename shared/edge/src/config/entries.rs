@@ -14,9 +14,9 @@ impl Variables<'_> {
         known: &[(String, N)],
         read: impl Fn(N, &str) -> Result<V, String>,
     ) -> Vec<(N, V)> {
-        let list = self.source.get(variable).filter(|list| !list.is_empty()).unwrap_or_default();
         let (mut found, mut seen) = (Vec::new(), Vec::new());
-        for (index, entry) in list.split(',').map(str::trim).enumerate().filter(|_| !list.is_empty()) {
+        let Some(list) = self.source.get(variable).filter(|list| !list.is_empty()) else { return found };
+        for (index, entry) in list.split(',').map(str::trim).enumerate() {
             match entry_of(entry, index + 1, known, &seen) {
                 Ok((name, named, value)) => {
                     seen.push(name);
