@@ -128,6 +128,7 @@ pub(crate) async fn posts(State(deps): State<Deps>, signed_in: SignedIn, Query(q
     for _ in 0..PAGES_MAX {
         let page = deps.store.posts(user, &filter, PAGE, place).await.map_err(trouble::store)?;
         let told = deps.store.watches_of(page.items.iter().map(|(post, _)| post)).await.map_err(trouble::store)?;
+        let told: Vec<_> = told.into_iter().map(|watch| deps.paces.told(watch)).collect();
         for (post, content) in &page.items {
             bytes += content.text.len();
             file.row(row(post, content, told.iter().find(|watch| watch.post_id == post.id)))?;

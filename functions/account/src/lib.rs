@@ -26,6 +26,7 @@ use aws_config::SdkConfig;
 use axum::Router;
 use axum::routing::{delete, get, post};
 use cloud::vault::Vault;
+use domain::analytics::Paces;
 use domain::platform::PlatformName;
 use edge::clock::Clock;
 use edge::config::{self, Billing, ConfigError, Prices, Web, variables};
@@ -101,6 +102,8 @@ pub struct Deps {
     pub platforms: Arc<Platforms>,
     /// Those that we have credentials for.
     pub configured: Vec<PlatformName>,
+    /// How often they are asked for metrics: what is told of the next time.
+    pub paces: Paces,
     /// The payment provider.
     pub payments: Payments,
     /// What plans are sold for.
@@ -129,20 +132,22 @@ pub enum StartError {
 impl Deps {
     /// Reads the configuration and builds the clients; no call is made.
     pub fn new(host: &Host, sdk: &SdkConfig) -> Result<Self, StartError> {
-        let (tables, prefix, networks, web, billing) = config::read(&host.variables, |variables| {
+        let ((tables, prefix), networks, paces, web, billing) = config::read(&host.variables, |variables| {
             let tables = Tables {
                 users: variables.text(variables::USERS_TABLE),
                 posts: variables.text(variables::POSTS_TABLE),
                 ledger: variables.text(variables::LEDGER_TABLE),
                 sessions: variables.text(variables::SESSIONS_TABLE),
             };
-            (tables, variables.secrets_prefix(), config::Platforms::read(variables), Web::read(variables), Billing::read(variables))
+            let (networks, paces) = (config::Platforms::read(variables), config::metrics_paces(variables));
+            ((tables, variables.secrets_prefix()), networks, paces, Web::read(variables), Billing::read(variables))
         })?;
         Ok(Self {
             store: Store::new(sdk, tables),
             vault: Vault::open(sdk, prefix),
             configured: networks.configured,
-            platforms: Arc::new(Platforms::new(networks.addresses)?),
+            platforms: Arc::new(Platforms::new(&networks.addresses)?),
+            paces,
             clock: host.clock.clone(),
             random: host.random.clone(),
             allowed_origins: web.allowed_origins,

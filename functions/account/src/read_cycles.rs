@@ -68,7 +68,8 @@ pub(crate) async fn watches(deps: &Deps, user: &UserId, cycles: &[CycleAnalytics
     let Some(from) = cycles.iter().filter(|cycle| cycle.span.end + WATCH_AGE_MAX > now).map(|cycle| cycle.span.start).min() else {
         return Ok(Vec::new());
     };
-    Ok(deps.store.watches(user, from, now, WATCHES_MAX).await?.unwrap_or_default())
+    let watches = deps.store.watches(user, from, now, WATCHES_MAX).await?.unwrap_or_default();
+    Ok(watches.into_iter().map(|watch| deps.paces.told(watch)).collect())
 }
 
 /// The cycles that have ended, newest first. One is here within the hour after its end; a post that is settled later is counted in it

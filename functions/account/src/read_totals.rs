@@ -112,6 +112,7 @@ pub(crate) async fn list(
     let watches = watches.ok_or_else(|| {
         Problem::new(ProblemCode::MalformedRequest).with_detail("The period holds more than 5,000 posts; ask for a shorter one.")
     })?;
+    let watches: Vec<_> = watches.into_iter().map(|watch| deps.paces.told(watch)).collect();
     Ok(Json(ListJson::whole(PlatformName::ALL.into_iter().filter_map(|platform| TotalsJson::of(platform, &watches)).collect())))
 }
 

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use aws_config::SdkConfig;
 use cloud::vault::Vault;
 use connecting::tokens::Access;
+use domain::analytics::Paces;
 use domain::platform::PlatformName;
 use edge::clock::Clock;
 use edge::config::{self, ConfigError, variables};
@@ -35,6 +36,8 @@ pub struct Deps {
     pub vault: Vault,
     /// The platforms that we have credentials for.
     pub configured: Vec<PlatformName>,
+    /// How often each is asked.
+    pub paces: Paces,
     /// The networks.
     pub platforms: Arc<Platforms>,
     /// Time.
@@ -59,20 +62,21 @@ pub enum StartError {
 impl Deps {
     /// Reads the configuration and builds the clients; no call is made.
     pub fn new(host: &Host, sdk: &SdkConfig) -> Result<Self, StartError> {
-        let (tables, prefix, networks) = config::read(&host.variables, |variables| {
+        let (tables, prefix, networks, paces) = config::read(&host.variables, |variables| {
             let tables = Tables {
                 users: variables.text(variables::USERS_TABLE),
                 posts: variables.text(variables::POSTS_TABLE),
                 ledger: variables.text(variables::LEDGER_TABLE),
                 ..Tables::default()
             };
-            (tables, variables.secrets_prefix(), config::Platforms::read(variables))
+            (tables, variables.secrets_prefix(), config::Platforms::read(variables), config::metrics_paces(variables))
         })?;
         Ok(Self {
             store: Store::new(sdk, tables),
             vault: Vault::open(sdk, prefix),
             configured: networks.configured,
-            platforms: Arc::new(Platforms::new(networks.addresses)?),
+            paces,
+            platforms: Arc::new(Platforms::new(&networks.addresses)?),
             clock: host.clock.clone(),
             random: host.random.clone(),
             metrics: host.metrics("analytics-sync"),

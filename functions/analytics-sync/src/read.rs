@@ -1,7 +1,7 @@
 //! One post: whether its platform may be asked, what it tells, and when it is asked next.
 
 use connecting::tokens::{self, AccessError, Usable};
-use domain::analytics::{Rhythm, Task, Trouble, Watch};
+use domain::analytics::{Pace, Rhythm, Task, Trouble, Watch};
 use domain::connection::{Connection, Health};
 use jiff::{SignedDuration, Timestamp};
 use platforms::{Account, NumbersError, Published, Told};
@@ -26,6 +26,8 @@ pub(crate) enum Reading {
     PutOff,
     /// It is gone from its platform.
     Deleted,
+    /// Reading is turned off at its platform, which was not asked.
+    TurnedOff,
     /// It waits at the head of the next run.
     OverBudget,
     /// The index was behind, or another run has it.
@@ -51,13 +53,17 @@ enum Asked {
 
 /// Reads one post's numbers, if it may be now.
 pub(crate) async fn read(deps: &Deps, gate: &Gate, writer: &str, due: &DueWatch) -> Result<Reading, ReadingError> {
-    if !gate.has_room(due.platform) {
+    let pace = deps.paces.of(due.platform);
+    if pace != Pace::Off && !gate.has_room(due.platform) {
         return Ok(Reading::OverBudget);
     }
     let (watched, now) = (deps.store.watched(due).await?, deps.clock.now());
     let Some(watch) = watched.watch.clone().filter(|watch| watch.next_sync_at.is_some_and(|at| at <= now)) else {
         return Ok(Reading::Nothing);
     };
+    if pace == Pace::Off {
+        return Ok(planned(deps.store.plan_watch(&watch.passed_over(now), writer).await?, Reading::TurnedOff));
+    }
     let rhythm = deps.platforms.get(due.platform).budget().rhythm;
     let connection = match readable(deps, gate, watched, now) {
         Ok(connection) => connection,
@@ -77,7 +83,7 @@ pub(crate) async fn read(deps: &Deps, gate: &Gate, writer: &str, due: &DueWatch)
     match ask(deps, gate, &begun, connection).await {
         Ok(Asked::Told(told)) => {
             let before = begun.numbers;
-            let observed = begun.observed(told.numbers, rhythm, deps.clock.now());
+            let observed = begun.observed(told.numbers, rhythm, pace, deps.clock.now());
             Ok(planned(deps.store.tell_numbers(&before, &observed, writer).await?, Reading::Told))
         }
         Ok(Asked::Trouble(trouble)) => put_off(deps, begun, trouble, rhythm, writer).await,

@@ -33,6 +33,8 @@ pub struct Synced {
     pub put_off: usize,
     /// Posts that are gone from their platform.
     pub deleted: usize,
+    /// Posts whose platform is not asked, because reading is turned off.
+    pub turned_off: usize,
     /// Posts that wait because a platform's budget is used up.
     pub over_budget: usize,
     /// Posts that could not be looked after this time.
@@ -83,6 +85,7 @@ impl Run<'_> {
                     Some(Reading::Told) => total.told += 1,
                     Some(Reading::PutOff) => total.put_off += 1,
                     Some(Reading::Deleted) => total.deleted += 1,
+                    Some(Reading::TurnedOff) => total.turned_off += 1,
                     Some(Reading::OverBudget) => total.over_budget += 1,
                     Some(Reading::Nothing) => {}
                     None => total.failed += 1,
@@ -109,16 +112,17 @@ impl Run<'_> {
 }
 
 fn tell(deps: &Deps, total: Synced) {
-    let Synced { told, put_off, deleted, over_budget, failed, unfinished } = total;
+    let Synced { told, put_off, deleted, turned_off, over_budget, failed, unfinished } = total;
     if unfinished {
         tracing::warn!("time ran out; the next run goes on");
     }
-    tracing::info!(told, put_off, deleted, over_budget, failed, unfinished, "numbers read");
+    tracing::info!(told, put_off, deleted, turned_off, over_budget, failed, unfinished, "numbers read");
     let count = |name, value: usize| (name, f64::from(u32::try_from(value).unwrap_or(u32::MAX)), Unit::Count);
     let values = [
         count("numbers_told", told),
         count("numbers_put_off", put_off),
         count("posts_deleted", deleted),
+        count("numbers_turned_off", turned_off),
         count("numbers_over_budget", over_budget),
         count("numbers_failed", failed),
         count("numbers_unfinished", usize::from(unfinished)),

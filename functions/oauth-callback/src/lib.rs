@@ -80,7 +80,7 @@ impl Deps {
             store: Store::new(sdk, tables),
             vault: Vault::open(sdk, prefix),
             configured: networks.configured,
-            platforms: Arc::new(Platforms::new(networks.addresses)?),
+            platforms: Arc::new(Platforms::new(&networks.addresses)?),
             web,
             clock: host.clock.clone(),
             random: host.random.clone(),

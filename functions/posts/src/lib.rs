@@ -26,6 +26,7 @@ use aws_config::SdkConfig;
 use axum::Router;
 use axum::routing::{get, post};
 use cloud::timer::Timer;
+use domain::analytics::Paces;
 use edge::clock::Clock;
 use edge::config::{self, ConfigError, Queue, Web, variables};
 use edge::host::Host;
@@ -48,19 +49,21 @@ pub struct Deps {
     pub random: Random,
     /// Whose pages may call.
     pub allowed_origins: Vec<String>,
+    /// How often platforms are asked for metrics: what is told of the next time.
+    pub paces: Paces,
 }
 
 impl Deps {
     /// Reads the configuration and builds the clients; no call is made.
     pub fn new(host: &Host, sdk: &SdkConfig) -> Result<Self, ConfigError> {
-        let (tables, queue, schedules, web) = config::read(&host.variables, |variables| {
+        let (tables, queue, schedules, web, paces) = config::read(&host.variables, |variables| {
             let tables = Tables {
                 users: variables.text(variables::USERS_TABLE),
                 posts: variables.text(variables::POSTS_TABLE),
                 ledger: variables.text(variables::LEDGER_TABLE),
                 sessions: variables.text(variables::SESSIONS_TABLE),
             };
-            (tables, Queue::read(variables), config::Schedules::read(variables), Web::read(variables))
+            (tables, Queue::read(variables), config::Schedules::read(variables), Web::read(variables), config::metrics_paces(variables))
         })?;
         Ok(Self {
             store: Store::new(sdk, tables),
@@ -68,6 +71,7 @@ impl Deps {
             clock: host.clock.clone(),
             random: host.random.clone(),
             allowed_origins: web.allowed_origins,
+            paces,
         })
     }
 }

@@ -27,7 +27,7 @@ pub(crate) struct AnalyticsJson {
     clicks: Option<u64>,
     /// When the platform told them; `null`: it has not been asked yet.
     captured_at: Option<Time>,
-    /// When it is asked next; `null`: not any more, or not yet, because the post is not published.
+    /// When it is asked next; `null`: not any more, not while reading is turned off there, or not yet, because the post is not published.
     next_sync_at: Option<Time>,
     /// Why; `null`: the post is not published, or where it is is not known.
     watching: Option<Watching>,
@@ -52,12 +52,12 @@ impl From<Watch> for AnalyticsJson {
 }
 
 /// What the post's platform tells of it, read one hour, six hours, one, three, seven, 14 and 30 days after it was published; on X once in a
-/// day of UTC at most.
+/// day of UTC at most. Who runs the service may have platforms read more rarely, or not at all.
 #[utoipa::path(get, path = "/api/posts/{id}/analytics", operation_id = "read_post_analytics", tag = "posts",
     params(("id" = PostId, Path)), security(("session" = [])),
     responses((status = 200, description = "The numbers that were told last.", body = AnalyticsJson)))]
 pub(crate) async fn read(State(deps): State<Deps>, signed_in: SignedIn, Path(id): Path<PostId>) -> Result<Json<AnalyticsJson>, Problem> {
     let (post, _) = own(&deps, &signed_in.session.user_id, &id).await?;
     let told = deps.store.watches_of([&post]).await.map_err(trouble::store)?.pop();
-    Ok(Json(told.map(Into::into).unwrap_or_default()))
+    Ok(Json(told.map(|watch| deps.paces.told(watch).into()).unwrap_or_default()))
 }

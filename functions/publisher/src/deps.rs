@@ -53,7 +53,7 @@ impl Deps {
             vault: Vault::open(sdk, prefix),
             configured: networks.configured,
             wake_ups: WakeUps::new(sdk, queue_url.into()),
-            platforms: Arc::new(Platforms::new(networks.addresses)?),
+            platforms: Arc::new(Platforms::new(&networks.addresses)?),
             clock: host.clock.clone(),
             random: host.random.clone(),
             metrics: host.metrics("publisher"),

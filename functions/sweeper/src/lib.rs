@@ -72,7 +72,7 @@ impl Deps {
         Ok(Self {
             store: Store::new(sdk, tables),
             vault: Vault::open(sdk, prefix),
-            platforms: Arc::new(Platforms::new(networks.addresses)?),
+            platforms: Arc::new(Platforms::new(&networks.addresses)?),
             timer: Timer::new(sdk, queue.url.into(), queue.arn, schedules.group, schedules.role_arn, schedules.dead_letter_arn),
             clock: host.clock.clone(),
             random: host.random.clone(),

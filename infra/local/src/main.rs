@@ -3,6 +3,7 @@
 
 mod cli;
 mod demo;
+mod greeting;
 
 use std::fmt::Display;
 use std::io::Write;
@@ -37,10 +38,13 @@ async fn main() -> ExitCode {
 async fn serve(cli: &Cli) -> anyhow::Result<()> {
     let data_dir = cli.data_dir();
     let (lines, log_path) = data_dir::open_log(&data_dir)?;
-    let service = LocalService::start(Options { port: cli.port, data_dir: data_dir.clone(), fresh: cli.fresh, lines }).await?;
+    let options = Options { port: cli.port, data_dir: data_dir.clone(), fresh: cli.fresh, lines };
+    let service = LocalService::start_with(options, cli.elsewhere.settings()).await?;
     let url = service.base_url();
     let (state, logs) = (shown(&data_dir), shown(&log_path));
-    say(format_args!("Postledger is at {url}\nState: {state}   Logs: {logs}\n\n{WHAT_TO_TRY}\n{}\nCtrl-C stops it.", what_to_try(url)));
+    let partners = greeting::partners(&service);
+    say(format_args!("Postledger is at {url}\nState: {state}   Logs: {logs}\n{partners}\n"));
+    say(format_args!("{WHAT_TO_TRY}\n{}\nCtrl-C stops it.", what_to_try(url)));
     tokio::signal::ctrl_c().await.context("waiting for Ctrl-C")?;
     service.stop().await;
     say("Stopped. The state is kept; --fresh starts anew.");

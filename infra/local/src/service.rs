@@ -14,7 +14,7 @@ use axum::response::Response;
 use cloud::vault::Vault;
 use domain::id::HistoryId;
 use domain::people::HashKey;
-use domain::platform::PlatformName;
+use domain::platform::{PlatformAddresses, PlatformName};
 use edge::clock::Clock;
 use edge::config::{self, Web};
 use edge::host::Host;
@@ -58,6 +58,8 @@ pub struct Options {
 /// A running service. Dropping it stops it at once, as a crash would.
 pub struct LocalService {
     base_url: String,
+    frontend_url: Url,
+    platforms: PlatformAddresses,
     aws: Aws,
     driver: Running,
     servers: Running,
@@ -68,11 +70,11 @@ pub struct LocalService {
 impl LocalService {
     /// Opens the data folder and serves on loopback.
     pub async fn start(options: Options) -> anyhow::Result<Self> {
-        Self::start_with(options, &[]).await
+        Self::start_with(options, Settings::default()).await
     }
 
     /// The same with some of the functions' variables set otherwise.
-    pub async fn start_with(options: Options, settings: Settings) -> anyhow::Result<Self> {
+    pub async fn start_with(options: Options, settings: impl Into<Settings>) -> anyhow::Result<Self> {
         let lock = data_dir::take(&options.data_dir, options.fresh)?;
         let (port, listeners) = listen::bind(options.port).await?;
         let base_url = variables::origin("localhost", port);
@@ -112,7 +114,7 @@ impl LocalService {
             driver: driver.clone(),
         };
         let dispatch = telemetry::scoped(Level::INFO, clock.clone(), options.lines);
-        let web = config::read(&host.variables, Web::read)?;
+        let (web, platforms) = config::read(&host.variables, |variables| (Web::read(variables), config::platform_addresses(variables)))?;
         let cors = Cors::new(web.allowed_origins);
         let front =
             Front { gateway: Arc::new(gateway), cors, clock, random: host.random, dispatch: dispatch.clone(), driver: driver.clone() };
@@ -124,12 +126,22 @@ impl LocalService {
         for listener in listeners {
             serving.tasks.spawn(listen::serve(listener, router.clone(), serving.stopping.subscribe()));
         }
-        Ok(Self { base_url, aws, driver: driving, servers: serving, _lock: lock })
+        Ok(Self { base_url, frontend_url: web.frontend_url, platforms, aws, driver: driving, servers: serving, _lock: lock })
     }
 
     /// Where it is reached, without a slash at the end.
     pub fn base_url(&self) -> &str {
         &self.base_url
+    }
+
+    /// Where people come back to from consents and payments.
+    pub fn frontend_url(&self) -> &Url {
+        &self.frontend_url
+    }
+
+    /// Where the platforms are that it speaks to.
+    pub fn platforms(&self) -> &PlatformAddresses {
+        &self.platforms
     }
 
     /// The services under it, for tests that look or break.

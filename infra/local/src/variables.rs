@@ -1,17 +1,15 @@
 //! What the functions find in their environment on this machine.
 
 use domain::people::phone::Countries;
+use domain::platform::PlatformName;
 use edge::config::{Source, variables as name};
-use simulator::Addresses;
 use store::Tables;
+use url::Url;
 
 use crate::aws;
 
 /// What the names of our secrets begin with.
 pub const SECRETS_PREFIX: &str = "postledger/local";
-/// Variables that a test sets otherwise than this machine does.
-pub type Settings = &'static [(&'static str, &'static str)];
-
 const SCHEDULE_GROUP: &str = "postledger-local";
 
 /// The tables by name.
@@ -29,13 +27,74 @@ pub(crate) fn origin(host: &str, port: u16) -> String {
     if port == 80 { format!("http://{host}") } else { format!("http://{host}:{port}") }
 }
 
-/// Every variable that a function reads, for a service on `port` of this machine; `settings` say otherwise where they say anything.
-pub fn source(port: u16, platforms: Addresses, settings: Settings) -> Source {
-    let (tables, base_url) = (tables(), origin("localhost", port));
-    let allowed = format!("{base_url},{}", origin("127.0.0.1", port));
+/// What is set otherwise than this machine does by itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settings {
+    variables: Vec<(&'static str, String)>,
+    frontend: Option<Url>,
+    origins: Vec<String>,
+    platforms: Option<String>,
+}
+
+impl<const N: usize> From<&[(&'static str, &'static str); N]> for Settings {
+    /// Variables, each with its whole value.
+    fn from(variables: &[(&'static str, &'static str); N]) -> Self {
+        Self { variables: variables.iter().map(|(name, value)| (*name, (*value).to_owned())).collect(), ..Self::default() }
+    }
+}
+
+impl Settings {
+    /// A variable with its whole value.
+    #[must_use]
+    pub fn with_variable(mut self, name: &'static str, value: String) -> Self {
+        self.variables.push((name, value));
+        self
+    }
+
+    /// The frontend is there, and its pages may call.
+    #[must_use]
+    pub fn with_frontend(self, url: Url) -> Self {
+        Self { frontend: Some(url), ..self }
+    }
+
+    /// Pages of these origins may call, too.
+    #[must_use]
+    pub fn with_origins(mut self, origins: impl IntoIterator<Item = String>) -> Self {
+        self.origins.extend(origins);
+        self
+    }
+
+    /// Platforms are elsewhere, as `PLATFORM_ADDRESSES` says it; those that it does not name stay simulated.
+    #[must_use]
+    pub fn with_platforms(self, addresses: String) -> Self {
+        Self { platforms: Some(addresses), ..self }
+    }
+
+    fn allowed_origins(&self, port: u16) -> String {
+        let own = [origin("localhost", port), origin("127.0.0.1", port)];
+        let frontend = self.frontend.iter().map(|url| url.origin().ascii_serialization());
+        own.into_iter().chain(frontend).chain(self.origins.iter().cloned()).collect::<Vec<_>>().join(",")
+    }
+
+    /// `simulated` for every platform that nothing else is said of.
+    fn platform_addresses(&self, simulated: String) -> String {
+        match self.platforms.as_deref().filter(|said| !said.is_empty()) {
+            Some(said) if said.split(',').any(|entry| entry.trim_start().starts_with("*=")) => said.to_owned(),
+            Some(said) => format!("{simulated},{said}"),
+            None => simulated,
+        }
+    }
+}
+
+/// Every variable that a function reads, for a service on `port` of this machine whose platforms are `simulated` there, as far as
+/// `settings` say nothing else.
+pub fn source(port: u16, simulated: String, settings: impl Into<Settings>) -> Source {
+    let (tables, base_url, settings) = (tables(), origin("localhost", port), settings.into());
+    let frontend = settings.frontend.as_ref().map_or_else(|| base_url.clone(), |url| url.as_str().trim_end_matches('/').to_owned());
+    let (allowed, platforms) = (settings.allowed_origins(port), settings.platform_addresses(simulated));
     Source::from_fn(move |variable| {
-        if let Some((_, value)) = settings.iter().find(|(name, _)| *name == variable) {
-            return Some((*value).to_owned());
+        if let Some((_, value)) = settings.variables.iter().find(|(name, _)| *name == variable) {
+            return Some(value.clone());
         }
         Some(match variable {
             name::LOG_LEVEL => "info".to_owned(),
@@ -43,19 +102,18 @@ pub fn source(port: u16, platforms: Addresses, settings: Settings) -> Source {
             name::POSTS_TABLE => tables.posts.clone(),
             name::LEDGER_TABLE => tables.ledger.clone(),
             name::SESSIONS_TABLE => tables.sessions.clone(),
-            name::PUBLIC_URL | name::FRONTEND_URL => base_url.clone(),
+            name::PUBLIC_URL => base_url.clone(),
+            name::FRONTEND_URL => frontend.clone(),
             name::ALLOWED_ORIGINS => allowed.clone(),
             name::PUBLISH_QUEUE_URL => aws::queue_url(aws::WAKE_UPS),
             name::PUBLISH_QUEUE_ARN => aws::queue_arn(aws::WAKE_UPS),
             name::SCHEDULE_GROUP => SCHEDULE_GROUP.to_owned(),
             name::SCHEDULE_ROLE_ARN => format!("arn:aws:iam::{}:role/postledger-local-scheduler", aws::ACCOUNT),
             name::SCHEDULE_DLQ_ARN => aws::queue_arn(aws::DEAD_LETTERS),
-            name::PLATFORMS => "x,facebook".to_owned(),
-            name::X_AUTHORIZE_URL => platforms.x_authorize_url.clone(),
-            name::X_API_URL => platforms.x_api_url.clone(),
-            name::FACEBOOK_AUTHORIZE_URL => platforms.facebook_authorize_url.clone(),
-            name::FACEBOOK_API_URL => platforms.facebook_api_url.clone(),
-            name::FACEBOOK_VERSION => platforms.facebook_version.clone(),
+            name::PLATFORMS => PlatformName::ALL.map(PlatformName::as_str).join(","),
+            name::PLATFORM_ADDRESSES => platforms.clone(),
+            // Nothing costs here: the whole ladder everywhere.
+            name::METRICS_PACE => String::new(),
             name::CODE_COUNTRIES => Countries::DEFAULT.to_owned(),
             // Everybody here has one address: limits by it are for the cloud.
             name::CODES_PER_ADDRESS_MAX => "10000".to_owned(),
@@ -71,7 +129,6 @@ pub fn source(port: u16, platforms: Addresses, settings: Settings) -> Source {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use url::Url;
 
     #[test]
     fn every_variable_that_a_function_reads_has_a_value_here() {
@@ -80,6 +137,30 @@ mod tests {
         let missing: Vec<_> = name::VARIABLES.iter().filter(|variable| source.get(variable).is_none()).collect();
         assert!(missing.is_empty(), "{missing:?}");
         assert_eq!(source.get(name::LOG_LEVEL).as_deref(), Some("debug"));
+    }
+
+    fn set(settings: Settings) -> impl Fn(&str) -> String {
+        let source = source(3000, "*=http://localhost:3000/_sim".to_owned(), settings);
+        move |variable| source.get(variable).unwrap()
+    }
+
+    #[test]
+    fn a_frontend_elsewhere_may_call_and_people_come_back_to_it() {
+        let alone = set(Settings::default());
+        assert_eq!(alone(name::FRONTEND_URL), "http://localhost:3000");
+        let vite = Url::parse("http://localhost:5173").unwrap();
+        let both = set(Settings::default().with_frontend(vite).with_origins(["http://localhost:8080".to_owned()]));
+        assert_eq!((both(name::FRONTEND_URL), both(name::PUBLIC_URL)), ("http://localhost:5173".into(), "http://localhost:3000".into()));
+        let allowed = "http://localhost:3000,http://127.0.0.1:3000,http://localhost:5173,http://localhost:8080";
+        assert_eq!(both(name::ALLOWED_ORIGINS), allowed);
+    }
+
+    #[test]
+    fn a_platform_that_is_not_named_stays_simulated() {
+        let addresses = |said: &str| set(Settings::default().with_platforms(said.to_owned()))(name::PLATFORM_ADDRESSES);
+        assert_eq!(addresses(""), "*=http://localhost:3000/_sim");
+        assert_eq!(addresses("x.api=https://api.x.com"), "*=http://localhost:3000/_sim,x.api=https://api.x.com");
+        assert_eq!(addresses("x.api=https://api.x.com, *=http://localhost:9"), "x.api=https://api.x.com, *=http://localhost:9");
     }
 
     #[test]

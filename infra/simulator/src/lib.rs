@@ -45,37 +45,12 @@ pub const STARTER_PRICE: &str = "price_local_starter";
 /// The price of the professional plan on this machine.
 pub const PROFESSIONAL_PRICE: &str = "price_local_professional";
 
-/// The Graph API version that the simulated Facebook is called with; it serves every one.
-pub const FACEBOOK_VERSION: &str = "v26.0";
-
 /// The largest body that is read: Facebook's longest text, form encoded, is below it.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 
-/// What the adapters are configured with to speak to the simulator.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Addresses {
-    /// The whole consent page.
-    pub x_authorize_url: String,
-    /// The base of `/2/...`.
-    pub x_api_url: String,
-    /// The base of `/{version}/dialog/oauth`.
-    pub facebook_authorize_url: String,
-    /// The base of `/{version}/...`.
-    pub facebook_api_url: String,
-    /// The version.
-    pub facebook_version: String,
-}
-
-/// The addresses of a simulator whose router is mounted at `{base_url}/_sim`.
-pub fn addresses(base_url: &Url) -> Addresses {
-    let base = base_url.as_str().trim_end_matches('/');
-    Addresses {
-        x_authorize_url: format!("{base}/_sim/x/i/oauth2/authorize"),
-        x_api_url: format!("{base}/_sim/x"),
-        facebook_authorize_url: format!("{base}/_sim/facebook"),
-        facebook_api_url: format!("{base}/_sim/facebook"),
-        facebook_version: FACEBOOK_VERSION.to_owned(),
-    }
+/// What `PLATFORM_ADDRESSES` holds where every platform is a simulator whose router is mounted at `{base_url}/_sim`.
+pub fn addresses(base_url: &Url) -> String {
+    format!("*={}/_sim", base_url.as_str().trim_end_matches('/'))
 }
 
 /// The simulated platforms. Clones share their state.
@@ -132,8 +107,8 @@ mod tests {
 
     #[test]
     fn the_addresses_do_not_depend_on_a_last_slash() {
-        let with = addresses(&Url::parse("http://localhost:3000/").unwrap());
-        assert_eq!(with.x_authorize_url, "http://localhost:3000/_sim/x/i/oauth2/authorize");
-        assert_eq!(with, addresses(&Url::parse("http://localhost:3000").unwrap()));
+        for base in ["http://localhost:3000", "http://localhost:3000/"] {
+            assert_eq!(addresses(&Url::parse(base).unwrap()), "*=http://localhost:3000/_sim");
+        }
     }
 }

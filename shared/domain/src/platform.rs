@@ -1,10 +1,13 @@
-//! The social networks by name.
+//! The social networks by name, and where each of them is.
+
+mod addresses;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use url::Url;
 use utoipa::ToSchema;
+
+pub use addresses::{API, AUTHORIZE, Host, PlatformAddresses, Setting, Version};
 
 /// A social network that an adapter exists for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
@@ -46,19 +49,4 @@ impl fmt::Display for PlatformName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
-}
-
-/// Where the networks are. Every address is https, or http on this machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlatformAddresses {
-    /// The consent page itself: `https://x.com/i/oauth2/authorize`.
-    pub x_authorize_url: Url,
-    /// What `/2/...` is appended to: `https://api.x.com`.
-    pub x_api_url: Url,
-    /// What `/{version}/dialog/oauth` is appended to: `https://www.facebook.com`.
-    pub facebook_authorize_url: Url,
-    /// What `/{version}/...` is appended to: `https://graph.facebook.com`.
-    pub facebook_api_url: Url,
-    /// The Graph API version, such as `v26.0`. Versions end about two years after they appear.
-    pub facebook_version: String,
 }

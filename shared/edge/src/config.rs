@@ -20,7 +20,9 @@
 //! ```
 
 mod check;
+mod entries;
 mod groups;
+mod platforms;
 pub mod variables;
 
 use std::fmt;
@@ -28,7 +30,8 @@ use std::fmt;
 use tracing::Level;
 use url::Url;
 
-pub use groups::{Billing, PhoneCodes, Platforms, Prices, Queue, Schedules, Web, platform_addresses};
+pub use groups::{Billing, PhoneCodes, Prices, Queue, Schedules, Web};
+pub use platforms::{Platforms, metrics_paces, platform_addresses};
 pub use variables::VARIABLES;
 
 type ReadVariable = dyn Fn(&str) -> Option<String> + Send + Sync;
@@ -67,6 +70,15 @@ pub enum Fault {
     Missing(&'static str),
     /// Set to something else than was expected.
     Invalid(&'static str, &'static str),
+    /// An entry of a list.
+    Entry {
+        /// The list's variable.
+        variable: &'static str,
+        /// Its name, or its place in the list where it has none of ours.
+        entry: String,
+        /// What was expected.
+        expected: String,
+    },
 }
 
 impl fmt::Display for Fault {
@@ -74,6 +86,7 @@ impl fmt::Display for Fault {
         match self {
             Self::Missing(name) => write!(f, "{name} is missing"),
             Self::Invalid(name, expected) => write!(f, "{name} must be {expected}"),
+            Self::Entry { variable, entry, expected } => write!(f, "{variable}: {entry} must be {expected}"),
         }
     }
 }
@@ -106,12 +119,12 @@ impl Variables<'_> {
 
     /// An address: HTTPS, or HTTP on this machine.
     pub fn url(&mut self, name: &'static str) -> Url {
-        self.required(name, "an https address without query, fragment or credentials", check::url).unwrap_or_else(placeholder_url)
+        self.required(name, check::URL, check::url).unwrap_or_else(placeholder_url)
     }
 
     /// An address that has a documented default.
     pub fn url_or(&mut self, name: &'static str, default: &'static str) -> Url {
-        let url = self.optional(name, "an https address without query, fragment or credentials", check::url);
+        let url = self.optional(name, check::URL, check::url);
         url.unwrap_or_else(|| Url::parse(default).expect("the default is an address"))
     }
 
@@ -182,7 +195,8 @@ mod tests {
     use std::collections::HashMap;
     use std::sync::{Arc, Mutex};
 
-    use domain::platform::PlatformName;
+    use domain::analytics::Paces;
+    use domain::platform::{PlatformAddresses, PlatformName};
 
     use super::*;
 
@@ -192,14 +206,15 @@ mod tests {
     }
 
     /// Reads everything that can be read.
-    fn read_all(variables: &mut Variables<'_>) -> (Vec<String>, Web, Queue, Schedules, Platforms, Level, PhoneCodes, Billing) {
+    fn read_all(variables: &mut Variables<'_>) -> (Vec<String>, Web, Queue, Schedules, Platforms, Level, PhoneCodes, Billing, Paces) {
         let tables = [variables::USERS_TABLE, variables::POSTS_TABLE, variables::LEDGER_TABLE, variables::SESSIONS_TABLE];
         let mut names = tables.map(|table| variables.text(table)).to_vec();
         names.push(variables.secrets_prefix());
         let (web, queue) = (Web::read(variables), Queue::read(variables));
         let (schedules, platforms) = (Schedules::read(variables), Platforms::read(variables));
         let billing = Billing::read(variables);
-        (names, web, queue, schedules, platforms, variables.log_level(), PhoneCodes::read(variables), billing)
+        let paces = metrics_paces(variables);
+        (names, web, queue, schedules, platforms, variables.log_level(), PhoneCodes::read(variables), billing, paces)
     }
 
     #[test]
@@ -212,7 +227,8 @@ mod tests {
             ("ALLOWED_ORIGINS", "*"),
             ("PUBLISH_QUEUE_ARN", "marker"),
             ("PLATFORMS", "x,marker"),
-            ("FACEBOOK_VERSION", "marker"),
+            ("PLATFORM_ADDRESSES", "x.api=marker,marker"),
+            ("METRICS_PACE", "x=marker"),
             ("LOG_LEVEL", "marker"),
             ("CODE_COUNTRIES", "AU,marker"),
             ("CODES_PER_ADDRESS_MAX", "0"),
@@ -237,7 +253,6 @@ mod tests {
             "ALLOWED_ORIGINS",
             "PUBLISH_QUEUE_ARN",
             "PLATFORMS",
-            "FACEBOOK_VERSION",
             "LOG_LEVEL",
             "CODE_COUNTRIES",
             "CODES_PER_ADDRESS_MAX",
@@ -245,7 +260,11 @@ mod tests {
         ] {
             assert!(text.contains(&format!("{name} must be")), "{name}: {text}");
         }
-        assert_eq!(error.0.len(), 17, "{text}");
+        for fault in ["PLATFORM_ADDRESSES: x.api must be an https", "PLATFORM_ADDRESSES: entry 2 must be", "METRICS_PACE: x must be off or"]
+        {
+            assert!(text.contains(fault), "{fault}: {text}");
+        }
+        assert_eq!(error.0.len(), 19, "{text}");
         assert!(!text.contains("marker"));
     }
 
@@ -266,11 +285,10 @@ mod tests {
             ("SCHEDULE_DLQ_ARN", "arn:aws:sqs:eu-west-1:1:d"),
             ("PLATFORMS", "x"),
         ];
-        let (_, web, _, _, platforms, level, codes, _) = read(&source(&required), read_all).unwrap();
+        let (_, web, _, _, platforms, level, codes, _, paces) = read(&source(&required), read_all).unwrap();
         assert_eq!(web.allowed_origins, ["https://app.example.com"]);
         assert_eq!(platforms.configured, [PlatformName::X]);
-        assert_eq!(platforms.addresses.facebook_version, "v26.0");
-        assert_eq!((platforms.addresses.x_api_url.as_str(), level), ("https://api.x.com/", Level::INFO));
+        assert_eq!((platforms.addresses, level, paces), (PlatformAddresses::default(), Level::INFO, Paces::default()));
         assert_eq!((codes.per_address_max, codes.per_day_max), (30, 1000));
         for missing in required {
             let rest: Vec<_> = required.into_iter().filter(|pair| *pair != missing).collect();

@@ -2,8 +2,7 @@
 
 pub use domain::platform::PlatformAddresses;
 
-use domain::platform::PlatformName;
-use url::Url;
+use domain::platform::{API, AUTHORIZE, PlatformName, Setting};
 
 use crate::Platform;
 use crate::address;
@@ -17,12 +16,15 @@ pub enum PlatformsError {
     /// Credentials would travel in the open.
     #[error("{name} must be an https address, or http on this machine")]
     UnsafeAddress {
-        /// The field of [`PlatformAddresses`].
-        name: &'static str,
+        /// The name of its setting.
+        name: String,
     },
-    /// Not of the form `v26.0`.
-    #[error("facebook_version must look like v26.0")]
-    Version,
+    /// It would not stay a segment of an address.
+    #[error("{platform}.version is none")]
+    Version {
+        /// Whose.
+        platform: PlatformName,
+    },
     /// The machine has no usable TLS.
     #[error("the HTTP client could not be built")]
     Client(#[source] reqwest::Error),
@@ -36,15 +38,16 @@ pub struct Platforms {
 
 impl Platforms {
     /// Checks the addresses and builds the HTTP client that the adapters share.
-    pub fn new(addresses: PlatformAddresses) -> Result<Self, PlatformsError> {
-        check(&addresses)?;
-        let http = Http::new(named(&addresses).iter().all(|(_, url)| url.scheme() == "https")).map_err(PlatformsError::Client)?;
+    pub fn new(addresses: &PlatformAddresses) -> Result<Self, PlatformsError> {
+        check(addresses)?;
+        let http = Http::new(addresses.hosts().all(|(_, _, url)| url.scheme() == "https")).map_err(PlatformsError::Client)?;
+        let at = |platform, key| addresses.url(platform, key).clone();
         Ok(Self {
-            x: Box::new(X { authorize_url: addresses.x_authorize_url, api_url: addresses.x_api_url, http: http.clone() }),
+            x: Box::new(X { authorize_url: at(PlatformName::X, AUTHORIZE), api_url: at(PlatformName::X, API), http: http.clone() }),
             facebook: Box::new(Facebook {
-                authorize_url: addresses.facebook_authorize_url,
-                api_url: addresses.facebook_api_url,
-                version: addresses.facebook_version,
+                authorize_url: at(PlatformName::Facebook, AUTHORIZE),
+                api_url: at(PlatformName::Facebook, API),
+                version: addresses.version(PlatformName::Facebook).to_owned(),
                 http,
             }),
         })
@@ -69,59 +72,39 @@ impl Platforms {
     }
 }
 
-fn named(addresses: &PlatformAddresses) -> [(&'static str, &Url); 4] {
-    [
-        ("x_authorize_url", &addresses.x_authorize_url),
-        ("x_api_url", &addresses.x_api_url),
-        ("facebook_authorize_url", &addresses.facebook_authorize_url),
-        ("facebook_api_url", &addresses.facebook_api_url),
-    ]
-}
-
 fn check(addresses: &PlatformAddresses) -> Result<(), PlatformsError> {
-    if let Some((name, _)) = named(addresses).into_iter().find(|(_, url)| !address::is_safe(url)) {
-        return Err(PlatformsError::UnsafeAddress { name });
+    if let Some((platform, key, _)) = addresses.hosts().find(|(_, _, url)| !address::is_safe(url)) {
+        return Err(PlatformsError::UnsafeAddress { name: Setting::Host(platform, key).name() });
     }
-    let digits = |part: &str| !part.is_empty() && part.len() <= 3 && part.bytes().all(|byte| byte.is_ascii_digit());
-    let numbers = addresses.facebook_version.strip_prefix('v').and_then(|numbers| numbers.split_once('.'));
-    match numbers {
-        Some((major, minor)) if digits(major) && digits(minor) => Ok(()),
-        _ => Err(PlatformsError::Version),
-    }
+    let is_odd = |(platform, version): &(PlatformName, &str)| platform.version().is_none_or(|of| !(of.is_valid)(version));
+    addresses.versions().find(is_odd).map_or(Ok(()), |(platform, _)| Err(PlatformsError::Version { platform }))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use url::Url;
 
-    fn addresses() -> PlatformAddresses {
-        PlatformAddresses {
-            x_authorize_url: Url::parse("https://x.com/i/oauth2/authorize").unwrap(),
-            x_api_url: Url::parse("https://api.x.com").unwrap(),
-            facebook_authorize_url: Url::parse("https://www.facebook.com").unwrap(),
-            facebook_api_url: Url::parse("https://graph.facebook.com").unwrap(),
-            facebook_version: "v26.0".into(),
-        }
-    }
+    use super::*;
 
     #[test]
     fn every_name_has_its_adapter() {
-        let platforms = Platforms::new(addresses()).unwrap();
+        let platforms = Platforms::new(&PlatformAddresses::default()).unwrap();
         let names: Vec<_> = platforms.all().map(Platform::name).collect();
         assert_eq!(names, PlatformName::ALL);
     }
 
     #[test]
     fn an_address_in_the_open_is_refused_by_its_name() {
-        let open = PlatformAddresses { facebook_api_url: Url::parse("http://graph.facebook.com").unwrap(), ..addresses() };
-        assert!(matches!(Platforms::new(open).err().unwrap(), PlatformsError::UnsafeAddress { name: "facebook_api_url" }));
+        for (platform, key, _) in PlatformAddresses::default().hosts() {
+            let open = PlatformAddresses::default().with_host(platform, key, Url::parse("http://graph.facebook.com").unwrap());
+            let refused = Platforms::new(&open).err().unwrap();
+            assert_eq!(refused.to_string(), format!("{platform}.{key} must be an https address, or http on this machine"));
+        }
     }
 
     #[test]
-    fn a_version_is_a_version() {
-        for bad in ["", "26.0", "v26", "v26.x", "v26.0/../me", "v.0"] {
-            let addresses = PlatformAddresses { facebook_version: bad.into(), ..addresses() };
-            assert!(matches!(Platforms::new(addresses).err().unwrap(), PlatformsError::Version), "{bad}");
-        }
+    fn a_version_that_is_none_is_refused() {
+        let addresses = PlatformAddresses::default().with_version(PlatformName::Facebook, "v26.0/../me".into());
+        assert!(matches!(Platforms::new(&addresses).err().unwrap(), PlatformsError::Version { platform: PlatformName::Facebook }));
     }
 }

@@ -74,7 +74,7 @@ impl Payments {
     /// Builds the client; no call is made.
     pub fn new(api_url: Url) -> Result<Self, PlatformsError> {
         if !address::is_safe(&api_url) {
-            return Err(PlatformsError::UnsafeAddress { name: "stripe_api_url" });
+            return Err(PlatformsError::UnsafeAddress { name: "stripe_api_url".to_owned() });
         }
         let http = Http::new(api_url.scheme() == "https").map_err(PlatformsError::Client)?;
         Ok(Self { api_url, http })

@@ -360,10 +360,10 @@ pub(crate) async fn wrong_parameter(world: &World) -> anyhow::Result<()> {
     let refused =
         world.sam.deploy_as("postledger-other", &[("Stage", "other")]).await.map_or_else(|error| format!("{error:#}"), |()| String::new());
     ensure!(refused.contains("FrontendUrl"), "a deploy without FrontendUrl must say so: {refused:?}");
-    world.deploy_with(&[("XApiUrl", "http://x.example.com")]).await?;
+    world.deploy_with(&[("PlatformAddresses", "x.api=http://x.example.com")]).await?;
     let refused = world.browser.get("/oauth/facebook/start").await?.expect(503)?;
     ensure!(refused.json["code"] == "unavailable", "expected unavailable, saw {}", refused.text);
-    let named = inspect::logged(world, "OauthStartLogs", "X_API_URL must be").await?;
+    let named = inspect::logged(world, "OauthStartLogs", "PLATFORM_ADDRESSES: x.api must be").await?;
     ensure!(!named.is_empty() && named.iter().all(|line| !line.contains("x.example.com")), "the log: {named:?}");
     world.saw("a missing parameter is named by the deploy; a wrong one by the log, with 503 unavailable");
     Ok(())

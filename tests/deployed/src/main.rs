@@ -133,17 +133,13 @@ async fn walk(world: &mut World) -> anyhow::Result<()> {
 
 /// What differs from an operator's deploy: this machine's processor, the simulator's addresses, the stage.
 fn parameters(base_url: &str) -> anyhow::Result<Vec<(String, String)>> {
-    let platforms = simulator::addresses(&Url::parse(base_url)?);
     let parameters = [
         ("Stage", STAGE.to_owned()),
         ("Architecture", stack::architecture()?.to_owned()),
         ("PublicUrl", base_url.to_owned()),
         ("FrontendUrl", base_url.to_owned()),
         ("AllowedOrigins", base_url.to_owned()),
-        ("XAuthorizeUrl", platforms.x_authorize_url),
-        ("XApiUrl", platforms.x_api_url),
-        ("FacebookAuthorizeUrl", platforms.facebook_authorize_url),
-        ("FacebookApiUrl", platforms.facebook_api_url),
+        ("PlatformAddresses", simulator::addresses(&Url::parse(base_url)?)),
         ("StripeApiUrl", format!("{base_url}/_sim/stripe")),
         ("StripePrices", format!("starter={},professional={}", simulator::STARTER_PRICE, simulator::PROFESSIONAL_PRICE)),
     ];

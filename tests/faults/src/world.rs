@@ -14,6 +14,7 @@ use axum::Router;
 use axum::body::Body;
 use cloud::vault::Vault;
 use connecting::Connecting;
+use domain::analytics::Paces;
 use domain::billing::signature::SigningSecret;
 use domain::connection::{Connection, Grant};
 use domain::id::{AttemptId, ConnectionId, UserId};
@@ -436,6 +437,7 @@ impl Functions {
             vault: vault.clone(),
             platforms: platforms.clone(),
             configured: PlatformName::ALL.to_vec(),
+            paces: Paces::default(),
             clock: clock.clone(),
             random: random.clone(),
             allowed_origins: vec![origin()],
@@ -458,6 +460,7 @@ impl Functions {
             store: posts.store.clone(),
             vault: vault.clone(),
             configured: PlatformName::ALL.to_vec(),
+            paces: Paces::default(),
             platforms: platforms.clone(),
             clock: clock.clone(),
             random: random.clone(),

@@ -46,12 +46,12 @@ pub struct Stage {
 
 /// Plays a journey on a fresh stage. Nothing may be left over: no message, no dead letter, no error in the log.
 pub async fn play(journey: impl AsyncFnOnce(&mut Stage) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    play_with(&[], journey).await
+    play_with(Settings::default(), journey).await
 }
 
 /// The same, with some of the functions' variables set otherwise.
-pub async fn play_with(settings: Settings, journey: impl AsyncFnOnce(&mut Stage) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let mut stage = Stage::open(settings).await;
+pub async fn play_with(settings: impl Into<Settings>, journey: impl AsyncFnOnce(&mut Stage) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let mut stage = Stage::open(settings.into()).await;
     journey(&mut stage).await?;
     let left = stage.queue_at_rest().await?;
     anyhow::ensure!(left == 0, "{left} dead letters");
@@ -63,7 +63,7 @@ pub async fn play_with(settings: Settings, journey: impl AsyncFnOnce(&mut Stage)
 
 /// Plays a journey that leaves dead letters or errors on purpose.
 pub async fn play_disturbed(journey: impl AsyncFnOnce(&mut Stage) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let mut stage = Stage::open(&[]).await;
+    let mut stage = Stage::open(Settings::default()).await;
     journey(&mut stage).await?;
     stage.close().await;
     Ok(())
@@ -83,8 +83,14 @@ impl Stage {
     async fn open(settings: Settings) -> Self {
         let data_dir = tempfile::tempdir().expect("a temporary folder");
         let lines = Captured::default();
-        let service = LocalService::start_with(options(&data_dir, &lines), settings).await.expect("the service starts");
+        let service = LocalService::start_with(options(&data_dir, &lines), settings.clone()).await.expect("the service starts");
         Self { service: Some(service), data_dir, lines, settings }
+    }
+
+    /// The service stops as in a crash, and starts again on the same folder with other settings.
+    pub async fn restart_with(&mut self, settings: impl Into<Settings>) {
+        self.settings = settings.into();
+        self.restart().await;
     }
 
     /// The service stops as in a crash, and starts again on the same folder.
@@ -93,7 +99,7 @@ impl Stage {
         // The tasks of the old one are aborted; they let go of the folder when they are next looked at.
         let until = Instant::now() + SOON;
         loop {
-            match LocalService::start_with(options(&self.data_dir, &self.lines), self.settings).await {
+            match LocalService::start_with(options(&self.data_dir, &self.lines), self.settings.clone()).await {
                 Ok(service) => return self.service = Some(service),
                 Err(error) => assert!(Instant::now() < until, "{error:#}"),
             }

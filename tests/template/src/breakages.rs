@@ -44,7 +44,10 @@ pub(crate) const BREAKAGES: &[Breakage] = &[
         all["SweeperFunction"]["Properties"]["Environment"]["Variables"]["SPARE"] = json!("1");
     }),
     breakage("a variable holds what the code refuses", "variable", |all| {
-        all["OauthStartFunction"]["Properties"]["Environment"]["Variables"]["X_API_URL"] = json!("http://api.x.com");
+        all["OauthStartFunction"]["Properties"]["Environment"]["Variables"]["PLATFORM_ADDRESSES"] = json!("x.api=http://api.x.com");
+    }),
+    breakage("a pace is none that the code knows", "variable", |all| {
+        all["AnalyticsSyncFunction"]["Properties"]["Environment"]["Variables"]["METRICS_PACE"] = json!("x=0");
     }),
     breakage("a route is gone", "route", |all| remove(all, "PostsByIdApproveRoute")),
     breakage("a route is misspelt", "route", |all| all["QuotaRoute"]["Properties"]["RouteKey"] = json!("ANY /api/qouta")),

@@ -30,16 +30,7 @@ pub(crate) struct Wire {
 }
 
 pub(crate) fn platforms_at(base: &Url) -> Platforms {
-    let addresses = simulator::addresses(base);
-    let url = |text: &str| Url::parse(text).unwrap();
-    Platforms::new(PlatformAddresses {
-        x_authorize_url: url(&addresses.x_authorize_url),
-        x_api_url: url(&addresses.x_api_url),
-        facebook_authorize_url: url(&addresses.facebook_authorize_url),
-        facebook_api_url: url(&addresses.facebook_api_url),
-        facebook_version: addresses.facebook_version,
-    })
-    .unwrap()
+    Platforms::new(&PlatformAddresses::default().below(&base.join("_sim").unwrap())).unwrap()
 }
 
 impl Wire {

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Numbers;
+use super::{Numbers, Pace};
 use crate::id::{ConnectionId, PostId, UserId};
 use crate::platform::PlatformName;
 use crate::post::{Post, State};
@@ -58,6 +58,9 @@ pub enum Watching {
     Deleted,
     /// No more: the account was disconnected.
     Disconnected,
+    /// Not now: the service does not read at this platform. It is told, and never stored: the row waits for its next time, so that reading
+    /// goes on once it is turned on again.
+    Off,
 }
 
 impl Watching {
@@ -69,6 +72,7 @@ impl Watching {
             Self::Ended => "ended",
             Self::Deleted => "deleted",
             Self::Disconnected => "disconnected",
+            Self::Off => "off",
         }
     }
 }
@@ -168,13 +172,27 @@ impl Watch {
 
     /// The platform told `numbers` at `now`. What was told later than that stands.
     #[must_use]
-    pub fn observed(self, numbers: Numbers, rhythm: Rhythm, now: Timestamp) -> Self {
+    pub fn observed(self, numbers: Numbers, rhythm: Rhythm, pace: Pace, now: Timestamp) -> Self {
+        let next_sync_at = self.rung_after(rhythm, pace, now);
         if self.observed_at.is_some_and(|observed| observed >= now) {
-            return Self { next_sync_at: self.rung_after(rhythm, now), ..self.changed() };
+            return Self { next_sync_at, ..self.changed() };
         }
-        let next_sync_at = self.rung_after(rhythm, now);
         let watching = if next_sync_at.is_some() { Watching::Following } else { Watching::Ended };
         Self { numbers: numbers.or(self.numbers), observed_at: Some(now), watching, next_sync_at, ..self.changed() }
+    }
+
+    /// Nobody is asked at `now`, because reading is turned off: the row waits for the rung that would be next, should it be on by then.
+    #[must_use]
+    pub fn passed_over(self, now: Timestamp) -> Self {
+        let next_sync_at = self.rung_after(Rhythm::Ladder, Pace::FULL, now);
+        let watching = if next_sync_at.is_some() { self.watching } else { Watching::Ended };
+        Self { watching, next_sync_at, ..self.changed() }
+    }
+
+    /// What its owner is told while the platform is read at `pace`: no time at which nobody will read.
+    #[must_use]
+    pub fn told_at(self, pace: Pace) -> Self {
+        if pace == Pace::Off && self.next_sync_at.is_some() { Self { watching: Watching::Off, next_sync_at: None, ..self } } else { self }
     }
 
     /// There are no new numbers. Surely not asked is not asked: a limit does not use up the day's reading.
@@ -201,10 +219,11 @@ impl Watch {
         Self { watching, next_sync_at, ..self.changed() }
     }
 
-    /// The first rung that is still to come after a reading at `now`.
-    fn rung_after(&self, rhythm: Rhythm, now: Timestamp) -> Option<Timestamp> {
+    /// The first rung of the pace that is still to come after a reading at `now`.
+    fn rung_after(&self, rhythm: Rhythm, pace: Pace, now: Timestamp) -> Option<Timestamp> {
         let is_free = |at: &Timestamp| *at > now && (rhythm == Rhythm::Ladder || day(*at) > day(now));
-        LADDER.into_iter().map(|age| self.published_at + age).find(is_free)
+        let rungs = LADDER.into_iter().enumerate().filter(|(rung, _)| pace.reads(*rung));
+        rungs.map(|(_, age)| self.published_at + age).find(is_free)
     }
 
     fn changed(self) -> Self {

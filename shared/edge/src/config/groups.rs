@@ -2,7 +2,7 @@
 
 use domain::people::phone::Countries;
 use domain::plan::Plan;
-use domain::platform::{PlatformAddresses, PlatformName};
+use domain::platform::PlatformName;
 use url::Url;
 
 use super::variables as name;
@@ -136,35 +136,5 @@ impl Schedules {
             role_arn: variables.arn(name::SCHEDULE_ROLE_ARN),
             dead_letter_arn: variables.arn(name::SCHEDULE_DLQ_ARN),
         }
-    }
-}
-
-/// Which platforms we have credentials for, and where they are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Platforms {
-    /// With credentials, in the order in which they are shown.
-    pub configured: Vec<PlatformName>,
-    /// Where each is.
-    pub addresses: PlatformAddresses,
-}
-
-impl Platforms {
-    /// Reads it. The list of platforms has no default.
-    pub fn read(variables: &mut Variables<'_>) -> Self {
-        let configured = variables.present(name::PLATFORMS, "names of platforms separated by commas", check::platforms).unwrap_or_default();
-        Self { configured, addresses: platform_addresses(variables) }
-    }
-}
-
-/// Where each platform is: their own addresses are the defaults.
-pub fn platform_addresses(variables: &mut Variables<'_>) -> PlatformAddresses {
-    PlatformAddresses {
-        x_authorize_url: variables.url_or(name::X_AUTHORIZE_URL, "https://x.com/i/oauth2/authorize"),
-        x_api_url: variables.url_or(name::X_API_URL, "https://api.x.com"),
-        facebook_authorize_url: variables.url_or(name::FACEBOOK_AUTHORIZE_URL, "https://www.facebook.com"),
-        facebook_api_url: variables.url_or(name::FACEBOOK_API_URL, "https://graph.facebook.com"),
-        facebook_version: variables
-            .optional(name::FACEBOOK_VERSION, "a version such as v26.0", check::graph_version)
-            .unwrap_or_else(|| "v26.0".to_owned()),
     }
 }

@@ -26,16 +26,11 @@ pub const SCHEDULE_ROLE_ARN: &str = "SCHEDULE_ROLE_ARN";
 pub const SCHEDULE_DLQ_ARN: &str = "SCHEDULE_DLQ_ARN";
 /// The platforms that we have credentials for, separated by commas; may be empty.
 pub const PLATFORMS: &str = "PLATFORMS";
-/// X's consent page.
-pub const X_AUTHORIZE_URL: &str = "X_AUTHORIZE_URL";
-/// X's API.
-pub const X_API_URL: &str = "X_API_URL";
-/// The host of Facebook's consent page.
-pub const FACEBOOK_AUTHORIZE_URL: &str = "FACEBOOK_AUTHORIZE_URL";
-/// Facebook's Graph API.
-pub const FACEBOOK_API_URL: &str = "FACEBOOK_API_URL";
-/// The version of the Graph API.
-pub const FACEBOOK_VERSION: &str = "FACEBOOK_VERSION";
+/// Where the platforms are, if not at their own hosts, and the versions of their APIs: `x.api=https://…,facebook.version=v26.0`,
+/// `*=http://localhost:3000/_sim`; may be empty.
+pub const PLATFORM_ADDRESSES: &str = "PLATFORM_ADDRESSES";
+/// How often metrics are read, platform by platform: `x=off,facebook=2`; may be empty.
+pub const METRICS_PACE: &str = "METRICS_PACE";
 /// The countries whose phones get codes, separated by commas; [`domain::people::phone::Countries::DEFAULT`] when it is not set.
 pub const CODE_COUNTRIES: &str = "CODE_COUNTRIES";
 /// How many codes one network address may ask for in an hour.
@@ -66,11 +61,8 @@ pub const VARIABLES: &[&str] = &[
     SCHEDULE_ROLE_ARN,
     SCHEDULE_DLQ_ARN,
     PLATFORMS,
-    X_AUTHORIZE_URL,
-    X_API_URL,
-    FACEBOOK_AUTHORIZE_URL,
-    FACEBOOK_API_URL,
-    FACEBOOK_VERSION,
+    PLATFORM_ADDRESSES,
+    METRICS_PACE,
     CODE_COUNTRIES,
     CODES_PER_ADDRESS_MAX,
     CODES_PER_DAY_MAX,

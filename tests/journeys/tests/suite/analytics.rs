@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use journeys::{Person, SOON, Stage, play, play_disturbed};
+use journeys::{Person, SOON, Stage, play, play_disturbed, play_with};
+use local::Settings;
 use serde_json::{Value, json};
 
 type Outcome = anyhow::Result<()>;
@@ -473,6 +474,59 @@ async fn a_long_export_goes_on_where_its_link_leads() -> Outcome {
             anyhow::ensure!(link.ends_with("; rel=\"next\"") && files < 9, "{link}");
         }
         assert_eq!((rows, files), (count, 2));
+        Ok(())
+    })
+    .await
+}
+
+/// How a post's metrics stand: when they are read next, and why.
+fn standing(told: &Value) -> (&Value, &str) {
+    (&told["next_sync_at"], told["watching"].as_str().unwrap_or_default())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_platform_that_is_turned_off_is_not_asked_and_goes_on_once_it_is_on_again() -> Outcome {
+    play_with(&[("METRICS_PACE", "x=off")], async |stage| {
+        let mut ann = stage.person(PHONE, "starter", "ann").await?;
+        let (on_x, on_page) = (published(&ann, "x", "Not followed").await?, published(&ann, "facebook", "Followed").await?);
+        assert_eq!(standing(&numbers(&ann, &on_x).await?), (&Value::Null, "off"), "also before its first hour is over");
+        later(&mut ann, 2 * HOUR).await?;
+        until(&ann, &on_page, |told| !told["captured_at"].is_null()).await?;
+        later(&mut ann, DAY).await?;
+        until(&ann, &on_page, |told| at(&told["next_sync_at"]) > at(&told["captured_at"])).await?;
+        let told = numbers(&ann, &on_x).await?;
+        assert_eq!((standing(&told), &told["captured_at"]), ((&Value::Null, "off"), &Value::Null));
+        assert_eq!(reads(&ann, "x").await?, 0, "not one call");
+        assert!(stage.log().iter().any(|line| line.contains("\"numbers_turned_off\":1")), "what is passed over is counted");
+        let totals = ann.browser.get("/api/analytics/totals").await?.expect(200)?.json;
+        assert_eq!((&totals["items"][0]["next_sync_at"], &totals["items"][0]["posts_told"]), (&Value::Null, &json!(0)));
+        let file = ann.browser.get("/api/export/posts.csv").await?.expect(200)?.text;
+        assert!(file.lines().any(|line| line.contains("Not followed") && line.ends_with(",\"off\"")), "{file}");
+
+        stage.restart_with(Settings::default()).await;
+        let signed_in = std::mem::replace(&mut ann.browser, stage.browser());
+        (ann.browser.cookie, ann.browser.csrf_token) = (signed_in.cookie, signed_in.csrf_token);
+        let on_again = numbers(&ann, &on_x).await?;
+        assert!(on_again["next_sync_at"].is_string() && on_again["watching"] == "following", "{on_again:#}");
+        later(&mut ann, 3 * DAY).await?;
+        let told = until(&ann, &on_x, |told| !told["captured_at"].is_null()).await?;
+        assert_eq!(
+            (reads(&ann, "x").await?, &told["watching"]),
+            (1, &json!("following")),
+            "the rungs that have passed are not made up for"
+        );
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_platform_that_is_slowed_is_asked_on_fewer_rungs() -> Outcome {
+    play_with(&[("METRICS_PACE", "*=6,facebook=3")], async |stage| {
+        let mut ann = stage.person(PHONE, "starter", "ann").await?;
+        assert_eq!(ladder(&mut ann, "facebook").await?, [1, 72, 720]);
+        assert_eq!(reads(&ann, "facebook").await?, 3);
+        assert_eq!(ladder(&mut ann, "x").await?, [1, 720]);
         Ok(())
     })
     .await

@@ -31,12 +31,12 @@ fn likes(likes: u64) -> Numbers {
 }
 
 /// The hours of age at which a post is read by somebody who comes as soon as it is due.
-fn readings(rhythm: Rhythm) -> Vec<i64> {
+fn readings(rhythm: Rhythm, pace: Pace) -> Vec<i64> {
     let (mut watch, mut hours) = (watch(), Vec::new());
     while let Some(due) = watch.next_sync_at {
         let Task::Read(begun) = watch.task(rhythm, due) else { panic!("it is due") };
         hours.push(due.duration_since(at(0)).as_secs() / HOUR);
-        watch = begun.observed(likes(1), rhythm, due);
+        watch = begun.observed(likes(1), rhythm, pace, due);
     }
     assert_eq!(watch.watching, Watching::Ended);
     hours
@@ -44,20 +44,41 @@ fn readings(rhythm: Rhythm) -> Vec<i64> {
 
 #[test]
 fn a_post_is_read_on_the_ladder_and_then_no_more() {
-    assert_eq!(readings(Rhythm::Ladder), [1, 6, 24, 72, 168, 336, 720]);
+    assert_eq!(readings(Rhythm::Ladder, Pace::FULL), [1, 6, 24, 72, 168, 336, 720]);
 }
 
 #[test]
 fn where_a_reading_costs_it_is_once_in_a_day_of_utc() {
-    assert_eq!(readings(Rhythm::OnceADay), [1, 24, 72, 168, 336, 720], "six hours after nine is the same day");
+    assert_eq!(readings(Rhythm::OnceADay, Pace::FULL), [1, 24, 72, 168, 336, 720], "six hours after nine is the same day");
+}
+
+#[test]
+fn an_operator_may_have_fewer_rungs_read() {
+    assert_eq!(readings(Rhythm::Ladder, Pace::OneOf(2)), [1, 24, 168, 720]);
+    assert_eq!(readings(Rhythm::OnceADay, Pace::OneOf(3)), [1, 72, 720]);
+    assert_eq!(readings(Rhythm::Ladder, Pace::OneOf(6)), [1, 720]);
+}
+
+#[test]
+fn a_post_that_is_not_read_walks_the_ladder_and_goes_on_once_it_is() {
+    let passed = watch().passed_over(at(1));
+    assert_eq!((passed.next_sync_at, passed.asked_at, passed.rev), (Some(at(6)), None, 2), "nobody was asked");
+    let told = passed.clone().told_at(Pace::Off);
+    assert_eq!((told.watching, told.next_sync_at), (Watching::Off, None), "no time at which nobody will read");
+    assert_eq!(passed.clone().told_at(Pace::OneOf(6)), passed);
+    let Task::Read(begun) = passed.task(Rhythm::Ladder, at(6)) else { panic!("it is due") };
+    assert_eq!(begun.observed(likes(1), Rhythm::Ladder, Pace::FULL, at(6)).next_sync_at, Some(at(24)));
+    let old = watch().passed_over(at(720));
+    assert_eq!((old.watching, old.next_sync_at), (Watching::Ended, None));
+    assert_eq!(old.told_at(Pace::Off).watching, Watching::Ended, "what is over stays over");
 }
 
 #[test]
 fn a_reading_that_is_late_skips_the_rungs_that_have_passed() {
     let Task::Read(begun) = watch().task(Rhythm::Ladder, at(100)) else { panic!("it is due") };
-    assert_eq!(begun.observed(likes(1), Rhythm::Ladder, at(100)).next_sync_at, Some(at(168)));
+    assert_eq!(begun.observed(likes(1), Rhythm::Ladder, Pace::FULL, at(100)).next_sync_at, Some(at(168)));
     let Task::Read(begun) = watch().task(Rhythm::Ladder, at(800)) else { panic!("it is due") };
-    let last = begun.observed(likes(1), Rhythm::Ladder, at(800));
+    let last = begun.observed(likes(1), Rhythm::Ladder, Pace::FULL, at(800));
     assert_eq!((last.next_sync_at, last.watching, last.numbers.likes), (None, Watching::Ended, Some(1)));
 }
 
@@ -72,12 +93,16 @@ fn a_reading_that_vanished_is_taken_up_again_but_not_on_a_day_that_it_may_have_c
 
 #[test]
 fn late_and_falling_numbers_do_no_harm() {
-    let first = watch().observed(likes(10), Rhythm::Ladder, at(6));
-    assert_eq!(first.clone().observed(likes(3), Rhythm::Ladder, at(5)).numbers, likes(10), "an older observation changes nothing");
-    assert_eq!(first.clone().observed(likes(99), Rhythm::Ladder, at(6)).numbers, likes(10), "nor does the same one again");
-    let fell = first.clone().observed(likes(7), Rhythm::Ladder, at(24));
+    let first = watch().observed(likes(10), Rhythm::Ladder, Pace::FULL, at(6));
+    assert_eq!(
+        first.clone().observed(likes(3), Rhythm::Ladder, Pace::FULL, at(5)).numbers,
+        likes(10),
+        "an older observation changes nothing"
+    );
+    assert_eq!(first.clone().observed(likes(99), Rhythm::Ladder, Pace::FULL, at(6)).numbers, likes(10), "nor does the same one again");
+    let fell = first.clone().observed(likes(7), Rhythm::Ladder, Pace::FULL, at(24));
     assert_eq!(fell.numbers, likes(7), "what the platform takes back is taken back");
-    let untold = first.observed(Numbers::default(), Rhythm::Ladder, at(24));
+    let untold = first.observed(Numbers::default(), Rhythm::Ladder, Pace::FULL, at(24));
     assert_eq!((untold.numbers, untold.observed_at), (likes(10), Some(at(24))));
 }
 
@@ -109,7 +134,7 @@ fn a_limit_does_not_use_up_the_day() {
 
 #[test]
 fn a_tally_counts_each_post_once_however_often_it_is_told() {
-    let told = |numbers, hour| watch().observed(numbers, Rhythm::Ladder, at(hour));
+    let told = |numbers, hour| watch().observed(numbers, Rhythm::Ladder, Pace::FULL, at(hour));
     let none = Tally::default();
     let first = none.with(&Numbers::default(), &told(likes(5), 1));
     assert_eq!((first.engagement, first.reach, first.captured_at, first.rev), (Some(5), None, Some(at(1)), 1));

@@ -1,0 +1,222 @@
+//! Where each network is: its own hosts, or others in their place.
+
+use std::collections::BTreeMap;
+
+use url::Url;
+
+use super::PlatformName;
+
+/// The key of the page on which people consent.
+pub const AUTHORIZE: &str = "authorize";
+/// The key of what programs call.
+pub const API: &str = "api";
+
+/// A host of a network. Its address is https, or http on this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Host {
+    /// Names it beside its network: the `api` of `x.api`.
+    pub key: &'static str,
+    /// The network's own address.
+    pub url: &'static str,
+}
+
+/// The version that stands in every address of a network's API. Networks end theirs, so that it is a setting.
+#[derive(Debug, Clone, Copy)]
+pub struct Version {
+    /// The one that the adapter was written for.
+    pub default: &'static str,
+    /// Whether a text can be one.
+    pub is_valid: fn(&str) -> bool,
+}
+
+const X_HOSTS: [Host; 2] = [
+    Host { key: AUTHORIZE, url: "https://x.com/i/oauth2/authorize" },
+    // What `/2/...` is appended to.
+    Host { key: API, url: "https://api.x.com" },
+];
+const FACEBOOK_HOSTS: [Host; 2] = [
+    // What `/{version}/dialog/oauth` is appended to.
+    Host { key: AUTHORIZE, url: "https://www.facebook.com" },
+    // What `/{version}/...` is appended to.
+    Host { key: API, url: "https://graph.facebook.com" },
+];
+
+impl PlatformName {
+    /// The hosts that its adapter speaks to, and those that it sends people to.
+    pub fn hosts(self) -> &'static [Host] {
+        match self {
+            Self::X => &X_HOSTS,
+            Self::Facebook => &FACEBOOK_HOSTS,
+        }
+    }
+
+    /// The version of its API; `None`: its addresses have none that changes.
+    pub fn version(self) -> Option<Version> {
+        match self {
+            Self::X => None,
+            // Versions end about two years after they appear.
+            Self::Facebook => Some(Version { default: "v26.0", is_valid: is_graph_version }),
+        }
+    }
+}
+
+fn is_graph_version(text: &str) -> bool {
+    let is_number = |part: &str| (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+    text.strip_prefix('v').and_then(|numbers| numbers.split_once('.')).is_some_and(|(major, minor)| is_number(major) && is_number(minor))
+}
+
+/// What can be set of the networks' addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Setting {
+    /// One base for every host of every network: a double of them all.
+    Everywhere,
+    /// One host, by its key.
+    Host(PlatformName, &'static str),
+    /// The version of a network's API.
+    Version(PlatformName),
+}
+
+impl Setting {
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let of = |platform: PlatformName| {
+            let hosts = platform.hosts().iter().map(move |host| Self::Host(platform, host.key));
+            hosts.chain(platform.version().map(|_| Self::Version(platform)))
+        };
+        [Self::Everywhere].into_iter().chain(PlatformName::ALL.into_iter().flat_map(of))
+    }
+
+    /// The name in configuration: `*`, `x.api`, `facebook.version`.
+    pub fn name(self) -> String {
+        match self {
+            Self::Everywhere => "*".to_owned(),
+            Self::Host(platform, key) => format!("{platform}.{key}"),
+            Self::Version(platform) => format!("{platform}.version"),
+        }
+    }
+}
+
+/// Where the networks are. Built from [`PlatformAddresses::default`], their own addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlatformAddresses {
+    urls: BTreeMap<(PlatformName, &'static str), Url>,
+    versions: BTreeMap<PlatformName, String>,
+}
+
+impl Default for PlatformAddresses {
+    fn default() -> Self {
+        let own = |host: &Host| Url::parse(host.url).expect("a constant address");
+        let hosts = PlatformName::ALL.into_iter().flat_map(|platform| platform.hosts().iter().map(move |host| (platform, host)));
+        let versions = PlatformName::ALL.into_iter().filter_map(|platform| Some((platform, platform.version()?.default.to_owned())));
+        Self { urls: hosts.map(|(platform, host)| ((platform, host.key), own(host))).collect(), versions: versions.collect() }
+    }
+}
+
+impl PlatformAddresses {
+    /// Every host at `<base>/<platform>` and its own path: where a double of all networks is.
+    #[must_use]
+    pub fn below(mut self, base: &Url) -> Self {
+        for ((platform, key), url) in &mut self.urls {
+            let own = platform.hosts().iter().find(|host| host.key == *key).and_then(|host| Url::parse(host.url).ok());
+            let own = own.expect("each address is that of a host");
+            let mut below = base.clone();
+            let mut path = below.path_segments_mut().expect("an http address has a path");
+            path.pop_if_empty().push(platform.as_str());
+            path.extend(own.path_segments().into_iter().flatten().filter(|segment| !segment.is_empty()));
+            drop(path);
+            *url = below;
+        }
+        self
+    }
+
+    /// One host elsewhere.
+    #[must_use]
+    pub fn with_host(mut self, platform: PlatformName, key: &'static str, url: Url) -> Self {
+        self.urls.insert((platform, key), url);
+        self
+    }
+
+    /// Another version of a network's API.
+    #[must_use]
+    pub fn with_version(mut self, platform: PlatformName, version: String) -> Self {
+        self.versions.insert(platform, version);
+        self
+    }
+
+    /// The address of one of the hosts that [`PlatformName::hosts`] lists.
+    pub fn url(&self, platform: PlatformName, key: &str) -> &Url {
+        let found = self.urls.iter().find(|((of, named), _)| *of == platform && *named == key);
+        found.map(|(_, url)| url).expect("an adapter asks for the hosts that its network lists")
+    }
+
+    /// The version of a network whose API has one.
+    pub fn version(&self, platform: PlatformName) -> &str {
+        self.versions.get(&platform).expect("an adapter asks for the version that its network lists")
+    }
+
+    /// Every host with its address, network by network.
+    pub fn hosts(&self) -> impl Iterator<Item = (PlatformName, &'static str, &Url)> {
+        self.urls.iter().map(|((platform, key), url)| (*platform, *key, url))
+    }
+
+    /// Every version.
+    pub fn versions(&self) -> impl Iterator<Item = (PlatformName, &str)> {
+        self.versions.iter().map(|(platform, version)| (*platform, version.as_str()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_network_is_at_its_own_hosts_unless_told_otherwise() {
+        let own = PlatformAddresses::default();
+        for platform in PlatformName::ALL {
+            for host in platform.hosts() {
+                assert_eq!(own.url(platform, host.key), &Url::parse(host.url).unwrap(), "{platform}.{}", host.key);
+            }
+            if let Some(Version { default, is_valid }) = platform.version() {
+                assert!(is_valid(default) && own.version(platform) == default);
+            }
+        }
+    }
+
+    #[test]
+    fn a_double_has_every_host_below_its_networks_name() {
+        for base in ["http://localhost:3000/_sim", "http://localhost:3000/_sim/"] {
+            let double = PlatformAddresses::default().below(&Url::parse(base).unwrap());
+            let told: Vec<_> = double.hosts().map(|(platform, key, url)| format!("{platform}.{key}={url}")).collect();
+            let expected = [
+                "x.api=http://localhost:3000/_sim/x",
+                "x.authorize=http://localhost:3000/_sim/x/i/oauth2/authorize",
+                "facebook.api=http://localhost:3000/_sim/facebook",
+                "facebook.authorize=http://localhost:3000/_sim/facebook",
+            ];
+            assert_eq!(told, expected);
+            assert_eq!(double.version(PlatformName::Facebook), "v26.0");
+        }
+    }
+
+    #[test]
+    fn one_host_and_one_version_can_be_set_alone() {
+        let url = Url::parse("https://x.example.com").unwrap();
+        let set =
+            PlatformAddresses::default().with_host(PlatformName::X, API, url.clone()).with_version(PlatformName::Facebook, "v25.0".into());
+        assert_eq!((set.url(PlatformName::X, API), set.version(PlatformName::Facebook)), (&url, "v25.0"));
+        assert_eq!(set.url(PlatformName::Facebook, API).as_str(), "https://graph.facebook.com/");
+    }
+
+    #[test]
+    fn settings_have_names_that_differ() {
+        let names: Vec<_> = Setting::all().map(Setting::name).collect();
+        assert_eq!(names, ["*", "x.authorize", "x.api", "facebook.authorize", "facebook.api", "facebook.version"]);
+    }
+
+    #[test]
+    fn a_version_is_a_version() {
+        for bad in ["", "26.0", "v26", "v26.x", "v26.0/../me", "v.0", "v1234.0"] {
+            assert!(!is_graph_version(bad), "{bad}");
+        }
+    }
+}
