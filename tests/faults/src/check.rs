@@ -32,6 +32,8 @@ pub(crate) struct Row {
     pub(crate) due: Timestamp,
     pub(crate) latest: Timestamp,
     approved: Option<Timestamp>,
+    /// When it last went on after it was held.
+    resumed: Option<Timestamp>,
     cycle: Option<String>,
     bound: Option<String>,
     pub(crate) person: usize,
@@ -65,7 +67,7 @@ pub(crate) fn check(world: &World, scenario: &Scenario) -> anyhow::Result<Vec<St
     ledger(&paid, &rows, &say);
     connections(world, scenario, &users, &say)?;
     waiting::told(world, &items, &rows, &say);
-    waiting::went_on(world, (&users, &paid), &rows, &say);
+    waiting::went_on(world, (users.as_slice(), paid.as_slice()), &rows, &say);
     dead_letters(world, scenario, &say)?;
     Ok(rows.into_iter().map(|row| row.status).collect())
 }
@@ -127,6 +129,7 @@ fn rows(world: &World, scenario: &Scenario, items: &[Value]) -> anyhow::Result<V
             due: field(item, "due_at").parse()?,
             latest: field(item, "latest_at").parse()?,
             approved: field(item, "approved_at").parse().ok(),
+            resumed: resumed(items, &id),
             cycle: item["cycle_start"]["S"].as_str().map(str::to_owned),
             bound: state["platform_post_id"]["S"].as_str().map(str::to_owned),
             person: scenario.posts[n].person,
@@ -136,6 +139,13 @@ fn rows(world: &World, scenario: &Scenario, items: &[Value]) -> anyhow::Result<V
         });
     }
     Ok(rows)
+}
+
+fn resumed(items: &[Value], id: &str) -> Option<Timestamp> {
+    let prefix = format!("POST#{id}#EVENT#");
+    let goes_on =
+        |item: &&Value| field(item, "sk").starts_with(&prefix) && field(item, "from") == "held" && field(item, "to") == "scheduled";
+    items.iter().filter(goes_on).filter_map(|item| field(item, "at").parse().ok()).max()
 }
 
 fn rest(rows: &[Row], say: &dyn Fn(String)) {
@@ -217,7 +227,7 @@ fn undisturbed(world: &World, scenario: &Scenario, rows: &[Row], publications: &
     };
     for row in rows {
         let Some(publication) = publications.iter().find(|publication| Some(&publication.id) == row.bound.as_ref()) else { continue };
-        let asked = row.due.max(row.approved.unwrap_or(row.due)) + slack;
+        let asked = row.due.max(row.approved.unwrap_or(row.due)).max(row.resumed.unwrap_or(row.due)) + slack;
         if let Some((name, most)) = most.filter(|(_, most)| publication.at > asked + *most) {
             say(format!(
                 "{name}: one fault made {} late by more than {} s: {} instead of {asked}",

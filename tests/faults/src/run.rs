@@ -127,18 +127,15 @@ struct Ahead {
     served: Option<u64>,
     /// A wake-up or a schedule.
     due: Option<Timestamp>,
-    /// A post that wants to be looked at.
+    /// Something for the sweeper: a post that wants to be looked at, somebody's waiting posts, tokens of a consent that stopped half-way.
     wake: Option<Timestamp>,
-    /// Somebody's waiting posts are to be looked through.
-    returns: bool,
 }
 
 impl Ahead {
     fn look(&mut self, world: &World) {
         let served = Some(world.aws.served());
         if self.served != served {
-            *self =
-                Self { served, due: world.aws.next_due().ok().flatten(), wake: earliest_wake(world), returns: are_returns_noted(world) };
+            *self = Self { served, due: world.aws.next_due().ok().flatten(), wake: earliest_wake(world) };
         }
     }
 }
@@ -161,7 +158,7 @@ async fn drive(world: &Rc<World>, deeds: &[tokio::task::JoinHandle<()>], began: 
             ahead.look(world);
         }
         if now >= next_sweep {
-            if ahead.returns || ahead.wake.is_some_and(|wake| wake <= world.clock.now()) {
+            if ahead.wake.is_some_and(|wake| wake <= world.clock.now()) {
                 start(world, "sweeper", SWEEP_TIMEOUT, sweep(world.clone()));
             }
             while next_sweep <= now {
@@ -174,7 +171,7 @@ async fn drive(world: &Rc<World>, deeds: &[tokio::task::JoinHandle<()>], began: 
         }
         let over = deeds.iter().all(tokio::task::JoinHandle::is_finished);
         let busy = world.live.get() > 0;
-        if over && !busy && ahead.due.is_none() && ahead.wake.is_none() && !ahead.returns {
+        if over && !busy && ahead.due.is_none() && ahead.wake.is_none() {
             return true;
         }
         // A function at work may put something into the queue at any time; whoever waits says so when they begin and when they are done.
@@ -184,9 +181,6 @@ async fn drive(world: &Rc<World>, deeds: &[tokio::task::JoinHandle<()>], began: 
         }
         if let Some(wake) = ahead.wake {
             until = until.min(instant(world, began, wake).max(next_sweep));
-        }
-        if ahead.returns {
-            until = until.min(next_sweep);
         }
         if !reset_done {
             until = until.min(began + RESET_AT);
@@ -219,9 +213,18 @@ async fn reset(world: Rc<World>) {
     let _logged = quota_reset::run(&world.quota_reset).await;
 }
 
-/// When the next post wants to be looked at.
+/// When the sweeper has something to do next.
 fn earliest_wake(world: &World) -> Option<Timestamp> {
-    world.reader.first_of(&tables().posts, "wake").ok()??.parse().ok()
+    let post = world.reader.first_of(&tables().posts, "wake").ok().flatten().and_then(|at| at.parse().ok());
+    let note = are_returns_noted(world).then(|| world.clock.now());
+    [post, note, stray_tokens(world)].into_iter().flatten().min()
+}
+
+/// When the sweeper may judge the tokens of a consent that stopped half-way.
+fn stray_tokens(world: &World) -> Option<Timestamp> {
+    let notes = world.reader.items(&tables().sessions, "2*Z#*", "").ok()?;
+    let of_consents = notes.iter().filter(|(_, json)| json.contains("\"connection\":"));
+    of_consents.filter_map(|(sk, _)| sk.split('#').next()?.parse().ok()).min()
 }
 
 /// Whether the sweeper has somebody's waiting posts to look through.

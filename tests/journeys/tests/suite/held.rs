@@ -21,7 +21,7 @@ const A_ROUND: i64 = 61;
 /// What a payment, or its absence, does.
 async fn wish(stage: &Stage, person: &Person, wish: Wish) -> Outcome {
     let store = Store::new(&stage.service().aws().sdk_config(), tables());
-    let (random, now) = (Random::system(), person.browser.advance(1).await?.parse()?);
+    let (random, now): (_, jiff::Timestamp) = (Random::system(), person.browser.advance(1).await?.parse()?);
     let user = store.user(&UserId::parse(&person.id().await?)?).await?.expect("they are there");
     let cycles = store.cycles_from(&user.id, cycles_needed_from(now)).await?;
     let change = change_plan(wish, user, &cycles, (now, Actor::Operator), || random.bytes())?;
