@@ -155,10 +155,9 @@ fn family(text: &[char]) -> Option<usize> {
 /// Two with a heart between them, or a kiss.
 fn couple(text: &[char]) -> Option<usize> {
     match text {
-        [MAN, JOINER, HEART, PICTURE, JOINER, KISS, JOINER, MAN, ..] => Some(8),
-        [WOMAN, JOINER, HEART, PICTURE, JOINER, KISS, JOINER, MAN | WOMAN, ..] => Some(8),
-        [MAN, JOINER, HEART, PICTURE, JOINER, MAN, ..] => Some(6),
-        [WOMAN, JOINER, HEART, PICTURE, JOINER, MAN | WOMAN, ..] => Some(6),
+        [MAN, JOINER, HEART, PICTURE, JOINER, KISS, JOINER, MAN, ..]
+        | [WOMAN, JOINER, HEART, PICTURE, JOINER, KISS, JOINER, MAN | WOMAN, ..] => Some(8),
+        [MAN, JOINER, HEART, PICTURE, JOINER, MAN, ..] | [WOMAN, JOINER, HEART, PICTURE, JOINER, MAN | WOMAN, ..] => Some(6),
         _ => None,
     }
 }
