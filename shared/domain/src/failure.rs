@@ -66,7 +66,7 @@ failures! {
     /// The grant is gone or ran out.
     ReconnectNeeded = "reconnect_needed", Reconnect, "The platform no longer accepts this connection. Connect the account again; what is too late by then can be retried.";
     /// A permission was not granted or was taken back.
-    PermissionMissing = "permission_missing", Reconnect, "A permission to post is missing. Connect the account again and allow posting.";
+    PermissionMissing = "permission_missing", Reconnect, "A permission to post is missing. Connect the account again and allow posting, then retry this post.";
     /// The connection was removed before the post was sent.
     ConnectionGone = "connection_gone", Reconnect, "The account is disconnected, and this post goes nowhere without it. Connect it again; what is too late by then can be retried.";
     /// The account is locked, limited or must be confirmed.
@@ -87,8 +87,8 @@ failures! {
     AnswerLost = "answer_lost", Wait, "The platform did not answer. We are checking whether the post went out.";
     /// Sent, and no evidence was found.
     NotConfirmed = "not_confirmed", CheckPlatform, "We sent this post but could not confirm it. Look at the account and tell us whether the post is there.";
-    /// The last moment passed.
-    TooLate = "too_late", Edit, "This post could not go out in time and was not sent. Choose a new time.";
+    /// The deadline passed.
+    TooLate = "too_late", Edit, "This post could not go out in time and was not sent. Choose a new time and approve it again.";
     /// The plan was lowered or has lapsed, and the cycle has no quota slot for it.
     QuotaLost = "quota_lost", UpgradePlan, "Your plan has no quota slot for this post, and it waits for one. What is too late by then can be retried.";
     /// A person said that it is not on the platform.

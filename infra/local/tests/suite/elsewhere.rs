@@ -179,6 +179,9 @@ fn it_says_at_its_start_whom_it_speaks_to() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Arguments, a variable, and what the refusal says.
+type Case = (&'static [&'static str], Option<(&'static str, &'static str)>, &'static [&'static str]);
+
 #[test]
 fn what_is_no_address_is_refused_with_code_2_and_nothing_is_started() -> anyhow::Result<()> {
     let refused = |arguments: &[&str], variable: Option<(&str, &str)>| -> anyhow::Result<(Output, bool)> {
@@ -187,7 +190,7 @@ fn what_is_no_address_is_refused_with_code_2_and_nothing_is_started() -> anyhow:
         let output = program().args(arguments).envs(variable).arg("--data").arg(&data).output()?;
         Ok((output, data.exists()))
     };
-    let cases: [(&[&str], Option<(&str, &str)>, &[&str]); 5] = [
+    let cases: [Case; 5] = [
         (&["--frontend-url", "localhost:5173"], None, &["--frontend-url", "must be an https address"]),
         (&["--allow-origin", "http://localhost:5173", "--allow-origin", "*"], None, &["--allow-origin", "must be origins"]),
         (

@@ -80,7 +80,8 @@ fn schemas<'a>(document: &'a Value, schema: &'a Value, seen: &mut BTreeSet<&'a s
     found.push(schema);
     if let Some(reference) = schema["$ref"].as_str() {
         if seen.insert(reference) {
-            schemas(document, document.pointer(&reference[1..]).unwrap(), seen, found);
+            let meant = document.pointer(&reference[1..]).expect("a reference that leads somewhere");
+            schemas(document, meant, seen, found);
         }
         return;
     }

@@ -35,9 +35,9 @@ fn every_variable_and_every_option_is_told() {
 
 /// How often one post on X is read at most, whatever the hour at which it went out.
 fn readings(pace: Pace) -> usize {
-    let day = "2026-11-23T00:00:00Z".parse::<Timestamp>().unwrap();
+    let day = "2026-11-23T00:00:00Z".parse::<Timestamp>().expect("a time");
     let published = (0..48).map(|half_hours| day + SignedDuration::from_mins(30 * half_hours));
-    published.map(|published_at| readings_of(published_at, pace)).max().unwrap()
+    published.map(|published_at| readings_of(published_at, pace)).max().expect("some half hours")
 }
 
 fn readings_of(published_at: Timestamp, pace: Pace) -> usize {

@@ -108,8 +108,8 @@ async fn a_post_does_not_move_to_an_account_that_is_disconnected_at_the_same_mom
             held.let_go();
             left
         };
-        let (moved, _) = futures::future::try_join(moves, leaves).await?;
-        assert_eq!(moved.expect(422)?.json["errors"][0]["code"], "connection_unknown");
+        let (answered, _) = futures::future::try_join(moves, leaves).await?;
+        assert_eq!(answered.expect(422)?.json["errors"][0]["code"], "connection_unknown");
         assert_eq!(ann.browser.post_story(&post).await?["connection_id"], json!(ann.x));
         Ok(())
     })
