@@ -2,9 +2,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::attempt::{Attempt, AttemptOutcome, AttemptRecord};
+use super::attempt::Attempt;
 use super::edit::Refused;
 use super::reconcile::first_search;
+use super::record::{Answer, AttemptOutcome, record};
 use super::state::{Intent, Phase, Post, State, Status};
 use super::{LedgerEffect, SEND_DEADLINE, Transition};
 use crate::failure::FailureCode;
@@ -53,15 +54,6 @@ pub enum Conclusion {
     AnswerLost,
 }
 
-/// The platform's answer, as far as the attempt's row keeps it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Answer {
-    /// Its status.
-    pub http_status: Option<u16>,
-    /// Scrubbed and cut, for operators.
-    pub detail: Option<String>,
-}
-
 /// How long to wait before trying again what was surely not sent: exponential with full jitter, 2 s to 5 min.
 pub fn backoff(not_sent: u32, entropy: [u8; 8]) -> SignedDuration {
     let ceiling_millis = 4_000_u64 << not_sent.min(6);
@@ -77,7 +69,7 @@ impl Post {
         if now > self.latest_at {
             return Err(Refused::TooLate);
         }
-        let attempt = Attempt::next(&self, id, now);
+        let attempt = Attempt::next(self.attempt_count, id, now);
         self.attempt_count = attempt.number;
         let Some(account) = ready else { return Ok(self.moved(State::Publishing { attempt, phase: Phase::Claimed, not_sent }, now)) };
         let phase = Phase::Sending { intent: Intent { first_at: now, last_at: now }, handle: None };
@@ -91,7 +83,7 @@ impl Post {
             return Err(Refused::InFlight);
         }
         let record = old.ended(now, AttemptOutcome::Abandoned, Status::Publishing);
-        let attempt = Attempt::next(&self, id, now);
+        let attempt = Attempt::next(self.attempt_count, id, now);
         self.attempt_count = attempt.number;
         let post = self.moved(State::Publishing { attempt, phase, not_sent }, now);
         Ok(Transition { from: Status::Publishing, post, attempt: Some(record), ledger: LedgerEffect::Keep })
@@ -200,12 +192,4 @@ impl Post {
         let state = State::Scheduled { armed: true, next_attempt_at: Some(until), not_sent };
         (post.moved(state, now), LedgerEffect::Keep)
     }
-}
-
-pub(super) fn record(attempt: &Attempt, after: &Post, outcome: AttemptOutcome, answer: Answer, now: Timestamp) -> AttemptRecord {
-    let error = match outcome {
-        AttemptOutcome::Accepted | AttemptOutcome::Found => None,
-        _ => after.errors.last().map(|note| note.code),
-    };
-    AttemptRecord { http_status: answer.http_status, detail: answer.detail, error, ..attempt.ended(now, outcome, after.status()) }
 }

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 
-use super::attempt::{AttemptOutcome, AttemptRecord};
-use super::reconcile::Publication;
+use super::publication::Publication;
+use super::record::{AttemptOutcome, AttemptRecord};
 use super::state::{Phase, Post, State, Status};
 use super::{LedgerEffect, SETTLE_WAIT, Transition};
 use crate::content::ContentHash;

@@ -1,11 +1,10 @@
 //! A lost answer: from here on only evidence moves the post.
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 
-use super::attempt::{Attempt, AttemptOutcome};
-use super::conclude::{Answer, record};
+use super::attempt::Attempt;
 use super::edit::{Refused, fresh_schedule};
+use super::publication::Publication;
 use super::state::{Intent, Phase, Post, State, Status};
 use super::{LedgerEffect, SEND_DEADLINE, SETTLE_WAIT, Transition};
 use crate::failure::FailureCode;
@@ -19,38 +18,6 @@ pub const SEARCH_BUDGET: SignedDuration = SignedDuration::from_hours(3);
 
 /// The longest wait for which a platform's limit puts a search off.
 const LIMIT_WAIT_MAX: SignedDuration = SignedDuration::from_mins(30);
-
-/// A post on the platform that is taken for ours.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Publication {
-    /// The platform's id.
-    pub platform_post_id: String,
-    /// Where people see it.
-    pub url: Option<String>,
-    /// When it was made, where the platform says so.
-    pub made_at: Option<Timestamp>,
-    /// How we know that it is ours.
-    pub known: Known,
-}
-
-/// How a publication is known to be a post's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Known {
-    /// The platform answered so to the send, or of its very key or handle.
-    ByAnswer,
-    /// A search found nothing else that it could be.
-    BySearch,
-}
-
-impl Publication {
-    /// The state of the post whose send of `intent` it is.
-    pub(super) fn state(self, intent: Intent, now: Timestamp) -> State {
-        let Self { platform_post_id, url, made_at, known } = self;
-        let guessed = (known == Known::BySearch).then_some(intent);
-        State::Published { at: made_at.map_or(now, |at| at.min(now)), platform_post_id: Some(platform_post_id), url, guessed }
-    }
-}
 
 /// What a search on the platform showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -175,7 +142,7 @@ impl Post {
             return Err(Refused::InFlight);
         }
         let record = old.map(|old| old.ended(now, AttemptOutcome::Abandoned, Status::Unknown));
-        let attempt = Attempt::next(&self, id, now);
+        let attempt = Attempt::next(self.attempt_count, id, now);
         self.attempt_count = attempt.number;
         let post = self.moved(State::Unknown { intent, searches, search_at, attempt: Some(attempt), handle }, now);
         Ok(Transition { from: Status::Unknown, post, attempt: record, ledger: LedgerEffect::Keep })

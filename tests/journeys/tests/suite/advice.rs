@@ -202,7 +202,8 @@ async fn permission_missing(stage: &mut Stage) -> Outcome {
 async fn connection_gone(stage: &mut Stage) -> Outcome {
     let ann = stage.person("+61412347106", "starter", "ann").await?;
     let shop = ann.browser.connect("x", &[("account", "shop")], &[]).await?.remove(0);
-    let [same, other, late] = ["By the same way", "By another way", "Late, and in time all the same"].map(|text| ann.approved_on_x(text, 300));
+    let [same, other, late] =
+        ["By the same way", "By another way", "Late, and in time all the same"].map(|text| ann.approved_on_x(text, 300));
     let (same, other, late) = futures::future::try_join3(same, other, late).await?;
     ann.browser.delete(&format!("/api/connections/{}", ann.x)).await?.expect(204)?;
     for post in [&same, &other, &late] {
