@@ -258,7 +258,7 @@ fn in_order(world: &World, scenario: &Scenario, rows: &[Row], publications: &[Pu
     let (meant, shown): (Vec<_>, Vec<_>) =
         (written.iter().map(|row| &row.text).collect(), publications.iter().map(|shown| &shown.text).collect());
     if meant != shown {
-        say(format!("S27: written as {meant:?}, and shown as {shown:?}"));
+        say(format!("S29: written as {meant:?}, and shown as {shown:?}"));
     }
 }
 
