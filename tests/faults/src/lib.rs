@@ -19,5 +19,5 @@ pub mod run;
 pub mod scenario;
 pub mod sweep;
 mod waiting;
-mod watch;
+pub mod watch;
 mod world;
