@@ -113,6 +113,8 @@ pub(crate) struct Network {
     twins: bool,
     /// How many further sends are lost on their way.
     lost_sends: Arc<AtomicUsize>,
+    /// How much later they arrive; never, if zero.
+    arrive: Duration,
     posts_table: String,
 }
 
@@ -138,8 +140,9 @@ impl Network {
         let (reconcile, lag) = (scenario.reconcile, SignedDuration::from_secs(scenario.lag_secs));
         let key_life = SignedDuration::from_secs(scenario.key_life_secs);
         let (rotates, twins) = (scenario.rotates, scenario.posts.iter().any(|post| post.same_text));
+        let arrive = Duration::from_secs(scenario.arrive_secs);
         let lost_sends = Arc::new(AtomicUsize::new(scenario.lost_sends));
-        Self { held: Arc::default(), injector, aws, clock, lag, reconcile, key_life, rotates, twins, lost_sends, posts_table }
+        Self { held: Arc::default(), injector, aws, clock, lag, reconcile, key_life, rotates, twins, lost_sends, arrive, posts_table }
     }
 
     /// The same platform as an adapter.
@@ -258,6 +261,7 @@ impl Network {
         }
         let is_lost = self.lost_sends.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok();
         if is_lost {
+            self.arrives_later(account, access, text);
             return Err(Broken::Lost);
         }
         let mut held = self.held();
@@ -268,6 +272,19 @@ impl Network {
         drop(held);
         self.injector.note(&format!("the platform shows {text:?} as {id}"));
         Ok((id.clone(), Some(format!("https://platform.example/{id}"))))
+    }
+
+    /// A send that was lost on its way arrives all the same, where the story says so.
+    fn arrives_later(&self, account: &str, access: &str, text: &str) {
+        if self.arrive.is_zero() {
+            return;
+        }
+        let (network, arrive) = (self.clone(), self.arrive);
+        let (account, access, text) = (account.to_owned(), access.to_owned(), text.to_owned());
+        tokio::spawn(async move {
+            tokio::time::sleep(arrive).await;
+            let _lost = network.publish(&account, &access, &text);
+        });
     }
 
     /// Whether the post of `text` stands in the table as being sent by somebody. The text begins with the post's mark.

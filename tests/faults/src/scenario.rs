@@ -91,6 +91,8 @@ pub struct Scenario {
     pub shared: bool,
     /// How many sends, from the first on, are lost on their way without anybody's fault.
     pub lost_sends: usize,
+    /// How many seconds later they arrive all the same; never, if 0.
+    pub arrive_secs: u64,
 }
 
 /// The core stories in which posts take, keep, move and give back their places, and the one in which numbers are read.
@@ -121,6 +123,7 @@ impl Scenario {
             meanwhile: None,
             shared: false,
             lost_sends: 0,
+            arrive_secs: 0,
         }
     }
 
@@ -177,6 +180,14 @@ impl Scenario {
                 lag_secs: 0,
                 // The second is under way when the first is looked for.
                 ..twins(Self::new("a shared account", &[(0, 5), (1, 95)], &[(1, Approve(0)), (1, Approve(1))]))
+            },
+            Self {
+                shared: true,
+                lost_sends: 1,
+                // After the first search, and after the second has been sent.
+                arrive_secs: 120,
+                lag_secs: 0,
+                ..twins(Self::new("a shared account, and late", &[(0, 5), (1, 95)], &[(1, Approve(0)), (1, Approve(1))]))
             },
             Self::new("a reconnect", &[(0, 60), (0, 900)], &[(1, Approve(0)), (1, Approve(1)), (30, Disconnect(0)), (200, Connect(0))]),
             Self::new("disconnected while sending", &[(0, 5)], &[(1, Approve(0)), (12, Disconnect(0))]),
@@ -360,6 +371,7 @@ impl Scenario {
             meanwhile: None,
             shared: false,
             lost_sends: 0,
+            arrive_secs: 0,
         }
     }
 
