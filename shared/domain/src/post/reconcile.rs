@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::attempt::Attempt;
 use super::edit::{Refused, fresh_schedule};
 use super::publication::Publication;
+use super::record::{Answer, AttemptOutcome, record};
 use super::state::{Intent, Phase, Post, State, Status};
 use super::{LedgerEffect, SEND_DEADLINE, SETTLE_WAIT, Transition};
 use crate::failure::FailureCode;
