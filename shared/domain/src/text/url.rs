@@ -10,6 +10,7 @@
 
 mod domain;
 mod letters;
+mod punycode;
 mod tail;
 mod top_level;
 
@@ -127,6 +128,9 @@ mod tests {
             ("(https://example.com/a)", vec!["https://example.com/a"]),
             ("https://example.com/a_(b)", vec!["https://example.com/a_(b)"]),
             ("https://example.com/a(b(c)d)", vec!["https://example.com/a(b(c)d)"]),
+            ("https://example.com/a(b)(c).", vec!["https://example.com/a(b)(c)"]),
+            ("https://example.com/a.(b)", vec!["https://example.com/a"]),
+            ("https://example.com/a.(b)c", vec!["https://example.com/a.(b)c"]),
             ("https://example.com/a(b", vec!["https://example.com/a"]),
             ("https://example.com/a()", vec!["https://example.com/a"]),
             ("https://example.com/a.", vec!["https://example.com/a"]),

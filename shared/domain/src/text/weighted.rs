@@ -113,6 +113,7 @@ mod tests {
             ("https://example.com/a–b", 23),
             ("https://example.com/a—b", 25),
             ("https://example.com/(a(b)c)", 23),
+            ("https://example.com/[a](b)'", 28),
             ("https://t.co/abc’s", 25),
             ("https://t.co/abc's", 25),
             ("https://t.co/abc/def", 27),

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{letters, top_level};
+use super::{letters, punycode, top_level};
 
 /// The longest label, in Punycode (RFC 1035 section 2.3.4).
 const LABEL_UNITS_MAX: usize = 63;
@@ -132,9 +132,8 @@ fn ascii_length(label: &[u16]) -> usize {
 }
 
 fn part_length(part: &[u16]) -> usize {
-    if part.iter().all(|unit| (0x20..=0x7E).contains(unit)) {
+    if part.iter().all(|unit| *unit <= 0x7E) {
         return part.len();
     }
-    let letters: Vec<char> = char::decode_utf16(part.iter().copied()).map(|letter| letter.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
-    idna::punycode::encode(&letters).map_or(LABEL_UNITS_MAX + 1, |encoded| PUNYCODE_PREFIX.len() + encoded.len())
+    PUNYCODE_PREFIX.len() + punycode::encoded_length(part)
 }

@@ -25,8 +25,11 @@ pub(super) fn path_length(text: &[u16]) -> usize {
     let (mut at, mut end) = (1, 1);
     while let Some(unit) = text.get(at) {
         if let Some(length) = parentheses_length(&text[at..]) {
+            // A pair ends a path only right behind what could end it too.
+            if at == end {
+                end += length;
+            }
             at += length;
-            end = at;
         } else if letters::is_in_path(*unit) {
             at += 1;
             if letters::ends_path(*unit) {
