@@ -74,9 +74,13 @@ fn meaning(deps: &Deps, post: &Post, outcome: Outcome) -> Sent {
         Outcome::AppLimited { http_status, detail } | Outcome::Rejected { code: FailureCode::AppUnavailable, http_status, detail } => {
             return Sent::Limited(Limit { of: Whom::App, until: now + LIMIT_WAIT_DEFAULT }, answer(Some(http_status), Some(detail)));
         }
+        // After a send that its owner did not find, the platform's word that the text is there is evidence, not a rejection; and X says no more
+        // than *Forbidden* of much, which may be that.
+        Outcome::Rejected { code: FailureCode::AccountRestricted, http_status, detail } if !post.unseen.is_empty() => {
+            (Conclusion::AnswerLost, answer(Some(http_status), Some(detail)))
+        }
         Outcome::Rejected { code, http_status, detail } => (Conclusion::Failed(code), answer(Some(http_status), Some(detail))),
         Outcome::TokenRefused { http_status } => return Sent::TokenRefused(answer(Some(http_status), None)),
-        // After a send that its owner did not find, the platform's word that the text is there is evidence, not a rejection.
         Outcome::Duplicate { http_status } if !post.unseen.is_empty() => (Conclusion::AnswerLost, answer(Some(http_status), None)),
         Outcome::Duplicate { http_status } => (Conclusion::Failed(FailureCode::DuplicateContent), answer(Some(http_status), None)),
         Outcome::Unknown { http_status, detail } => (Conclusion::AnswerLost, answer(http_status, Some(detail))),

@@ -32,7 +32,8 @@ use Key::{Codes, Either, Pair, Said};
 /// Graph looks at the app, then at the token, then at the limits, then at the post: what is refused with one of these was not published,
 /// but for those that prove nothing.
 const TABLE: &[(Key, Class)] = &[
-    // Nothing proven: passing trouble. Posts were seen although these were answered.
+    // Nothing proven, whatever subcode it brings: unknown, out of service, passing trouble. Posts were seen although these were answered.
+    (Codes(1..=2), Class::Ambiguous),
     (Either(1_363_047), Class::Ambiguous),
     (Either(1_609_010), Class::Ambiguous),
     // The post's: said already, a bad link, a bad file, abuse, community standards.
@@ -67,8 +68,6 @@ const TABLE: &[(Key, Class)] = &[
     (Said(200, "API access deactivated. To reactivate, go to the app dashboard"), Class::AppLimited),
     // The app's, for this call: a capability that it lacks.
     (Said(3, "Application does not have the capability to make this API call"), Class::Rejected(FailureCode::AppUnavailable)),
-    // Nothing proven: unknown, or out of service.
-    (Codes(1..=2), Class::Ambiguous),
     // The app's, for everybody and everything: too many calls, a server that may not call, a signature that is not its own.
     (Codes(4..=4), Class::AppLimited),
     (Codes(5..=5), Class::AppLimited),

@@ -3,6 +3,8 @@
 //! code → user token of an hour → user token of 60 days → what was granted, by whom → the Pages, each with a token of its own
 //! (`pages.rs`). Only a Page token taken with the long-lived user token has no end.
 
+use std::time::Instant;
+
 use domain::token::TokenSet;
 use http::Method;
 use secrecy::{ExposeSecret, SecretString};
@@ -10,6 +12,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::errors::judge;
+use super::pages::BUSINESS_SCOPE;
 use super::{CAPABILITIES, Facebook};
 use crate::http::{Answer, CALL_TIMEOUT, SendError};
 use crate::verdict::Class;
@@ -39,12 +42,20 @@ struct Permission {
     status: String,
 }
 
+/// What a person who shows no Page did not allow; `None`: they allowed all that was asked for.
+fn left_out(person: &TokenSet, missing: &[String]) -> Option<Vec<String>> {
+    let business = (!person.scopes.iter().any(|scope| scope == BUSINESS_SCOPE)).then(|| BUSINESS_SCOPE.to_owned());
+    let all: Vec<String> = missing.iter().cloned().chain(business).collect();
+    (!all.is_empty()).then_some(all)
+}
+
 impl Facebook {
     pub(super) async fn granted_pages(
         &self,
         app: &AppCredentials,
         exchange: &CodeExchange<'_>,
     ) -> Result<Vec<GrantedAccount>, ExchangeError> {
+        let began = Instant::now();
         let token = self.user_token(app, exchange).await?;
         let person = self.acting(app, token);
         let person = TokenSet { scopes: self.granted_scopes(&person).await?, ..person };
@@ -54,7 +65,11 @@ impl Facebook {
             return Err(ExchangeError::ScopeMissing { missing });
         }
         let grantor = self.grantor(&person).await?;
-        let accounts = self.accounts(&person).await?;
+        let accounts = self.accounts(&person, began).await.map_err(|error| match (error, left_out(&person, &missing)) {
+            // What they left out may be what shows their Pages.
+            (ExchangeError::NoAccounts, Some(missing)) => ExchangeError::ScopeMissing { missing },
+            (error, _) => error,
+        })?;
         let of_consent = |account| GrantedAccount { grantor: Some(grantor.clone()), missing_scopes: missing.clone(), ..account };
         Ok(accounts.into_iter().map(of_consent).collect())
     }

@@ -6,7 +6,7 @@
 //! <https://developers.facebook.com/docs/marketing-api/reference/business/owned_pages>.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::token::TokenSet;
 use http::Method;
@@ -34,6 +34,8 @@ const BUSINESS_CALLS_MAX: usize = 20;
 
 /// The browser waits meanwhile, and the person's own Pages are known.
 const BUSINESSES_TIMEOUT: Duration = Duration::from_secs(8);
+/// What has been read is lost when the whole exchange takes too long: the businesses end before that, however slow the rest was.
+const EXCHANGE_ENDS: Duration = Duration::from_secs(17);
 
 /// The businesses with their Pages (field expansion). `tasks` is no field there: who is given a token may act.
 const BUSINESS_FIELDS: &str = "owned_pages.limit(50){id,name,access_token},client_pages.limit(50){id,name,access_token}";
@@ -66,11 +68,11 @@ struct Page {
 }
 
 impl Facebook {
-    /// The Pages that we can post to: one at least.
-    pub(super) async fn accounts(&self, person: &TokenSet) -> Result<Vec<GrantedAccount>, ExchangeError> {
+    /// The Pages that we can post to, one at least, for an exchange that began at `began`.
+    pub(super) async fn accounts(&self, person: &TokenSet, began: Instant) -> Result<Vec<GrantedAccount>, ExchangeError> {
         let mut pages = Vec::new();
         self.own_pages(person, &mut pages).await?;
-        let unread = self.business_pages(person, &mut pages).await.err();
+        let unread = self.business_pages(person, began, &mut pages).await.err();
         let accounts: Vec<_> = merged(pages).into_iter().filter_map(|page| page.into_account(person)).collect();
         match (accounts.is_empty(), unread) {
             (true, unread) => Err(unread.unwrap_or(ExchangeError::NoAccounts)),
@@ -90,45 +92,63 @@ impl Facebook {
     }
 
     /// The Pages of the person's businesses, as far as they can be read in time. A person who did not let us see them has none.
-    async fn business_pages(&self, person: &TokenSet, into: &mut Vec<Page>) -> Result<(), ExchangeError> {
+    async fn business_pages(&self, person: &TokenSet, began: Instant, into: &mut Vec<Page>) -> Result<(), ExchangeError> {
         if !person.scopes.iter().any(|scope| scope == BUSINESS_SCOPE) {
             return Ok(());
         }
         let too_long = |_| ExchangeError::Unavailable { detail: "the businesses took too long".into() };
-        tokio::time::timeout(BUSINESSES_TIMEOUT, self.of_businesses(person, into)).await.map_err(too_long)?
+        let left = BUSINESSES_TIMEOUT.min(EXCHANGE_ENDS.saturating_sub(began.elapsed()));
+        tokio::time::timeout(left, self.of_businesses(person, into)).await.map_err(too_long)?
     }
 
     async fn of_businesses(&self, person: &TokenSet, into: &mut Vec<Page>) -> Result<(), ExchangeError> {
         let mut url = self.graph(&["me", "businesses"]);
         url.query_pairs_mut().append_pair("fields", BUSINESS_FIELDS).append_pair("limit", "10");
-        let (mut calls_left, mut businesses) = (BUSINESS_CALLS_MAX, Vec::<Business>::new());
-        self.follow(person, Some(url), &mut calls_left, &mut businesses).await?;
-        for List { data, paging } in businesses.into_iter().flat_map(|business| [business.owned_pages, business.client_pages]).flatten() {
-            into.extend(data);
-            self.follow(person, self.next_link(paging.as_ref()), &mut calls_left, into).await?;
+        let (mut calls_left, mut from, mut more) = (BUSINESS_CALLS_MAX, Some(url), Vec::new());
+        while let Some(url) = from {
+            let Some(List { data, paging }) = self.page_of::<Business>(person, url, &mut calls_left).await? else { return Ok(()) };
+            for List { data, paging } in data.into_iter().flat_map(|business| [business.owned_pages, business.client_pages]).flatten() {
+                // At once: what is read stays read, whatever becomes of the next call.
+                into.extend(data);
+                more.extend(self.next_link(paging.as_ref()));
+            }
+            from = self.next_link(paging.as_ref());
+        }
+        for url in more {
+            self.follow(person, Some(url), &mut calls_left, into).await?;
         }
         Ok(())
     }
 
     /// A list from `from` to its end, or until no call is left.
-    async fn follow<T: DeserializeOwned>(
+    async fn follow(
         &self,
         person: &TokenSet,
         mut from: Option<Url>,
         calls_left: &mut usize,
-        into: &mut Vec<T>,
+        into: &mut Vec<Page>,
     ) -> Result<(), ExchangeError> {
         while let Some(url) = from {
-            if *calls_left == 0 {
-                tracing::warn!("a person has more Pages than are read; the first ones are offered");
-                return Ok(());
-            }
-            *calls_left -= 1;
-            let list: List<T> = read(self.http.send(self.call(Method::GET, url, person), CALL_TIMEOUT).await)?;
+            let Some(list) = self.page_of(person, url, calls_left).await? else { return Ok(()) };
             into.extend(list.data);
             from = self.next_link(list.paging.as_ref());
         }
         Ok(())
+    }
+
+    /// One part of a list; `None`: no call is left.
+    async fn page_of<T: DeserializeOwned>(
+        &self,
+        person: &TokenSet,
+        url: Url,
+        calls_left: &mut usize,
+    ) -> Result<Option<List<T>>, ExchangeError> {
+        if *calls_left == 0 {
+            tracing::warn!("a person has more Pages than are read; the first ones are offered");
+            return Ok(None);
+        }
+        *calls_left -= 1;
+        read(self.http.send(self.call(Method::GET, url, person), CALL_TIMEOUT).await).map(Some)
     }
 
     /// A link to more, if it leads to where we were sent and nowhere else. The token and the proof that it may repeat are taken out: each call
