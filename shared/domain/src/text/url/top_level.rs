@@ -128,7 +128,8 @@ pub(super) fn length_at(text: &[u16]) -> Option<usize> {
 }
 
 fn known_length(text: &[u16]) -> Option<usize> {
-    let name: Vec<char> = text.iter().take(NAME_LETTERS_MAX).map_while(|unit| letters::folded(*unit)).collect();
+    let label = text.iter().take(NAME_LETTERS_MAX).take_while(|unit| letters::is_in_label(**unit));
+    let name: Vec<char> = label.map_while(|unit| letters::folded(*unit)).collect();
     let ends = |length: &usize| !text.get(*length).is_some_and(|unit| letters::joins_top_level(*unit));
     (2..=name.len()).rev().filter(ends).find(|length| is_known(&name[..*length]))
 }
