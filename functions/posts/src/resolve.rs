@@ -99,10 +99,15 @@ async fn told(deps: &Deps, post: &Post) -> Result<Option<Publication>, Problem> 
         return Ok(None);
     }
     let late = deps.store.late_results(post).await.map_err(trouble::store)?;
-    Ok(late.into_iter().find_map(|late| match late.learned {
+    let told = late.into_iter().find_map(|late| match late.learned {
         Learned::Published(publication) => Some(publication),
         Learned::NotThere { .. } => None,
-    }))
+    });
+    let Some(told) = told else { return Ok(None) };
+    // What a search has bound to another post meanwhile, the publisher alone takes back.
+    let bound = deps.store.bound(post.platform, std::slice::from_ref(&told.platform_post_id)).await.map_err(trouble::store)?;
+    let is_free = bound.values().all(|owner| owner.post_id == post.id);
+    Ok(is_free.then_some(told))
 }
 
 /// Whether what its owner says is what the post says already.

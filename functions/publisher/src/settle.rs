@@ -91,8 +91,11 @@ pub(crate) async fn until_stored(deps: &Deps, deadline: Deadline, transition: &T
         rounds.next().await?;
         let stored = match store(deps, transition, note).await {
             Ok(Settled::AlreadyBound(owner)) => match unbind::take_back(deps, &owner, &transition.post).await {
-                Ok(true) => continue,
-                Ok(false) => return Ok(Settled::AlreadyBound(owner)),
+                Ok(Some(loser)) => {
+                    wake_later(deps, &loser).await;
+                    continue;
+                }
+                Ok(None) => return Ok(Settled::AlreadyBound(owner)),
                 Err(error) => Err(error),
             },
             stored => stored,

@@ -40,6 +40,9 @@ async fn step(deps: &Deps, deadline: Deadline, turn: &Turn<'_>, wake_up: &WakeUp
     let now = deps.clock.now();
     let step = post.next_step(wake_up.version, now);
     tracing::info!(post_id = %post.id, status = post.status().as_str(), version = post.version, step = ?step, "woken");
+    if !matches!(step, Step::Claim | Step::TakeOver) {
+        turn.passes();
+    }
     match step {
         Step::Nothing => {
             if wake_up.version != post.version {
@@ -60,7 +63,10 @@ async fn step(deps: &Deps, deadline: Deadline, turn: &Turn<'_>, wake_up: &WakeUp
             // On the heap: the largest of the steps, and most wake-ups take another one.
             Box::pin(publish::claim(deps, deadline, post, content)).await
         }
-        Step::TakeOver => publish::take_over(deps, deadline, post, content).await,
+        Step::TakeOver => {
+            turn.comes(&post).await;
+            publish::take_over(deps, deadline, post, content).await
+        }
         Step::Suspect => publish::suspect(deps, post).await,
         Step::Search => Box::pin(reconcile::search(deps, deadline, post, content)).await,
         Step::Poll => poll::poll(deps, deadline, post).await,

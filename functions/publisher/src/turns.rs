@@ -1,17 +1,19 @@
 //! Whose turn it is: posts of one account that one batch brings go out in the order in which they were written.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use domain::id::ConnectionId;
 use domain::post::Post;
 use domain::wake_up::WakeUp;
 use edge::deadline::Deadline;
-use futures::future::join_all;
 use tokio::sync::watch;
 
-/// A post waits so long for those before it: one that hangs does not make the others late, whose order is then the network's.
+/// A post waits so long for each one before it: one that hangs lets the others by, and they keep their order.
 const TURN_MAX: Duration = Duration::from_secs(5);
+/// A post waits so long in all: enough is left of the invocation to send it.
+const TURNS_MAX: Duration = Duration::from_secs(15);
 
 /// One invocation: when it is over, and the posts that it was woken for.
 #[derive(Debug, Clone)]
@@ -24,6 +26,8 @@ pub struct Batch {
 #[derive(Debug)]
 struct Seat {
     wake_up: WakeUp,
+    /// Whether its handler has begun: SQS may bring one message twice.
+    is_taken: AtomicBool,
     stands: watch::Sender<Stands>,
 }
 
@@ -41,45 +45,59 @@ enum Stands {
 impl Batch {
     /// An invocation that is over at `deadline` and was woken for these.
     pub fn of(wake_ups: &[WakeUp], deadline: Deadline) -> Self {
-        let seat = |wake_up: &WakeUp| Seat { wake_up: wake_up.clone(), stands: watch::Sender::new(Stands::Unread) };
+        let seat = |wake_up: &WakeUp| Seat {
+            wake_up: wake_up.clone(),
+            is_taken: AtomicBool::new(false),
+            stands: watch::Sender::new(Stands::Unread),
+        };
         Self { deadline, seats: wake_ups.iter().map(seat).collect() }
     }
 
     /// The turn of a post. It is over when it is dropped.
-    pub(crate) fn turn<'a>(&'a self, wake_up: &'a WakeUp) -> Turn<'a> {
-        Turn { batch: self, wake_up }
+    pub(crate) fn turn(&self, wake_up: &WakeUp) -> Turn<'_> {
+        let is_free = |seat: &&Seat| seat.wake_up == *wake_up && !seat.is_taken.swap(true, Ordering::Relaxed);
+        Turn { batch: self, seat: self.seats.iter().find(is_free) }
     }
 }
 
 /// A post's place among those of its batch.
 pub(crate) struct Turn<'a> {
     batch: &'a Batch,
-    wake_up: &'a WakeUp,
+    seat: Option<&'a Seat>,
 }
 
 impl Turn<'_> {
     /// Returns when the older posts of this batch that go out by the same connection are through, or have had time enough.
     pub(crate) async fn comes(&self, post: &Post) {
-        self.tell(&Stands::GoesBy(post.connection_id.clone()));
+        self.tell(Stands::GoesBy(post.connection_id.clone()));
         let goes_elsewhere = |stands: &Stands| match stands {
             Stands::Unread => false,
             Stands::GoesBy(connection) => *connection != post.connection_id,
             Stands::Over => true,
         };
         let older = self.batch.seats.iter().filter(|seat| seat.wake_up.user_id == post.user_id && seat.wake_up.post_id < post.id);
-        let through = join_all(older.map(|seat| async move {
-            let mut stands = seat.stands.subscribe();
-            // The batch holds the other end.
-            stands.wait_for(goes_elsewhere).await.is_ok()
-        }));
-        if tokio::time::timeout(TURN_MAX, through).await.is_err() {
-            tracing::warn!(post_id = %post.id, "an older post of the account takes long; this one goes out beside it");
+        let through = async {
+            // They stand in the order in which they were written.
+            for seat in older {
+                let mut stands = seat.stands.subscribe();
+                if tokio::time::timeout(TURN_MAX, stands.wait_for(goes_elsewhere)).await.is_err() {
+                    tracing::warn!(post_id = %post.id, "an older post of the account takes long; this one goes out beside it");
+                }
+            }
+        };
+        if tokio::time::timeout(TURNS_MAX, through).await.is_err() {
+            tracing::warn!(post_id = %post.id, "older posts of the account take long; this one goes out beside them");
         }
     }
 
-    fn tell(&self, stands: &Stands) {
-        for seat in self.batch.seats.iter().filter(|seat| seat.wake_up == *self.wake_up) {
-            seat.stands.send_replace(stands.clone());
+    /// Nothing is sent in this turn: nobody has to wait for it.
+    pub(crate) fn passes(&self) {
+        self.tell(Stands::Over);
+    }
+
+    fn tell(&self, stands: Stands) {
+        if let Some(seat) = self.seat {
+            seat.stands.send_replace(stands);
         }
     }
 }
@@ -87,13 +105,15 @@ impl Turn<'_> {
 /// Also where its handler panicked: the others go on.
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.tell(&Stands::Over);
+        self.tell(Stands::Over);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
+
+    use futures::future::join_all;
 
     use domain::content::Content;
     use domain::id::{GroupId, PostId, UserId};
@@ -159,5 +179,31 @@ mod tests {
         let batch = Batch::of(&wake_ups, Deadline::after(Duration::from_secs(60)));
         drop(batch.turn(&wake_ups[0]));
         batch.turn(&wake_ups[1]).comes(&posts[1]).await;
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_a_post_that_is_only_looked_after() {
+        let posts = [post(0, 1), post(10, 1)];
+        let wake_ups: Vec<WakeUp> = posts.iter().map(Post::wake_up).collect();
+        let batch = Batch::of(&wake_ups, Deadline::after(Duration::from_secs(60)));
+        let looks = batch.turn(&wake_ups[0]);
+        looks.passes();
+        batch.turn(&wake_ups[1]).comes(&posts[1]).await;
+        drop(looks);
+    }
+
+    #[tokio::test]
+    async fn a_message_that_comes_twice_ends_no_turn_but_its_own() {
+        let posts = [post(0, 1), post(10, 1)];
+        let wake_ups: Vec<WakeUp> = [&posts[0], &posts[0], &posts[1]].map(Post::wake_up).to_vec();
+        let batch = Batch::of(&wake_ups, Deadline::after(Duration::from_secs(60)));
+        let sending = batch.turn(&wake_ups[0]);
+        sending.comes(&posts[0]).await;
+        drop(batch.turn(&wake_ups[1]));
+        let waits = batch.turn(&wake_ups[2]);
+        let mut next = std::pin::pin!(waits.comes(&posts[1]));
+        assert!(futures::poll!(next.as_mut()).is_pending(), "the first is still being sent");
+        drop(sending);
+        next.await;
     }
 }

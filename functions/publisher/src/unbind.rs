@@ -9,16 +9,16 @@ use crate::deps::Deps;
 use crate::intent::looks;
 use crate::progress::StepError;
 
-/// Whether the post that has what `heir` was published as gave it up, so that settling `heir` may be tried again. One that the platform
-/// itself has spoken of keeps it, and a guess takes nothing from anybody.
-pub(crate) async fn take_back(deps: &Deps, owner: &Owner, heir: &Post) -> Result<bool, StepError> {
-    let State::Published { platform_post_id: Some(id), guessed: None, .. } = &heir.state else { return Ok(false) };
-    let Some((before, content)) = deps.store.post(&owner.user_id, &owner.post_id).await? else { return Ok(false) };
+/// The post that had what `heir` was published as, in doubt again: settling `heir` may be tried once more. `None`: it keeps what it has,
+/// because the platform itself has spoken of it, or because `heir` has no more than a guess.
+pub(crate) async fn take_back(deps: &Deps, owner: &Owner, heir: &Post) -> Result<Option<Post>, StepError> {
+    let State::Published { platform_post_id: Some(id), guessed: None, .. } = &heir.state else { return Ok(None) };
+    let Some((before, content)) = deps.store.post(&owner.user_id, &owner.post_id).await? else { return Ok(None) };
     let now = deps.clock.now();
     if before.platform_post_id() != Some(id) {
-        return Ok(false);
+        return Ok(None);
     }
-    let Ok(transition) = before.clone().lose_binding(now) else { return Ok(false) };
+    let Ok(transition) = before.clone().lose_binding(now) else { return Ok(None) };
     let writer = AttemptId::new(now, deps.random.bytes()).to_string();
     let note = "what was found on the platform is another post, by the platform's own word; it is looked for again";
     let event = Event::of(transition.from, &transition.post, Actor::Publisher, note, now);
@@ -30,5 +30,5 @@ pub(crate) async fn take_back(deps: &Deps, owner: &Owner, heir: &Post) -> Result
         deps.metrics.count(now, "binding_taken_back", &[("platform", before.platform.as_str())]);
         tracing::warn!(post_id = %before.id, user_id = %before.user_id, heir_id = %heir.id, "a search had taken another post for this one");
     }
-    Ok(is_free)
+    Ok(is_free.then_some(transition.post))
 }

@@ -26,6 +26,8 @@ use crate::attend::arm;
 const USERS_AT_ONCE: usize = 5;
 /// Posts of one user that one round changes.
 const CHANGES_MAX: usize = 100;
+/// How far apart the notes stand with which two rounds begin: about as many users as one round looks after.
+const STRIDE: usize = 251;
 /// No index is behind for so long, and no function still writes what it read before the note was left.
 const NOTE_STAYS: SignedDuration = SignedDuration::from_mins(2);
 
@@ -52,7 +54,7 @@ pub(crate) async fn look_through(deps: &Deps, turn: i64, looked: &mut Looked) {
         }
     };
     if !notes.is_empty() {
-        let first = usize::try_from(turn).unwrap_or_default() % notes.len();
+        let first = usize::try_from(turn).unwrap_or_default().wrapping_mul(STRIDE) % notes.len();
         notes.rotate_left(first);
     }
     let mut done = stream::iter(notes).map(|note| follow(deps, note)).buffer_unordered(USERS_AT_ONCE);
@@ -85,11 +87,18 @@ async fn of_user(deps: &Deps, note: &ReturnNote, looked: &mut Looked) -> Result<
     let mut walk = Walk { deps, means: Means::read(deps, &note.user_id).await?, full: BTreeSet::new() };
     let filter = Filter { from: Some(now - LATEST_MAX), ..Filter::default() };
     let waits = |post: &Post| matches!(post.state, State::Scheduled { .. } | State::Held { .. });
+    let mut all_judged = true;
     for post in deps.store.posts_where(&note.user_id, &filter, waits).await? {
-        match walk.judge(post).await? {
-            Judged::Resumed => looked.resumed += 1,
-            Judged::Held => looked.held += 1,
-            Judged::Same => {}
+        let id = post.id.clone();
+        match walk.judge(post).await {
+            Ok(Judged::Resumed) => looked.resumed += 1,
+            Ok(Judged::Held) => looked.held += 1,
+            Ok(Judged::Same) => {}
+            // The others go on all the same, and the next round tries this one again.
+            Err(error) => {
+                tracing::error!(post_id = %id, user_id = %note.user_id, error = chain(&error), "a waiting post could not be looked at");
+                (looked.failed, all_judged) = (looked.failed + 1, false);
+            }
         }
         if looked.resumed + looked.held >= CHANGES_MAX {
             return Ok(());
@@ -98,7 +107,7 @@ async fn of_user(deps: &Deps, note: &ReturnNote, looked: &mut Looked) -> Result<
     if looked.resumed + looked.held > 0 {
         tracing::info!(user_id = %note.user_id, resumed = looked.resumed, held = looked.held, "waiting posts were looked through");
     }
-    if deps.clock.now() < note.at + NOTE_STAYS { Ok(()) } else { deps.store.followed_return(note).await }
+    if !all_judged || deps.clock.now() < note.at + NOTE_STAYS { Ok(()) } else { deps.store.followed_return(note).await }
 }
 
 /// What a user's posts go out by.

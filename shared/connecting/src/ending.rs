@@ -1,6 +1,7 @@
 //! The end of a connection that its owner gave up: the grant is taken back at the platform, the tokens go, then the row.
 
 use std::error::Error;
+use std::time::Duration;
 
 use cloud::vault::{Vault, VaultError};
 use domain::connection::Connection;
@@ -24,6 +25,9 @@ const DUE_BEFORE: SignedDuration = SignedDuration::from_hours(24);
 const INDEX_BEHIND_MAX: SignedDuration = SignedDuration::from_hours(1);
 /// The most that clocks differ, and more.
 const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(10);
+
+/// How long posts are held before the account goes: well within the time of a request.
+const HOLD_MAX: Duration = Duration::from_secs(8);
 
 /// Where a connection is taken down.
 pub struct Ending<'a> {
@@ -66,9 +70,16 @@ pub enum EndError {
 pub async fn end(ending: &Ending<'_>, connection: Connection, now: Timestamp) -> Result<Ended, EndError> {
     let Ending { store, vault, random, attempt, actor, .. } = ending;
     let cause = || Cause { entropy: random.bytes(), at: now, actor: *actor, post_id: None };
-    let held = store.hold_of(&connection, FailureCode::ConnectionGone, cause).await?;
-    if held > 0 {
-        tracing::info!(user_id = %connection.user_id, connection_id = %connection.id, held, "posts have lost their account");
+    // Whatever becomes of this, the account goes: what is left, the sweeper holds.
+    match tokio::time::timeout(HOLD_MAX, store.hold_of(&connection, FailureCode::ConnectionGone, cause)).await {
+        Ok(Ok(0)) => {}
+        Ok(Ok(held)) => {
+            tracing::info!(user_id = %connection.user_id, connection_id = %connection.id, held, "posts have lost their account");
+        }
+        Ok(Err(error)) => {
+            tracing::error!(connection_id = %connection.id, error = chain(&error), "posts that have lost their account wait for the sweeper");
+        }
+        Err(_) => tracing::info!(connection_id = %connection.id, "more posts have lost their account than are held at once"),
     }
     let refreshing = connection.lease.as_ref().is_some_and(|lease| lease.until > now);
     if refreshing || (!Bug::DisconnectDoesNotWait.is_planted() && in_flight(store, &connection, now).await?) {

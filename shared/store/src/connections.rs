@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::items::{BATCH_MAX, from_item, number, text, to_item, written_by};
 use crate::key::{CONNECTION, Item, Key, user_pk};
 use crate::posts::{cancellation, failed, is_conflict, put, transact_put};
-use crate::{Store, StoreError};
+use crate::{Rounds, Store, StoreError};
 
 /// More accounts than anybody connects; the list stops there.
 pub(crate) const CONNECTIONS_MAX: i32 = 200;
@@ -177,19 +177,7 @@ impl Store {
         let mut legs = [row, account].map(transact_put).to_vec();
         legs.extend(self.grant_held(connection));
         legs.extend(again.then(|| self.turned(connection, writer)));
-        match self.client.transact_write_items().set_transact_items(Some(legs)).send().await {
-            Ok(_) => Ok(ConnectionWrite::Done),
-            Err(error) => match cancellation(&error) {
-                Some(reasons) if written_by(reasons.first().and_then(|r| r.item.as_ref()), connection.rev) == Some(writer) => {
-                    Ok(ConnectionWrite::Done)
-                }
-                // Somebody is connecting it at this very moment, or has.
-                Some(reasons) if reasons.iter().any(|reason| failed(Some(reason)) || is_conflict(reason)) => {
-                    Ok(ConnectionWrite::Moved(None))
-                }
-                _ => Err(StoreError::unavailable("storing a connection")(error)),
-            },
-        }
+        self.transact_connection(legs, connection.rev, writer).await
     }
 
     /// The leg that fails a transaction unless the connection is there and can post.
@@ -219,24 +207,31 @@ impl Store {
         self.transact_connection(vec![transact_put(row), self.turned(connection, writer)], connection.rev, writer).await
     }
 
-    /// Sends a transaction whose first leg is the row at `rev`.
+    /// Sends a transaction whose first leg is the row at `rev`. Another transaction may be writing the same return note, which says nothing of
+    /// the connection: then it is sent again.
     pub(super) async fn transact_connection(
         &self,
         legs: Vec<TransactWriteItem>,
         rev: u64,
         writer: &str,
     ) -> Result<ConnectionWrite, StoreError> {
-        let sent = self.client.transact_write_items().set_transact_items(Some(legs)).send().await;
-        let Err(error) = sent else { return Ok(ConnectionWrite::Done) };
-        let reasons = cancellation(&error).unwrap_or_default();
-        let standing = reasons.first().and_then(|reason| reason.item.clone());
-        if written_by(standing.as_ref(), rev) == Some(writer) {
-            return Ok(ConnectionWrite::Done);
+        let mut rounds = Rounds::new("storing a connection", writer);
+        loop {
+            rounds.next().await?;
+            let sent = self.client.transact_write_items().set_transact_items(Some(legs.clone())).send().await;
+            let Err(error) = sent else { return Ok(ConnectionWrite::Done) };
+            let reasons = cancellation(&error).unwrap_or_default();
+            let standing = reasons.first().and_then(|reason| reason.item.clone());
+            if written_by(standing.as_ref(), rev) == Some(writer) {
+                return Ok(ConnectionWrite::Done);
+            }
+            if reasons.iter().any(|reason| failed(Some(reason))) {
+                return Ok(ConnectionWrite::Moved(standing.map(read).transpose()?.map(Box::new)));
+            }
+            if !reasons.iter().any(is_conflict) {
+                return Err(StoreError::unavailable("storing a connection")(error));
+            }
         }
-        if reasons.iter().any(|reason| failed(Some(reason)) || is_conflict(reason)) {
-            return Ok(ConnectionWrite::Moved(standing.map(read).transpose()?.map(Box::new)));
-        }
-        Err(StoreError::unavailable("storing a connection")(error))
     }
 
     /// Stores the next state of a connection: its `rev` is one more than the one that must still stand.

@@ -49,7 +49,9 @@ impl Store {
             // Whoever gives the slot back, by whatever change, has the post looked at again.
             let ledger = [cycle.release(cause)?.awaited()];
             let event = Event::of(transition.from, &transition.post, actor, note(FailureCode::QuotaLost), now);
-            let change = PostChange { ledger: &ledger, ..PostChange::of(&transition.post, &writer, &event) };
+            // Another plan may have come since: then there is a slot for it in another cycle.
+            let look_through = true;
+            let change = PostChange { ledger: &ledger, look_through, ..PostChange::of(&transition.post, &writer, &event) };
             match self.commit(&change).await? {
                 Commit::Done => return Ok(Held::Done),
                 // Its owner changed something else of it.

@@ -16,10 +16,11 @@ pub use settle::{Settled, Settlement};
 pub use unbind::Unbinding;
 pub use wake::Wanted;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::content::Content;
 use domain::id::{PostId, UserId};
+use domain::platform::PlatformName;
 use domain::post::{AttemptRecord, Event, Post};
 
 use crate::items::{BATCH_MAX, from_item, text};
@@ -75,17 +76,18 @@ impl Store {
         Ok(post.zip(content).map(|(post, content)| Story { post, content, attempts, events }))
     }
 
-    /// Of these ids at `post`'s platform, those that belong to another post of ours already.
-    pub async fn bound(&self, post: &Post, ids: &[String]) -> Result<Vec<String>, StoreError> {
-        let platform = post.platform;
+    /// Of these ids at the platform, those that belong to a post of ours already, and to which.
+    pub async fn bound(&self, platform: PlatformName, ids: &[String]) -> Result<BTreeMap<String, Owner>, StoreError> {
         // Each once: a batch that names a key twice is refused.
         let ids: Vec<&String> = ids.iter().collect::<BTreeSet<_>>().into_iter().collect();
-        let mut bound = Vec::new();
+        let mut bound = BTreeMap::new();
         for chunk in ids.chunks(BATCH_MAX) {
             let keys = chunk.iter().map(|id| (self.tables.posts.as_str(), Key::bound(platform, id))).collect();
-            let others = |item: &Item| item.get("post_id").and_then(|of| of.as_s().ok()).is_none_or(|of| of != post.id.as_str());
-            let taken: Vec<Key> = self.batch_get(keys).await?.iter().filter(|item| others(item)).filter_map(key_of).collect();
-            bound.extend(chunk.iter().filter(|id| taken.contains(&Key::bound(platform, id))).map(|id| (*id).clone()));
+            for item in self.batch_get(keys).await? {
+                let key = key_of(&item);
+                let id = chunk.iter().find(|id| key == Some(Key::bound(platform, id)));
+                bound.extend(id.map(|id| Ok::<_, StoreError>(((*id).clone(), from_item("binding", item)?))).transpose()?);
+            }
         }
         Ok(bound)
     }

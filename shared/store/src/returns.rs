@@ -15,8 +15,8 @@ use crate::key::{Key, RETURNS};
 use crate::posts::{put, transact_put};
 use crate::{Store, StoreError};
 
-/// Notes of one look.
-const NOTES_MAX: i32 = 100;
+/// Notes of one look: more than a round follows, so that none waits behind others for ever.
+const NOTES_MAX: i32 = 1_000;
 
 /// That a user's waiting posts are to be looked through.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,7 +58,8 @@ impl Store {
             .send()
             .await;
         match sent {
-            Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(()),
+            // One that is being written is a newer one.
+            Err(error) if matches!(error.code(), Some("ConditionalCheckFailedException" | "TransactionConflictException")) => Ok(()),
             sent => sent.map(drop).map_err(StoreError::unavailable("taking a return note away")),
         }
     }

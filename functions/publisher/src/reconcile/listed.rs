@@ -110,11 +110,19 @@ async fn weigh(deps: &Deps, post: &Post, content: &Content, windows: &[Window], 
     let mut matching: Vec<OwnPost> = shown.into_iter().filter(is_ours).collect();
     matching.sort_by(|a, b| a.id.cmp(&b.id));
     matching.dedup_by(|a, b| a.id == b.id);
+    if matching.is_empty() {
+        return Ok(Evidence::NotFound);
+    }
     // Rivals before bindings: one that is settled in between is found by its binding.
     let Some(rivals) = deps.store.rivals(post, &looks(deps, post.platform, content)).await? else { return Ok(Evidence::Ambiguous) };
     let ids: Vec<String> = matching.iter().map(|own| own.id.clone()).collect();
-    let bound = deps.store.bound(post, &ids).await?;
-    let mut free = matching.into_iter().filter(|own| !bound.contains(&own.id));
+    let bound = deps.store.bound(post.platform, &ids).await?;
+    let is_own = |own: &&OwnPost| bound.get(&own.id).is_some_and(|owner| owner.post_id == post.id);
+    // It was handed over to this post by the platform's own word, and whoever did so has vanished since.
+    if let Some(own) = matching.iter().find(is_own) {
+        return Ok(Evidence::Found(found(own.clone(), Known::ByAnswer)));
+    }
+    let mut free = matching.into_iter().filter(|own| !bound.contains_key(&own.id));
     let Some(own) = free.next() else { return Ok(Evidence::NotFound) };
     let mut rivals = rivals.iter().filter(|rival| overlap(windows, &may_have_made(rival))).peekable();
     // One that is being sent at this moment learns by itself what became of it.
@@ -124,7 +132,11 @@ async fn weigh(deps: &Deps, post: &Post, content: &Content, windows: &[Window], 
     if rivals.peek().is_some() || free.next().is_some() {
         return Ok(Evidence::Ambiguous);
     }
-    Ok(Evidence::Found(Publication { platform_post_id: own.id, url: own.url, made_at: Some(own.created_at), known: Known::BySearch }))
+    Ok(Evidence::Found(found(own, Known::BySearch)))
+}
+
+fn found(own: OwnPost, known: Known) -> Publication {
+    Publication { platform_post_id: own.id, url: own.url, made_at: Some(own.created_at), known }
 }
 
 #[cfg(test)]

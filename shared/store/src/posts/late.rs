@@ -1,7 +1,10 @@
 //! What workers learned of a post that had been taken from them.
 
-use domain::post::{AttemptRecord, Intent, LateResult, Learned, Post};
+use std::collections::BTreeSet;
 
+use domain::post::{AttemptRecord, Intent, Known, LateResult, Learned, Post, Publication, State};
+
+use super::commit::Owner;
 use super::item::AttemptItem;
 use crate::items::{BATCH_MAX, from_item, text, to_item, written};
 use crate::key::Key;
@@ -22,7 +25,8 @@ impl Store {
     }
 
     /// What workers learned of this version of a post after it had been taken from them, and that an earlier one of the same text, which its
-    /// owner did not find, is there after all. A publication that is another post's by now is left out.
+    /// owner did not find, is there after all. A publication that is another post's by now is left out, unless the platform
+    /// has answered so here and a search has guessed it there.
     pub async fn late_results(&self, post: &Post) -> Result<Vec<LateResult>, StoreError> {
         let unseen = |late: &LateResult| {
             let of_it = |intent: &Intent| intent.first_at <= late.sent_at && late.sent_at <= intent.last_at;
@@ -30,14 +34,30 @@ impl Store {
         };
         let late = self.attempts(post).await?.into_iter().filter_map(|record| record.late);
         let mut results: Vec<_> = late.filter(|late| late.version == post.version || unseen(late)).collect();
-        let id = |late: &LateResult| match &late.learned {
-            Learned::Published(publication) => Some(publication.platform_post_id.clone()),
+        let publication = |late: &LateResult| match &late.learned {
+            Learned::Published(publication) => Some(publication.clone()),
             Learned::NotThere { .. } => None,
         };
-        let ids: Vec<String> = results.iter().filter_map(id).collect();
-        let bound = self.bound(post, &ids).await?;
-        results.retain(|late| id(late).is_none_or(|id| !bound.contains(&id)));
+        let ids: Vec<String> = results.iter().filter_map(publication).map(|publication| publication.platform_post_id).collect();
+        let (mut taken, mut guessed) = (BTreeSet::new(), BTreeSet::new());
+        for (id, owner) in self.bound(post.platform, &ids).await? {
+            match owner.post_id == post.id {
+                true => {}
+                false if self.is_guess(&owner).await? => drop(guessed.insert(id)),
+                false => drop(taken.insert(id)),
+            }
+        }
+        let is_left = |Publication { platform_post_id: id, known, .. }: Publication| {
+            !taken.contains(&id) && (known == Known::ByAnswer || !guessed.contains(&id))
+        };
+        results.retain(|late| publication(late).is_none_or(is_left));
         Ok(results)
+    }
+
+    /// Whether a search alone has given its owner what it is bound to: an answer of the platform's takes that back.
+    async fn is_guess(&self, owner: &Owner) -> Result<bool, StoreError> {
+        let standing = self.post(&owner.user_id, &owner.post_id).await?;
+        Ok(standing.is_some_and(|(post, _)| matches!(post.state, State::Published { guessed: Some(_), .. })))
     }
 
     /// Puts what a try came to in the place of the row that says that its worker vanished. `false`: there is no such row, or it tells already.
