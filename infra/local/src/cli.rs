@@ -85,7 +85,7 @@ fn read<T>(variables: &[(&'static str, &str)], build: impl FnOnce(&mut Variables
     let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
     let source = Source::from_fn(move |asked| variables.iter().find(|(name, _)| *name == asked).map(|(_, value)| value.clone()));
     let told = |fault: &Fault| match fault {
-        Fault::Missing(name) => format!("{name} must not be empty"),
+        Fault::Missing(name) => format!("{name} must be set"),
         Fault::Invalid(..) | Fault::Entry { .. } => fault.to_string(),
     };
     config::read(&source, build).map_err(|error| error.0.iter().map(told).collect::<Vec<_>>().join("; "))
