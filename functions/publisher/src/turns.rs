@@ -145,7 +145,7 @@ mod tests {
     /// The order in which posts go out whose wake-ups are taken up as they stand here.
     async fn order(posts: &[Post]) -> Vec<usize> {
         let wake_ups: Vec<WakeUp> = posts.iter().map(Post::wake_up).collect();
-        let batch = Batch::of(&wake_ups, Deadline::after(Duration::from_secs(60)));
+        let batch = Batch::of(&wake_ups, Deadline::after(Duration::from_mins(1)));
         let sent = Mutex::new(Vec::new());
         join_all(posts.iter().zip(&wake_ups).enumerate().map(|(place, (post, wake_up))| {
             let (batch, sent) = (&batch, &sent);
@@ -176,7 +176,7 @@ mod tests {
     async fn nobody_waits_for_a_post_that_needs_nothing_or_whose_handler_panicked() {
         let posts = [post(0, 1), post(10, 1)];
         let wake_ups: Vec<WakeUp> = posts.iter().map(Post::wake_up).collect();
-        let batch = Batch::of(&wake_ups, Deadline::after(Duration::from_secs(60)));
+        let batch = Batch::of(&wake_ups, Deadline::after(Duration::from_mins(1)));
         drop(batch.turn(&wake_ups[0]));
         batch.turn(&wake_ups[1]).comes(&posts[1]).await;
     }
@@ -185,7 +185,7 @@ mod tests {
     async fn nobody_waits_for_a_post_that_is_only_looked_after() {
         let posts = [post(0, 1), post(10, 1)];
         let wake_ups: Vec<WakeUp> = posts.iter().map(Post::wake_up).collect();
-        let batch = Batch::of(&wake_ups, Deadline::after(Duration::from_secs(60)));
+        let batch = Batch::of(&wake_ups, Deadline::after(Duration::from_mins(1)));
         let looks = batch.turn(&wake_ups[0]);
         looks.passes();
         batch.turn(&wake_ups[1]).comes(&posts[1]).await;
@@ -196,7 +196,7 @@ mod tests {
     async fn a_message_that_comes_twice_ends_no_turn_but_its_own() {
         let posts = [post(0, 1), post(10, 1)];
         let wake_ups: Vec<WakeUp> = [&posts[0], &posts[0], &posts[1]].map(Post::wake_up).to_vec();
-        let batch = Batch::of(&wake_ups, Deadline::after(Duration::from_secs(60)));
+        let batch = Batch::of(&wake_ups, Deadline::after(Duration::from_mins(1)));
         let sending = batch.turn(&wake_ups[0]);
         sending.comes(&posts[0]).await;
         drop(batch.turn(&wake_ups[1]));

@@ -101,11 +101,7 @@ const CASES: &[(u8, &str, &[By])] = &[
             Test("a_limit_of_our_app_stops_everybodys_posts_to_the_platform_and_no_others"),
         ],
     ),
-    (
-        48,
-        "5xx",
-        &[Test("recorded_answers_fall_into_their_classes"), Test("every_fault_has_its_outcome_once_and_tells_the_truth_about_the_post")],
-    ),
+    (48, "5xx", &[Test("what_proves_nothing_stays_in_doubt"), Test("every_fault_has_its_outcome_once_and_tells_the_truth_about_the_post")]),
     (49, "2xx without an id", &[Test("a_post_without_an_id_is_in_doubt")]),
     (50, "a clear refusal", &[Sweep, Test("a_refused_post_fails_with_words_and_gives_its_place_back")]),
     (51, "the token is refused at the send", &[Sweep, Test("a_token_that_the_platform_refuses_early_is_refreshed_and_the_post_goes_out")]),
@@ -136,7 +132,7 @@ const CASES: &[(u8, &str, &[By])] = &[
         &[
             Sweep,
             Test("a_running_plan_grows_is_raised_now_or_refuses_what_is_lower"),
-            Test("a_lower_plan_holds_the_posts_due_last_and_a_higher_one_lets_them_go_out"),
+            Test("a_lower_plan_holds_the_posts_due_last_and_costs_none_of_the_others_its_slot"),
             Test("plans_in_any_order_among_posts_add_up_and_explain_themselves"),
             Test("what_is_no_event_is_refused_and_what_is_unknown_is_not"),
         ],

@@ -251,7 +251,7 @@ async fn not_confirmed(stage: &mut Stage) -> Outcome {
         ann.browser.fault("x", &json!({ "kind": fault })).await?;
         let post = ann.approved_on_x(text, 0).await?;
         ann.browser.wait_for(&post, "unknown", SOON).await?;
-        for wait in [UNTIL_SEARCH_SECS, 5 * 60 + 1, 15 * 60 + 1, 60 * 60 + 1] {
+        for wait in [UNTIL_SEARCH_SECS, 5 * 60 + 1, 15 * 60 + 1, 62 * 60] {
             ann.browser.advance(wait).await?;
             stage.queue_at_rest().await?;
         }

@@ -194,10 +194,10 @@ async fn a_lapse_pays_to_the_end_holds_what_is_ahead_and_its_return_takes_it_bac
         later(&mut ann, 5 * DAY).await?;
         ann.browser.wait_for(&ahead, "published", SOON).await?;
         // Nobody approved the other one again: it went on by itself.
-        later(&mut ann, 2 * DAY).await?;
+        later(&mut ann, DAY).await?;
         ann.browser.wait_for(&late, "published", SOON).await?;
         ann.has_quota([12, 2, 0, 10]).await?;
-        later(&mut ann, 30 * DAY).await?;
+        later(&mut ann, 31 * DAY).await?;
         assert_eq!(cycles(&ann).await?.len(), 2, "the chain goes on");
         books_are_right(stage, &ann).await
     })

@@ -70,7 +70,7 @@ async fn an_account_that_cannot_take_the_post_is_refused_and_nothing_changes() -
         let due = ann.browser.service_time(0).await?;
         let post = ann.browser.write("It dies", &[&dead], &due).await?.remove(0);
         ann.browser.approve(&post).await?;
-        ann.browser.wait_for(&post, "failed", SOON).await?;
+        ann.browser.wait_for(&post, "held", SOON).await?;
         stage.queue_at_rest().await?;
 
         let post = ann.approved_on_x("Stays where it is", 3_600).await?;
