@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::network::{Publication, READS};
 use crate::plan::{CLOCK_JUMP_SECS, Kind};
-use crate::scenario::{AT_ONCE, Deed, Scenario};
+use crate::scenario::{Deed, Scenario};
 use crate::waiting;
 use crate::world::World;
 
@@ -57,7 +57,6 @@ pub(crate) fn check(world: &World, scenario: &Scenario) -> anyhow::Result<Vec<St
     published_once(&rows, &publications, &say);
     on_time(world, &rows, &publications, &say);
     undisturbed(world, scenario, &rows, &publications, &say);
-    in_order(world, scenario, &rows, &publications, &say);
     bound_once(&items, &rows, &say);
     intents(&items, &rows, &say);
     attempts(&items, &rows, &say);
@@ -245,20 +244,6 @@ fn undisturbed(world: &World, scenario: &Scenario, rows: &[Row], publications: &
     let doubted = unseen || scenario.lost_sends > 0;
     for row in rows.iter().filter(|row| !doubted && ["unknown", "needs_review"].contains(&row.status.as_str())) {
         say(format!("L9: {} ended {} though the platform always answered", row.text, row.status));
-    }
-}
-
-/// What one account sends in one invocation goes out in the order in which it was written, where nothing breaks.
-fn in_order(world: &World, scenario: &Scenario, rows: &[Row], publications: &[Publication], say: &dyn Fn(String)) {
-    if scenario.name != AT_ONCE || !world.injector.hits().is_empty() {
-        return;
-    }
-    let mut written: Vec<&Row> = rows.iter().collect();
-    written.sort_by(|one, other| one.id.cmp(&other.id));
-    let (meant, shown): (Vec<_>, Vec<_>) =
-        (written.iter().map(|row| &row.text).collect(), publications.iter().map(|shown| &shown.text).collect());
-    if meant != shown {
-        say(format!("S29: written as {meant:?}, and shown as {shown:?}"));
     }
 }
 

@@ -99,9 +99,6 @@ pub struct Scenario {
 const INTERRUPTED: [&str; 6] =
     ["due later", "edited when due", "in the next cycle", "cancelled and tried again", "sent when the cycle ends", "its numbers are read"];
 
-/// The story of posts that one account has to send in one second.
-pub(crate) const AT_ONCE: &str = "at once by one account";
-
 /// How many seeds, one after another, give runs that begin alike: to begin is not what breaks.
 pub(crate) const BEGIN_ALIKE: u64 = 8;
 
@@ -165,11 +162,6 @@ impl Scenario {
                 "cancelled and tried again",
                 &[(0, 60), (0, 61)],
                 &[(1, Approve(0)), (1, Approve(1)), (2, Cancel(1)), (90, Retry(0))],
-            ),
-            Self::new(
-                AT_ONCE,
-                &[(0, 60), (0, 60), (0, 60), (0, 60)],
-                &[(1, Approve(3)), (1, Approve(1)), (1, Approve(2)), (1, Approve(0))],
             ),
             Self::new("two of one tenant", &[(0, 5), (0, 300)], &[(1, Approve(0)), (1, Approve(1))]),
             Self::new("two tenants", &[(0, 5), (1, 5)], &[(1, Approve(0)), (1, Approve(1))]),
