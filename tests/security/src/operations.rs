@@ -39,11 +39,12 @@ pub static ALL: LazyLock<Vec<Operation>> = LazyLock::new(|| {
 });
 
 /// What parameters and fields say that names nothing of anybody's.
-const PLAIN: [&str; 22] = [
+const PLAIN: [&str; 23] = [
     "ai_recommendation",
     "code",
     "content",
     "error",
+    "error_code",
     "from",
     "iss",
     "latest_at",
