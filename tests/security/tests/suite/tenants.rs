@@ -59,9 +59,11 @@ fn naming(scene: &Scene<'_>, operation: &Operation, (field, in_query): (&str, bo
     if in_query {
         return scene.request(Eve, operation.method, &format!("{}?{field}={value}", operation.path.replace("{platform}", "x")));
     }
+    let own = operation.body.unwrap_or_default();
     let body = match field {
-        "media" => operation.body.unwrap_or_default().replacen('{', &format!("{{\"media\":[\"{value}\"],"), 1).replace("{x}", "{eves_x}"),
-        _ => operation.body.unwrap_or_default().replace("{x}", value),
+        "media" => own.replacen('{', &format!("{{\"media\":[\"{value}\"],"), 1).replace("{x}", "{eves_x}"),
+        _ if own.contains("{x}") => own.replace("{x}", value),
+        _ => own.replacen('{', &format!("{{\"{field}\":\"{value}\","), 1),
     };
     // Eve's own post or choice around it, where the path names one.
     let path = operation.path.replace("choices/{id}", "choices/{eves_choice}").replace("{id}", "{eves_draft}");
