@@ -18,7 +18,7 @@ use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use publisher::Batch;
 use serde_json::json;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
 use tracing::instrument::WithSubscriber;
 
@@ -27,7 +27,9 @@ use crate::aws::{self, Aws};
 /// How often the queue is asked when nobody nudges.
 const PERIOD: Duration = Duration::from_millis(50);
 /// Batches that the publisher works on at once.
-const BATCHES_AT_ONCE: usize = 5;
+const BATCHES_AT_ONCE: u32 = 5;
+/// How long the clock waits for them before it is moved: all that is not hanging is done by then.
+const AT_REST_WITHIN: Duration = Duration::from_millis(500);
 /// What the template gives the publisher in one batch.
 const BATCH_MAX: i32 = 10;
 /// Batches taken in one round.
@@ -72,6 +74,8 @@ pub(crate) struct Driver {
     pub(crate) sweeper: sweeper::Deps,
     pub(crate) quota_reset: quota_reset::Deps,
     pub(crate) analytics_sync: analytics_sync::Deps,
+    /// One for each batch that the publisher may work on.
+    places: Arc<Semaphore>,
     nudged: Notify,
     /// How much [`Aws::work_brought`] had come to when the last nudge was given.
     known_work: AtomicU64,
@@ -88,8 +92,9 @@ impl Driver {
         analytics_sync: analytics_sync::Deps,
     ) -> Arc<Self> {
         let queue = Client::new(&aws.sdk_config());
-        let (nudged, rounds) = (Notify::new(), watch::Sender::new(0));
-        Arc::new(Self { aws, queue, clock, publisher, sweeper, quota_reset, analytics_sync, nudged, known_work: AtomicU64::new(0), rounds })
+        let places = Arc::new(Semaphore::new(BATCHES_AT_ONCE as usize));
+        let (nudged, known_work, rounds) = (Notify::new(), AtomicU64::new(0), watch::Sender::new(0));
+        Arc::new(Self { aws, queue, clock, publisher, sweeper, quota_reset, analytics_sync, places, nudged, known_work, rounds })
     }
 
     /// Runs until it is told to stop, and then until the publisher is done with what it has; dropped, it ends at once. A round that
@@ -122,6 +127,12 @@ impl Driver {
         self.nudged.notify_one();
     }
 
+    /// Waits until the publisher has nothing in hand, or hangs. A wake-up's delay counts from when it is sent: one that a worker sends
+    /// after the clock has moved, for a time that it reckoned before, would come that much too late.
+    pub(crate) async fn publisher_at_rest(&self) {
+        let _hangs = tokio::time::timeout(AT_REST_WITHIN, self.places.acquire_many(BATCHES_AT_ONCE)).await;
+    }
+
     /// Waits for a round that began after this call: what is due by now is then fired, woken and handed out.
     pub(crate) async fn whole_round(&self) {
         let mut rounds = self.rounds.subscribe();
@@ -145,9 +156,7 @@ impl Driver {
         }
         for _ in 0..BATCHES_PER_ROUND_MAX {
             while batches.try_join_next().is_some() {}
-            if batches.len() >= BATCHES_AT_ONCE {
-                break;
-            }
+            let Ok(place) = self.places.clone().try_acquire_owned() else { break };
             let messages = match self.receive().await {
                 Ok(messages) if messages.is_empty() => break,
                 Ok(messages) => messages,
@@ -159,6 +168,7 @@ impl Driver {
             let driver = self.clone();
             let batch = async move {
                 driver.invoke_publisher(messages).await;
+                drop(place);
                 driver.nudge();
             };
             batches.spawn(batch.with_current_subscriber());

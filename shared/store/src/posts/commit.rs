@@ -165,7 +165,8 @@ impl Store {
                 let delete = Delete::builder().table_name(&self.tables.posts).set_key(Some(row.clone().into_item()));
                 TransactWriteItem::builder().delete(delete.build().expect("table and key are set")).build()
             };
-            let intent = if index == last { self.intent_gone(post) } else { None };
+            // What may show yet of a post is a rival of others for as long as it may, though the post is gone.
+            let intent = if index == last && !post.may_show() { self.intent_gone(post) } else { None };
             let legs = std::iter::once(fence).chain(intent).chain(chunk.iter().map(gone)).collect();
             let sent = self.client.transact_write_items().set_transact_items(Some(legs)).send().await;
             match sent {

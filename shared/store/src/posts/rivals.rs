@@ -28,7 +28,7 @@ struct IntentItem {
 
 impl Store {
     /// The other posts that may show on the account that `post` was sent to and look as `looks` says, as they stand now. `None`, not a part of
-    /// them, if they are more than one batch.
+    /// them, if they are more than one batch, or if one was deleted by its owner: when that was sent, nobody knows any more.
     pub async fn rivals(&self, post: &Post, looks: &ContentHash) -> Result<Option<Vec<Post>>, StoreError> {
         let Some(account) = &post.sent_to else { return Ok(Some(Vec::new())) };
         let Some(owners) = self.intents(post.platform, account, looks).await? else { return Ok(None) };
@@ -39,8 +39,12 @@ impl Store {
             count if count > BATCH_MAX => return Ok(None),
             _ => {}
         }
-        let mut rivals = Vec::new();
-        for item in self.batch_get(keys).await? {
+        let (named, mut rivals) = (keys.len(), Vec::new());
+        let items = self.batch_get(keys).await?;
+        if items.len() < named {
+            return Ok(None);
+        }
+        for item in items {
             let rival: Post = from_item::<PostItem>("post", item)?.try_into()?;
             rivals.extend(Some(rival).filter(Post::may_show));
         }

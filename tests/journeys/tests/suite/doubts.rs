@@ -149,6 +149,34 @@ async fn what_another_customer_sent_from_a_shared_account_is_never_taken_for_one
     .await
 }
 
+/// What may show yet of a deleted post may be what another customer's search finds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_send_that_nobody_saw_is_a_rival_though_its_post_is_deleted() -> Outcome {
+    play(async |stage| {
+        let ann = stage.person("+61412345708", "starter", "our_shop").await?;
+        let bob = stage.person("+61412345709", "starter", "our_shop").await?;
+        for kind in ["drop_before", "drop_after"] {
+            ann.browser.fault("x", &json!({ "kind": kind })).await?;
+        }
+        let anns = ann.approved_on_x("We are open on Monday", 0).await?;
+        ann.browser.wait_for(&anns, "unknown", SOON).await?;
+        ann.browser.advance(UNTIL_SEARCH_SECS).await?;
+        stage.queue_at_rest().await?;
+        let path = format!("/api/posts/{anns}");
+        ann.browser.post(&format!("{path}/resolve"), Some(&json!({ "outcome": ABSENT }))).await?.expect(200)?;
+        ann.browser.delete(&path).await?.expect(204)?;
+        let bobs = bob.approved_on_x("We are open on Monday", 0).await?;
+        bob.browser.wait_for(&bobs, "unknown", SOON).await?;
+        bob.browser.advance(UNTIL_SEARCH_SECS).await?;
+        let story = bob.browser.wait_for(&bobs, "needs_review", SOON).await?;
+        assert_eq!(story["error"]["action"], "check_platform");
+        bob.has_quota([12, 0, 1, 11]).await?;
+        ann.ledger_adds_up().await?;
+        bob.ledger_adds_up().await
+    })
+    .await
+}
+
 /// X squeezes white space: of two that differ in nothing else, nobody can tell which is shown.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_that_look_alike_on_the_platform_none_is_taken_for_the_other() -> Outcome {
