@@ -2,12 +2,13 @@
 
 use analytics_sync::{Deps, StartError};
 use edge::schedule::run_scheduled;
+use futures::TryFutureExt;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     edge::start::worker(
         async |host| Ok::<_, StartError>(Deps::new(host, &cloud::sdk::load().await)?),
-        async |_, deps| run_scheduled(async || Box::pin(analytics_sync::run(&deps)).await.map(drop)).await,
+        async |_, deps| run_scheduled(|| analytics_sync::run(&deps).map_ok(drop)).await,
     )
     .await
 }

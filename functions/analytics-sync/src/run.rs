@@ -6,6 +6,8 @@ use domain::id::AttemptId;
 use domain::platform::PlatformName;
 use edge::metrics::Unit;
 use edge::problem::chain;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 use store::{DueWatch, Store, StoreError};
@@ -53,7 +55,11 @@ struct Run<'a> {
 
 /// Reads the numbers of every post whose time has come. One post, row or shard that fails harms no other, and a run that stops leaves
 /// what it has not done at the head of the next.
-pub async fn run(deps: &Deps) -> Result<Synced, StoreError> {
+pub fn run(deps: &Deps) -> BoxFuture<'_, Result<Synced, StoreError>> {
+    all_shards(deps).boxed()
+}
+
+async fn all_shards(deps: &Deps) -> Result<Synced, StoreError> {
     let now = deps.clock.now();
     let writer = AttemptId::new(now, deps.random.bytes()).to_string();
     let run = Run { deps, gate: Gate::new(&deps.platforms), writer, until: now + RUN_MAX };

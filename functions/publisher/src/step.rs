@@ -10,16 +10,22 @@ use crate::deps::Deps;
 use crate::progress::{Progress, StepError};
 use crate::turns::{Batch, Turn};
 use crate::{poll, publish, reconcile, settle};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 
 /// One wake-up may lead through a few steps (take over, suspect, wait); more than this is a bug, not progress.
 const STEPS_MAX: usize = 6;
 
 /// Does what a wake-up of a batch calls for. It may come twice, late, early or out of order: the post decides.
-pub async fn handle(deps: &Deps, batch: &Batch, wake_up: &WakeUp) -> RecordOutcome {
+pub fn handle<'a>(deps: &'a Deps, batch: &'a Batch, wake_up: &'a WakeUp) -> BoxFuture<'a, RecordOutcome> {
+    // On the heap: ten records at once each carry the state of a whole publish.
+    steps(deps, batch, wake_up).boxed()
+}
+
+async fn steps(deps: &Deps, batch: &Batch, wake_up: &WakeUp) -> RecordOutcome {
     let turn = batch.turn(wake_up);
     for _ in 0..STEPS_MAX {
-        // On the heap: ten records at once each carry the state of a whole publish.
-        match Box::pin(step(deps, batch.deadline, &turn, wake_up)).await {
+        match step(deps, batch.deadline, &turn, wake_up).await {
             Ok(Progress::Again) => {}
             Ok(Progress::Rest) => return RecordOutcome::Done,
             Err(error) => {

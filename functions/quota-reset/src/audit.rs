@@ -5,6 +5,8 @@ use domain::id::UserId;
 use domain::post::ZoneChange;
 use edge::metrics::Unit;
 use edge::problem::chain;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 use store::{Audit, AuditRound, StoreError};
@@ -35,7 +37,11 @@ pub struct Audited {
 
 /// Audits users from where the last run stopped to the end of the table, as long as there is time. What differs is told, with
 /// everything that finds it again, and left as it is.
-pub async fn audit(deps: &Deps) -> Result<Audited, StoreError> {
+pub fn audit(deps: &Deps) -> BoxFuture<'_, Result<Audited, StoreError>> {
+    all_users(deps).boxed()
+}
+
+async fn all_users(deps: &Deps) -> Result<Audited, StoreError> {
     let began = deps.clock.now();
     let (mut total, mut round) = (Audited::default(), deps.store.audit_round(began).await?);
     loop {

@@ -5,6 +5,7 @@ use std::panic::AssertUnwindSafe;
 use edge::metrics::Unit;
 use edge::problem::chain;
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 use store::{Closing, Store, StoreError};
@@ -41,7 +42,11 @@ pub struct Closed {
 
 /// Looks after every cycle that wants it. One cycle, row or shard that fails harms no other, and a run that stops leaves what it has
 /// not done at the head of the next.
-pub async fn run(deps: &Deps) -> Result<Closed, StoreError> {
+pub fn run(deps: &Deps) -> BoxFuture<'_, Result<Closed, StoreError>> {
+    all_shards(deps).boxed()
+}
+
+async fn all_shards(deps: &Deps) -> Result<Closed, StoreError> {
     let (now, mut total) = (deps.clock.now(), Closed::default());
     let until = now + RUN_MAX;
     for shard in Store::closing_shards(now.as_second() / EVERY_SECS) {

@@ -6,6 +6,8 @@ use domain::post::Post;
 use domain::wake_up::WakeUp;
 use edge::metrics::Unit;
 use edge::problem::chain;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt};
 use store::{Store, StoreError, Wanted};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
@@ -50,7 +52,11 @@ pub struct Swept {
 
 /// Looks after every post whose time to be looked at has come. One post, row or shard that fails harms no other; and a
 /// scheduler that fails keeps no due post waiting, because arming comes last. Where no shard at all can be read, that is the round's error.
-pub async fn sweep(deps: &Deps) -> Result<Swept, StoreError> {
+pub fn sweep(deps: &Deps) -> BoxFuture<'_, Result<Swept, StoreError>> {
+    round(deps).boxed()
+}
+
+async fn round(deps: &Deps) -> Result<Swept, StoreError> {
     let now = deps.clock.now();
     let looks_until = Instant::now() + LOOKING_MAX;
     let mut swept = Swept::default();

@@ -11,8 +11,10 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use reqwest::header::{CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue, LOCATION, ORIGIN, SET_COOKIE};
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::Value;
 
 /// How long an answer may take.
@@ -117,19 +119,19 @@ impl Browser {
         if let Some(body) = body {
             request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(body.to_string());
         }
-        reply(request.send().await.with_context(|| format!("{method} {path}"))?).await
+        reply(request).await.with_context(|| format!("{method} {path}"))
     }
 
     /// What another service sends us: bytes of JSON as they are, no cookie, no origin.
     pub async fn deliver(&self, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> anyhow::Result<Reply> {
         let request = self.client.post(self.address(path)).header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-        reply(request.body(body).send().await.with_context(|| format!("delivering to {path}"))?).await
+        reply(request.body(body)).await.with_context(|| format!("delivering to {path}"))
     }
 
     /// A form, as a page posts it.
     pub async fn post_form(&self, address: &str, fields: &[(String, String)]) -> anyhow::Result<Reply> {
-        reply(self.client.post(self.address(address)).form(fields).send().await?).await
+        reply(self.client.post(self.address(address)).form(fields)).await
     }
 
     /// Keeps the session cookie that a reply sets, or forgets it if the reply clears it.
@@ -149,7 +151,12 @@ fn builder() -> reqwest::ClientBuilder {
     reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(TIMEOUT).no_proxy()
 }
 
-async fn reply(response: reqwest::Response) -> anyhow::Result<Reply> {
+fn reply(request: RequestBuilder) -> BoxFuture<'static, anyhow::Result<Reply>> {
+    sent(request).boxed()
+}
+
+async fn sent(request: RequestBuilder) -> anyhow::Result<Reply> {
+    let response = request.send().await?;
     let (status, headers) = (response.status(), response.headers().clone());
     let text = response.text().await?;
     let json = serde_json::from_str(&text).unwrap_or(Value::Null);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use edge::lines::Lines;
 
-use crate::aws::make_private_dir;
+use embedded::make_private_dir;
 
 const LOG: &str = "log.jsonl";
 const DATABASES: [&str; 3] = ["aws.sqlite", "dynamodb.sqlite", "simulator.sqlite3"];

@@ -14,7 +14,7 @@ use edge::clock::Clock;
 use edge::deadline::Deadline;
 use edge::problem::chain;
 use edge::sqs::each_record;
-use futures::FutureExt;
+use futures::{FutureExt, TryFutureExt};
 use jiff::{SignedDuration, Timestamp};
 use publisher::Batch;
 use serde_json::json;
@@ -22,7 +22,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
 use tracing::instrument::WithSubscriber;
 
-use crate::aws::{self, Aws};
+use embedded::Aws;
 
 /// How often the queue is asked when nobody nudges.
 const PERIOD: Duration = Duration::from_millis(50);
@@ -180,15 +180,15 @@ impl Driver {
         let is_due = |last: Option<Timestamp>, every| last.is_none_or(|last| now.duration_since(last) >= every);
         if is_due(last.reset, RESET_EVERY) {
             last.reset = Some(now);
-            run_job("quota-reset", RESET_TIMEOUT, Box::pin(async { quota_reset::run(&self.quota_reset).await.map(|_| ()) })).await;
+            run_job("quota-reset", RESET_TIMEOUT, quota_reset::run(&self.quota_reset).map_ok(drop)).await;
         }
         if is_due(last.audited, AUDIT_EVERY) {
             last.audited = Some(now);
-            run_job("audit", RESET_TIMEOUT, Box::pin(async { quota_reset::audit(&self.quota_reset).await.map(|_| ()) })).await;
+            run_job("audit", RESET_TIMEOUT, quota_reset::audit(&self.quota_reset).map_ok(drop)).await;
         }
         if is_due(last.swept, SWEEP_EVERY) {
             last.swept = Some(now);
-            run_job("sweeper", SWEEP_TIMEOUT, Box::pin(async { sweeper::sweep(&self.sweeper).await.map(|_| ()) })).await;
+            run_job("sweeper", SWEEP_TIMEOUT, sweeper::sweep(&self.sweeper).map_ok(drop)).await;
         }
     }
 
@@ -202,13 +202,13 @@ impl Driver {
         last.synced = Some(now);
         let driver = self.clone();
         let run = async move {
-            run_job("analytics-sync", SYNC_TIMEOUT, Box::pin(async { analytics_sync::run(&driver.analytics_sync).await.map(drop) })).await;
+            run_job("analytics-sync", SYNC_TIMEOUT, analytics_sync::run(&driver.analytics_sync).map_ok(drop)).await;
         };
         syncs.spawn(run.with_current_subscriber());
     }
 
     async fn receive(&self) -> anyhow::Result<Vec<Message>> {
-        let request = self.queue.receive_message().queue_url(aws::queue_url(aws::WAKE_UPS)).max_number_of_messages(BATCH_MAX);
+        let request = self.queue.receive_message().queue_url(embedded::queue_url(embedded::WAKE_UPS)).max_number_of_messages(BATCH_MAX);
         let answer = request.message_system_attribute_names(MessageSystemAttributeName::All).send().await?;
         Ok(answer.messages.unwrap_or_default())
     }
@@ -233,7 +233,8 @@ impl Driver {
             if failed {
                 continue;
             }
-            let delete = self.queue.delete_message().queue_url(aws::queue_url(aws::WAKE_UPS)).set_receipt_handle(message.receipt_handle);
+            let delete =
+                self.queue.delete_message().queue_url(embedded::queue_url(embedded::WAKE_UPS)).set_receipt_handle(message.receipt_handle);
             if let Err(error) = delete.send().await {
                 tracing::warn!(error = chain(&error), "a message was not deleted and comes again");
             }
@@ -261,8 +262,8 @@ fn event_of(messages: &[Message]) -> serde_json::Value {
             "attributes": attributes.collect::<serde_json::Map<_, _>>(),
             "messageAttributes": {},
             "eventSource": "aws:sqs",
-            "eventSourceARN": aws::queue_arn(aws::WAKE_UPS),
-            "awsRegion": aws::REGION,
+            "eventSourceARN": embedded::queue_arn(embedded::WAKE_UPS),
+            "awsRegion": embedded::REGION,
         })
     };
     json!({ "Records": messages.iter().map(record).collect::<Vec<_>>() })

@@ -3,7 +3,6 @@
 //! What runs here is what runs in Lambda: the functions' own routers and handlers, over the real SDK clients. Only what
 //! surrounds them is ours: who calls them, and who answers the clients.
 
-pub mod aws;
 pub mod browser;
 pub mod clock;
 pub mod data_dir;

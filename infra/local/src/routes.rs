@@ -22,9 +22,9 @@ use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use store::{Revoked, Store};
 
-use crate::aws::Aws;
 use crate::clock::{ADVANCE_SECS_MAX, ServiceClock};
 use crate::driver::Driver;
+use embedded::Aws;
 
 /// What these routes work with.
 #[derive(Clone)]

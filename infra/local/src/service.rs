@@ -22,6 +22,8 @@ use edge::http_event::SECURITY_HEADERS;
 use edge::lines::Lines;
 use edge::random::Random;
 use edge::telemetry;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use secrecy::{ExposeSecret, SecretString};
 use simulator::Simulator;
 use store::{Store, schema};
@@ -31,13 +33,13 @@ use tracing::instrument::WithSubscriber;
 use tracing::{Dispatch, Level};
 use url::Url;
 
-use crate::aws::{Aws, ensure_table, ensure_time_to_live};
 use crate::clock::ServiceClock;
 use crate::driver::Driver;
 use crate::gateway::{Caller, Cors, Gateway, NoAnswer};
 use crate::routes::Local;
 use crate::variables::{self, SECRETS_PREFIX, Settings};
 use crate::{data_dir, listen, page, routes};
+use embedded::{Aws, ensure_table, ensure_time_to_live};
 
 /// How long a stop waits for posts under way, and then for requests.
 const STOP_MAX: Duration = Duration::from_secs(5);
@@ -69,12 +71,16 @@ pub struct LocalService {
 
 impl LocalService {
     /// Opens the data folder and serves on loopback.
-    pub async fn start(options: Options) -> anyhow::Result<Self> {
-        Self::start_with(options, Settings::default()).await
+    pub fn start(options: Options) -> BoxFuture<'static, anyhow::Result<Self>> {
+        Self::start_with(options, Settings::default())
     }
 
     /// The same with some of the functions' variables set otherwise.
-    pub async fn start_with(options: Options, settings: impl Into<Settings>) -> anyhow::Result<Self> {
+    pub fn start_with(options: Options, settings: impl Into<Settings>) -> BoxFuture<'static, anyhow::Result<Self>> {
+        Self::open(options, settings.into()).boxed()
+    }
+
+    async fn open(options: Options, settings: Settings) -> anyhow::Result<Self> {
         let lock = data_dir::take(&options.data_dir, options.fresh)?;
         let (port, listeners) = listen::bind(options.port).await?;
         let base_url = variables::origin("localhost", port);

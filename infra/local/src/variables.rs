@@ -6,8 +6,6 @@ use edge::config::{Source, variables as name};
 use store::Tables;
 use url::Url;
 
-use crate::aws;
-
 /// What the names of our secrets begin with.
 pub const SECRETS_PREFIX: &str = "postledger/local";
 const SCHEDULE_GROUP: &str = "postledger-local";
@@ -105,11 +103,11 @@ pub fn source(port: u16, simulated: String, settings: impl Into<Settings>) -> So
             name::PUBLIC_URL => base_url.clone(),
             name::FRONTEND_URL => frontend.clone(),
             name::ALLOWED_ORIGINS => allowed.clone(),
-            name::PUBLISH_QUEUE_URL => aws::queue_url(aws::WAKE_UPS),
-            name::PUBLISH_QUEUE_ARN => aws::queue_arn(aws::WAKE_UPS),
+            name::PUBLISH_QUEUE_URL => embedded::queue_url(embedded::WAKE_UPS),
+            name::PUBLISH_QUEUE_ARN => embedded::queue_arn(embedded::WAKE_UPS),
             name::SCHEDULE_GROUP => SCHEDULE_GROUP.to_owned(),
-            name::SCHEDULE_ROLE_ARN => format!("arn:aws:iam::{}:role/postledger-local-scheduler", aws::ACCOUNT),
-            name::SCHEDULE_DLQ_ARN => aws::queue_arn(aws::DEAD_LETTERS),
+            name::SCHEDULE_ROLE_ARN => format!("arn:aws:iam::{}:role/postledger-local-scheduler", embedded::ACCOUNT),
+            name::SCHEDULE_DLQ_ARN => embedded::queue_arn(embedded::DEAD_LETTERS),
             name::PLATFORMS => PlatformName::ALL.map(PlatformName::as_str).join(","),
             name::PLATFORM_ADDRESSES => platforms.clone(),
             // Nothing costs here: the whole ladder everywhere.

@@ -15,8 +15,8 @@ use domain::platform::PlatformName;
 use domain::post::FUNCTION_TIMEOUT;
 use domain::token::TokenSet;
 use edge::clock::Clock;
+use embedded::Aws;
 use jiff::{SignedDuration, Timestamp};
-use local::aws::Aws;
 use platforms::{
     Account, AppCredentials, Capabilities, CodeExchange, ConsentRequest, ExchangeError, GrantedAccount, HandleState, Issuer, NumbersError,
     Outcome, OwnPost, Platform, PrepareError, Published, ReadError, Reconcile, RefreshError, RevokeError, Told,

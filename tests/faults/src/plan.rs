@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use local::aws::Fault;
+use embedded::Fault;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 

@@ -28,10 +28,10 @@ use edge::host::Host;
 use edge::lines::Lines;
 use edge::metrics::Metrics;
 use edge::random::Random;
+use embedded::{Aws, Reader, Sandbox, ensure_table};
 use http::header::{CONTENT_TYPE, COOKIE, IF_MATCH, ORIGIN, SET_COOKIE};
 use http::{Method, Request};
 use jiff::{SignedDuration, Timestamp};
-use local::aws::{Aws, Reader, Sandbox, ensure_table};
 use local::gateway::{Caller, Gateway, NoAnswer};
 use local::variables::{SECRETS_PREFIX, source, tables};
 use platforms::{Payments, Platforms};
@@ -449,7 +449,7 @@ impl Functions {
         let publisher = publisher::Deps {
             store: posts.store.clone(),
             vault: vault.clone(),
-            wake_ups: cloud::queue::WakeUps::new(&sdk, local::aws::queue_url(local::aws::WAKE_UPS)),
+            wake_ups: cloud::queue::WakeUps::new(&sdk, embedded::queue_url(embedded::WAKE_UPS)),
             platforms: platforms.clone(),
             configured: PlatformName::ALL.to_vec(),
             clock: clock.clone(),

@@ -13,8 +13,8 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use domain::wake_up::WakeUp;
 use edge::clock::Clock;
 use edge::lines::Captured;
+use embedded::{CallInfo, Fault};
 use jiff::{SignedDuration, Timestamp};
-use local::aws::{self, CallInfo, Fault};
 use local::{Browser, LocalService, Options, Settings};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -213,7 +213,7 @@ impl Stage {
     /// Puts a message into the queue, whatever it says.
     pub async fn enqueue(&self, body: &str, copies: usize) -> anyhow::Result<()> {
         let queue = Client::new(&self.service().aws().sdk_config());
-        let sends = (0..copies).map(|_| queue.send_message().queue_url(aws::queue_url(aws::WAKE_UPS)).message_body(body).send());
+        let sends = (0..copies).map(|_| queue.send_message().queue_url(embedded::queue_url(embedded::WAKE_UPS)).message_body(body).send());
         for sent in futures::future::join_all(sends).await {
             sent?;
         }
@@ -233,9 +233,9 @@ impl Stage {
     pub async fn queue_at_rest(&self) -> anyhow::Result<u64> {
         let until = Instant::now() + SOON;
         loop {
-            let (visible, in_flight) = (self.count(aws::WAKE_UPS, false).await?, self.count(aws::WAKE_UPS, true).await?);
+            let (visible, in_flight) = (self.count(embedded::WAKE_UPS, false).await?, self.count(embedded::WAKE_UPS, true).await?);
             if visible + in_flight == 0 {
-                return self.count(aws::DEAD_LETTERS, false).await;
+                return self.count(embedded::DEAD_LETTERS, false).await;
             }
             anyhow::ensure!(Instant::now() < until, "{visible} messages wait and {in_flight} are in flight");
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -249,7 +249,7 @@ impl Stage {
             QueueAttributeName::ApproximateNumberOfMessages
         };
         let client = Client::new(&self.service().aws().sdk_config());
-        let answer = client.get_queue_attributes().queue_url(aws::queue_url(queue)).attribute_names(name.clone()).send().await?;
+        let answer = client.get_queue_attributes().queue_url(embedded::queue_url(queue)).attribute_names(name.clone()).send().await?;
         let count = answer.attributes().and_then(|attributes| attributes.get(&name)).context("a queue without counts")?;
         Ok(count.parse()?)
     }

@@ -34,7 +34,7 @@ pub(super) async fn event_of(request: Request<Body>, caller: &Caller, route: &st
         "rawQueryString": parts.uri.query().unwrap_or_default(),
         "headers": headers(&parts.headers)?,
         "requestContext": {
-            "accountId": crate::aws::ACCOUNT,
+            "accountId": embedded::ACCOUNT,
             "apiId": "local",
             "domainName": "localhost",
             "domainPrefix": "local",

@@ -1,6 +1,5 @@
 //! The local service, from the embedded services to the program that is killed, in one program.
 
-mod aws;
 mod elsewhere;
 mod openapi;
 mod readme;

@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use domain::billing::signature::SigningSecret;
+use embedded::{CallInfo, Fault};
 use futures::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 use journeys::{Stage, play, play_disturbed};
-use local::aws::{CallInfo, Fault};
 use local::{Browser, Reply};
 use serde_json::{Value, json};
 use simulator::stripe::Event;

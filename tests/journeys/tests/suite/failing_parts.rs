@@ -156,7 +156,7 @@ async fn a_revoked_grant_holds_the_post_asks_for_a_reconnect_and_takes_one() -> 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lost_answers_of_our_own_database_change_nothing() -> Outcome {
-    use local::aws::Fault;
+    use embedded::Fault;
     for operation in ["PutItem", "TransactWriteItems", "UpdateItem"] {
         play(async |stage| {
             let ann = stage.person("+61412345627", "starter", "ann").await?;

@@ -2,9 +2,9 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use embedded::Fault;
 use futures::future::try_join_all;
 use journeys::play_disturbed;
-use local::aws::Fault;
 use security::attack::has_our_headers;
 use security::operations::{ALL, Operation};
 use security::scene::Who::Ann;
@@ -30,7 +30,7 @@ const ENDS_HER_SESSION: [&str; 2] = ["/api/logout", "/api/sessions/{id}"];
 /// One call whose first read, as a rule that of the session, is the last that the database answers.
 async fn after_the_first_read(scene: &Scene<'_>, operation: &Operation) -> anyhow::Result<Answer> {
     let reads = AtomicUsize::new(0);
-    let down = move |call: &local::aws::CallInfo| {
+    let down = move |call: &embedded::CallInfo| {
         let first = call.operation == "GetItem" && reads.fetch_add(1, Ordering::Relaxed) == 0;
         (call.service == "dynamodb" && !first).then_some(Fault::FailBefore)
     };
@@ -42,7 +42,7 @@ async fn after_the_first_read(scene: &Scene<'_>, operation: &Operation) -> anyho
 
 /// Everybody calls everything while all calls of one service fail before they are applied.
 async fn while_down(scene: &Scene<'_>, service: &'static str) -> anyhow::Result<Vec<(&'static Operation, Answer)>> {
-    let down = move |call: &local::aws::CallInfo| (call.service == service).then_some(Fault::FailBefore);
+    let down = move |call: &embedded::CallInfo| (call.service == service).then_some(Fault::FailBefore);
     scene.stage.service().aws().on_call(Box::new(down));
     let called = ALL.iter().filter(|operation| service == "dynamodb" || !ENDS_HER_SESSION.contains(&operation.path.as_str()));
     let calls = called.map(async |operation| anyhow::Ok((operation, scene.send(&request(scene, operation)).await?)));

@@ -78,7 +78,7 @@ async fn a_consent_whose_worker_stopped_is_over_and_its_code_is_never_used_again
         let seen = std::sync::atomic::AtomicBool::new(false);
         stage.service().aws().on_call(Box::new(move |call| {
             let noting = call.operation == "UpdateItem" && seen.swap(true, std::sync::atomic::Ordering::SeqCst);
-            (noting || call.operation == "CreateSecret").then_some(local::aws::Fault::FailBefore)
+            (noting || call.operation == "CreateSecret").then_some(embedded::Fault::FailBefore)
         }));
         assert_eq!(ended(&ann, &callback).await?, "/connections?error=exchange_failed");
         stage.heal();
@@ -119,7 +119,7 @@ async fn a_reconnect_that_fails_leaves_what_works() -> Outcome {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lost_answers_of_tables_and_vault_change_nothing_for_a_consent() -> Outcome {
-    use local::aws::Fault;
+    use embedded::Fault;
     for operation in [
         "dynamodb.PutItem",
         "dynamodb.UpdateItem",

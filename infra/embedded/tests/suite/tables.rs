@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::{
     Projection, ProjectionType, Put, PutRequest, ReturnValue, ReturnValuesOnConditionCheckFailure, ScalarAttributeType, TransactGetItem,
     TransactWriteItem, Update, WriteRequest,
 };
-use local::aws::{ensure_table, ensure_time_to_live};
+use embedded::{ensure_table, ensure_time_to_live};
 
 use super::stage::Stage;
 

@@ -34,10 +34,11 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 pub use fault::{Afterwards, CallInfo, Fault, Hook};
-pub(crate) use file::make_private_dir;
+pub use file::make_private_dir;
 pub use sandbox::{Reader, Sandbox};
 pub use sns::Text;
 pub use tables::{ensure_table, ensure_time_to_live};
+pub use wire::Answer;
 
 /// The region that all names and addresses of it claim to be in.
 pub const REGION: &str = "us-east-1";
@@ -145,7 +146,7 @@ impl Aws {
     }
 
     /// Rises with every call that puts something into a queue or sets a schedule: whoever drives them need not look before.
-    pub(crate) fn work_brought(&self) -> u64 {
+    pub fn work_brought(&self) -> u64 {
         self.0.work_brought.load(Ordering::Relaxed)
     }
 

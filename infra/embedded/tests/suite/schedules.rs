@@ -1,8 +1,8 @@
 use aws_sdk_scheduler::types::{ActionAfterCompletion, FlexibleTimeWindowMode};
 use cloud::schedules::{Armed, ScheduleError, schedule_name};
 use domain::wake_up::WakeUp;
+use embedded::{DEAD_LETTERS, WAKE_UPS, queue_arn};
 use jiff::SignedDuration;
-use local::aws::{DEAD_LETTERS, WAKE_UPS, queue_arn};
 
 use super::stage::{Stage, post, secs, user};
 

@@ -5,7 +5,7 @@ use rusqlite::{Transaction, params};
 use serde::Serialize;
 use url::form_urlencoded;
 
-use super::wire::{Refusal, unknown_operation};
+use crate::wire::{Refusal, unknown_operation};
 
 /// How many messages the inbox keeps.
 const INBOX_MAX: u32 = 200;

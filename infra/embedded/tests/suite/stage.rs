@@ -10,8 +10,8 @@ use cloud::vault::Vault;
 use domain::id::{AttemptId, ConnectionId, PostId, UserId};
 use domain::wake_up::WakeUp;
 use edge::clock::Clock;
+use embedded::{Aws, CallInfo, DEAD_LETTERS, Fault, WAKE_UPS, queue_arn, queue_url};
 use jiff::{SignedDuration, Timestamp};
-use local::aws::{Aws, CallInfo, DEAD_LETTERS, Fault, WAKE_UPS, queue_arn, queue_url};
 use tempfile::TempDir;
 
 pub(crate) struct Stage {

@@ -7,10 +7,10 @@ use anyhow::Context;
 use edge::clock::Clock;
 use rusqlite::Connection;
 
-use super::dynamodb::Dynamodb;
-use super::fault::Watch;
-use super::file::File;
 use super::{Aws, Engines};
+use crate::dynamodb::Dynamodb;
+use crate::fault::Watch;
+use crate::file::File;
 
 /// Making tables costs more than a short run does: here they are made once, filled, kept, and put back for each run.
 ///

@@ -10,9 +10,9 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use url::Url;
 
-use super::fault::{CallInfo, Fault};
-use super::wire::{Answer, Protocol, Refusal};
 use super::{Aws, scheduler, secrets, sns, sqs};
+use crate::fault::{CallInfo, Fault};
+use crate::wire::{Answer, Protocol, Refusal};
 
 impl HttpClient for Aws {
     fn http_connector(&self, _settings: &HttpConnectorSettings, _components: &RuntimeComponents) -> SharedHttpConnector {
@@ -127,7 +127,7 @@ impl Aws {
 
     /// For another process on this machine, by the header that names service and operation: the tables, and the key under which codes
     /// are stored. `None`: something else, or not a call.
-    pub(crate) fn serve_operator(&self, target: &str, body: &[u8]) -> Option<Answer> {
+    pub fn serve_operator(&self, target: &str, body: &[u8]) -> Option<Answer> {
         let (service, operation) = match target.split_once('.')? {
             ("DynamoDB_20120810", operation) => (Service::Dynamodb, operation),
             ("secretsmanager", "GetSecretValue") => (Service::Secrets, "GetSecretValue"),

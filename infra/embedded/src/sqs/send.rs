@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{BATCH_ENTRIES_MAX, from_json, invalid, message_id, queue, to_json};
-use crate::aws::wire::Refusal;
+use crate::wire::Refusal;
 
 /// The largest message, in bytes.
 const MESSAGE_BYTES_MAX: usize = 1_048_576;

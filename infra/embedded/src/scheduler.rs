@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::sqs;
-use super::wire::{Refusal, from_json, to_json, unknown_operation};
 use super::{ACCOUNT, REGION};
+use crate::wire::{Refusal, from_json, to_json, unknown_operation};
 
 /// How many schedules one look takes to the queue; the next look takes the rest.
 const FIRED_AT_ONCE_MAX: u32 = 1000;

@@ -8,8 +8,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::wire::{Refusal, from_json, to_json, unknown_operation};
 use super::{ACCOUNT, REGION};
+use crate::wire::{Refusal, from_json, to_json, unknown_operation};
 
 /// The most bytes that a secret may have.
 const SECRET_BYTES_MAX: usize = 65_536;

@@ -5,12 +5,15 @@ use serde::de::DeserializeOwned;
 
 /// An answer on its way to the SDK.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) content_type: &'static str,
+pub struct Answer {
+    /// Its status in HTTP.
+    pub status: u16,
+    /// Its `content-type`.
+    pub content_type: &'static str,
     /// The `x-amzn-errortype` header, by which REST services name an error.
-    pub(crate) error_type: Option<&'static str>,
-    pub(crate) body: String,
+    pub error_type: Option<&'static str>,
+    /// Its text.
+    pub body: String,
 }
 
 /// What a service says instead of doing it.

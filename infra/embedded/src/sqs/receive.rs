@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::send::entries_are_sound;
 use super::{BATCH_ENTRIES_MAX, VISIBILITY_SECS_MAX, from_json, invalid, message_id, queue, to_json};
-use crate::aws::wire::Refusal;
-use crate::aws::{DEAD_LETTERS, RECEIVES_MAX, VISIBILITY_SECS, WAKE_UPS};
+use crate::wire::Refusal;
+use crate::{DEAD_LETTERS, RECEIVES_MAX, VISIBILITY_SECS, WAKE_UPS};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]

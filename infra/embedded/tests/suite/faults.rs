@@ -1,6 +1,6 @@
 use aws_config::retry::RetryConfig;
+use embedded::{Fault, WAKE_UPS, queue_url};
 use jiff::SignedDuration;
-use local::aws::{Fault, WAKE_UPS, queue_url};
 
 use super::stage::{Stage, attempt, connection, post, secs, user, wake_up};
 

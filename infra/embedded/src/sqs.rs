@@ -11,8 +11,8 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::wire::{Refusal, from_json, to_json, unknown_operation};
 use super::{DEAD_LETTERS, WAKE_UPS, queue_arn, queue_url};
+use crate::wire::{Refusal, from_json, to_json, unknown_operation};
 
 pub(crate) use send::enqueue;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use super::wire::Refusal;
+use crate::wire::Refusal;
 
 const SCHEMA: &str = "
 BEGIN IMMEDIATE;
@@ -104,7 +104,7 @@ pub(crate) fn messages(tx: &Transaction<'_>, queue: &str) -> Result<u64, Refusal
 }
 
 /// Makes the folder, closed to other users, unless it is there.
-pub(crate) fn make_private_dir(path: &Path) -> std::io::Result<()> {
+pub fn make_private_dir(path: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

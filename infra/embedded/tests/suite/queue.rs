@@ -1,8 +1,8 @@
 use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, QueueAttributeName};
 use cloud::call::FailureKind;
 use domain::wake_up::WakeUp;
+use embedded::{DEAD_LETTERS, Fault, RECEIVES_MAX, VISIBILITY_SECS, WAKE_UPS, queue_url};
 use jiff::SignedDuration;
-use local::aws::{DEAD_LETTERS, Fault, RECEIVES_MAX, VISIBILITY_SECS, WAKE_UPS, queue_url};
 
 use super::stage::{Stage, secs, user, wake_up};
 

@@ -6,7 +6,7 @@ use dynoxide::{Database, DynoxideError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::wire::Answer;
+use crate::wire::Answer;
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
 
