@@ -138,8 +138,7 @@ struct Asked {
 /// A last moment that the request does not name stays as far behind the due time as it was.
 fn asked(deps: &Deps, request: &EditPost, post: &Post, content: Content, other: Option<&Connection>) -> Result<Asked, Problem> {
     let mut errors: Vec<FieldError> = Vec::new();
-    let before = content;
-    let content = Content { text: request.content.clone().unwrap_or_else(|| before.text.clone()), ..before.clone() };
+    let content = Content { text: request.content.clone().unwrap_or(content.text), ..content };
     validate::content(post.platform, &content.text, "/content", &mut errors);
     validate::extras(&request.media, None, &mut errors);
     let names_time = request.scheduled_for.is_some() || request.scheduled_local.is_some();
@@ -159,13 +158,8 @@ fn asked(deps: &Deps, request: &EditPost, post: &Post, content: Content, other: 
     let times = time.flatten();
     let adjusted = times.as_ref().and_then(|times| times.adjusted);
     let time = times.map(|times| new_time(times, post, names_time));
-    let edit = Edit {
-        content_hash: Some(content.hash()),
-        looks_the_same: content.looks_like(&before),
-        connection_id: other.map(|connection| connection.id.clone()),
-        time,
-        ..Edit::default()
-    };
+    let edit =
+        Edit { content_hash: Some(content.hash()), connection_id: other.map(|connection| connection.id.clone()), time, ..Edit::default() };
     Ok(Asked { edit, content, adjusted })
 }
 

@@ -18,7 +18,7 @@ use futures::{FutureExt, TryFutureExt};
 use jiff::{SignedDuration, Timestamp};
 use publisher::Batch;
 use serde_json::json;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
 use tokio::task::JoinSet;
 use tracing::instrument::WithSubscriber;
 
@@ -127,10 +127,10 @@ impl Driver {
         self.nudged.notify_one();
     }
 
-    /// Waits until the publisher has nothing in hand, or hangs. A wake-up's delay counts from when it is sent: one that a worker sends
-    /// after the clock has moved, for a time that it reckoned before, would come that much too late.
-    pub(crate) async fn publisher_at_rest(&self) {
-        let _hangs = tokio::time::timeout(AT_REST_WITHIN, self.places.acquire_many(BATCHES_AT_ONCE)).await;
+    /// Waits until the publisher has nothing in hand, and keeps it so; `None`: it hangs. A wake-up's delay counts from when it is sent: one
+    /// that a worker sends after the clock has moved, for a time that it reckoned before, would come that much too late.
+    pub(crate) async fn publisher_at_rest(&self) -> Option<SemaphorePermit<'_>> {
+        tokio::time::timeout(AT_REST_WITHIN, self.places.acquire_many(BATCHES_AT_ONCE)).await.ok()?.ok()
     }
 
     /// Waits for a round that began after this call: what is due by now is then fired, woken and handed out.

@@ -131,8 +131,9 @@ async fn advance_clock(State(local): State<Local>, Json(request): Json<AdvanceCl
     if !(1..=ADVANCE_SECS_MAX).contains(&request.advance_seconds) {
         return Err(Problem::validation(Vec::new()).with_error("/advance_seconds", "out_of_range", "1 to 63,072,000 seconds."));
     }
-    local.driver.publisher_at_rest().await;
+    let at_rest = local.driver.publisher_at_rest().await;
     local.service_clock.advance(request.advance_seconds).map_err(|error| Problem::internal(&*error))?;
+    drop(at_rest);
     local.driver.whole_round().await;
     Ok(Json(Advanced { now: local.clock.now().into() }))
 }

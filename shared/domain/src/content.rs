@@ -4,9 +4,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use unicode_normalization::UnicodeNormalization;
-
-use crate::text::is_blank;
 
 /// The text of a post and what came with it. The adapter decides the limits of a text ([`crate::text`]).
 #[derive(Clone, PartialEq, Eq)]
@@ -21,12 +18,6 @@ impl Content {
     /// Names the bytes that would be sent; approval fixes it.
     pub fn hash(&self) -> ContentHash {
         ContentHash(data_encoding::HEXLOWER.encode(&Sha256::digest(self.text.as_bytes())))
-    }
-
-    /// Whether both look the same on a platform that composes letters anew and drops or joins what is blank, though their bytes differ.
-    pub fn looks_like(&self, other: &Self) -> bool {
-        let seen = |content: &Self| content.text.nfc().filter(|letter| !is_blank(*letter)).collect::<String>();
-        seen(self) == seen(other)
     }
 }
 
@@ -50,23 +41,5 @@ impl ContentHash {
     /// Takes a stored hash back; it is only ever compared with a fresh one.
     pub fn from_stored(text: String) -> Self {
         Self(text)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_differs_in_spaces_or_in_how_letters_are_composed_looks_the_same() {
-        let content = |text: &str| Content { text: text.to_owned(), ai_recommendation: None };
-        let looks_like = |one: &str, other: &str| content(one).looks_like(&content(other));
-        for alike in ["Fresh bread", "Fresh  bread", "Fresh bread\n", "Fresh\u{a0}bread", "Fresh\u{200b} bread", " Fresh\r\nbread"] {
-            assert!(looks_like(alike, "Fresh bread"), "{alike:?}");
-        }
-        assert!(looks_like("Caf\u{e9}", "Cafe\u{301}"));
-        for other in ["fresh bread", "Fresh bread.", "Fresh breads", "Fresh https://a.example", ""] {
-            assert!(!looks_like(other, "Fresh bread"), "{other:?}");
-        }
     }
 }

@@ -33,7 +33,7 @@ pub use event::Event;
 pub use publication::{Known, Publication};
 pub use reconcile::{Evidence, POLLS_MAX, Progress, SEARCH_BUDGET, SEARCHES_MAX};
 pub use record::{Answer, AttemptOutcome, AttemptRecord, LateResult, Learned};
-pub use state::{ErrorNote, Intent, Phase, Post, State, Status};
+pub use state::{ErrorNote, Intent, Phase, Post, SentTo, State, Status};
 pub use step::Step;
 pub use zone_change::ZoneChange;
 

@@ -115,7 +115,7 @@ pub fn utf16_length(text: &str) -> u32 {
 }
 
 /// White space, and what shows as nothing at all.
-pub(crate) fn is_blank(letter: char) -> bool {
+fn is_blank(letter: char) -> bool {
     letter.is_whitespace() || matches!(letter, '\u{200B}'..='\u{200D}' | '\u{2060}')
 }
 

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::id::{ChoiceId, ConnectionId, HistoryId, PostId, UserId};
 use domain::platform::PlatformName;
+use domain::post::SentTo;
 use jiff::Timestamp;
 
 /// A primary key.
@@ -92,9 +93,9 @@ impl Key {
         format!("ACCOUNT#{platform}#{account}")
     }
 
-    /// A post of that.
-    pub(crate) fn intent(platform: PlatformName, account: &str, id: &PostId) -> Self {
-        Self::new(Self::account_pk(platform, account), format!("INTENT#{id}"))
+    /// A post of that, in the version that was sent.
+    pub(crate) fn intent(platform: PlatformName, to: &SentTo, id: &PostId) -> Self {
+        Self::new(Self::account_pk(platform, &to.account), format!("INTENT#{id}#{}", to.version))
     }
 
     pub(crate) fn cycle(user: &UserId, start: Timestamp) -> Self {

@@ -58,7 +58,7 @@ pub(crate) fn check(world: &World, scenario: &Scenario) -> anyhow::Result<Vec<St
     on_time(world, &rows, &publications, &say);
     undisturbed(world, scenario, &rows, &publications, &say);
     bound_once(&items, &rows, &say);
-    intents(&items, &rows, &say);
+    intents(scenario, &items, &rows, &say);
     attempts(&items, &rows, &say);
     story(&items, &rows, &say);
     let (paid, users) = (scan(world, &tables().ledger)?, scan(world, &tables().users)?);
@@ -218,9 +218,7 @@ fn on_time(world: &World, rows: &[Row], publications: &[Publication], say: &dyn 
 fn undisturbed(world: &World, scenario: &Scenario, rows: &[Row], publications: &[Publication], say: &dyn Fn(String)) {
     let hits = world.injector.hits();
     let [hit] = hits.as_slice() else { return };
-    let disorder = if scenario.disorder { DISORDER } else { SignedDuration::ZERO };
-    // What the story's network takes anyway, before a post shows, is no fault's doing.
-    let slack = disorder + SignedDuration::from_secs(scenario.arrive_secs.cast_signed());
+    let slack = if scenario.disorder { DISORDER } else { SignedDuration::ZERO };
     let most = match hit.kind {
         Kind::AnswerLost => Some(("L8", SWIFT)),
         Kind::CrashBefore | Kind::CrashAfter => Some(("L2", TAKEN_OVER)),
@@ -229,12 +227,12 @@ fn undisturbed(world: &World, scenario: &Scenario, rows: &[Row], publications: &
     for row in rows {
         let Some(publication) = publications.iter().find(|publication| Some(&publication.id) == row.bound.as_ref()) else { continue };
         let asked = row.due.max(row.approved.unwrap_or(row.due)).max(row.resumed.unwrap_or(row.due)) + slack;
-        if let Some((name, most)) = most.filter(|(_, most)| publication.at > asked + *most) {
+        if let Some((name, most)) = most.filter(|(_, most)| publication.sent_at > asked + *most) {
             say(format!(
                 "{name}: one fault made {} late by more than {} s: {} instead of {asked}",
                 row.text,
                 most.as_secs(),
-                publication.at
+                publication.sent_at
             ));
         }
     }
@@ -259,17 +257,21 @@ fn bound_once(items: &[Value], rows: &[Row], say: &dyn Fn(String)) {
     }
 }
 
-/// What may show on an account has a row there, and nothing else has.
-fn intents(items: &[Value], rows: &[Row], say: &dyn Fn(String)) {
+/// What may show on an account has a row there, and nothing else has. What an edited post said before may have one, too.
+fn intents(scenario: &Scenario, items: &[Value], rows: &[Row], say: &dyn Fn(String)) {
+    let edited = scenario.deeds.iter().any(|(_, deed)| matches!(deed, Deed::Edit(_) | Deed::EditAgain(_)));
     for row in rows {
         let post = items.iter().find(|item| field(item, "sk") == format!("POST#{}", row.id));
         let unseen = post.is_some_and(|post| post["unseen"]["L"].as_array().is_some_and(|sends| !sends.is_empty()));
         let by_its_owner = row.status == "published" && row.bound.is_none();
         let may_show = ["unknown", "needs_review"].contains(&row.status.as_str()) || unseen || by_its_owner;
         let pk = format!("ACCOUNT#x#{}", row.account);
-        let stand = items.iter().filter(|item| field(item, "pk") == pk && field(item, "sk") == format!("INTENT#{}", row.id)).count();
+        let sent = post.map(|post| &post["sent_to"]["M"]).filter(|sent| sent.is_object());
+        let told: Vec<_> = items.iter().filter(|item| field(item, "pk") == pk && field(item, "post_id") == row.id).collect();
+        let of_what_was_sent = |item: &&&Value| sent.is_some_and(|sent| number(item, "version") == number(sent, "version"));
+        let stand = if edited { told.iter().filter(of_what_was_sent).count() } else { told.len() };
         // What the platform accepted under a handle and nobody could follow is a person's, and no search looks for it.
-        let followed = post.is_some_and(|post| post["sent_to"]["S"].is_string());
+        let followed = sent.is_some() || scenario.reconcile != Reconcile::Handle;
         if stand != usize::from(may_show && followed) {
             say(format!("S28: {} is {}, and {stand} intents tell of it", row.text, row.status));
         }

@@ -63,6 +63,8 @@ pub(crate) struct Publication {
     pub(crate) by: usize,
     /// What it says.
     pub(crate) text: String,
+    /// When it was sent: earlier, where the story's network is slow.
+    pub(crate) sent_at: Timestamp,
     /// When it became visible.
     pub(crate) at: Timestamp,
 }
@@ -268,7 +270,7 @@ impl Network {
         held.next += 1;
         let id = format!("p{}", held.next);
         let (account, text) = (account.to_owned(), text.to_owned());
-        held.publications.push(Publication { id: id.clone(), account, by: grantor(access), text: text.clone(), at: now });
+        held.publications.push(Publication { id: id.clone(), account, by: grantor(access), text: text.clone(), sent_at: now, at: now });
         drop(held);
         self.injector.note(&format!("the platform shows {text:?} as {id}"));
         Ok((id.clone(), Some(format!("https://platform.example/{id}"))))
@@ -279,11 +281,12 @@ impl Network {
         if self.arrive.is_zero() {
             return;
         }
-        let (network, arrive) = (self.clone(), self.arrive);
+        let (network, arrive, sent_at) = (self.clone(), self.arrive, self.clock.now());
         let (account, access, text) = (account.to_owned(), access.to_owned(), text.to_owned());
         tokio::spawn(async move {
             tokio::time::sleep(arrive).await;
-            let _lost = network.publish(&account, &access, &text);
+            let Ok((id, _)) = network.publish(&account, &access, &text) else { return };
+            network.held().publications.iter_mut().filter(|shown| shown.id == id).for_each(|shown| shown.sent_at = sent_at);
         });
     }
 

@@ -86,6 +86,9 @@ const PLATFORM: [Kind; 11] = [
     Kind::TokenRefused,
 ];
 
+/// Calls that change nothing at the other end.
+const READS: [&str; 7] = [".GetItem", ".BatchGetItem", ".Query", ".GetSecretValue", ".DescribeSecret", "own_posts", "numbers"];
+
 impl Kind {
     /// All that can happen to a call of this side.
     pub fn of(side: Side) -> Vec<Self> {
@@ -113,6 +116,13 @@ impl Kind {
                 Self::ThrownAway => ["look_up", "publish"].contains(&name),
                 _ => true,
             }
+    }
+
+    /// Whether another kind comes to the same at an operation: where nothing is changed, "done, and the answer was lost" is "not done".
+    pub(crate) fn is_another_at(self, name: &str) -> bool {
+        use Kind::{AnswerLost, AnswerLostThrice, ArrivesLater, CrashAfter, LandsLate, LostAfter, StalledAfter};
+        READS.iter().any(|read| name.ends_with(read))
+            && matches!(self, AnswerLost | AnswerLostThrice | ArrivesLater | CrashAfter | LandsLate | LostAfter | StalledAfter)
     }
 
     /// What happens, in words.

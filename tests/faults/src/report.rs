@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::plan::Kind;
 use crate::run::Verdict;
-use crate::sweep::Job;
+use crate::sweep::{Job, kinds};
 use crate::watch::{Edge, LEGAL};
 
 /// Counts over many runs.
@@ -49,7 +49,7 @@ impl Report {
                 *self.pairs.entry((call.name.clone(), kind)).or_default() += 1;
             }
             if job.hits.as_ref().is_some_and(Vec::is_empty) {
-                for kind in Kind::of(call.side).into_iter().filter(|kind| kind.fits(call.side, &call.name)) {
+                for kind in kinds(call.side, &call.name) {
                     *self.possible.entry((call.name.clone(), kind)).or_default() += 1;
                 }
             }

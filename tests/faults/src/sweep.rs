@@ -107,9 +107,9 @@ pub fn mixtures(seeds: std::ops::Range<u64>) -> impl Iterator<Item = Job> {
     seeds.map(Job::mixture)
 }
 
-/// The kinds that mean something for an operation.
-fn kinds(side: Side, name: &str) -> Vec<Kind> {
-    Kind::of(side).into_iter().filter(|kind| kind.fits(side, name)).collect()
+/// The kinds that mean something for an operation, and not the same.
+pub(crate) fn kinds(side: Side, name: &str) -> Vec<Kind> {
+    Kind::of(side).into_iter().filter(|kind| kind.fits(side, name) && !kind.is_another_at(name)).collect()
 }
 
 /// Each seed picks which kinds fall, and how often.

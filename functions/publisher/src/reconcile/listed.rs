@@ -114,7 +114,7 @@ async fn weigh(deps: &Deps, post: &Post, content: &Content, windows: &[Window], 
         return Ok(Evidence::NotFound);
     }
     // Rivals before bindings: one that is settled in between is found by its binding.
-    let Some(rivals) = deps.store.rivals(post, &looks(deps, post.platform, content)).await? else { return Ok(Evidence::Ambiguous) };
+    let rivals = deps.store.rivals(post, &looks(deps, post.platform, content)).await?;
     let ids: Vec<String> = matching.iter().map(|own| own.id.clone()).collect();
     let bound = deps.store.bound(post.platform, &ids).await?;
     let is_own = |own: &&OwnPost| bound.get(&own.id).is_some_and(|owner| owner.post_id == post.id);
@@ -124,6 +124,7 @@ async fn weigh(deps: &Deps, post: &Post, content: &Content, windows: &[Window], 
     }
     let mut free = matching.into_iter().filter(|own| !bound.contains_key(&own.id));
     let Some(own) = free.next() else { return Ok(Evidence::NotFound) };
+    let Some(rivals) = rivals else { return Ok(Evidence::Ambiguous) };
     let mut rivals = rivals.iter().filter(|rival| overlap(windows, &may_have_made(rival))).peekable();
     // One that is being sent at this moment learns by itself what became of it.
     if rivals.clone().any(|rival| rival.status() == Status::Publishing) {

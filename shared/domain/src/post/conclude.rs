@@ -6,7 +6,7 @@ use super::attempt::Attempt;
 use super::edit::Refused;
 use super::reconcile::first_search;
 use super::record::{Answer, AttemptOutcome, record};
-use super::state::{Intent, Phase, Post, State, Status};
+use super::state::{Intent, Phase, Post, SentTo, State, Status};
 use super::{LedgerEffect, SEND_DEADLINE, Transition};
 use crate::failure::FailureCode;
 use crate::id::AttemptId;
@@ -118,7 +118,9 @@ impl Post {
     }
 
     fn sent_to(self, account: &str) -> Self {
-        Self { sent_to: Some(account.to_owned()), ..self }
+        let shared = self.sent_to.as_ref().filter(|sent| sent.account == account);
+        let version = shared.map_or(self.version, |sent| sent.version);
+        Self { sent_to: Some(SentTo { account: account.to_owned(), version }), ..self }
     }
 
     /// The platform refused our token before it looked at the post: the same worker may fetch a new one and intend again.

@@ -43,8 +43,6 @@ pub struct Draft {
 pub struct Edit {
     /// What it says.
     pub content_hash: Option<ContentHash>,
-    /// Whether that looks like what it said before: then what may show yet of earlier sends may be it.
-    pub looks_the_same: bool,
     /// Where it goes: another connection of the same platform.
     pub connection_id: Option<ConnectionId>,
     /// When.
@@ -158,7 +156,7 @@ impl Post {
             _ => return Err(self.refusal()),
         };
         self.version += 1;
-        let says_another = !edit.looks_the_same && edit.content_hash.as_ref().is_some_and(|hash| *hash != self.content_hash);
+        let says_another = edit.content_hash.as_ref().is_some_and(|hash| *hash != self.content_hash);
         let goes_elsewhere = edit.connection_id.as_ref().is_some_and(|id| *id != self.connection_id);
         self.content_hash = edit.content_hash.unwrap_or(self.content_hash);
         self.connection_id = edit.connection_id.unwrap_or(self.connection_id);
@@ -171,9 +169,11 @@ impl Post {
             (self.time_zone, self.local_time) = (time_zone, local_time);
         }
         let mut edited = self.moved(state, now);
-        // What may show yet of earlier sends says the old text, or shows on the old account.
+        // What may show yet of earlier sends says the old text, or shows on the old account. Their row stays there: it is a rival of whatever
+        // looks like them, this post included.
         if says_another || goes_elsewhere {
             edited.unseen.clear();
+            edited.sent_to = None;
         }
         Ok(edited)
     }

@@ -52,12 +52,21 @@ pub struct Post {
     /// Sends of earlier versions that its owner did not find on the platform, oldest first: nobody else knows that they are not there, and one
     /// may show yet.
     pub unseen: Vec<Intent>,
-    /// The platform account that what may show of it was sent to: its row among the intents of that account stands under it.
-    pub sent_to: Option<String>,
+    /// Where what may show of it was sent to: its row among the intents of that account.
+    pub sent_to: Option<SentTo>,
     /// Where it stands.
     pub state: State,
     /// Raised with each stored change; the condition of every write.
     pub rev: u64,
+}
+
+/// Where a post was sent to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SentTo {
+    /// The platform's id of the account.
+    pub account: String,
+    /// The version that was sent first. A later one that looks the same there shares its row.
+    pub version: u32,
 }
 
 /// Something that went wrong.

@@ -565,7 +565,6 @@ fn a_send_that_its_owner_did_not_find_stays_in_doubt_beside_the_next_one() {
             waiting.clone().edit(Edit { content_hash: Some(waiting.content_hash.clone()), ..edit.clone() }, now).unwrap().unseen,
             kept
         );
-        assert_eq!(waiting.clone().edit(Edit { looks_the_same: true, ..edit.clone() }, now).unwrap().unseen, kept);
         assert_eq!(waiting.edit(edit, now).unwrap().unseen, [], "what may show yet says the old text");
         post = again.conclude(Conclusion::AnswerLost, Answer::default(), now).unwrap().post;
     }
@@ -640,7 +639,7 @@ fn a_guess_gives_way_to_the_platforms_own_word_and_the_doubt_is_as_before() {
     let lost = found().lose_binding(at(900)).unwrap();
     assert_eq!((lost.post.status(), lost.ledger), (Status::Unknown, LedgerEffect::Unsettle));
     assert_eq!(lost.post.in_doubt(), unknown().in_doubt());
-    assert_eq!(lost.post.sent_to.as_deref(), Some("7"), "it may show there again");
+    assert_eq!(lost.post.sent_to, Some(to_7(1)), "it may show there again");
     assert_eq!(lost.post.next_step(1, at(900)), Step::Search);
     assert!(published().lose_binding(at(900)).is_err(), "of this one the platform itself has spoken");
 }
@@ -648,19 +647,27 @@ fn a_guess_gives_way_to_the_platforms_own_word_and_the_doubt_is_as_before() {
 #[test]
 fn where_it_was_sent_to_is_known_as_long_as_it_may_show_there() {
     for post in [sending(), unknown(), needs_review()] {
-        assert_eq!((post.sent_to.as_deref(), post.may_show()), (Some("7"), true));
+        assert_eq!((post.may_show(), post.sent_to), (true, Some(to_7(1))));
     }
     // The change that ends it knows it still, to remove the row; the next one does not.
     let refused = sending().conclude(Conclusion::Failed(FailureCode::ContentRejected), Answer::default(), at(601)).unwrap().post;
-    assert_eq!((refused.sent_to.as_deref(), refused.may_show()), (Some("7"), false));
+    assert_eq!((refused.sent_to.clone(), refused.may_show()), (Some(to_7(1)), false));
     let retried = refused.retry((at(700), at(800)), at(0), false, at(650)).unwrap();
     assert_eq!(retried.sent_to, None);
     let unseen = unknown().resolve_not_published(at(800)).unwrap().post;
     let retried = unseen.retry((at(900), at(1_000)), at(0), false, at(850)).unwrap();
-    assert_eq!((retried.sent_to.as_deref(), retried.may_show()), (Some("7"), true), "a send that its owner did not find may show yet");
+    assert_eq!((retried.sent_to.clone(), retried.may_show()), (Some(to_7(1)), true), "a send that its owner did not find may show yet");
+    let again = retried.clone().claim(attempt_id(3), Some("7"), at(900)).unwrap();
+    assert_eq!((again.version, again.sent_to), (2, Some(to_7(1))), "what looks the same shares a row");
     let says_another = Edit { content_hash: Some(ContentHash::from_stored("another".into())), ..Edit::default() };
     let edited = retried.edit(says_another, at(860)).unwrap();
-    assert_eq!((edited.sent_to.as_deref(), edited.may_show()), (Some("7"), false));
+    assert_eq!((edited.sent_to.clone(), edited.may_show()), (None, false), "the row of the old text stays");
+    let again = edited.claim(attempt_id(3), Some("7"), at(900)).unwrap();
+    assert_eq!((again.version, again.sent_to), (3, Some(to_7(3))));
+}
+
+fn to_7(version: u32) -> SentTo {
+    SentTo { account: "7".to_owned(), version }
 }
 
 #[test]
@@ -685,13 +692,8 @@ fn a_send_that_its_owner_did_not_find_is_remembered_through_the_edit_that_makes_
     let other = Edit { content_hash: Some(Content { text: "good-bye".into(), ai_recommendation: None }.hash()), ..Edit::default() };
     let elsewhere = Edit { connection_id: Some(ConnectionId::new(at(0), [5; 10])), ..Edit::default() };
     let same_place = Edit { connection_id: Some(failed.connection_id.clone()), ..Edit::default() };
-    let cases = [
-        (Edit::default(), vec![sent]),
-        (Edit { looks_the_same: true, ..alike }, vec![sent]),
-        (same_place, vec![sent]),
-        (other, Vec::new()),
-        (elsewhere, Vec::new()),
-    ];
+    let cases =
+        [(Edit::default(), vec![sent]), (same_place, vec![sent]), (alike, Vec::new()), (other, Vec::new()), (elsewhere, Vec::new())];
     for (edit, unseen) in cases {
         let draft = failed.clone().edit(edit.clone(), at(LATE)).unwrap();
         assert_eq!(draft.unseen, unseen, "{edit:?}");

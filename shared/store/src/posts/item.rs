@@ -4,7 +4,7 @@ use domain::content::{Content, ContentHash};
 use domain::failure::FailureCode;
 use domain::id::{AttemptId, ConnectionId, GroupId, PostId, UserId};
 use domain::platform::PlatformName;
-use domain::post::{Attempt, AttemptOutcome, AttemptRecord, ErrorNote, Intent, LateResult, Phase, Post, State, Status};
+use domain::post::{Attempt, AttemptOutcome, AttemptRecord, ErrorNote, Intent, LateResult, Phase, Post, SentTo, State, Status};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
@@ -35,7 +35,7 @@ pub(super) struct PostItem {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     unseen: Vec<Intent>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    sent_to: Option<String>,
+    sent_to: Option<SentTo>,
     rev: u64,
     /// Who wrote this rev: an attempt or a request. It makes our own write recognisable.
     writer: String,

@@ -3,6 +3,8 @@
 //! Two customers may have connected the same account. A search of one's post must not take what the other's sent, so these rows stand under
 //! the account. They hold ids and a hash, and nothing of what is said.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_dynamodb::types::{Delete, TransactWriteItem};
 use domain::content::ContentHash;
 use domain::planted::Bug;
@@ -23,37 +25,44 @@ const PAGES_MAX: usize = 3;
 struct IntentItem {
     #[serde(flatten)]
     of: Owner,
+    version: u32,
     looks: ContentHash,
+}
+
+impl IntentItem {
+    /// Whether it tells of what this post was sent as.
+    fn is_of(&self, post: &Post) -> bool {
+        self.of.post_id == post.id && post.sent_to.as_ref().is_some_and(|sent| sent.version == self.version)
+    }
 }
 
 impl Store {
     /// The other posts that may show on the account that `post` was sent to and look as `looks` says, as they stand now. `None`, not a part of
-    /// them, if they are more than one batch, or if one was deleted by its owner: when that was sent, nobody knows any more.
+    /// them, if they are more than one batch, or if the owner of one has deleted it or changed its text: when that was sent, nobody knows.
     pub async fn rivals(&self, post: &Post, looks: &ContentHash) -> Result<Option<Vec<Post>>, StoreError> {
-        let Some(account) = &post.sent_to else { return Ok(Some(Vec::new())) };
-        let Some(owners) = self.intents(post.platform, account, looks).await? else { return Ok(None) };
-        let others = owners.iter().filter(|owner| owner.post_id != post.id && !Bug::RivalsIgnored.is_planted());
-        let keys: Vec<_> = others.map(|owner| (self.tables.posts.as_str(), Key::post(&owner.user_id, &owner.post_id))).collect();
-        match keys.len() {
-            0 => return Ok(Some(Vec::new())),
-            count if count > BATCH_MAX => return Ok(None),
-            _ => {}
+        let Some(sent) = &post.sent_to else { return Ok(Some(Vec::new())) };
+        let Some(rows) = self.intents(post.platform, &sent.account, looks).await? else { return Ok(None) };
+        let others: Vec<_> = rows.into_iter().filter(|row| !row.is_of(post) && !Bug::RivalsIgnored.is_planted()).collect();
+        let posts: BTreeSet<_> = others.iter().map(|row| (&row.of.user_id, &row.of.post_id)).collect();
+        if posts.is_empty() {
+            return Ok(Some(Vec::new()));
         }
-        let (named, mut rivals) = (keys.len(), Vec::new());
-        let items = self.batch_get(keys).await?;
-        if items.len() < named {
+        // Of two rows of one post, one at least is left from an earlier text.
+        if posts.len() > BATCH_MAX || posts.len() < others.len() {
             return Ok(None);
         }
-        for item in items {
-            let rival: Post = from_item::<PostItem>("post", item)?.try_into()?;
-            rivals.extend(Some(rival).filter(Post::may_show));
+        let keys = posts.into_iter().map(|(user, id)| (self.tables.posts.as_str(), Key::post(user, id))).collect();
+        let mut rivals = Vec::new();
+        for item in self.batch_get(keys).await? {
+            rivals.push(from_item::<PostItem>("post", item)?.try_into()?);
         }
-        Ok(Some(rivals))
+        let stands = |row: &IntentItem| rivals.iter().any(|rival| row.is_of(rival));
+        Ok(others.iter().all(stands).then(|| rivals.into_iter().filter(Post::may_show).collect()))
     }
 
-    /// Whose posts have a row of these looks; `None`: not all rows were read.
-    async fn intents(&self, platform: PlatformName, account: &str, looks: &ContentHash) -> Result<Option<Vec<Owner>>, StoreError> {
-        let (mut owners, mut start) = (Vec::new(), None);
+    /// The rows of these looks; `None`: not all were read.
+    async fn intents(&self, platform: PlatformName, account: &str, looks: &ContentHash) -> Result<Option<Vec<IntentItem>>, StoreError> {
+        let (mut rows, mut start) = (Vec::new(), None);
         for _ in 0..PAGES_MAX {
             let answer = self
                 .client
@@ -69,11 +78,11 @@ impl Store {
                 .await
                 .map_err(StoreError::unavailable("looking for rivals"))?;
             for item in answer.items.unwrap_or_default() {
-                owners.push(from_item::<IntentItem>("intent", item)?.of);
+                rows.push(from_item("intent", item)?);
             }
             start = answer.last_evaluated_key;
             if start.is_none() {
-                return Ok(Some(owners));
+                return Ok(Some(rows));
             }
         }
         Ok(None)
@@ -81,11 +90,12 @@ impl Store {
 
     /// The leg that notes what may show of `post`, or that nothing does any more; none, where neither changes.
     pub(super) fn intent_leg(&self, post: &Post, looks: Option<&ContentHash>) -> Option<TransactWriteItem> {
-        let account = post.sent_to.as_deref()?;
+        let sent = post.sent_to.as_ref()?;
         match looks {
             Some(looks) if post.may_show() => {
                 let of = Owner { post_id: post.id.clone(), user_id: post.user_id.clone() };
-                let row = to_item(Key::intent(post.platform, account, &post.id), IntentItem { of, looks: looks.clone() });
+                let item = IntentItem { of, version: sent.version, looks: looks.clone() };
+                let row = to_item(Key::intent(post.platform, sent, &post.id), item);
                 Some(transact_put(put(&self.tables.posts, row)))
             }
             _ if post.may_show() => None,
@@ -95,7 +105,7 @@ impl Store {
 
     /// The leg that removes the row of a post that was sent somewhere.
     pub(super) fn intent_gone(&self, post: &Post) -> Option<TransactWriteItem> {
-        let key = Key::intent(post.platform, post.sent_to.as_deref()?, &post.id);
+        let key = Key::intent(post.platform, post.sent_to.as_ref()?, &post.id);
         let delete = Delete::builder().table_name(&self.tables.posts).set_key(Some(key.into_item())).build();
         Some(TransactWriteItem::builder().delete(delete.expect("table and key are set")).build())
     }
