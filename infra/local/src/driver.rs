@@ -127,8 +127,8 @@ impl Driver {
         self.nudged.notify_one();
     }
 
-    /// Waits until the publisher has nothing in hand, and keeps it so; `None`: it hangs. A wake-up's delay counts from when it is sent: one
-    /// that a worker sends after the clock has moved, for a time that it reckoned before, would come that much too late.
+    /// Waits until the publisher has nothing in hand, and keeps it so; `None`: it hangs. A wake-up's delay counts from when it is sent. A
+    /// worker that reckoned it before the clock was moved, and sends it after, would be woken that much too late.
     pub(crate) async fn publisher_at_rest(&self) -> Option<SemaphorePermit<'_>> {
         tokio::time::timeout(AT_REST_WITHIN, self.places.acquire_many(BATCHES_AT_ONCE)).await.ok()?.ok()
     }
