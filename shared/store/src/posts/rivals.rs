@@ -30,7 +30,7 @@ struct IntentItem {
 }
 
 impl IntentItem {
-    /// Whether it tells of what this post was sent as.
+    /// Whether it stands for what this post was sent as.
     fn is_of(&self, post: &Post) -> bool {
         self.of.post_id == post.id && post.sent_to.as_ref().is_some_and(|sent| sent.version == self.version)
     }
