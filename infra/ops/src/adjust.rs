@@ -10,6 +10,7 @@ use clap::Args;
 use domain::id::{HistoryId, UserId};
 use domain::ledger::{Actor, Cause, ChangeReason, Cycle, HistoryEntry, LedgerChange};
 use domain::plan::CYCLE;
+use edge::contract::Time;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use store::Rounds;
@@ -70,8 +71,9 @@ pub(crate) async fn run(ops: &Ops, options: Options) -> anyhow::Result<Shown> {
         let cycle = cycle(ops, &options).await;
         if let Some(row) = stored(ops, &options.user, &id).await? {
             is_this(&options, &row)?;
-            let json = json!({ "id": id, "user_id": options.user, "applied_at": row.at, "applied_before": true, "reason": row.note });
-            return Ok(Shown::new(json).line(format!("applied already, at {}: {}", row.at, numbers(&row))));
+            let json =
+                json!({ "id": id, "user_id": options.user, "applied_at": Time::from(row.at), "applied_before": true, "reason": row.note });
+            return Ok(Shown::new(json).line(format!("applied already, at {}: {}", Time::from(row.at), numbers(&row))));
         }
         let cycle = cycle?;
         let change = change(ops, &options, &cycle, &id)?;
@@ -80,9 +82,9 @@ pub(crate) async fn run(ops: &Ops, options: Options) -> anyhow::Result<Shown> {
         }
         if ops.store.commit_ledger(std::slice::from_ref(&change)).await.context("storing the adjustment")? {
             let (after, row) = (&change.cycle, change.entries.last().context("an adjustment without a row")?);
-            let json = json!({ "id": id, "user_id": options.user, "applied_at": row.at, "applied_before": false, "reason": row.note,
+            let json = json!({ "id": id, "user_id": options.user, "applied_at": Time::from(row.at), "applied_before": false, "reason": row.note,
                 "cycle": cycle_json(after) });
-            return Ok(Shown::new(json).line(format!("cycle {}: {}", after.span.start, numbers(row))));
+            return Ok(Shown::new(json).line(format!("cycle {}: {}", Time::from(after.span.start), numbers(row))));
         }
     }
 }

@@ -5,6 +5,7 @@ use clap::Args;
 use domain::audit::Difference;
 use domain::id::UserId;
 use domain::post::ZoneChange;
+use edge::contract::Time;
 use edge::problem::chain;
 use futures::stream::{self, StreamExt};
 use serde_json::{Value, json};
@@ -92,27 +93,34 @@ impl Found {
         let json = json!({
             "users": self.users,
             "differences": self.differences.iter().map(|(user, difference)| json!({
-                "user_id": user, "cycle_start": difference.cycle_start, "what": difference.what.as_str(),
+                "user_id": user, "cycle_start": Time::from(difference.cycle_start), "what": difference.what.as_str(),
                 "ledger": difference.ledger, "computed": difference.computed,
             })).collect::<Value>(),
             "zone_changes": self.zone_changes.iter().map(|(user, change)| json!({
-                "user_id": user, "post_id": change.post_id, "due_at": change.due_at, "local_time": change.local_time,
-                "time_zone": change.time_zone, "now_means": change.now_means,
+                "user_id": user, "post_id": change.post_id, "due_at": Time::from(change.due_at), "local_time": change.local_time,
+                "time_zone": change.time_zone, "now_means": change.now_means.map(Time::from),
             })).collect::<Value>(),
             "unreadable": self.unreadable.iter().map(|(user, why)| json!({ "user_id": user, "error": why })).collect::<Value>(),
         });
         let mut shown = Shown::new(json).line(format!("{} users, {} differences", self.users, self.differences.len()));
         if !self.differences.is_empty() {
             let rows = self.differences.iter().map(|(user, difference)| {
-                let (start, what) = (difference.cycle_start.to_string(), difference.what.as_str().to_owned());
+                let (start, what) = (Time::from(difference.cycle_start).to_string(), difference.what.as_str().to_owned());
                 [user.to_string(), start, what, difference.ledger.to_string(), difference.computed.to_string()]
             });
             shown = shown.with("", ["user", "cycle", "what", "ledger", "computed"], rows);
         }
         if !self.zone_changes.is_empty() {
             let rows = self.zone_changes.iter().map(|(user, change)| {
-                let (due, local) = (change.due_at.to_string(), change.local_time.to_string());
-                [user.to_string(), change.post_id.to_string(), due, local, change.time_zone.clone(), or_dash(change.now_means)]
+                let (due, local) = (Time::from(change.due_at).to_string(), change.local_time.to_string());
+                [
+                    user.to_string(),
+                    change.post_id.to_string(),
+                    due,
+                    local,
+                    change.time_zone.clone(),
+                    or_dash(change.now_means.map(Time::from)),
+                ]
             });
             let title = format!("{} posts whose zone has got other rules; the time that is stored stands", self.zone_changes.len());
             shown = shown.with(title, ["user", "post", "due", "local time", "zone", "means now"], rows);

@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 use domain::people::gift::GiftHash;
 use domain::people::{GiftCertificate, GiftCode};
 use domain::plan::Plan;
+use edge::contract::Time;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use store::Revoked;
@@ -84,7 +85,7 @@ async fn issue(ops: &Ops, options: &Issue, as_json: bool) -> anyhow::Result<Show
         let stored = ops.store.issue_gift(&code.keyed_hash(&key), &gift).await;
         stored.with_context(|| format!("storing certificate {number} of {count}; those printed above are good"))?;
         if as_json {
-            println!("{}", json!({ "code": code.expose(), "plan": plan, "expires_at": expires_at }));
+            println!("{}", json!({ "code": code.expose(), "plan": plan, "expires_at": expires_at.map(Time::from) }));
         } else {
             println!("{}", code.expose());
         }
@@ -117,11 +118,13 @@ async fn list(ops: &Ops, open: bool) -> anyhow::Result<Shown> {
     }
     found.sort_by_key(|(_, gift)| std::cmp::Reverse(gift.issued_at));
     let json = found.iter().map(|(id, gift)| {
-        json!({ "id": id, "plan": gift.plan, "standing": standing(gift, now), "issued_at": gift.issued_at, "expires_at": gift.expires_at,
-                "redeemed_by": gift.redeemed_by, "redeemed_at": gift.redeemed_at, "revoked_at": gift.revoked_at })
+        json!({ "id": id, "plan": gift.plan, "standing": standing(gift, now), "issued_at": Time::from(gift.issued_at),
+                "expires_at": gift.expires_at.map(Time::from),
+                "redeemed_by": gift.redeemed_by, "redeemed_at": gift.redeemed_at.map(Time::from), "revoked_at": gift.revoked_at.map(Time::from) })
     });
     let rows = found.iter().map(|(id, gift)| {
-        let (plan, issued, expires) = (gift.plan.as_str().to_owned(), gift.issued_at.to_string(), or_dash(gift.expires_at));
+        let (plan, issued, expires) =
+            (gift.plan.as_str().to_owned(), Time::from(gift.issued_at).to_string(), or_dash(gift.expires_at.map(Time::from)));
         [id.clone(), plan, standing(gift, now).to_owned(), issued, expires, or_dash(gift.redeemed_by.as_ref())]
     });
     let title = format!("{} certificates", found.len());

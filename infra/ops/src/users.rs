@@ -4,6 +4,7 @@ use anyhow::Context;
 use clap::Subcommand;
 use domain::id::UserId;
 use domain::ledger::Cycle;
+use edge::contract::Time;
 use serde_json::{Value, json};
 
 use crate::table::{Shown, or_dash};
@@ -32,13 +33,14 @@ pub(crate) async fn run(ops: &Ops, command: Command) -> anyhow::Result<Shown> {
         0 => Vec::new(),
         limit => ops.store.history(&id, limit, None).await.context("reading the history")?.items,
     };
-    let plan =
-        user.subscription.map(|plan| json!({ "plan": plan.plan, "active": plan.active, "source": plan.source, "anchor": plan.anchor }));
+    let plan = user
+        .subscription
+        .map(|plan| json!({ "plan": plan.plan, "active": plan.active, "source": plan.source, "anchor": Time::from(plan.anchor) }));
     let json = json!({
-        "id": user.id, "created_at": user.created_at, "plan": plan,
+        "id": user.id, "created_at": Time::from(user.created_at), "plan": plan,
         "cycles": cycles.iter().map(cycle_json).collect::<Value>(),
         "history": history.iter().map(|row| json!({
-            "at": row.at, "change_reason": row.reason, "cycle_start": row.cycle_start, "actor": row.actor, "post_id": row.post_id, "note": row.note,
+            "at": Time::from(row.at), "change_reason": row.reason, "cycle_start": Time::from(row.cycle_start), "actor": row.actor, "post_id": row.post_id, "note": row.note,
             "previous_total": row.previous_total, "new_total": row.new_total,
             "previous_remaining": row.previous_remaining, "new_remaining": row.new_remaining,
         })).collect::<Value>(),
@@ -48,15 +50,15 @@ pub(crate) async fn run(ops: &Ops, command: Command) -> anyhow::Result<Shown> {
     });
     let plan = user.subscription.map(|plan| {
         let runs = if plan.active { "runs" } else { "has lapsed" };
-        format!("{} from a {}, since {}, {runs}", plan.plan.as_str(), plan.source.as_str(), plan.anchor)
+        format!("{} from a {}, since {}, {runs}", plan.plan.as_str(), plan.source.as_str(), Time::from(plan.anchor))
     });
     let rows = history.iter().map(|row| {
         let numbers = |before, after| format!("{before} -> {after}");
         let reason = json!(row.reason).as_str().unwrap_or_default().to_owned();
         let about = row.note.clone().or_else(|| row.post_id.as_ref().map(ToString::to_string));
         [
-            row.at.to_string(),
-            row.cycle_start.to_string(),
+            Time::from(row.at).to_string(),
+            Time::from(row.cycle_start).to_string(),
             reason,
             numbers(row.previous_total, row.new_total),
             numbers(row.previous_remaining, row.new_remaining),
@@ -68,7 +70,7 @@ pub(crate) async fn run(ops: &Ops, command: Command) -> anyhow::Result<Shown> {
         [connection.id.to_string(), platform, connection.username.clone(), health]
     });
     Ok(Shown::new(json)
-        .line(format!("user {}, since {}", user.id, user.created_at))
+        .line(format!("user {}, since {}", user.id, Time::from(user.created_at)))
         .line(format!("plan: {}", or_dash(plan)))
         .with(
             "cycles",
@@ -81,21 +83,21 @@ pub(crate) async fn run(ops: &Ops, command: Command) -> anyhow::Result<Shown> {
 
 pub(crate) fn cycle_json(cycle: &Cycle) -> Value {
     json!({
-        "start": cycle.span.start, "end": cycle.span.end, "plan": cycle.plan, "quota": cycle.quota, "used": cycle.used,
-        "reserved": cycle.reserved, "remaining": cycle.remaining, "overdrawn": cycle.overdrawn, "closed_at": cycle.closed_at,
+        "start": Time::from(cycle.span.start), "end": Time::from(cycle.span.end), "plan": cycle.plan, "quota": cycle.quota, "used": cycle.used,
+        "reserved": cycle.reserved, "remaining": cycle.remaining, "overdrawn": cycle.overdrawn, "closed_at": cycle.closed_at.map(Time::from),
     })
 }
 
 fn cycle_row(cycle: &Cycle) -> [String; 9] {
     [
-        cycle.span.start.to_string(),
-        cycle.span.end.to_string(),
+        Time::from(cycle.span.start).to_string(),
+        Time::from(cycle.span.end).to_string(),
         cycle.plan.as_str().to_owned(),
         cycle.quota.to_string(),
         cycle.used.to_string(),
         cycle.reserved.to_string(),
         cycle.remaining.to_string(),
         cycle.overdrawn.to_string(),
-        or_dash(cycle.closed_at),
+        or_dash(cycle.closed_at.map(Time::from)),
     ]
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::dice::Dice;
-use crate::plan::{Hit, Kind, Plan, Side};
+use crate::plan::{Call, Hit, Kind, Plan, Side};
 use crate::report::Report;
 use crate::run::{Verdict, play};
 use crate::scenario::Scenario;
@@ -98,8 +98,19 @@ pub fn pairs(scenario: &Scenario, every: usize) -> impl Iterator<Item = Job> + u
 fn hits_after(scenario: &Scenario, before: &[Hit]) -> Vec<Hit> {
     let made = play(scenario, Plan::Exactly(before.to_vec()), 1).seen.calls;
     let from = before.last().map_or(0, |hit| hit.call + 1);
-    let calls = made.iter().enumerate().skip(from);
+    let calls = made.iter().enumerate().skip(from).filter(|(call, _)| !is_amid_queries(&made, *call));
     calls.flat_map(|(call, made)| kinds(made.side, &made.name).into_iter().map(move |kind| Hit { call, kind })).collect()
+}
+
+/// Whether a call is one of many queries that a function makes at one moment, neither the first nor the last of them. A job asks each shard
+/// of an index, and whatever it found would lead to another call: the shards before and after were empty, as this one was.
+fn is_amid_queries(made: &[Call], call: usize) -> bool {
+    let is_alike = |other: Option<usize>| {
+        let (this, other) = (&made[call], other.and_then(|other| made.get(other)));
+        this.name.ends_with(".Query")
+            && other.is_some_and(|other| (other.actor.number, other.at, &other.name) == (this.actor.number, this.at, &this.name))
+    };
+    is_alike(call.checked_sub(1)) && is_alike(Some(call + 1))
 }
 
 /// Mixtures by chance.

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use edge::contract::Time;
 use serde_json::{Value, json};
 
 use super::{Browser, text_at};
@@ -78,7 +79,7 @@ impl Browser {
     /// The service's time plus `secs`, as an instant for a request.
     pub async fn service_time(&self, secs: i64) -> anyhow::Result<String> {
         let now: jiff::Timestamp = self.advance(1).await?.parse()?;
-        Ok((now + jiff::SignedDuration::from_secs(secs)).to_string())
+        Ok(Time::from(now + jiff::SignedDuration::from_secs(secs)).to_string())
     }
 
     /// What a simulated platform holds with this text.
