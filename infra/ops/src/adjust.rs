@@ -147,13 +147,13 @@ async fn cycle(ops: &Ops, options: &Options) -> anyhow::Result<Cycle> {
     // Where posts were written ahead under a plan that has lapsed, such a cycle may stand beside the one that grants posts.
     let meant = |cycle: &&Cycle| match options.cycle {
         Some(start) => cycle.span.start == start,
-        None => cycle.span.start <= now && now < cycle.span.end && cycle.granted() > 0,
+        None => cycle.span.start <= now && now < cycle.span.end && cycle.granted > 0,
     };
     let cycle = cycles.iter().find(meant).context("the user has no such cycle; `ops users show` lists the latest")?;
     let at_once = |other: &&Cycle| other.span != cycle.span && other.span.start < cycle.span.end && cycle.span.start < other.span.end;
-    let other = cycles.iter().filter(|other| other.granted() > 0).find(at_once);
+    let other = cycles.iter().filter(|other| other.granted > 0).find(at_once);
     match other {
-        Some(other) if cycle.granted() == 0 => bail!("the plan of that cycle has lapsed; adjust the one of {}", other.span.start),
+        Some(other) if cycle.granted <= 0 => bail!("the plan of that cycle has lapsed; adjust the one of {}", other.span.start),
         _ => Ok(cycle.clone()),
     }
 }
@@ -161,13 +161,15 @@ async fn cycle(ops: &Ops, options: &Options) -> anyhow::Result<Cycle> {
 fn change(ops: &Ops, options: &Options, cycle: &Cycle, id: &HistoryId) -> anyhow::Result<LedgerChange> {
     let (made_at, entropy) = id.parts();
     let cause = Cause { entropy, at: ops.clock.now().max(made_at), actor: Actor::Operator, post_id: None };
-    let posts = options.posts.unsigned_abs();
-    let change = if options.posts > 0 {
-        cycle.grow(posts, cycle.plan, ChangeReason::Adjustment, cause).context("a cycle cannot hold so many posts")?
-    } else {
-        ensure!(posts <= cycle.remaining, "only {} posts of the cycle are free", cycle.remaining);
-        cycle.shrink(posts, cycle.plan, ChangeReason::Adjustment, cause)
-    };
+    let (less, free) = (options.posts.min(0).unsigned_abs(), cycle.remaining());
+    ensure!(less <= free, "only {free} posts of the cycle are free");
+    let short = -cycle.granted;
+    ensure!(
+        options.posts < 0 || options.posts > short,
+        "{short} more were taken of the cycle than its plan holds; give at least {}",
+        short + 1
+    );
+    let change = cycle.adjust(options.posts, ChangeReason::Adjustment, cause).context("a cycle cannot hold so many posts")?;
     Ok(change.noted(&options.reason))
 }
 
@@ -183,14 +185,13 @@ mod tests {
         let cause = || Cause { entropy: [0; 10], at: now, actor: Actor::Operator, post_id: None };
         let user = UserId::parse("01ARZ3NDEKTSV4RRFFQ69G5FAV").unwrap();
         let open = Cycle::open(user, CycleSpan { start: now, end: now + CYCLE }, Plan::Starter, now);
-        let full = Cycle { used: open.quota, remaining: 0, ..open.clone() };
-        let overdrawn = full.shrink(5, Plan::Starter, ChangeReason::PlanChanged, cause()).cycle;
-        let more = |cycle: &Cycle, posts| cycle.grow(posts, Plan::Starter, ChangeReason::Adjustment, cause()).unwrap().entries.remove(0);
+        let row = |cycle: &Cycle, posts| cycle.adjust(posts, ChangeReason::Adjustment, cause()).unwrap().entries.remove(0);
+        let overdrawn = Cycle { used: 12, granted: 7, ..open.clone() };
         for (row, may_be, cannot_be) in [
-            (more(&open, 2), &[2][..], &[1, 3, -2][..]),
-            (open.shrink(2, Plan::Starter, ChangeReason::Adjustment, cause()).entries.remove(0), &[-2], &[-1, -3, 2, 3]),
-            (more(&overdrawn, 7), &[7, 2], &[1, -2, -7]),
-            (more(&overdrawn, 4), &[4], &[-4]),
+            (row(&open, 2), &[2][..], &[1, 3, -2][..]),
+            (row(&open, -2), &[-2], &[-1, -3, 2, 3]),
+            (row(&overdrawn, 7), &[7, 2], &[1, -2, -7]),
+            (row(&overdrawn, 4), &[4], &[-4]),
         ] {
             for posts in may_be {
                 assert!(may_be_of(*posts, &row), "{posts}: {row:?}");

@@ -83,8 +83,8 @@ pub(crate) async fn run(ops: &Ops, command: Command) -> anyhow::Result<Shown> {
 
 pub(crate) fn cycle_json(cycle: &Cycle) -> Value {
     json!({
-        "start": Time::from(cycle.span.start), "end": Time::from(cycle.span.end), "plan": cycle.plan, "quota": cycle.quota, "used": cycle.used,
-        "reserved": cycle.reserved, "remaining": cycle.remaining, "overdrawn": cycle.overdrawn, "closed_at": cycle.closed_at.map(Time::from),
+        "start": Time::from(cycle.span.start), "end": Time::from(cycle.span.end), "plan": cycle.plan, "quota": cycle.quota(), "used": cycle.used,
+        "reserved": cycle.reserved, "remaining": cycle.remaining(), "overdrawn": cycle.overdrawn(), "closed_at": cycle.closed_at.map(Time::from),
     })
 }
 
@@ -93,11 +93,11 @@ fn cycle_row(cycle: &Cycle) -> [String; 9] {
         Time::from(cycle.span.start).to_string(),
         Time::from(cycle.span.end).to_string(),
         cycle.plan.as_str().to_owned(),
-        cycle.quota.to_string(),
+        cycle.quota().to_string(),
         cycle.used.to_string(),
         cycle.reserved.to_string(),
-        cycle.remaining.to_string(),
-        cycle.overdrawn.to_string(),
+        cycle.remaining().to_string(),
+        cycle.overdrawn().to_string(),
         or_dash(cycle.closed_at.map(Time::from)),
     ]
 }

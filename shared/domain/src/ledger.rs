@@ -1,7 +1,8 @@
 //! The ledger: what each cycle holds, and why.
 //!
-//! For every cycle `quota = used + reserved + remaining`, always. A change returns the new cycle and the history
-//! entry that explains it; both are stored in one transaction, so that no number exists without its reason.
+//! Three numbers are stored: what is granted, used and reserved. Everything else is computed from them, so that for every cycle
+//! `quota = used + reserved + remaining`, whatever a row says. A change returns the new cycle and the history entry that explains it; both
+//! are stored in one transaction, so that no number exists without its reason.
 
 mod cycle_analytics;
 mod history;
@@ -27,22 +28,15 @@ pub struct Cycle {
     pub span: CycleSpan,
     /// The plan that it was opened with, or that it was raised to.
     pub plan: Plan,
-    /// How many posts it holds.
-    pub quota: u32,
+    /// What plan, certificates and adjustments grant. Below zero where an operator has taken more than a lower plan holds: a higher plan
+    /// makes that good first.
+    pub granted: i32,
     /// Published.
     pub used: u32,
     /// Approved and not ended yet.
     pub reserved: u32,
-    /// Free.
-    pub remaining: u32,
-    /// How much `quota` is above what the plan still grants: posts were published or approved before it was lowered. A place that
-    /// comes free is then taken away instead of given back.
-    pub overdrawn: u32,
-    /// What a lower plan could not take because an operator had taken it before. A higher one makes it good first: who changes to and fro
-    /// is given back nothing that was taken.
-    pub short: u32,
-    /// What the plan granted here when it lapsed before the cycle began: it comes back with the plan.
-    pub withheld: u32,
+    /// What was granted here when the plan lapsed before the cycle began: it comes back with the plan.
+    pub withheld: i32,
     /// Whether a held post waits for a quota slot of it: the change that gives one back has the user's held posts looked through.
     pub awaited: bool,
     /// Whether the plan lapsed in it or before it, and has not come back in it: no other follows by itself, however late the cycle job
@@ -122,17 +116,13 @@ pub enum LedgerError {
 impl Cycle {
     /// A cycle that nobody has touched.
     pub fn open(user_id: UserId, span: CycleSpan, plan: Plan, now: Timestamp) -> Self {
-        let quota = plan.quota();
         Self {
             user_id,
             span,
             plan,
-            quota,
+            granted: places(plan.quota()),
             used: 0,
             reserved: 0,
-            remaining: quota,
-            overdrawn: 0,
-            short: 0,
             withheld: 0,
             awaited: false,
             lapsed: false,
@@ -145,21 +135,28 @@ impl Cycle {
         }
     }
 
-    /// Whether the one law holds.
-    pub fn adds_up(&self) -> bool {
-        u64::from(self.quota) == u64::from(self.used) + u64::from(self.reserved) + u64::from(self.remaining)
-            && self.overdrawn <= self.quota
-            && (self.overdrawn == 0 || self.remaining == 0)
+    /// How many posts count: those that are granted, and those that were published or approved beyond that before less was granted.
+    pub fn quota(&self) -> u32 {
+        self.taken().max(u32::try_from(self.granted).unwrap_or_default())
     }
 
-    /// What plan, certificates and adjustments grant; less than `quota` while the cycle is overdrawn.
-    pub fn granted(&self) -> u32 {
-        self.quota.saturating_sub(self.overdrawn)
+    /// Free.
+    pub fn remaining(&self) -> u32 {
+        self.quota() - self.taken()
+    }
+
+    /// How much [`quota`](Self::quota) is above what is granted. A place that comes free is then taken away instead of given back.
+    pub fn overdrawn(&self) -> u32 {
+        self.quota() - u32::try_from(self.granted).unwrap_or_default()
+    }
+
+    fn taken(&self) -> u32 {
+        self.used.saturating_add(self.reserved)
     }
 
     /// How many approved posts have lost their place.
     pub fn to_hold(&self) -> u32 {
-        self.overdrawn.min(self.reserved)
+        self.overdrawn().min(self.reserved)
     }
 
     /// When the cycle job has something to do here; `None`: never again.
@@ -177,8 +174,10 @@ impl Cycle {
 
     /// Sets one post aside: it will be used or given back.
     pub fn reserve(&self, cause: Cause) -> Result<LedgerChange, LedgerError> {
-        let remaining = self.remaining.checked_sub(1).ok_or(LedgerError::QuotaExhausted)?;
-        let after = Self { remaining, reserved: self.reserved + 1, reservations: self.reservations + 1, ..self.clone() };
+        if self.remaining() == 0 {
+            return Err(LedgerError::QuotaExhausted);
+        }
+        let after = Self { reserved: self.reserved + 1, reservations: self.reservations.saturating_add(1), ..self.clone() };
         Ok(self.changed(after, ChangeReason::PostReserved, cause))
     }
 
@@ -197,61 +196,35 @@ impl Cycle {
         Ok(self.changed(after, ChangeReason::PostUnbound, cause))
     }
 
-    /// A reserved post did not go out: its place is free again, or gone if the plan no longer grants it.
+    /// A reserved post did not go out: its place is free again, or gone if it is no longer granted.
     pub fn release(&self, cause: Cause) -> Result<LedgerChange, LedgerError> {
         let reserved = self.reserved.checked_sub(1).ok_or(LedgerError::NothingReserved)?;
-        let after = match self.overdrawn.checked_sub(1) {
-            None => Self { reserved, remaining: self.remaining + 1, ..self.clone() },
-            Some(overdrawn) => Self { reserved, overdrawn, quota: self.quota - 1, ..self.clone() },
-        };
-        Ok(self.changed(after, ChangeReason::PostReleased, cause))
+        Ok(self.changed(Self { reserved, ..self.clone() }, ChangeReason::PostReleased, cause))
     }
 
-    /// Grants `posts` more, under `plan`; `None`: the cycle would hold more than [`QUOTA_MAX`]. What is overdrawn is made good first.
-    pub fn grow(&self, posts: u32, plan: Plan, reason: ChangeReason, cause: Cause) -> Option<LedgerChange> {
-        let made_good = posts.min(self.overdrawn);
-        let more = posts - made_good;
-        let quota = self.quota.checked_add(more).filter(|quota| *quota <= QUOTA_MAX)?;
-        let after = Self { plan, quota, remaining: self.remaining + more, overdrawn: self.overdrawn - made_good, ..self.clone() };
-        Some(self.changed(after, reason, cause))
+    /// Grants `posts` more, or fewer where that is below zero; `None`: the cycle would hold more than [`QUOTA_MAX`]. What is free goes first;
+    /// what is used or reserved beyond that stays counted, and the cycle is overdrawn by it.
+    pub fn adjust(&self, posts: i32, reason: ChangeReason, cause: Cause) -> Option<LedgerChange> {
+        let after = Self { granted: self.granted.checked_add(posts)?, ..self.clone() };
+        (after.quota() <= QUOTA_MAX).then(|| self.changed(after, reason, cause))
     }
 
-    /// Grants what a higher `plan` holds more, `posts`, after what the cycle is short of; `None` as for [`grow`](Self::grow).
-    pub fn raise(&self, posts: u32, plan: Plan, cause: Cause) -> Option<LedgerChange> {
-        let caught_up = posts.min(self.short);
-        let mut change = self.grow(posts - caught_up, plan, ChangeReason::PlanChanged, cause)?;
-        change.cycle.short -= caught_up;
-        Some(change)
-    }
-
-    /// Grants `posts` less, but not less than nothing, under `plan`; beyond that it is short of them. What is free goes; what is used or
-    /// reserved beyond that stays counted and the cycle is overdrawn by it.
-    pub fn shrink(&self, posts: u32, plan: Plan, reason: ChangeReason, cause: Cause) -> LedgerChange {
-        let taken = posts.min(self.granted());
-        let after = Self { plan, short: self.short + (posts - taken), ..self.without(taken) };
-        self.changed(after, reason, cause)
+    /// Grants what `plan` holds more or less than the one before; `None` as for [`adjust`](Self::adjust).
+    pub fn re_plan(&self, plan: Plan, cause: Cause) -> Option<LedgerChange> {
+        let posts = places(plan.quota()) - places(self.plan.quota());
+        Self { plan, ..self.clone() }.adjust(posts, ChangeReason::PlanChanged, cause)
     }
 
     /// The plan lapses: a cycle that has begun stays as it was paid for, one ahead grants nothing any more.
     pub fn lapse(&self, has_begun: bool, cause: Cause) -> LedgerChange {
-        let taken = if has_begun { 0 } else { self.granted() };
-        let after = Self { lapsed: true, withheld: self.withheld + taken, ..self.without(taken) };
+        let taken = if has_begun { 0 } else { self.granted.max(0) };
+        let after = Self { lapsed: true, withheld: self.withheld + taken, granted: self.granted - taken, ..self.clone() };
         self.changed(after, ChangeReason::PlanChanged, cause)
     }
 
-    /// The plan returns: what was withheld is granted again; `None` as for [`grow`](Self::grow).
+    /// The plan returns: what was withheld is granted again; `None` as for [`adjust`](Self::adjust).
     pub fn give_back(&self, cause: Cause) -> Option<LedgerChange> {
-        // Rows that lapsed before it was written down how much they held: they had what the plan holds.
-        let back = if self.lapsed { self.withheld } else { self.plan.quota().saturating_sub(self.granted()) };
-        let mut change = self.grow(back, self.plan, ChangeReason::PlanChanged, cause)?;
-        (change.cycle.withheld, change.cycle.lapsed) = (0, false);
-        Some(change)
-    }
-
-    /// Without `posts` of those that are granted.
-    fn without(&self, posts: u32) -> Self {
-        let free = posts.min(self.remaining);
-        Self { quota: self.quota - free, remaining: self.remaining - free, overdrawn: self.overdrawn + (posts - free), ..self.clone() }
+        Self { withheld: 0, lapsed: false, ..self.clone() }.adjust(self.withheld, ChangeReason::PlanChanged, cause)
     }
 
     /// Ends the cycle early, because another one begins: two never run at once. No number changes.
@@ -293,9 +266,9 @@ impl Cycle {
             post_id: cause.post_id,
             actor: cause.actor,
             previous_total: 0,
-            new_total: self.quota,
+            new_total: self.quota(),
             previous_remaining: 0,
-            new_remaining: self.remaining,
+            new_remaining: self.remaining(),
             note: None,
         };
         // Of itself it frees nothing: a held post opens the cycle that it needs.
@@ -307,15 +280,13 @@ impl Cycle {
         // rows tell the order in which the numbers changed.
         let at = cause.at.max(self.updated_at + SignedDuration::from_millis(1));
         after.updated_at = at;
-        let more = after.remaining > self.remaining;
+        let more = after.remaining() > self.remaining();
         let frees = if reason == ChangeReason::PostReleased { more && self.awaited } else { more };
         // Whoever waits past the end of a cycle may have a slot of the next.
         let frees = frees || (reason == ChangeReason::CycleClosed && self.awaited);
         after.awaited &= !frees;
-        after.told &= (after.quota, after.used) == (self.quota, self.used);
+        after.told &= (after.quota(), after.used) == (self.quota(), self.used);
         after.rev = self.rev + 1;
-        // Held in release too: a ledger that does not add up must never be stored.
-        assert!(after.adds_up(), "quota = used + reserved + remaining");
         let entry = HistoryEntry {
             id: HistoryId::new(at, cause.entropy),
             at,
@@ -323,14 +294,19 @@ impl Cycle {
             cycle_start: self.span.start,
             post_id: cause.post_id,
             actor: cause.actor,
-            previous_total: self.quota,
-            new_total: after.quota,
-            previous_remaining: self.remaining,
-            new_remaining: after.remaining,
+            previous_total: self.quota(),
+            new_total: after.quota(),
+            previous_remaining: self.remaining(),
+            new_remaining: after.remaining(),
             note: None,
         };
         LedgerChange { expected_rev: (self.rev > 0).then_some(self.rev), cycle: after, entries: vec![entry], under: None, frees }
     }
+}
+
+/// A plan's posts, as a number that may fall below zero.
+fn places(posts: u32) -> i32 {
+    i32::try_from(posts).unwrap_or(i32::MAX)
 }
 
 #[cfg(test)]
@@ -351,10 +327,10 @@ mod tests {
 
     #[test]
     fn a_cycle_grows_up_to_its_most_and_not_past_it() {
-        let grown = |posts| fresh().grow(posts, Plan::Starter, ChangeReason::GiftRedeemed, cause(1));
-        assert_eq!(grown(QUOTA_MAX - 12).map(|change| change.cycle.remaining), Some(QUOTA_MAX));
-        assert_eq!(grown(QUOTA_MAX - 11), None);
-        assert_eq!(grown(u32::MAX), None);
+        let grown = |posts| fresh().adjust(posts, ChangeReason::Adjustment, cause(1));
+        assert_eq!(grown(places(QUOTA_MAX) - 12).map(|change| change.cycle.remaining()), Some(QUOTA_MAX));
+        assert_eq!(grown(places(QUOTA_MAX) - 11), None);
+        assert_eq!(grown(i32::MAX), None);
     }
 
     #[test]
@@ -374,15 +350,15 @@ mod tests {
         let reserved = fresh().reserve(cause(1)).unwrap().cycle;
         assert!(!reserved.release(cause(2)).unwrap().frees, "nobody waits");
         let awaited = reserved.await_slot().cycle;
-        assert_eq!((awaited.remaining, awaited.rev), (reserved.remaining, reserved.rev + 1));
+        assert_eq!((awaited.remaining(), awaited.rev), (reserved.remaining(), reserved.rev + 1));
         assert!(!awaited.settle(cause(2)).unwrap().frees, "a slot that is used is not free");
         let freed = awaited.release(cause(2)).unwrap();
         assert!(freed.frees && !freed.cycle.awaited, "once");
         // A slot that the plan no longer grants is taken away instead.
-        let overdrawn = reserved.shrink(12, Plan::Starter, ChangeReason::PlanChanged, cause(2)).cycle.await_slot().cycle;
+        let overdrawn = reserved.adjust(-12, ChangeReason::Adjustment, cause(2)).unwrap().cycle.await_slot().cycle;
         let taken = overdrawn.release(cause(3)).unwrap();
         assert!(!taken.frees && taken.cycle.awaited);
-        let granted = taken.cycle.grow(5, Plan::Starter, ChangeReason::Adjustment, cause(4)).unwrap();
+        let granted = taken.cycle.adjust(5, ChangeReason::Adjustment, cause(4)).unwrap();
         assert!(granted.frees && !granted.cycle.awaited);
         assert!(awaited.close(cause(5)).frees, "the next cycle has slots of its own");
     }
@@ -398,9 +374,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_sequence_adds_up_and_its_history_replays_to_the_ledger(steps in proptest::collection::vec(0_u8..7, 0..200)) {
+        fn any_sequence_adds_up_and_its_history_replays_to_the_ledger(steps in proptest::collection::vec(0_u8..8, 0..200)) {
             let mut cycle = fresh();
-            let (mut remaining, mut last) = (cycle.remaining, None);
+            let (mut remaining, mut last) = (cycle.remaining(), None);
             let mut reservations = 0;
             for (n, step) in steps.into_iter().enumerate() {
                 let cause = cause(u8::try_from(n % 250).unwrap());
@@ -408,23 +384,26 @@ mod tests {
                     0 => cycle.reserve(cause),
                     1 => cycle.settle(cause),
                     2 => cycle.release(cause),
-                    3 => Ok(cycle.grow(3, Plan::Professional, ChangeReason::GiftRedeemed, cause).unwrap()),
+                    3 => Ok(cycle.adjust(3, ChangeReason::Adjustment, cause).unwrap()),
+                    4 => Ok(cycle.adjust(-5, ChangeReason::Adjustment, cause).unwrap()),
+                    5 => Ok(cycle.lapse(true, cause)),
                     6 => cycle.unsettle(cause),
-                    4 => Ok(cycle.shrink(5, Plan::Starter, ChangeReason::PlanChanged, cause)),
-                    _ => Ok(cycle.lapse(true, cause)),
+                    _ => Ok(cycle.re_plan(if n % 2 == 0 { Plan::Professional } else { Plan::Starter }, cause).unwrap()),
                 };
                 match change {
                     Ok(change) => {
-                        prop_assert!(change.cycle.adds_up());
+                        let Cycle { used, reserved, .. } = change.cycle;
+                        prop_assert_eq!(change.cycle.quota(), used + reserved + change.cycle.remaining());
                         let granted = match step {
-                            3 => cycle.granted() + 3,
-                            4 => cycle.granted().saturating_sub(5),
-                            _ => cycle.granted(),
+                            3 => cycle.granted + 3,
+                            4 => cycle.granted - 5,
+                            7 => cycle.granted + places(change.cycle.plan.quota()) - places(cycle.plan.quota()),
+                            _ => cycle.granted,
                         };
-                        prop_assert_eq!(change.cycle.granted(), granted, "only a plan, a certificate or an operator changes what is granted");
+                        prop_assert_eq!(change.cycle.granted, granted, "only a plan, a certificate or an operator changes what is granted");
                         prop_assert_eq!(change.entries[0].previous_remaining, remaining);
-                        prop_assert_eq!(change.entries[0].previous_total, cycle.quota);
-                        prop_assert_eq!(change.entries[0].new_total, change.cycle.quota);
+                        prop_assert_eq!(change.entries[0].previous_total, cycle.quota());
+                        prop_assert_eq!(change.entries[0].new_total, change.cycle.quota());
                         prop_assert!(last.is_none_or(|last| last < change.entries[0].id), "the rows sort in the order of the changes");
                         last = Some(change.entries[0].id.clone());
                         remaining = change.entries[0].new_remaining;
@@ -433,11 +412,11 @@ mod tests {
                         prop_assert_eq!(change.cycle.reservations, reservations);
                         cycle = change.cycle;
                     }
-                    Err(LedgerError::QuotaExhausted) => prop_assert_eq!(cycle.remaining, 0),
+                    Err(LedgerError::QuotaExhausted) => prop_assert_eq!(cycle.remaining(), 0),
                     Err(LedgerError::NothingReserved) => prop_assert_eq!(if step == 6 { cycle.used } else { cycle.reserved }, 0),
                 }
             }
-            prop_assert_eq!(remaining, cycle.remaining);
+            prop_assert_eq!(remaining, cycle.remaining());
         }
     }
 }

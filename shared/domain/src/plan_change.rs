@@ -9,7 +9,7 @@
 //! | the plan returns | grants again what the lapse took | the same | `plan_changed`, one a cycle |
 //!
 //! What is used stays used, and no number is ever negative: a cycle that has promised more than it now grants is *overdrawn*
-//! ([`Cycle::overdrawn`]). What an operator has taken stays taken ([`Cycle::short`]). Its approved posts beyond that are held, the last due first ([`Post::hold`]), and go on when a
+//! ([`Cycle::overdrawn`]). What an operator has taken stays taken ([`Cycle::granted`]). Its approved posts beyond that are held, the last due first ([`Post::hold`]), and go on when a
 //! change gives slots back ([`LedgerChange::frees`]).
 //! Cycles keep their dates, but for one that ends because another begins. A running cycle that nobody has touched is opened first,
 //! with a `cycle_opened` row of its own: so there always is one for the cycle job to follow.
@@ -91,10 +91,7 @@ pub fn change_plan(
                 return Err(NotChanged::AsItWas);
             }
             // By what each cycle has: a clock that was ahead may have changed the later ones alone.
-            let moved = |cycle: &Cycle, cause: Cause| match cycle.plan.quota().saturating_sub(plan.quota()) {
-                0 => cycle.raise(plan.quota() - cycle.plan.quota(), plan, cause),
-                less => Some(cycle.shrink(less, plan, ChangeReason::PlanChanged, cause)),
-            };
+            let moved = |cycle: &Cycle, cause: Cause| cycle.re_plan(plan, cause);
             (Subscription { plan, source, ..running }, each(&user, &running, cycles, now, &mut cause, moved)?)
         }
         (Wish::Have(plan, source), before) => {
@@ -152,7 +149,7 @@ pub(crate) fn cut_short(cycles: &[Cycle], now: Timestamp, mut cause: impl FnMut(
         } else if cycle.span.start < now {
             Some(cycle.cut(ChangeReason::PlanChanged, cause()))
         } else {
-            (cycle.granted() > 0).then(|| cycle.shrink(cycle.granted(), cycle.plan, ChangeReason::PlanChanged, cause()))
+            (cycle.granted > 0).then(|| cycle.lapse(false, cause()))
         }
     };
     cycles.iter().filter_map(ended).collect()

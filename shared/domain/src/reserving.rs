@@ -79,7 +79,7 @@ mod tests {
     fn a_full_cycle_and_a_plan_that_has_lapsed_reserve_nothing() {
         let plan = RunningPlan::of(&user(true)).unwrap();
         let mut full = plan.reserve(None, Timestamp::UNIX_EPOCH, cause).unwrap().cycle;
-        (full.quota, full.remaining) = (1, 0);
+        full.granted = 1;
         assert_eq!(plan.reserve(Some(&full), Timestamp::UNIX_EPOCH, cause).unwrap_err(), LedgerError::QuotaExhausted);
         assert!(RunningPlan::of(&user(false)).is_none());
     }

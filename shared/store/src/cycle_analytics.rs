@@ -109,7 +109,7 @@ impl Store {
     pub(crate) fn analytics_leg(&self, change: &LedgerChange) -> Option<TransactWriteItem> {
         let (cycle, ends) = (&change.cycle, !change.entries.is_empty());
         // One that is told anew may have held something when it was told first.
-        if !cycle.told || (ends && cycle.quota == 0) {
+        if !cycle.told || (ends && cycle.quota() == 0) {
             return None;
         }
         let key = Key::cycle_analytics(&cycle.user_id, cycle.span.start);

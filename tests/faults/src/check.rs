@@ -326,10 +326,12 @@ fn story(items: &[Value], rows: &[Row], say: &dyn Fn(String)) {
 fn ledger(items: &[Value], rows: &[Row], say: &dyn Fn(String)) {
     for cycle in items.iter().filter(|item| field(item, "sk").starts_with("CYCLE#")) {
         let (owner, start) = (field(cycle, "user_id"), field(cycle, "start"));
-        let [total, used, reserved, remaining] = ["quota", "used", "reserved", "remaining"].map(|name| number(cycle, name));
-        if total != used + reserved + remaining || [used, reserved, remaining].iter().any(|number| *number < 0) {
-            say(format!("S3: {total} = {used} + {reserved} + {remaining} does not add up"));
+        let [granted, used, reserved] = ["granted", "used", "reserved"].map(|name| number(cycle, name));
+        if used < 0 || reserved < 0 {
+            say(format!("S3: {used} are used and {reserved} reserved"));
         }
+        let total = granted.max(used + reserved);
+        let remaining = total - used - reserved;
         let pays = |row: &&Row| row.user == owner && row.cycle.as_deref() == Some(start.as_str());
         let count = |wanted: &[&str]| rows.iter().filter(pays).filter(|row| wanted.contains(&row.status.as_str())).count();
         let (published, holding) = (count(&["published"]), count(&["scheduled", "publishing", "processing", "unknown", "needs_review"]));

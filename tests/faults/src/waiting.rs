@@ -69,7 +69,7 @@ pub(crate) fn went_on(world: &World, (users, ledger): (&[Value], &[Value]), rows
         let holds = |cycle: &Value| {
             let at = |name: &str| field(cycle, name).parse::<Timestamp>().ok();
             let has_it = at("start").zip(at("end")).is_some_and(|(start, end)| start <= row.due && row.due < end);
-            has_it && number(cycle, "remaining") > 0
+            has_it && number(cycle, "granted") > number(cycle, "used") + number(cycle, "reserved")
         };
         let has_slot = of(ledger, row, "CYCLE#").iter().any(holds);
         // Nothing of the user's ledger has changed since.

@@ -36,7 +36,7 @@ impl CycleAnalytics {
         let kept_until = cycle.span.end.to_zoned(TimeZone::UTC).checked_add(RETENTION_MONTHS.months());
         Self {
             span: cycle.span,
-            quota: cycle.quota,
+            quota: cycle.quota(),
             posts_used: cycle.used,
             successful_posts: cycle.used,
             total_reach: None,

@@ -26,10 +26,10 @@ impl From<&Cycle> for QuotaJson {
     fn from(cycle: &Cycle) -> Self {
         Self {
             plan: cycle.plan,
-            quota: cycle.quota,
+            quota: cycle.quota(),
             used_posts: cycle.used,
             reserved_posts: cycle.reserved,
-            remaining_posts: cycle.remaining,
+            remaining_posts: cycle.remaining(),
             cycle_start: cycle.span.start.into(),
             cycle_end: cycle.span.end.into(),
             last_posted: cycle.last_posted.map(Time::from),

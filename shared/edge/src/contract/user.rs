@@ -34,8 +34,8 @@ impl UserJson {
             created_at: user.created_at.into(),
             subscription_plan: user.subscription.map(|subscription| subscription.plan),
             subscription_active: user.subscription.is_some_and(|subscription| subscription.active),
-            total_posts: running.map_or(0, |cycle| cycle.quota),
-            remaining_posts: running.map_or(0, |cycle| cycle.remaining),
+            total_posts: running.map_or(0, |cycle| cycle.quota()),
+            remaining_posts: running.map_or(0, |cycle| cycle.remaining()),
             source: user.subscription.map(|subscription| subscription.source),
         }
     }

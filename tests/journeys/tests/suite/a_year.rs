@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::task::Poll;
 
+use anyhow::Context;
 use domain::content::Content;
 use domain::id::{AttemptId, ConnectionId, GroupId, HistoryId, PostId, UserId};
 use domain::ledger::{Actor, Cause, ChangeReason, Cycle};
@@ -260,13 +261,14 @@ impl World {
         let (id, now) = (self.somebody()?, self.now());
         let cycles = self.store.cycles_from(&id, cycles_needed_from(now)).await?;
         // As `ops adjust` does: a cycle whose plan has lapsed before it began is left alone.
-        let Some(cycle) = cycles.iter().find(|cycle| cycle.granted() > 0) else { return Ok(()) };
+        let Some(cycle) = cycles.iter().find(|cycle| cycle.granted > 0) else { return Ok(()) };
         let cause = self.cause(None);
         let change = match self.dice.roll(2) {
-            0 => cycle.grow(3, cycle.plan, ChangeReason::Adjustment, cause).expect("far from the most"),
-            _ if cycle.remaining >= 2 => cycle.shrink(2, cycle.plan, ChangeReason::Adjustment, cause),
+            0 => cycle.adjust(3, ChangeReason::Adjustment, cause),
+            _ if cycle.remaining() >= 2 => cycle.adjust(-2, ChangeReason::Adjustment, cause),
             _ => return Ok(()),
         };
+        let change = change.context("far from the most")?;
         anyhow::ensure!(self.store.commit_ledger(&[change.noted("as a year brings it")]).await?);
         Ok(())
     }
@@ -313,8 +315,8 @@ impl World {
                     closed += 1;
                     used += cycle.used;
                     anyhow::ensure!(cycle.told, "not told: {cycle:?}");
-                    anyhow::ensure!(row.is_none_or(|row| (row.posts_used, row.quota) == (cycle.used, cycle.quota)), "{row:?} {cycle:?}");
-                    anyhow::ensure!(row.is_some() || cycle.quota == 0, "no row for {cycle:?}");
+                    anyhow::ensure!(row.is_none_or(|row| (row.posts_used, row.quota) == (cycle.used, cycle.quota())), "{row:?} {cycle:?}");
+                    anyhow::ensure!(row.is_some() || cycle.quota() == 0, "no row for {cycle:?}");
                 } else {
                     anyhow::ensure!(row.is_none() && cycle.closed_at.is_none(), "{cycle:?}");
                 }
