@@ -8,6 +8,7 @@ use domain::user::User;
 use edge::json::{Empty, Json};
 use edge::problem::{FieldError, Problem, ProblemCode};
 use edge::session::SignedIn;
+use jiff::Timestamp;
 use platforms::{Checkout, PaymentsError};
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -47,7 +48,7 @@ pub(crate) async fn checkout(
     Json(request): Json<Request>,
 ) -> Result<Json<PageJson>, Problem> {
     let (user, _) = read_account::account(&deps, &signed_in.session.user_id).await?;
-    may_buy(&user, request.plan)?;
+    may_buy(&user, request.plan, deps.clock.now())?;
     let price = deps.prices.price_of(request.plan).ok_or_else(not_for_sale)?;
     let keys = deps.vault.billing_keys(deps.clock.now()).await.map_err(|error| Problem::unavailable_because(&error))?;
     let customer_id = user.paid.foremost().map(|paid| paid.customer_id.as_str());
@@ -73,11 +74,11 @@ pub(crate) async fn portal(State(deps): State<Deps>, signed_in: SignedIn, _: Emp
 }
 
 /// Nobody pays twice, or for less than they have.
-fn may_buy(user: &User, plan: Plan) -> Result<(), Problem> {
+fn may_buy(user: &User, plan: Plan, now: Timestamp) -> Result<(), Problem> {
     if user.paid.giving().is_some() {
         return Err(conflict("A subscription is running. Change its plan in the billing portal."));
     }
-    let given = user.subscription.filter(|running| running.active && running.source == Source::Gift);
+    let given = user.timeline(now).at(now).filter(|running| running.source == Source::Gift);
     match given {
         Some(running) if running.plan >= plan => Err(conflict("Your certificate's plan holds as many posts, and runs on.")),
         _ => Ok(()),

@@ -47,7 +47,7 @@ pub(crate) async fn establish(State(deps): State<Deps>, signed_in: SignedIn, hea
     let (now, session) = (deps.clock.now(), signed_in.session);
     let (user, running) = read_account::account(&deps, &session.user_id).await?;
     let body = EstablishedJson {
-        user: UserJson::new(&user, running.as_ref()),
+        user: UserJson::new(&user, running.as_ref(), now),
         csrf_token: signed_in.csrf_token.expose().to_owned(),
         expires_at: session.expires_at.into(),
     };

@@ -38,7 +38,7 @@ struct OnboardingJson {
     responses((status = 200, description = "Its owner's view.", body = UserJson)))]
 pub(crate) async fn user(State(deps): State<Deps>, signed_in: SignedIn) -> Result<Json<UserJson>, Problem> {
     let (user, running) = account(&deps, &signed_in.session.user_id).await?;
-    Ok(Json(UserJson::new(&user, running.as_ref())))
+    Ok(Json(UserJson::new(&user, running.as_ref(), deps.clock.now())))
 }
 
 /// Everything that a first page shows.
@@ -48,16 +48,17 @@ pub(crate) async fn status(State(deps): State<Deps>, signed_in: SignedIn) -> Res
     let id = &signed_in.session.user_id;
     let (profile, cycles) = tokio::try_join!(deps.store.user_with_connections(id), deps.store.latest_cycles(id)).map_err(trouble::store)?;
     let (user, connections) = profile.ok_or_else(gone)?;
-    let running = user.running_cycle(&cycles, deps.clock.now());
+    let now = deps.clock.now();
+    let running = user.running_cycle(&cycles, now);
     let onboarding = OnboardingJson {
         phone_verified: true,
-        plan_active: user.subscription.is_some_and(|plan| plan.active),
+        plan_active: running.is_some(),
         platform_connected: connections.iter().any(domain::connection::Connection::is_usable),
         // Whatever became of it: who has once approved a post knows how.
         post_scheduled: cycles.iter().any(|cycle| cycle.reservations > 0),
     };
     Ok(Json(StatusJson {
-        user: UserJson::new(&user, running.as_ref()),
+        user: UserJson::new(&user, running.as_ref(), now),
         quota: running.as_ref().map(QuotaJson::from),
         connections: connections.iter().map(ConnectionJson::from).collect(),
         onboarding,

@@ -3,7 +3,7 @@
 //! Shapes: <https://docs.stripe.com/api/events/object>, and of what an event holds: `subscriptions/object`, `checkout/sessions/object`,
 //! `invoices/object` there. Where API versions differ, all known places are looked at.
 
-use domain::billing::{self, AsOf, Paid, Standing};
+use domain::billing::{self, AsOf, Paid, Period, Standing};
 use domain::id::UserId;
 use domain::plan::Plan;
 use edge::config::Prices;
@@ -41,8 +41,8 @@ pub(crate) enum Told {
         customer_id: String,
         /// For what, at the provider.
         subscription_id: String,
-        /// Whether it came.
-        came: bool,
+        /// Until when it pays; `None`: it did not come.
+        came: Option<Timestamp>,
     },
     /// Nothing that concerns a plan.
     Nothing,
@@ -71,6 +71,9 @@ pub(crate) enum OddEvent {
     /// A price that no plan is sold for: the configuration is behind.
     #[error("no plan is sold for the subscription's prices; add them to STRIPE_PRICES")]
     UnknownPrice,
+    /// It does not say for which time is paid.
+    #[error("the event does not say for which time is paid")]
+    NoPeriod,
     /// A state of a subscription that this code does not know.
     #[error("the subscription has a status that is not known here")]
     UnknownStatus,
@@ -114,10 +117,21 @@ struct Subscription {
     id: String,
     customer: Reference,
     status: String,
-    start_date: i64,
-    #[serde(default)]
-    metadata: Metadata,
+    /// Since 2019-10-17; before that, when it was made says as much.
+    start_date: Option<i64>,
+    created: Option<i64>,
+    billing_cycle_anchor: Option<i64>,
+    /// Of all items together, until 2025-03-31; since then each has its own.
+    #[serde(flatten)]
+    period: ItemPeriod,
+    metadata: Option<Metadata>,
     items: Items,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+struct ItemPeriod {
+    current_period_start: Option<i64>,
+    current_period_end: Option<i64>,
 }
 
 #[derive(Default, Deserialize)]
@@ -131,20 +145,60 @@ struct Items {
 }
 
 impl Items {
-    /// The plan of the first that is one of ours.
-    fn plan(&self, prices: &Prices) -> Option<Plan> {
-        self.data.iter().find_map(|line| prices.plan_of(&line.price.id))
+    /// The plan of the first that is one of ours, and it.
+    fn sold(&self, prices: &Prices) -> Option<(Plan, &Line)> {
+        self.data.iter().find_map(|line| Some((prices.plan_of(&line.sold()?.id)?, line)))
     }
 }
 
 #[derive(Deserialize)]
 struct Line {
-    price: Price,
+    /// Since 2020-08-27.
+    price: Option<Price>,
+    /// Of all versions.
+    plan: Option<Price>,
+    #[serde(flatten)]
+    period: ItemPeriod,
+}
+
+impl Line {
+    fn sold(&self) -> Option<&Price> {
+        self.price.as_ref().or(self.plan.as_ref())
+    }
+
+    /// How many days a period lasts, where it is counted in days or weeks.
+    fn days(&self) -> Option<u16> {
+        let told = |price: &Price| {
+            price
+                .recurring
+                .as_ref()
+                .map(|told| (told.interval.clone(), told.interval_count))
+                .or_else(|| Some((price.interval.clone()?, price.interval_count)))
+        };
+        let (interval, count) = self.sold().and_then(told)?;
+        let days = match interval.as_str() {
+            "day" => 1,
+            "week" => 7,
+            _ => return None,
+        };
+        count.unwrap_or(1).checked_mul(days)
+    }
 }
 
 #[derive(Deserialize)]
 struct Price {
     id: String,
+    /// Of a price.
+    recurring: Option<Recurring>,
+    /// Of a plan.
+    interval: Option<String>,
+    interval_count: Option<u16>,
+}
+
+#[derive(Deserialize)]
+struct Recurring {
+    interval: String,
+    interval_count: Option<u16>,
 }
 
 #[derive(Deserialize)]
@@ -154,6 +208,23 @@ struct Invoice {
     subscription: Option<Reference>,
     /// Since then.
     parent: Option<Parent>,
+    lines: Option<InvoiceLines>,
+}
+
+#[derive(Deserialize)]
+struct InvoiceLines {
+    data: Vec<InvoiceLine>,
+}
+
+/// What is paid for, and for which time.
+#[derive(Deserialize)]
+struct InvoiceLine {
+    period: Option<LinePeriod>,
+}
+
+#[derive(Deserialize)]
+struct LinePeriod {
+    end: i64,
 }
 
 #[derive(Deserialize)]
@@ -175,6 +246,12 @@ enum Reference {
 }
 
 impl Reference {
+    fn id(&self) -> &str {
+        match self {
+            Self::Id(id) | Self::Expanded { id } => id,
+        }
+    }
+
     fn into_id(self) -> String {
         match self {
             Self::Id(id) | Self::Expanded { id } => id,
@@ -191,11 +268,11 @@ impl Event {
         let Data { object, previous_attributes } = envelope.data;
         let told = match envelope.kind.as_str() {
             "checkout.session.completed" => checkout(read(object)?)?,
-            "customer.subscription.created" => subscription(read(object)?, (&id, created, billing::Told::Created), prices)?,
+            "customer.subscription.created" => subscription(&read(object)?, (&id, created, billing::Told::Created), prices)?,
             "customer.subscription.updated" => {
-                updated(subscription(read(object)?, (&id, created, billing::Told::Updated), prices)?, previous_attributes, prices)
+                updated(subscription(&read(object)?, (&id, created, billing::Told::Updated), prices)?, previous_attributes, prices)
             }
-            "customer.subscription.deleted" => subscription(read(object)?, (&id, created, billing::Told::Deleted), prices)?,
+            "customer.subscription.deleted" => subscription(&read(object)?, (&id, created, billing::Told::Deleted), prices)?,
             "invoice.paid" => payment(read(object)?, true)?,
             "invoice.payment_failed" => payment(read(object)?, false)?,
             _ => Told::Nothing,
@@ -227,30 +304,49 @@ fn checkout(session: CheckoutSession) -> Result<Told, OddEvent> {
 }
 
 fn subscription(
-    subscription: Subscription,
+    subscription: &Subscription,
     (event_id, at, told): (&str, Timestamp, billing::Told),
     prices: &Prices,
 ) -> Result<Told, OddEvent> {
     let standing = Standing::from_status(&subscription.status).ok_or(OddEvent::UnknownStatus)?;
-    let plan = match subscription.items.plan(prices) {
-        Some(plan) => plan,
+    let (plan, line) = match subscription.items.sold(prices) {
+        Some((plan, line)) => (plan, Some(line)),
         // It is over, whatever it was: nobody keeps a plan because its price is sold no more.
-        None if standing == Standing::Ended => Plan::Starter,
+        None if standing == Standing::Ended => (Plan::Starter, subscription.items.data.first()),
         // It was never paid for, and never will be.
         None if subscription.status == NEVER_PAID => return Ok(Told::Nothing),
         None => return Err(OddEvent::UnknownPrice),
     };
-    let user = subscription.metadata.user_id.and_then(|id| UserId::parse(&id).ok());
+    let started_at = time(subscription.start_date.or(subscription.created).ok_or(OddEvent::Unfit)?)?;
+    let period = period(subscription, line, started_at)?;
+    // The first period of what runs is paid, or nothing would run; so is a trial.
+    let is_paid = standing == Standing::Live && (period.start <= started_at || subscription.status == "trialing");
+    let user = subscription.metadata.as_ref().and_then(|metadata| UserId::parse(metadata.user_id.as_ref()?).ok());
     let as_of = AsOf { at, told, changed: false, event_id: event_id.to_owned() };
     let paid = Paid {
-        customer_id: fit(subscription.customer.into_id())?,
-        subscription_id: fit(subscription.id)?,
+        customer_id: fit(subscription.customer.id().to_owned())?,
+        subscription_id: fit(subscription.id.clone())?,
         plan,
         standing,
-        started_at: time(subscription.start_date)?,
+        started_at,
+        period,
+        paid_until: is_paid.then_some(period.end),
         as_of,
     };
     Ok(Told::Subscription { user, paid })
+}
+
+/// The period that runs, in either place.
+fn period(subscription: &Subscription, line: Option<&Line>, started_at: Timestamp) -> Result<Period, OddEvent> {
+    let of_line = line.map(|line| line.period).unwrap_or_default();
+    let either = |line: Option<i64>, all: Option<i64>| line.or(all).ok_or(OddEvent::NoPeriod);
+    let start = time(either(of_line.current_period_start, subscription.period.current_period_start)?)?;
+    let end = time(either(of_line.current_period_end, subscription.period.current_period_end)?)?;
+    let anchor = subscription.billing_cycle_anchor.map_or(Ok(started_at), time)?;
+    if end <= start {
+        return Err(OddEvent::NoPeriod);
+    }
+    Ok(Period { start, end, anchor, days: line.and_then(Line::days) })
 }
 
 /// An update, and whether it tells of another plan or standing than before: <https://docs.stripe.com/api/events/object#event_object-data-previous_attributes>.
@@ -259,7 +355,7 @@ fn updated(told: Told, previous_attributes: Option<&RawValue>, prices: &Prices) 
     let Told::Subscription { user, paid } = told else { return told };
     let before = previous_attributes.and_then(|before| serde_json::from_str::<Before>(before.get()).ok()).unwrap_or_default();
     let standing_changed = before.status.is_some_and(|status| Standing::from_status(&status) != Some(paid.standing));
-    let plan_changed = before.items.is_some_and(|items| items.plan(prices) != Some(paid.plan));
+    let plan_changed = before.items.is_some_and(|items| items.sold(prices).map(|(plan, _)| plan) != Some(paid.plan));
     let as_of = AsOf { changed: standing_changed || plan_changed, ..paid.as_of };
     Told::Subscription { user, paid: Paid { as_of, ..paid } }
 }
@@ -268,7 +364,13 @@ fn payment(invoice: Invoice, came: bool) -> Result<Told, OddEvent> {
     let of_parent = invoice.parent.and_then(|parent| parent.subscription_details).map(|details| details.subscription);
     let Some(subscription) = invoice.subscription.or(of_parent) else { return Ok(Told::Nothing) };
     let (customer_id, subscription_id) = (fit(invoice.customer.into_id())?, fit(subscription.into_id())?);
-    Ok(Told::Payment { customer_id, subscription_id, came })
+    let lines = invoice.lines.into_iter().flat_map(|lines| lines.data);
+    let ends = lines.filter_map(|line| line.period).map(|period| time(period.end)).collect::<Result<Vec<_>, _>>()?;
+    match (came, ends.into_iter().max()) {
+        (false, _) => Ok(Told::Payment { customer_id, subscription_id, came: None }),
+        (true, Some(until)) => Ok(Told::Payment { customer_id, subscription_id, came: Some(until) }),
+        (true, None) => Err(OddEvent::NoPeriod),
+    }
 }
 
 fn fit(id: String) -> Result<String, OddEvent> {
@@ -301,8 +403,10 @@ mod tests {
 
     fn subscription(price: &str) -> Value {
         json!({
-            "id": "sub_1", "customer": "cus_1", "status": "active", "start_date": 1_799_999_999,
-            "metadata": { "user_id": USER }, "items": { "data": [{ "price": { "id": price } }] },
+            "id": "sub_1", "customer": "cus_1", "status": "active", "start_date": 1_799_999_999, "billing_cycle_anchor": 1_799_999_999,
+            "metadata": { "user_id": USER },
+            "items": { "data": [{ "price": { "id": price, "recurring": { "interval": "month", "interval_count": 1 } },
+                "current_period_start": 1_799_999_999, "current_period_end": 1_802_678_399 }] },
         })
     }
 
@@ -353,17 +457,50 @@ mod tests {
 
     #[test]
     fn an_invoice_names_its_subscription_in_either_place() {
-        let paid = Told::Payment { customer_id: "cus_1".to_owned(), subscription_id: "sub_1".to_owned(), came: true };
-        for object in [
+        let came = Some(Timestamp::from_second(1_802_678_399).unwrap());
+        let paid = Told::Payment { customer_id: "cus_1".to_owned(), subscription_id: "sub_1".to_owned(), came };
+        let lines =
+            json!({ "data": [{ "period": { "start": 1, "end": 1_800_000_000 } }, { "period": { "start": 1, "end": 1_802_678_399 } }] });
+        for mut object in [
             json!({ "customer": "cus_1", "subscription": "sub_1" }),
             json!({ "customer": { "id": "cus_1" }, "subscription": { "id": "sub_1" } }),
             json!({ "customer": "cus_1", "parent": { "subscription_details": { "subscription": "sub_1" } } }),
         ] {
-            assert_eq!(parse("invoice.paid", &object).unwrap(), paid, "{object}");
+            assert!(matches!(parse("invoice.paid", &object), Err(OddEvent::NoPeriod)), "nobody knows until when: {object}");
+            object["lines"] = lines.clone();
+            assert_eq!(parse("invoice.paid", &object).unwrap(), paid, "the last of what it pays for: {object}");
         }
         for object in [json!({ "customer": "cus_1" }), json!({ "customer": "cus_1", "parent": { "subscription_details": null } })] {
             assert_eq!(parse("invoice.paid", &object).unwrap(), Told::Nothing, "an invoice by hand");
         }
+    }
+
+    #[test]
+    fn a_subscription_is_read_in_the_shapes_of_all_versions_since_2019() {
+        let month = (1_799_999_999, 1_802_678_399);
+        let old = json!({
+            "id": "sub_1", "customer": "cus_1", "status": "active", "created": month.0, "metadata": null,
+            "current_period_start": month.0, "current_period_end": month.1, "billing_cycle_anchor": month.0,
+            "items": { "data": [{ "plan": { "id": "price_a", "interval": "month", "interval_count": 1 } }] },
+        });
+        let new = subscription("price_a");
+        for object in [&old, &new] {
+            let Told::Subscription { paid, .. } = parse("customer.subscription.updated", object).unwrap() else { panic!("{object}") };
+            let Period { start, end, anchor, days } = paid.period;
+            assert_eq!([start, end, anchor].map(Timestamp::as_second), [month.0, month.1, month.0], "{object}");
+            assert_eq!((days, paid.plan, paid.paid_until), (None, Plan::Starter, Some(end)), "{object}");
+        }
+        let mut weekly = old.clone();
+        weekly["items"]["data"][0]["plan"]["interval"] = json!("week");
+        let Told::Subscription { paid, .. } = parse("customer.subscription.updated", &weekly).unwrap() else { panic!() };
+        assert_eq!(paid.period.days, Some(7));
+        let mut renewed = new.clone();
+        renewed["start_date"] = json!(1_700_000_000);
+        let Told::Subscription { paid, .. } = parse("customer.subscription.updated", &renewed).unwrap() else { panic!() };
+        assert_eq!(paid.paid_until, None, "a later period is paid when its payment came");
+        let mut without = new;
+        without["items"]["data"][0]["current_period_end"] = Value::Null;
+        assert!(matches!(parse("customer.subscription.updated", &without), Err(OddEvent::NoPeriod)));
     }
 
     #[test]
@@ -387,7 +524,7 @@ mod tests {
             assert_eq!(parse(kind, &json!({ "customer": "cus_1", "anything": [1, 2] })).unwrap(), Told::Nothing, "{kind}");
         }
         assert!(matches!(parse("customer.subscription.updated", &json!({})), Err(OddEvent::Unreadable(_))));
-        let odd_id = json!({ "customer": "cus 1", "subscription": "sub_1" });
+        let odd_id = json!({ "customer": "cus 1", "subscription": "sub_1", "lines": { "data": [] } });
         assert!(matches!(parse("invoice.paid", &odd_id), Err(OddEvent::Unfit)));
     }
 }

@@ -95,7 +95,7 @@ async fn change(deps: &Deps, event: &Event, user: User, now: Timestamp) -> Resul
         deps.metrics.count(now, TROUBLE, &[]);
     }
     let cycles = deps.store.cycles_from(&user.id, cycles_needed_from(now)).await?;
-    Ok(Some(billing::follow(paid, user, &cycles, now, || deps.random.bytes())?))
+    Ok(Some(billing::follow(paid, &user, &cycles, now, || deps.random.bytes())?))
 }
 
 /// Holds the posts that cycles have promised beyond what they still grant: those that are due before the cycle job comes would go out

@@ -51,8 +51,10 @@ impl From<RedeemError> for Problem {
     fn from(error: RedeemError) -> Self {
         match error {
             RedeemError::InvalidCode => Self::new(ProblemCode::InvalidCode),
-            RedeemError::NotGranted(NotGranted::HigherPlanRuns) => Self::new(ProblemCode::StateConflict)
-                .with_detail("Your plan holds more posts than this certificate's. It was not used, and stays valid."),
+            RedeemError::NotGranted(NotGranted::TooManyAhead) => Self::new(ProblemCode::StateConflict)
+                .with_detail("Your certificates bring as many cycles ahead as one can have. This one was not used, and stays valid."),
+            RedeemError::NotGranted(NotGranted::NoCycle) => Self::new(ProblemCode::StateConflict)
+                .with_detail("No cycle runs that it could be added to. The certificate was not used, and stays valid."),
             RedeemError::NotGranted(NotGranted::CycleFull) => Self::new(ProblemCode::StateConflict)
                 .with_detail("Your cycle holds as many posts as one can. The certificate was not used, and stays valid."),
             RedeemError::TooMany(wait) => Self::too_many_requests(wait),

@@ -135,11 +135,8 @@ async fn redeem(deps: &Deps, user: &UserId, hash: &GiftHash) -> Result<(Plan, Cy
             Redeemed::Now(gift) => gift,
             Redeemed::AlreadyYours(gift) => return repeated(deps, &user, &gift, now).await,
         };
-        let cycles = match user.subscription {
-            Some(_) => deps.store.cycles_from(&user.id, cycles_needed_from(now)).await?,
-            None => Vec::new(),
-        };
-        let Grant { gift, user, changes } = gift::grant(gift, user, &cycles, now, || deps.random.bytes())?;
+        let cycles = deps.store.cycles_from(&user.id, cycles_needed_from(now)).await?;
+        let Grant { gift, user, changes } = gift::grant(gift, &user, &cycles, now, || deps.random.bytes())?;
         let writer = HistoryId::new(now, deps.random.bytes()).to_string();
         let redemption = Redemption { hash, gift: &gift, user: &user, ledger: &changes, writer: &writer };
         if deps.store.redeem(&redemption).await? == Stored::Done {

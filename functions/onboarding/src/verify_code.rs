@@ -97,7 +97,7 @@ pub(crate) async fn answer(
     }
     let body = SignedInJson {
         success: true,
-        user: UserJson::new(&begun.user, begun.running.as_ref()),
+        user: UserJson::new(&begun.user, begun.running.as_ref(), deps.clock.now()),
         csrf_token: begun.token.csrf_token().expose().to_owned(),
         expires_at: begun.session.expires_at.into(),
     };

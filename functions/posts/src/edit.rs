@@ -180,13 +180,17 @@ async fn moved_place(deps: &Deps, post: &Post, edit: Edit) -> Result<Option<(Edi
     if due_at == post.due_at {
         return Ok(Some((edit, Vec::new())));
     }
+    let held = deps.store.cycle(&post.user_id, held).await.map_err(trouble::store)?;
+    // Within its own cycle it asks for no plan: its quota slot is there.
+    if held.as_ref().is_some_and(|held| held.span.start <= due_at && due_at < held.span.end) {
+        return Ok(Some((edit, Vec::new())));
+    }
     let plan = reserve::plan(deps, &post.user_id).await?;
-    let wanted = plan.cycle_start(due_at);
-    if wanted == held {
+    let wanted = reserve::cycle_start(&plan, due_at)?;
+    if held.as_ref().is_some_and(|held| held.span.start == wanted) {
         return Ok(Some((edit, Vec::new())));
     }
     let taken = reserve::reserve(deps, (&post.user_id, &post.id), &plan, due_at).await?;
-    let held = deps.store.cycle(&post.user_id, held).await.map_err(trouble::store)?;
     let released = held.and_then(|held| held.release(reserve::cause(deps, now, &post.id)).ok());
     Ok(released.map(|released| (Edit { cycle_start: Some(wanted), ..edit }, vec![released, taken])))
 }

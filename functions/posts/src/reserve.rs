@@ -10,10 +10,15 @@ use jiff::Timestamp;
 
 use crate::{Deps, trouble};
 
-/// The user's running plan, or 409 `no_active_plan`. It is read again in each round: it may have ended meanwhile.
+/// What the user has. It is read again in each round: it may have ended meanwhile.
 pub(crate) async fn plan(deps: &Deps, user: &UserId) -> Result<RunningPlan, Problem> {
     let user = deps.store.user(user).await.map_err(trouble::store)?;
-    user.as_ref().and_then(RunningPlan::of).ok_or_else(|| Problem::new(ProblemCode::NoActivePlan))
+    user.map(|user| RunningPlan::of(&user, deps.clock.now())).ok_or_else(|| Problem::new(ProblemCode::NoActivePlan))
+}
+
+/// When the cycle begins that holds `due_at`, or 409 `no_active_plan`.
+pub(crate) fn cycle_start(running: &RunningPlan, due_at: Timestamp) -> Result<Timestamp, Problem> {
+    running.cycle_start(due_at).ok_or_else(|| Problem::new(ProblemCode::NoActivePlan))
 }
 
 /// Reserves in the cycle that holds `due_at`; a cycle that nobody has touched is opened by it.
@@ -24,7 +29,7 @@ pub(crate) async fn reserve(
     due_at: Timestamp,
 ) -> Result<LedgerChange, Problem> {
     let now = deps.clock.now();
-    let standing = deps.store.cycle(user, running.cycle_start(due_at)).await.map_err(trouble::store)?;
+    let standing = deps.store.cycle(user, cycle_start(running, due_at)?).await.map_err(trouble::store)?;
     running.reserve(standing.as_ref(), due_at, || cause(deps, now, post)).map_err(trouble::ledger)
 }
 

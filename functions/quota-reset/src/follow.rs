@@ -1,10 +1,11 @@
 //! What one cycle of the index wants done.
 
-use domain::id::UserId;
+use domain::id::{HistoryId, UserId};
 use domain::ledger::{Actor, Cause, ChangeReason, Cycle, LedgerChange};
-use domain::plan_change::next_cycle;
+use domain::plan_change::{PlanChange, catch_up, next_cycle};
+use domain::user::User;
 use jiff::Timestamp;
-use store::{AtItsEnd, Closing, Rounds, StoreError};
+use store::{AtItsEnd, Closing, PlanStored, Rounds, StoreError};
 
 use crate::Deps;
 
@@ -22,6 +23,8 @@ pub(crate) struct Followed {
     pub(crate) held: usize,
     /// Closed cycles told anew.
     pub(crate) told: usize,
+    /// Months that were not paid for.
+    pub(crate) unpaid: usize,
 }
 
 /// Closes a cycle that has ended and, while the plan runs, opens the one that follows, in one transaction; then the same for that
@@ -51,6 +54,12 @@ async fn close(deps: &Deps, user: &UserId, start: Timestamp, followed: &mut Foll
             followed.held += deps.store.hold_beyond_quota(user, start, || cause(deps, deps.clock.now())).await?;
             continue;
         }
+        let is_due = |cycle: &&Cycle| cycle.closed_at.is_none() && cycle.span.end > now && cycle.pay_by.is_some_and(|pay_by| pay_by <= now);
+        if let (Some(_), Some(user)) = (read.cycle.as_ref().filter(is_due), &read.user) {
+            // What was promised in it is held by the next round.
+            followed.unpaid += usize::from(not_paid(deps, user.clone(), start, now).await?);
+            continue;
+        }
         let Some(cycle) = read.cycle.as_ref().filter(|cycle| cycle.span.end <= now && !cycle.told) else { return Ok(None) };
         if cycle.closed_at.is_some() {
             if deps.store.commit_ledger(&[cycle.retell(now)]).await? {
@@ -67,7 +76,7 @@ async fn close(deps: &Deps, user: &UserId, start: Timestamp, followed: &mut Foll
             Some(user) => closing.under(user.rev),
             None => closing,
         }];
-        changes.extend(next(deps, cycle, &read, now));
+        changes.extend(next(deps, cycle, &read, now).await?);
         if deps.store.commit_ledger(&changes).await? {
             let opened = changes.into_iter().nth(1).map(|change| change.cycle);
             tracing::info!(user_id = %user, cycle_start = %start, opened = opened.is_some(), "a cycle ended");
@@ -78,12 +87,27 @@ async fn close(deps: &Deps, user: &UserId, start: Timestamp, followed: &mut Foll
     }
 }
 
+/// A month of which no payment came grants nothing any more, nor do those after it. `false`: the user or a cycle changed meanwhile.
+async fn not_paid(deps: &Deps, user: User, start: Timestamp, now: Timestamp) -> Result<bool, StoreError> {
+    let cycles = deps.store.cycles_from(&user.id, start).await?;
+    // No number grows by it, so nothing can be refused.
+    let Ok(PlanChange { user, changes }) = catch_up(user, &cycles, (now, Actor::QuotaReset), || deps.random.bytes()) else {
+        return Ok(false);
+    };
+    let writer = HistoryId::new(now, deps.random.bytes()).to_string();
+    let stored = deps.store.change_plan(&user, &changes, &writer).await? == PlanStored::Done;
+    if stored {
+        tracing::info!(user_id = %user.id, cycle_start = %start, "a month was not paid for");
+    }
+    Ok(stored)
+}
+
 /// The change that opens the following cycle, under the plan under which the other is closed; none if none follows or an approval has
 /// opened it already.
-fn next(deps: &Deps, ended: &Cycle, read: &AtItsEnd, now: Timestamp) -> Option<LedgerChange> {
-    let fresh = next_cycle(ended, &read.user.as_ref()?.subscription?, now)?;
-    let is_there = read.next.as_ref().is_some_and(|next| next.span.start == fresh.span.start);
-    (!is_there).then(|| fresh.opening(ChangeReason::CycleOpened, cause(deps, now)))
+async fn next(deps: &Deps, ended: &Cycle, read: &AtItsEnd, now: Timestamp) -> Result<Option<LedgerChange>, StoreError> {
+    let Some(fresh) = read.user.as_ref().and_then(|user| next_cycle(ended, user, now)) else { return Ok(None) };
+    let is_there = deps.store.cycle(&fresh.user_id, fresh.span.start).await?.is_some();
+    Ok((!is_there).then(|| fresh.opening(ChangeReason::CycleOpened, cause(deps, now))))
 }
 
 fn cause(deps: &Deps, at: Timestamp) -> Cause {

@@ -34,6 +34,8 @@ pub struct Closed {
     pub held: usize,
     /// Closed cycles told anew.
     pub told: usize,
+    /// Months that were not paid for.
+    pub unpaid: usize,
     /// Cycles that could not be looked after this time.
     pub failed: usize,
     /// Whether time ran out before everything was looked at; the next run goes on.
@@ -71,11 +73,12 @@ async fn run_shard(deps: &Deps, shard: u8, until: Timestamp, total: &mut Closed)
         let mut outcomes = stream::iter(page.cycles).map(|cycle| attend(deps, cycle)).buffer_unordered(CYCLES_AT_ONCE);
         while let Some(outcome) = outcomes.next().await {
             match outcome {
-                Ok(Followed { closed, opened, held, told }) => {
+                Ok(Followed { closed, opened, held, told, unpaid }) => {
                     total.closed += closed;
                     total.opened += opened;
                     total.held += held;
                     total.told += told;
+                    total.unpaid += unpaid;
                 }
                 Err(()) => total.failed += 1,
             }
@@ -97,17 +100,18 @@ async fn attend(deps: &Deps, hint: Result<Closing, StoreError>) -> Result<Follow
 }
 
 fn tell(deps: &Deps, total: Closed) {
-    let Closed { closed, opened, held, told, failed, unfinished } = total;
+    let Closed { closed, opened, held, told, unpaid, failed, unfinished } = total;
     if unfinished {
         tracing::warn!("time ran out; the next run goes on");
     }
-    tracing::info!(closed, opened, held, told, failed, unfinished, "cycles closed");
+    tracing::info!(closed, opened, held, told, unpaid, failed, unfinished, "cycles closed");
     let count = |name, value: usize| (name, f64::from(u32::try_from(value).unwrap_or(u32::MAX)), Unit::Count);
     let values = [
         count("cycles_closed", closed),
         count("cycles_opened", opened),
         count("posts_held", held),
         count("cycles_told_anew", told),
+        count("cycles_unpaid", unpaid),
         count("cycle_failures", failed),
         count("cycles_unfinished", usize::from(unfinished)),
     ];

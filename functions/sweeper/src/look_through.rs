@@ -119,8 +119,10 @@ struct Means {
 impl Means {
     async fn read(deps: &Deps, user: &UserId) -> Result<Self, StoreError> {
         let read = deps.store.user_with_connections(user).await?;
-        Ok(read
-            .map_or(Self { plan: None, connections: Vec::new() }, |(user, connections)| Self { plan: RunningPlan::of(&user), connections }))
+        Ok(read.map_or(Self { plan: None, connections: Vec::new() }, |(user, connections)| Self {
+            plan: Some(RunningPlan::of(&user, deps.clock.now())),
+            connections,
+        }))
     }
 
     /// The connection, if it can be used, or why it cannot.
@@ -196,7 +198,7 @@ impl Walk<'_> {
         let (store, now) = (&self.deps.store, self.deps.clock.now());
         let Some(plan) = &self.means.plan else { return Ok(Resumed::NoSlot) };
         let due_at = post.due_at.max(now);
-        let start = plan.cycle_start(due_at);
+        let Some(start) = plan.cycle_start(due_at) else { return Ok(Resumed::NoSlot) };
         if self.full.contains(&start) {
             return Ok(Resumed::NoSlot);
         }

@@ -8,6 +8,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
+use domain::people::gift::CYCLES_DEFAULT;
 use domain::people::{GiftCertificate, GiftCode, HashKey};
 use domain::plan::Plan;
 use edge::clock::Clock;
@@ -19,6 +20,7 @@ use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderMap, StatusCode};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
+use simulator::Simulator;
 use std::net::SocketAddr;
 use store::{Revoked, Store};
 
@@ -36,6 +38,7 @@ pub(crate) struct Local {
     pub(crate) clock: Clock,
     pub(crate) random: Random,
     pub(crate) driver: Arc<Driver>,
+    pub(crate) simulator: Simulator,
 }
 
 /// The routes below `/_local`, for callers on this machine.
@@ -79,6 +82,9 @@ async fn operator(State(local): State<Local>, headers: HeaderMap, body: Bytes) -
 #[serde(deny_unknown_fields)]
 struct IssueGift {
     plan: Plan,
+    /// For how many cycles.
+    #[serde(default)]
+    cycles: Option<u32>,
     /// For ever, without it.
     #[serde(default)]
     valid_seconds: Option<u32>,
@@ -93,7 +99,7 @@ async fn issue_gift(State(local): State<Local>, Json(request): Json<IssueGift>) 
     let code = GiftCode::from_entropy(local.random.bytes());
     let now = local.clock.now();
     let expires_at = request.valid_seconds.map(|seconds| now + SignedDuration::from_secs(seconds.into()));
-    let gift = GiftCertificate::issue(request.plan, expires_at, now);
+    let gift = GiftCertificate::issue(request.plan, request.cycles.unwrap_or(CYCLES_DEFAULT), expires_at, now);
     local.store.issue_gift(&code.keyed_hash(&local.hash_key), &gift).await.map_err(|error| Problem::internal(&error))?;
     Ok((StatusCode::CREATED, Json(IssuedGift { code: code.expose() })))
 }
@@ -135,6 +141,7 @@ async fn advance_clock(State(local): State<Local>, Json(request): Json<AdvanceCl
     local.service_clock.advance(request.advance_seconds).map_err(|error| Problem::internal(&*error))?;
     drop(at_rest);
     local.driver.whole_round().await;
+    local.simulator.catch_up().await.map_err(|error| Problem::internal(&*error))?;
     Ok(Json(Advanced { now: local.clock.now().into() }))
 }
 

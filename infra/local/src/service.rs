@@ -20,6 +20,7 @@ use edge::config::{self, Web};
 use edge::host::Host;
 use edge::http_event::SECURITY_HEADERS;
 use edge::lines::Lines;
+use edge::problem::chain;
 use edge::random::Random;
 use edge::telemetry;
 use futures::FutureExt;
@@ -118,6 +119,7 @@ impl LocalService {
             clock: clock.clone(),
             random: host.random.clone(),
             driver: driver.clone(),
+            simulator: simulator.clone(),
         };
         let dispatch = telemetry::scoped(Level::INFO, clock.clone(), options.lines);
         let (web, platforms) = config::read(&host.variables, |variables| (Web::read(variables), config::platform_addresses(variables)))?;
@@ -128,7 +130,8 @@ impl LocalService {
         let router = router.layer(middleware::map_response(with_security_headers));
 
         let (mut driving, mut serving) = (Running::default(), Running::default());
-        driving.tasks.spawn(driver.run(driving.stopping.subscribe()).with_subscriber(dispatch));
+        driving.tasks.spawn(driver.run(driving.stopping.subscribe()).with_subscriber(dispatch.clone()));
+        driving.tasks.spawn(renew_in_time(simulator, driving.stopping.subscribe()).with_subscriber(dispatch));
         for listener in listeners {
             serving.tasks.spawn(listen::serve(listener, router.clone(), serving.stopping.subscribe()));
         }
@@ -273,4 +276,20 @@ async fn forward(State(front): State<Front>, ConnectInfo(peer): ConnectInfo<Sock
 async fn invoke(function: &Router, event: serde_json::Value) -> Result<ApiGatewayV2httpResponse, NoAnswer> {
     let event = serde_json::from_value(event).map_err(|_| NoAnswer)?;
     Ok(edge::http_event::answer(function.clone(), event).await)
+}
+
+/// How often the simulated platforms do what they do by themselves.
+const CATCH_UP_EVERY: Duration = Duration::from_secs(10);
+
+async fn renew_in_time(simulator: Simulator, mut stopping: watch::Receiver<bool>) {
+    while !*stopping.borrow() {
+        tokio::select! {
+            () = tokio::time::sleep(CATCH_UP_EVERY) => {
+                if let Err(error) = simulator.catch_up().await {
+                    tracing::warn!(error = chain(&*error), "the simulated payment provider could not renew what is bought");
+                }
+            }
+            _stopping = stopping.changed() => {}
+        }
+    }
 }

@@ -2,7 +2,8 @@
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
-use domain::people::gift::GiftHash;
+use domain::entitlement::CYCLES_MAX;
+use domain::people::gift::{CYCLES_DEFAULT, GiftHash};
 use domain::people::{GiftCertificate, GiftCode};
 use domain::plan::Plan;
 use edge::contract::Time;
@@ -35,7 +36,10 @@ pub(crate) struct Issue {
     /// `starter` or `professional`.
     #[arg(long, value_parser = plan)]
     plan: Plan,
-    /// How many.
+    /// How many cycles of 30 days each of them brings.
+    #[arg(long, default_value_t = CYCLES_DEFAULT, value_parser = clap::value_parser!(u32).range(1..=i64::from(CYCLES_MAX)))]
+    cycles: u32,
+    /// How many certificates.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=i64::from(COUNT_MAX)))]
     count: u16,
     /// After how many days they are worth nothing; without it they stay good.
@@ -75,17 +79,17 @@ pub(crate) async fn run(ops: &Ops, command: Command, as_json: bool) -> anyhow::R
 
 /// Each code is printed when it is stored: what fails later loses none.
 async fn issue(ops: &Ops, options: &Issue, as_json: bool) -> anyhow::Result<Shown> {
-    let Issue { plan, count, expires_in } = *options;
+    let Issue { plan, cycles, count, expires_in } = *options;
     let key = ops.hash_key().await?;
     for number in 1..=count {
         let now = ops.clock.now();
         let expires_at = expires_in.map(|days| now + SignedDuration::from_hours(24 * i64::from(days)));
         let code = GiftCode::from_entropy(ops.random.bytes());
-        let gift = GiftCertificate::issue(plan, expires_at, now);
+        let gift = GiftCertificate::issue(plan, cycles, expires_at, now);
         let stored = ops.store.issue_gift(&code.keyed_hash(&key), &gift).await;
         stored.with_context(|| format!("storing certificate {number} of {count}; those printed above are good"))?;
         if as_json {
-            println!("{}", json!({ "code": code.expose(), "plan": plan, "expires_at": expires_at.map(Time::from) }));
+            println!("{}", json!({ "code": code.expose(), "plan": plan, "cycles": cycles, "expires_at": expires_at.map(Time::from) }));
         } else {
             println!("{}", code.expose());
         }
@@ -118,13 +122,16 @@ async fn list(ops: &Ops, open: bool) -> anyhow::Result<Shown> {
     }
     found.sort_by_key(|(_, gift)| std::cmp::Reverse(gift.issued_at));
     let json = found.iter().map(|(id, gift)| {
-        json!({ "id": id, "plan": gift.plan, "standing": standing(gift, now), "issued_at": Time::from(gift.issued_at),
+        json!({ "id": id, "plan": gift.plan, "cycles": gift.cycles, "standing": standing(gift, now), "issued_at": Time::from(gift.issued_at),
                 "expires_at": gift.expires_at.map(Time::from),
                 "redeemed_by": gift.redeemed_by, "redeemed_at": gift.redeemed_at.map(Time::from), "revoked_at": gift.revoked_at.map(Time::from) })
     });
     let rows = found.iter().map(|(id, gift)| {
-        let (plan, issued, expires) =
-            (gift.plan.as_str().to_owned(), Time::from(gift.issued_at).to_string(), or_dash(gift.expires_at.map(Time::from)));
+        let (plan, issued, expires) = (
+            format!("{} x {}", gift.cycles, gift.plan.as_str()),
+            Time::from(gift.issued_at).to_string(),
+            or_dash(gift.expires_at.map(Time::from)),
+        );
         [id.clone(), plan, standing(gift, now).to_owned(), issued, expires, or_dash(gift.redeemed_by.as_ref())]
     });
     let title = format!("{} certificates", found.len());

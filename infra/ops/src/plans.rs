@@ -4,7 +4,7 @@ use anyhow::Context;
 use clap::Subcommand;
 use domain::id::{HistoryId, UserId};
 use domain::ledger::{Actor, Cause};
-use domain::plan::{Plan, Source};
+use domain::plan::Plan;
 use domain::plan_change::{PlanChange, Wish, change_plan, cycles_needed_from};
 use serde_json::{Value, json};
 use store::{PlanStored, Rounds};
@@ -16,7 +16,7 @@ use crate::{Ops, user_id};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// The user has this plan from now on. What it holds less than the old one is taken from the cycles, but never what is used.
+    /// The user has this plan until there is news: a higher one now, a lower one from the next cycle on.
     Set {
         /// Whose.
         #[arg(value_parser = user_id)]
@@ -31,7 +31,7 @@ pub(crate) enum Command {
         #[arg(value_parser = user_id)]
         user: UserId,
     },
-    /// A plan that has lapsed goes on.
+    /// What an operator has let lapse goes on.
     Return {
         /// Whose.
         #[arg(value_parser = user_id)]
@@ -41,7 +41,7 @@ pub(crate) enum Command {
 
 pub(crate) async fn run(ops: &Ops, command: Command) -> anyhow::Result<Shown> {
     let (id, wish) = match command {
-        Command::Set { user, plan } => (user, Wish::Have(plan, Source::Subscription)),
+        Command::Set { user, plan } => (user, Wish::Have(plan)),
         Command::Lapse { user } => (user, Wish::Lapse),
         Command::Return { user } => (user, Wish::Return),
     };

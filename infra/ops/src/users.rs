@@ -33,11 +33,14 @@ pub(crate) async fn run(ops: &Ops, command: Command) -> anyhow::Result<Shown> {
         0 => Vec::new(),
         limit => ops.store.history(&id, limit, None).await.context("reading the history")?.items,
     };
-    let plan = user
-        .subscription
-        .map(|plan| json!({ "plan": plan.plan, "active": plan.active, "source": plan.source, "anchor": Time::from(plan.anchor) }));
+    let now = ops.clock.now();
+    let timeline = user.timeline(now);
+    let (last, slot, ends_at) = (timeline.last(now), timeline.at(now), timeline.ends_at(now).map(Time::from));
+    let plan = last.map(|(plan, source)| json!({ "plan": plan, "active": slot.is_some(), "source": source, "ends_at": ends_at }));
+    let certificates = user.entitled.as_of(&user.paid, now).certificates.terms;
     let json = json!({
         "id": user.id, "created_at": Time::from(user.created_at), "plan": plan,
+        "certificates": certificates.iter().map(|term| json!({ "plan": term.plan, "cycles": term.cycles })).collect::<Value>(),
         "cycles": cycles.iter().map(cycle_json).collect::<Value>(),
         "history": history.iter().map(|row| json!({
             "at": Time::from(row.at), "change_reason": row.reason, "cycle_start": Time::from(row.cycle_start), "actor": row.actor, "post_id": row.post_id, "note": row.note,
@@ -48,9 +51,13 @@ pub(crate) async fn run(ops: &Ops, command: Command) -> anyhow::Result<Shown> {
             "id": connection.id, "platform": connection.platform, "username": connection.username, "health": connection.health.as_str(),
         })).collect::<Value>(),
     });
-    let plan = user.subscription.map(|plan| {
-        let runs = if plan.active { "runs" } else { "has lapsed" };
-        format!("{} from a {}, since {}, {runs}", plan.plan.as_str(), plan.source.as_str(), Time::from(plan.anchor))
+    let plan = last.map(|(plan, source)| {
+        let runs = match (slot, ends_at) {
+            (None, _) => "has ended".to_owned(),
+            (Some(_), None) => "runs".to_owned(),
+            (Some(_), Some(ends_at)) => format!("runs until {ends_at}"),
+        };
+        format!("{}, by {}, {runs}", plan.as_str(), source.as_str())
     });
     let rows = history.iter().map(|row| {
         let numbers = |before, after| format!("{before} -> {after}");

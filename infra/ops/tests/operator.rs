@@ -408,12 +408,15 @@ async fn a_plan_is_lowered_and_lapses_by_hand() -> Outcome {
     let stage = Stage::open().await?;
     let (browser, user) = stage.person().await?;
     assert_eq!(stage.json(&["plans", "set", &user, "professional"]).await?["cycles"][0]["quota"], 52);
-    assert_eq!(stage.json(&["plans", "set", &user, "starter"]).await?["cycles"][0]["quota"], 12);
+    stage.json(&["plans", "set", &user, "starter"]).await?;
+    assert_eq!(browser.quota().await?, [52, 0, 0, 52], "a lower plan begins with the next cycle");
     assert!(stage.refused(&["plans", "set", &user, "starter"]).await?.contains("so already"));
     stage.json(&["plans", "lapse", &user]).await?;
-    assert_eq!(browser.get("/api/quota").await?.expect(409)?.json["code"], "no_active_plan");
+    assert_eq!(browser.quota().await?, [52, 0, 0, 52], "what runs goes on to its end");
+    let shown = stage.json(&["users", "show", &user]).await?;
+    assert_eq!((&shown["plan"]["source"], &shown["plan"]["ends_at"]), (&json!("operator"), &shown["cycles"][0]["end"]));
     stage.json(&["plans", "return", &user]).await?;
-    assert_eq!(browser.quota().await?, [12, 0, 0, 12]);
+    assert_eq!(browser.quota().await?, [52, 0, 0, 52]);
     assert_eq!(stage.json(&["audit", "--all"]).await?["differences"], json!([]));
     stage.service.stop().await;
     Ok(())

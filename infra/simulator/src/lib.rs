@@ -63,6 +63,7 @@ struct World {
     clock: Clock,
     random: Random,
     base: String,
+    renewing: tokio::sync::Mutex<()>,
 }
 
 impl Simulator {
@@ -72,7 +73,7 @@ impl Simulator {
     pub fn open(data_dir: Option<&Path>, clock: Clock, base_url: &Url) -> anyhow::Result<Self> {
         let storage = Storage::open(data_dir).context("opening the simulator's state")?;
         let base = base_url.as_str().trim_end_matches('/').to_owned();
-        Ok(Self(Arc::new(World { storage, clock, random: Random::system(), base })))
+        Ok(Self(Arc::new(World { storage, clock, random: Random::system(), base, renewing: tokio::sync::Mutex::default() })))
     }
 
     /// The routes, to be nested at `/_sim`.
@@ -86,6 +87,14 @@ impl Simulator {
             .nest("/stripe", stripe)
             .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
             .with_state(Arc::clone(&self.0))
+    }
+}
+
+impl Simulator {
+    /// What happens by itself until now: subscriptions are renewed, and the service is told.
+    pub async fn catch_up(&self) -> anyhow::Result<()> {
+        let _one_after_the_other = self.0.renewing.lock().await;
+        stripe::renew(&self.0).await
     }
 }
 

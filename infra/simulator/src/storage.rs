@@ -31,7 +31,8 @@ const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS deleted (seq INTEGER PRIMARY KEY);
     CREATE TABLE IF NOT EXISTS checkouts (id TEXT PRIMARY KEY, price TEXT NOT NULL, user TEXT, customer TEXT, return_url TEXT NOT NULL);
     CREATE TABLE IF NOT EXISTS bought (
-        customer TEXT PRIMARY KEY, subscription TEXT NOT NULL, user TEXT, price TEXT NOT NULL, status TEXT NOT NULL, started INTEGER NOT NULL
+        customer TEXT PRIMARY KEY, subscription TEXT NOT NULL, user TEXT, price TEXT NOT NULL, status TEXT NOT NULL, started INTEGER NOT NULL,
+        month_end INTEGER NOT NULL
     );
     CREATE TABLE IF NOT EXISTS faults (
         seq INTEGER PRIMARY KEY AUTOINCREMENT, platform TEXT NOT NULL, kind TEXT NOT NULL, operation TEXT NOT NULL, times INTEGER NOT NULL,

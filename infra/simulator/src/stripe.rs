@@ -7,7 +7,9 @@ mod api;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-pub(crate) use api::routes;
+use domain::billing::Period;
+
+pub(crate) use api::{renew, routes};
 
 /// After a payment that failed, Stripe tries again some days later.
 const RETRY_SECS: i64 = 3 * 86_400;
@@ -47,6 +49,11 @@ pub struct Before {
 }
 
 impl Event {
+    /// The month that runs when the event is made. A subscription is renewed in time.
+    pub fn month(&self) -> domain::plan::CycleSpan {
+        Period { start: self.started, end: self.started, anchor: self.started, days: None }.cycle_at(self.created.max(self.started))
+    }
+
     /// What the subscription is by this event, for the update that comes after it.
     pub fn as_before(&self) -> Before {
         Before { status: self.status.clone(), price: self.price.clone() }
@@ -102,7 +109,8 @@ impl Event {
 
     fn object(&self) -> Value {
         let parse = |text| serde_json::from_str::<Value>(text).expect("the files beside this hold JSON");
-        let started = self.started.as_second();
+        let (started, month) = (self.started.as_second(), self.month());
+        let (month_start, month_end) = (month.start.as_second(), month.end.as_second());
         match self.kind.split('.').next() {
             Some("checkout") => {
                 let mut session = parse(include_str!("stripe/checkout_session.json"));
@@ -115,6 +123,7 @@ impl Event {
                 let mut invoice = parse(include_str!("stripe/invoice.json"));
                 invoice["customer"] = json!(self.customer);
                 invoice["parent"]["subscription_details"]["subscription"] = json!(self.subscription);
+                invoice["lines"]["data"][0]["period"] = json!({ "start": month_start, "end": month_end });
                 if self.kind.ends_with(".payment_failed") {
                     invoice["status"] = json!("open");
                     invoice["amount_remaining"] = invoice["amount_due"].clone();
@@ -136,6 +145,9 @@ impl Event {
                 subscription["status"] = json!(self.status);
                 subscription["start_date"] = json!(started);
                 subscription["created"] = json!(started);
+                subscription["billing_cycle_anchor"] = json!(started);
+                subscription["items"]["data"][0]["current_period_start"] = json!(month_start);
+                subscription["items"]["data"][0]["current_period_end"] = json!(month_end);
                 sell_for(&mut subscription["items"]["data"][0], &self.price);
                 if self.kind.ends_with(".deleted") {
                     subscription["canceled_at"] = json!(self.created.as_second());

@@ -8,7 +8,7 @@ use domain::connection::Connection;
 use domain::failure::FailureCode;
 use domain::id::{AttemptId, UserId};
 use domain::ledger::{Actor, Cause};
-use domain::plan::CYCLE;
+use domain::plan::CYCLE_MAX;
 use domain::planted::Bug;
 use domain::post::{Post, Status};
 use edge::problem::chain;
@@ -122,7 +122,7 @@ async fn in_flight(store: &Store, connection: &Connection, now: Timestamp) -> Re
 /// The posts that hold a place in a cycle that had not ended at `since`, as each that is under way does. `None`: the index shows fewer or more
 /// of them than the ledger has places set aside, or that has changed meanwhile.
 async fn holders(store: &Store, user: &UserId, since: Timestamp) -> Result<Option<Vec<Post>>, StoreError> {
-    let cycles = store.cycles_from(user, since - CYCLE).await?;
+    let cycles = store.cycles_from(user, since - CYCLE_MAX).await?;
     let places: usize = cycles.iter().filter_map(|cycle| usize::try_from(cycle.reserved).ok()).sum();
     if places == 0 {
         return Ok(Some(Vec::new()));
@@ -131,7 +131,7 @@ async fn holders(store: &Store, user: &UserId, since: Timestamp) -> Result<Optio
     let holds = |post: &Post| post.holds_reservation() && cycles.iter().any(|cycle| Some(cycle.span.start) == post.cycle_start);
     let shown = store.posts_where(user, &Filter { from, ..Filter::default() }, holds).await?;
     let posts: Vec<_> = store.posts_now(&shown).await?.into_iter().filter(holds).collect();
-    let is_whole = posts.len() == places && store.cycles_from(user, since - CYCLE).await? == cycles;
+    let is_whole = posts.len() == places && store.cycles_from(user, since - CYCLE_MAX).await? == cycles;
     Ok(is_whole.then_some(posts))
 }
 

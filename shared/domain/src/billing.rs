@@ -13,16 +13,19 @@
 
 mod follow;
 mod known;
+mod period;
 pub mod signature;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::entitlement::PAYMENT_GRACE;
 use crate::plan::Plan;
 use crate::planted::Bug;
 
 pub use follow::follow;
 pub use known::{KNOWN_MAX, PaidSubscriptions};
+pub use period::Period;
 
 /// Whether a subscription gives its plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -32,7 +35,7 @@ pub enum Standing {
     Pending,
     /// Paid, or on trial.
     Live,
-    /// A payment failed and is being tried again: the plan runs on meanwhile.
+    /// A payment failed and is being tried again: what was paid before is had to its end, and nothing after it.
     Overdue,
     /// Over, or given up on.
     Ended,
@@ -95,11 +98,30 @@ pub struct Paid {
     pub standing: Standing,
     /// When it began, by the provider's clock.
     pub started_at: Timestamp,
+    /// The period that runs by this word, paid or about to be paid.
+    pub period: Period,
+    /// Until when it is surely paid: the end of the last period for which a payment came, of a trial, or of the first period of one that
+    /// runs. It never falls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paid_until: Option<Timestamp>,
     /// The word that told so.
     pub as_of: AsOf,
 }
 
 impl Paid {
+    /// Until when its cycles are paid for, as far as is known.
+    pub(crate) fn paid_through(&self) -> Timestamp {
+        let by_word = if self.standing == Standing::Live { self.period.end } else { self.period.start };
+        self.paid_until.map_or(by_word, |paid| paid.max(by_word))
+    }
+
+    /// When its plan is over; `None`: it goes on as far as anybody knows. What is paid is had; what is about to be paid is had until word of
+    /// the payment can come no more.
+    pub fn until(&self, now: Timestamp) -> Option<Timestamp> {
+        let goes_on = self.standing == Standing::Live && now < self.paid_through() + PAYMENT_GRACE;
+        (!goes_on).then(|| self.paid_through())
+    }
+
     /// Whether this is a newer word on the same subscription than `known`.
     fn is_newer_than(&self, known: &Self) -> bool {
         // It never waits for its first payment again; within one second it is created, then changed, then over. Of two updates of which
@@ -112,15 +134,21 @@ impl Paid {
         age(self) > age(known) || Bug::OldWordFollowed.is_planted()
     }
 
-    /// The subscription after a payment at `at` came or failed. `None`: nothing new. A payment says nothing of the plan, so the newest
-    /// word on it stays the newest; and it brings nothing back that has ended.
-    fn after_payment(&self, came: bool, at: Timestamp) -> Option<Self> {
+    /// The subscription after a payment at `at` came, by which it is paid until then, or failed. `None`: nothing new. A payment says
+    /// nothing of the plan, so the newest word on it stays the newest; and it brings nothing back that has ended.
+    fn after_payment(&self, came: Option<Timestamp>, at: Timestamp) -> Option<Self> {
         let standing = match (self.standing, came) {
-            (Standing::Pending | Standing::Overdue, true) => Standing::Live,
-            (Standing::Live, false) => Standing::Overdue,
-            _ => return None,
+            (Standing::Pending | Standing::Overdue, Some(_)) if at >= self.as_of.at => Standing::Live,
+            (Standing::Live, None) if at >= self.as_of.at => Standing::Overdue,
+            (standing, _) => standing,
         };
-        (at >= self.as_of.at).then(|| Self { standing, ..self.clone() })
+        let paid = Self { standing, paid_until: self.paid_until.max(came), ..self.clone() };
+        (paid != *self).then_some(paid)
+    }
+
+    /// The word, with what is known of payments from before it.
+    fn with_payments_of(&self, known: &Self) -> Self {
+        Self { paid_until: self.paid_until.max(known.paid_until), ..self.clone() }
     }
 }
 

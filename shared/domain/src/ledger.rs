@@ -9,8 +9,9 @@ mod history;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::entitlement::Slot;
 use crate::id::{HistoryId, UserId};
-use crate::plan::{CYCLE, CycleSpan, Plan};
+use crate::plan::{CycleSpan, Plan};
 use crate::planted::Bug;
 
 pub use cycle_analytics::CycleAnalytics;
@@ -39,9 +40,10 @@ pub struct Cycle {
     pub withheld: i32,
     /// Whether a held post waits for a quota slot of it: the change that gives one back has the user's held posts looked through.
     pub awaited: bool,
-    /// Whether the plan lapsed in it or before it, and has not come back in it: no other follows by itself, however late the cycle job
-    /// comes.
+    /// Whether no other follows by itself, however late the cycle job comes: the plan ends with it, or another cycle has cut it short.
     pub lapsed: bool,
+    /// When it grants nothing any more unless it is paid for by then; `None`: it is.
+    pub pay_by: Option<Timestamp>,
     /// How many places were ever set aside in it; never falls.
     pub reservations: u32,
     /// The last time that a post of this cycle was published.
@@ -85,6 +87,14 @@ impl LedgerChange {
         Self { frees: self.frees || frees, ..self }
     }
 
+    /// With another change on top of it, in the same write.
+    #[must_use]
+    pub(crate) fn and(mut self, change: impl FnOnce(&Cycle) -> Self) -> Self {
+        let next = change(&self.cycle);
+        self.entries.extend(next.entries);
+        Self { cycle: Cycle { rev: self.cycle.rev, ..next.cycle }, entries: self.entries, frees: self.frees || next.frees, ..self }
+    }
+
     /// With a held post that waits for a slot of the cycle.
     #[must_use]
     pub fn awaited(mut self) -> Self {
@@ -126,6 +136,7 @@ impl Cycle {
             withheld: 0,
             awaited: false,
             lapsed: false,
+            pay_by: None,
             reservations: 0,
             last_posted: None,
             closed_at: None,
@@ -165,7 +176,7 @@ impl Cycle {
             return Some(self.updated_at);
         }
         match self.closed_at {
-            None => Some(self.span.end),
+            None => Some(self.pay_by.map_or(self.span.end, |pay_by| pay_by.min(self.span.end))),
             Some(_) if self.told => None,
             // A post was settled after the end.
             Some(_) => Some(self.updated_at),
@@ -209,33 +220,38 @@ impl Cycle {
         (after.quota() <= QUOTA_MAX).then(|| self.changed(after, reason, cause))
     }
 
-    /// Grants what `plan` holds more or less than the one before; `None` as for [`adjust`](Self::adjust).
-    pub fn re_plan(&self, plan: Plan, cause: Cause) -> Option<LedgerChange> {
-        let posts = places(plan.quota()) - places(self.plan.quota());
-        Self { plan, ..self.clone() }.adjust(posts, ChangeReason::PlanChanged, cause)
+    /// What is had in it from now on is `slot`; `None`: it stands so already. What was withheld comes back. A cycle that has begun keeps a
+    /// higher plan: what is paid is had.
+    pub(crate) fn fit(&self, slot: &Slot, follows: bool, has_begun: bool, cause: Cause) -> Option<LedgerChange> {
+        let plan = if has_begun && self.withheld == 0 { self.plan.max(slot.plan) } else { slot.plan };
+        let granted = self.granted + self.withheld + places(plan.quota()) - places(self.plan.quota());
+        let span = CycleSpan { end: slot.span.end, ..self.span };
+        let after = Self { plan, granted, withheld: 0, span, lapsed: !follows, pay_by: slot.pay_by, ..self.clone() };
+        let same = |one: &Self, other: &Self| {
+            (one.plan, one.granted, one.withheld, one.span) == (other.plan, other.granted, other.withheld, other.span)
+        };
+        if !same(self, &after) {
+            return Some(self.changed(after, ChangeReason::PlanChanged, cause).freeing(self.withheld > 0));
+        }
+        ((self.lapsed, self.pay_by) != (after.lapsed, after.pay_by)).then(|| self.unexplained(after))
     }
 
-    /// The plan lapses: a cycle that has begun stays as it was paid for, one ahead grants nothing any more.
-    pub fn lapse(&self, has_begun: bool, cause: Cause) -> LedgerChange {
-        let taken = if has_begun { 0 } else { self.granted.max(0) };
-        let after = Self { lapsed: true, withheld: self.withheld + taken, granted: self.granted - taken, ..self.clone() };
-        self.changed(after, ChangeReason::PlanChanged, cause)
-    }
-
-    /// The plan returns: what was withheld is granted again; `None` as for [`adjust`](Self::adjust).
-    pub fn give_back(&self, cause: Cause) -> Option<LedgerChange> {
-        Self { withheld: 0, lapsed: false, ..self.clone() }.adjust(self.withheld, ChangeReason::PlanChanged, cause)
+    /// Nothing is had in it any more: it grants nothing but what is used or promised already, until that comes back.
+    pub(crate) fn withhold(&self, cause: Cause) -> Option<LedgerChange> {
+        let taken = self.granted.max(0);
+        let after = Self { lapsed: true, pay_by: None, withheld: self.withheld + taken, granted: self.granted - taken, ..self.clone() };
+        (after != *self).then(|| self.changed(after, ChangeReason::PlanChanged, cause))
     }
 
     /// Ends the cycle early, because another one begins: two never run at once. No number changes.
-    pub fn cut(&self, reason: ChangeReason, cause: Cause) -> LedgerChange {
-        let span = CycleSpan { end: cause.at, ..self.span };
-        self.changed(Self { span, ..self.clone() }, reason, cause)
+    pub(crate) fn cut(&self, end: Timestamp, cause: Cause) -> LedgerChange {
+        let after = Self { span: CycleSpan { end, ..self.span }, lapsed: true, pay_by: None, ..self.clone() };
+        self.changed(after, ChangeReason::PlanChanged, cause)
     }
 
-    /// Whether another cycle ended it early.
-    pub fn is_cut_short(&self) -> bool {
-        self.span.end < self.span.start + CYCLE
+    /// A certificate brought cycles that follow. No number changes.
+    pub(crate) fn gifted(&self, cause: Cause) -> LedgerChange {
+        self.changed(self.clone(), ChangeReason::GiftRedeemed, cause)
     }
 
     /// Notes that the cycle has ended. No number changes.
@@ -246,14 +262,18 @@ impl Cycle {
 
     /// The change that tells the analytics of a closed cycle anew. It explains nothing: no number changes.
     pub fn retell(&self, now: Timestamp) -> LedgerChange {
-        let after = Self { told: true, updated_at: now.max(self.updated_at), rev: self.rev + 1, ..self.clone() };
-        LedgerChange { expected_rev: Some(self.rev), cycle: after, entries: Vec::new(), under: None, frees: false }
+        self.unexplained(Self { told: true, updated_at: now.max(self.updated_at), ..self.clone() })
     }
 
     /// The change that notes that a held post waits for a quota slot of it. No number changes.
     pub fn await_slot(&self) -> LedgerChange {
-        let after = Self { awaited: true, rev: self.rev + 1, ..self.clone() };
-        LedgerChange { expected_rev: Some(self.rev), cycle: after, entries: Vec::new(), under: None, frees: false }
+        self.unexplained(Self { awaited: true, ..self.clone() })
+    }
+
+    /// A change that explains nothing, because no number changes.
+    fn unexplained(&self, after: Self) -> LedgerChange {
+        let cycle = Self { rev: self.rev + 1, ..after };
+        LedgerChange { expected_rev: Some(self.rev), cycle, entries: Vec::new(), under: None, frees: false }
     }
 
     /// The change that creates this cycle, told as `reason`.
@@ -386,9 +406,14 @@ mod tests {
                     2 => cycle.release(cause),
                     3 => Ok(cycle.adjust(3, ChangeReason::Adjustment, cause).unwrap()),
                     4 => Ok(cycle.adjust(-5, ChangeReason::Adjustment, cause).unwrap()),
-                    5 => Ok(cycle.lapse(true, cause)),
+                    5 => Ok(cycle.gifted(cause)),
                     6 => cycle.unsettle(cause),
-                    _ => Ok(cycle.re_plan(if n % 2 == 0 { Plan::Professional } else { Plan::Starter }, cause).unwrap()),
+                    _ => {
+                        let plan = if n % 2 == 0 { Plan::Professional } else { Plan::Starter };
+                        let slot = Slot { span: cycle.span, plan, source: crate::plan::Source::Operator, pay_by: None };
+                        let Some(change) = cycle.fit(&slot, true, false, cause) else { continue };
+                        Ok(change)
+                    }
                 };
                 match change {
                     Ok(change) => {

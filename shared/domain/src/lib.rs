@@ -9,6 +9,7 @@ pub mod billing;
 pub mod choice;
 pub mod connection;
 pub mod content;
+pub mod entitlement;
 pub mod failure;
 pub mod id;
 pub mod idempotency;

@@ -1,36 +1,43 @@
 //! What a change of plan does to the cycles.
 //!
-//! | what happens | the running cycle | those that posts have opened ahead | history rows |
-//! |---|---|---|---|
-//! | a plan begins | a new one, full; one of an earlier plan that still ran ends now | of the earlier plan: none grant anything since it lapsed | `plan_started` from 0, `plan_changed` on the one that ends |
-//! | a higher plan | grows by what it holds more | the same | `plan_changed`, one a cycle |
-//! | a lower plan | shrinks by what it holds less | the same | `plan_changed`, one a cycle |
-//! | the plan lapses | stays as it was paid for, to its end | grant nothing any more | `plan_changed`, one a cycle |
-//! | the plan returns | grants again what the lapse took | the same | `plan_changed`, one a cycle |
+//! Facts change ([`Entitlements`]), another timeline follows from them, and the stored cycles are fitted to it:
 //!
-//! What is used stays used, and no number is ever negative: a cycle that has promised more than it now grants is *overdrawn*
-//! ([`Cycle::overdrawn`]). What an operator has taken stays taken ([`Cycle::granted`]). Its approved posts beyond that are held, the last due first ([`Post::hold`]), and go on when a
-//! change gives slots back ([`LedgerChange::frees`]).
-//! Cycles keep their dates, but for one that ends because another begins. A running cycle that nobody has touched is opened first,
-//! with a `cycle_opened` row of its own: so there always is one for the cycle job to follow.
+//! | the timeline | the running cycle | those that posts have opened ahead |
+//! |---|---|---|
+//! | has the cycle, with a higher plan | grows by what the plan holds more | the same |
+//! | has the cycle, with a lower plan | stays as it is: what is paid is had | shrinks by what the plan holds less |
+//! | has the cycle, with another end | its end moves, its key stays | the same |
+//! | has it again | grants again what was withheld | the same |
+//! | has another cycle there | ends where the other one begins | grants nothing any more |
+//! | has nothing there | grants nothing any more | the same |
+//! | has a cycle that is not stored | is opened, full | nothing: whoever needs it opens it |
+//!
+//! Each change of a number or a date writes a `plan_changed` row; a cycle that is opened has the row that says why. What is used stays used, and no number is ever
+//! negative: a cycle that has promised more than it now grants is *overdrawn* ([`Cycle::overdrawn`]). What an operator has taken stays taken
+//! ([`Cycle::granted`]). Its approved posts beyond that are held, the last due first ([`Post::hold`]), and go on when a change gives slots
+//! back ([`LedgerChange::frees`]).
 //!
 //! [`Post::hold`]: crate::post::Post::hold
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::id::IdEntropy;
-use crate::ledger::{Actor, Cause, ChangeReason, Cycle, LedgerChange};
-use crate::plan::{CYCLE, Plan, Source, Subscription};
+use crate::entitlement::{Entitlements, Kept, Slot, Timeline};
+use crate::id::{IdEntropy, UserId};
+use crate::ledger::{Actor, Cause, ChangeReason, Cycle, LedgerChange, QUOTA_MAX};
+use crate::plan::{CYCLE, CYCLE_MAX, Plan, Source};
 use crate::user::User;
 
-/// What becomes of a plan.
+/// Clocks are no further apart.
+const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(15);
+
+/// What an operator wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wish {
-    /// It is this one from now on; if none runs, it begins now.
-    Have(Plan, Source),
+    /// It is this plan: a higher one now, a lower one from the next cycle on.
+    Have(Plan),
     /// No new cycles open.
     Lapse,
-    /// A plan that has lapsed goes on, in its old cycles.
+    /// What an operator has let lapse goes on.
     Return,
 }
 
@@ -49,7 +56,7 @@ pub enum NotChanged {
     /// It is so already.
     #[error("the plan is so already")]
     AsItWas,
-    /// There never was a plan that could lapse or return.
+    /// There is no plan that could lapse, or none that an operator has let lapse.
     #[error("there is no plan")]
     NoPlan,
     /// The cycle holds all that one may.
@@ -59,148 +66,143 @@ pub enum NotChanged {
 
 /// From when on [`change_plan`] must know the stored cycles: one that began earlier has ended.
 pub fn cycles_needed_from(now: Timestamp) -> Timestamp {
-    now - CYCLE
+    now - CYCLE_MAX
 }
 
-/// When a change counts that is made by a clock which says `now`: `now`, but where that clock is behind others, never before the plan of
-/// `user` began, nor within a cycle that is closed already. Nor is it the very moment at which a stored cycle begins, or whole cycles before
-/// it: a plan may begin then, and the beginning of one of its own cycles would be that cycle's key.
+/// When a change counts that is made by a clock which says `now`: `now`, but where that clock is behind others, never before what `user` has
+/// began, nor within a cycle that is closed already.
 pub(crate) fn counts_from(now: Timestamp, user: &User, cycles: &[Cycle]) -> Timestamp {
+    let Entitlements { certificates, bought, operator, .. } = &user.entitled;
+    let began = [certificates.anchor, bought.as_ref().map(|bought| bought.since), operator.set.map(|(_, since)| since)];
+    let began = began.into_iter().flatten().filter(|began| *began <= now + CLOCKS_APART);
     let closed = cycles.iter().filter(|cycle| cycle.closed_at.is_some()).map(|cycle| cycle.span.end);
-    let mut at = closed.chain(user.subscription.map(|plan| plan.anchor)).fold(now, Timestamp::max);
-    let is_key = |start: Timestamp, at: Timestamp| start >= at && start.duration_since(at).as_nanos() % CYCLE.as_nanos() == 0;
-    while cycles.iter().any(|cycle| is_key(cycle.span.start, at)) {
-        at += SignedDuration::from_millis(1);
-    }
-    at
+    closed.chain(began).fold(now, Timestamp::max)
 }
 
-/// What `wish` does to `user` at `now`. `cycles`: the stored ones from [`cycles_needed_from`] on, in order.
+/// What an operator's `wish` does to `user` at `now`. `cycles`: the stored ones from [`cycles_needed_from`] on, in order.
 pub fn change_plan(
     wish: Wish,
     user: User,
     cycles: &[Cycle],
     (now, actor): (Timestamp, Actor),
-    mut entropy: impl FnMut() -> IdEntropy,
+    entropy: impl FnMut() -> IdEntropy,
 ) -> Result<PlanChange, NotChanged> {
     let now = counts_from(now, &user, cycles);
-    let mut cause = || Cause { entropy: entropy(), at: now, actor, post_id: None };
-    let (subscription, changes) = match (wish, user.subscription) {
-        (Wish::Have(plan, source), Some(running)) if running.active => {
-            if (running.plan, running.source) == (plan, source) {
+    let running = user.timeline(now).at(now).filter(|slot| slot.span.start <= now);
+    let mut facts = user.entitled.as_of(&user.paid, now);
+    match wish {
+        Wish::Have(plan) => {
+            if !facts.operator.lapsed && facts.operator.set.is_some_and(|(set, _)| set == plan) {
                 return Err(NotChanged::AsItWas);
             }
-            // By what each cycle has: a clock that was ahead may have changed the later ones alone.
-            let moved = |cycle: &Cycle, cause: Cause| cycle.re_plan(plan, cause);
-            (Subscription { plan, source, ..running }, each(&user, &running, cycles, now, &mut cause, moved)?)
+            let since = match running {
+                Some(slot) if slot.plan > plan => {
+                    facts.kept = Some(Kept::from(slot));
+                    slot.span.end
+                }
+                Some(slot) if slot.source == Source::Operator => facts.operator.set.map_or(now, |(_, since)| since),
+                // The running cycle goes on under its key.
+                Some(slot) if now < slot.span.start + CYCLE => slot.span.start,
+                _ => now,
+            };
+            (facts.operator.set, facts.operator.lapsed) = (Some((plan, since)), false);
+            facts.kept = facts.kept.filter(|kept| kept.span.end <= since);
         }
-        (Wish::Have(plan, source), before) => {
-            let subscription = Subscription { plan, anchor: now, active: true, source };
-            let fresh = Cycle::open(user.id.clone(), subscription.cycle_at(now), plan, now);
-            let mut changes = vec![fresh.opening(ChangeReason::PlanStarted, cause()).freeing(before.is_some())];
-            changes.extend(cut_short(cycles, now, cause));
-            (subscription, changes)
-        }
-        (_, None) => return Err(NotChanged::NoPlan),
-        (Wish::Lapse, Some(running)) if running.active => {
-            let ended = |cycle: &Cycle, cause: Cause| Some(cycle.lapse(cycle.span.start <= now, cause));
-            (Subscription { active: false, ..running }, each(&user, &running, cycles, now, &mut cause, ended)?)
-        }
-        (Wish::Return, Some(lapsed)) if !lapsed.active => {
-            let back = |cycle: &Cycle, cause: Cause| cycle.give_back(cause).map(|change| change.freeing(true));
-            (Subscription { active: true, ..lapsed }, each(&user, &lapsed, cycles, now, &mut cause, back)?)
-        }
-        (Wish::Lapse | Wish::Return, Some(_)) => return Err(NotChanged::AsItWas),
-    };
-    let rev = user.rev + 1;
-    Ok(PlanChange { user: User { subscription: Some(subscription), rev, ..user }, changes })
-}
-
-/// The cycle that follows `ended` by itself, as of `now`; `None`: the plan does not run, or did not run any more when that one ended, or
-/// has begun anew and has cycles of its own.
-pub fn next_cycle(ended: &Cycle, plan: &Subscription, now: Timestamp) -> Option<Cycle> {
-    let span = plan.cycle_at(ended.span.end);
-    let follows = plan.active && !ended.lapsed && !ended.is_cut_short() && span.start == ended.span.end;
-    // Whatever changes a plan opens the cycle that runs at that time: one that ended before anybody came had the plan of the one before.
-    let had = if span.end <= now { ended.plan } else { plan.plan };
-    follows.then(|| Cycle::open(ended.user_id.clone(), span, had, now))
-}
-
-/// The running cycle and those ahead of the plan, each changed.
-fn each(
-    user: &User,
-    plan: &Subscription,
-    cycles: &[Cycle],
-    now: Timestamp,
-    cause: &mut dyn FnMut() -> Cause,
-    change: impl Fn(&Cycle, Cause) -> Option<LedgerChange>,
-) -> Result<Vec<LedgerChange>, NotChanged> {
-    let running = std::iter::once(running_cycle(user, plan, cycles, now));
-    let changes = running.chain(ahead(plan, cycles, now)).map(|standing| standing.changed(&mut *cause, &change));
-    changes.collect::<Result<_, _>>().map_err(|CycleFull| NotChanged::CycleFull)
-}
-
-/// What ends the cycles of a plan that has lapsed, because another begins: the one that still runs ends now, and one ahead that an
-/// operator has given something grants nothing any more. Two never run at once.
-pub(crate) fn cut_short(cycles: &[Cycle], now: Timestamp, mut cause: impl FnMut() -> Cause) -> Vec<LedgerChange> {
-    let ended = |cycle: &Cycle| {
-        if cycle.closed_at.is_some() || cycle.span.end <= now {
-            None
-        } else if cycle.span.start < now {
-            Some(cycle.cut(ChangeReason::PlanChanged, cause()))
-        } else {
-            (cycle.granted > 0).then(|| cycle.lapse(false, cause()))
-        }
-    };
-    cycles.iter().filter_map(ended).collect()
-}
-
-/// A cycle, and whether it has to be opened first.
-pub(crate) enum Standing {
-    Stored(Cycle),
-    Untouched(Cycle),
-}
-
-/// The cycle cannot hold more posts.
-#[derive(Debug)]
-pub(crate) struct CycleFull;
-
-pub(crate) fn running_cycle(user: &User, plan: &Subscription, cycles: &[Cycle], now: Timestamp) -> Standing {
-    let span = plan.cycle_at(now);
-    match cycles.iter().find(|cycle| cycle.span == span) {
-        Some(cycle) => Standing::Stored(cycle.clone()),
-        None => Standing::Untouched(Cycle::open(user.id.clone(), span, plan.plan, now)),
-    }
-}
-
-/// The stored cycles of `plan` that have not begun.
-pub(crate) fn ahead(plan: &Subscription, cycles: &[Cycle], now: Timestamp) -> impl Iterator<Item = Standing> {
-    let ahead = cycles.iter().filter(move |cycle| cycle.span.start > now && plan.cycle_at(cycle.span.start) == cycle.span);
-    ahead.map(|cycle| Standing::Stored(cycle.clone()))
-}
-
-impl Standing {
-    /// The cycle, opened first where it has to be, and changed.
-    pub(crate) fn changed(
-        self,
-        mut cause: impl FnMut() -> Cause,
-        change: impl FnOnce(&Cycle, Cause) -> Option<LedgerChange>,
-    ) -> Result<LedgerChange, CycleFull> {
-        let (cycle, opening) = self.opened(&mut cause);
-        let mut change = change(&cycle, cause()).ok_or(CycleFull)?;
-        change.entries.splice(0..0, opening);
-        Ok(change)
-    }
-
-    fn opened(self, cause: &mut impl FnMut() -> Cause) -> (Cycle, Vec<crate::ledger::HistoryEntry>) {
-        match self {
-            Self::Stored(cycle) => (cycle, Vec::new()),
-            Self::Untouched(cycle) => {
-                let opening = cycle.opening(ChangeReason::CycleOpened, cause()).entries;
-                (cycle, opening)
+        Wish::Lapse if facts.operator.lapsed => return Err(NotChanged::AsItWas),
+        Wish::Lapse => {
+            let slot = running.ok_or(NotChanged::NoPlan)?;
+            if slot.source == Source::Gift {
+                facts.certificates = facts.certificates.without_one();
             }
+            facts.certificates.anchor = None;
+            (facts.kept, facts.operator.lapsed) = (Some(Kept::from(slot)), true);
+        }
+        Wish::Return if !facts.operator.lapsed => return Err(if running.is_some() { NotChanged::AsItWas } else { NotChanged::NoPlan }),
+        Wish::Return => {
+            facts.operator.lapsed = false;
+            let mut since = now;
+            if let Some(kept) = facts.kept.take() {
+                since = kept.span.start;
+                if kept.source == Source::Gift {
+                    facts.certificates = facts.certificates.with(kept.plan, 1).ok_or(NotChanged::CycleFull)?;
+                    facts.certificates.anchor = Some(since);
+                }
+            }
+            facts.operator.set = facts.operator.set.map(|(plan, _)| (plan, since));
         }
     }
+    facts.seat(&user.paid, now);
+    changed(User { entitled: facts, ..user.clone() }, &user, cycles, (now, actor, ChangeReason::PlanStarted), entropy)
+}
+
+/// What time alone does to what `user` has at `now`: a month that was not paid for grants nothing any more. `cycles`: as [`change_plan`]
+/// needs them.
+pub fn catch_up(
+    user: User,
+    cycles: &[Cycle],
+    (now, actor): (Timestamp, Actor),
+    entropy: impl FnMut() -> IdEntropy,
+) -> Result<PlanChange, NotChanged> {
+    changed(user.clone(), &user, cycles, (now, actor, ChangeReason::CycleOpened), entropy)
+}
+
+/// The cycle that follows `ended` by itself, as of `now`; `None`: none does.
+pub fn next_cycle(ended: &Cycle, user: &User, now: Timestamp) -> Option<Cycle> {
+    let timeline = user.timeline(now);
+    let slot = timeline.at(ended.span.end).filter(|slot| slot.span.start == ended.span.end && !ended.lapsed)?;
+    // Whatever changes a plan opens the cycle that runs at that time: one that ended before anybody came had the plan of the one before.
+    let plan = if slot.span.end <= now && slot.source != Source::Gift { ended.plan } else { slot.plan };
+    let fresh = timeline.cycle_at(&user.id, slot.span.start, now)?;
+    Some(Cycle { plan, granted: i32::try_from(plan.quota()).unwrap_or(i32::MAX), ..fresh })
+}
+
+/// The user with other facts than `before`, and the stored cycles fitted to them.
+pub(crate) fn changed(
+    user: User,
+    before: &User,
+    cycles: &[Cycle],
+    (now, actor, opened_by): (Timestamp, Actor, ChangeReason),
+    mut entropy: impl FnMut() -> IdEntropy,
+) -> Result<PlanChange, NotChanged> {
+    let mut cause = || Cause { entropy: entropy(), at: now, actor, post_id: None };
+    let (was, is) = (before.timeline(now), user.timeline(now));
+    let changes = fitted(&user.id, [&was, &is], cycles, (now, opened_by), &mut cause);
+    if changes.iter().any(|change| change.cycle.quota() > QUOTA_MAX) {
+        return Err(NotChanged::CycleFull);
+    }
+    Ok(PlanChange { user: User { rev: before.rev + 1, ..user }, changes })
+}
+
+fn fitted(
+    user: &UserId,
+    [was, is]: [&Timeline; 2],
+    cycles: &[Cycle],
+    (now, opened_by): (Timestamp, ChangeReason),
+    cause: &mut dyn FnMut() -> Cause,
+) -> Vec<LedgerChange> {
+    let runs = is.at(now).filter(|slot| slot.span.start <= now);
+    let is_stored = |slot: &Slot| cycles.iter().any(|cycle| cycle.span.start == slot.span.start);
+    let mut changes = Vec::new();
+    if let Some(slot) = runs.filter(|slot| !is_stored(slot)) {
+        // A lower plan changes nothing of the cycle that runs, though nobody has touched it.
+        let had = was.at(now).filter(|had| had.span.start == slot.span.start).map(|had| had.plan);
+        let (plan, lapsed) = (had.map_or(slot.plan, |had| had.max(slot.plan)), !is.follows(&slot));
+        let fresh = Cycle { lapsed, pay_by: slot.pay_by, ..Cycle::open(user.clone(), slot.span, plan, now) };
+        let reason = if had.is_some() { ChangeReason::CycleOpened } else { opened_by };
+        changes.push(fresh.opening(reason, cause()).freeing(!cycles.is_empty() || was.at(now).is_none()));
+    }
+    for cycle in cycles.iter().filter(|cycle| cycle.closed_at.is_none() && cycle.span.end > now) {
+        let (start, has_begun) = (cycle.span.start, cycle.span.start <= now);
+        let change = match is.at(start).filter(|slot| slot.span.start == start) {
+            Some(slot) => cycle.fit(&slot, is.follows(&slot), has_begun, cause()),
+            None => match runs.filter(|slot| has_begun && start < slot.span.start) {
+                Some(slot) => Some(cycle.cut(slot.span.start, cause())),
+                None => cycle.withhold(cause()),
+            },
+        };
+        changes.extend(change);
+    }
+    changes
 }
 
 #[cfg(test)]

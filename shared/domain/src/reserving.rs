@@ -2,29 +2,28 @@
 
 use jiff::Timestamp;
 
+use crate::entitlement::Timeline;
 use crate::id::UserId;
 use crate::ledger::{Cause, ChangeReason, Cycle, LedgerChange, LedgerError};
-use crate::plan::Subscription;
 use crate::user::User;
 
-/// A plan that runs, and the user's `rev` that it was read at.
+/// What a user has, and the user's `rev` that it was read at.
 #[derive(Debug, Clone)]
 pub struct RunningPlan {
     user_id: UserId,
-    plan: Subscription,
+    timeline: Timeline,
     user_rev: u64,
 }
 
 impl RunningPlan {
-    /// The user's plan, if one runs.
-    pub fn of(user: &User) -> Option<Self> {
-        let plan = user.subscription.filter(|plan| plan.active)?;
-        Some(Self { user_id: user.id.clone(), plan, user_rev: user.rev })
+    /// What the user has as of `now`.
+    pub fn of(user: &User, now: Timestamp) -> Self {
+        Self { user_id: user.id.clone(), timeline: user.timeline(now), user_rev: user.rev }
     }
 
-    /// When the cycle that holds `at` begins.
-    pub fn cycle_start(&self, at: Timestamp) -> Timestamp {
-        self.plan.cycle_at(at).start
+    /// When the cycle that holds `at` begins; `None`: nothing is had then.
+    pub fn cycle_start(&self, at: Timestamp) -> Option<Timestamp> {
+        self.timeline.at(at).map(|slot| slot.span.start)
     }
 
     /// Reserves for a post in the cycle that holds `due_at`, `standing` if it is stored. One that nobody has touched is opened by it, which
@@ -39,7 +38,7 @@ impl RunningPlan {
         if let Some(cycle) = standing {
             return cycle.reserve(reserving);
         }
-        let fresh = Cycle::open(self.user_id.clone(), self.plan.cycle_at(due_at), self.plan.plan, reserving.at);
+        let fresh = self.timeline.cycle_at(&self.user_id, due_at, reserving.at).ok_or(LedgerError::QuotaExhausted)?;
         let opening = fresh.opening(ChangeReason::CycleOpened, Cause { post_id: None, ..cause() });
         let mut change = fresh.reserve(reserving)?;
         change.entries.splice(0..0, opening.entries);
@@ -52,12 +51,14 @@ mod tests {
     use super::*;
     use crate::ledger::Actor;
     use crate::people::phone::PhoneNumber;
-    use crate::plan::{CYCLE, Plan, Source};
+    use crate::plan::{CYCLE, Plan};
 
-    fn user(active: bool) -> User {
+    fn plan(cycles: u32) -> RunningPlan {
         let (start, phone) = (Timestamp::UNIX_EPOCH, PhoneNumber::parse("+61412345678").unwrap());
-        let plan = Subscription { plan: Plan::Starter, anchor: start, active, source: Source::Gift };
-        User { subscription: Some(plan), ..User::new(UserId::new(start, [1; 10]), phone, start) }
+        let mut user = User::new(UserId::new(start, [1; 10]), phone, start);
+        user.entitled.certificates = user.entitled.certificates.with(Plan::Starter, cycles).unwrap();
+        user.entitled.certificates.anchor = Some(start);
+        RunningPlan::of(&user, start)
     }
 
     fn cause() -> Cause {
@@ -66,21 +67,22 @@ mod tests {
 
     #[test]
     fn a_cycle_that_nobody_has_touched_is_opened_under_the_plan_that_was_read() {
-        let plan = RunningPlan::of(&user(true)).unwrap();
+        let plan = plan(2);
         let due_at = Timestamp::UNIX_EPOCH + CYCLE + CYCLE / 2;
         let change = plan.reserve(None, due_at, cause).unwrap();
-        assert_eq!((change.cycle.span.start, change.expected_rev, change.under), (plan.cycle_start(due_at), None, Some(1)));
+        assert_eq!((Some(change.cycle.span.start), change.expected_rev, change.under), (plan.cycle_start(due_at), None, Some(1)));
         let reasons: Vec<_> = change.entries.iter().map(|entry| entry.reason).collect();
         assert_eq!(reasons, [ChangeReason::CycleOpened, ChangeReason::PostReserved]);
         assert!(!change.frees, "nobody waits for a cycle that is not there");
     }
 
     #[test]
-    fn a_full_cycle_and_a_plan_that_has_lapsed_reserve_nothing() {
-        let plan = RunningPlan::of(&user(true)).unwrap();
+    fn a_full_cycle_and_a_time_in_which_nothing_is_had_reserve_nothing() {
+        let plan = plan(2);
         let mut full = plan.reserve(None, Timestamp::UNIX_EPOCH, cause).unwrap().cycle;
         full.granted = 1;
         assert_eq!(plan.reserve(Some(&full), Timestamp::UNIX_EPOCH, cause).unwrap_err(), LedgerError::QuotaExhausted);
-        assert!(RunningPlan::of(&user(false)).is_none());
+        let after = Timestamp::UNIX_EPOCH + CYCLE * 2;
+        assert_eq!((plan.cycle_start(after), plan.reserve(None, after, cause).unwrap_err()), (None, LedgerError::QuotaExhausted));
     }
 }

@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 
 use crate::billing::PaidSubscriptions;
+use crate::entitlement::{Entitlements, Timeline};
 use crate::id::UserId;
 use crate::ledger::Cycle;
 use crate::people::phone::PhoneNumber;
-use crate::plan::Subscription;
 
 /// One customer account, found by its verified phone number.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,8 +17,8 @@ pub struct User {
     pub phone: PhoneNumber,
     /// Signed up.
     pub created_at: Timestamp,
-    /// The running plan.
-    pub subscription: Option<Subscription>,
+    /// What they may use, and when.
+    pub entitled: Entitlements,
     /// What is paid for at the payment provider, by its newest words.
     pub paid: PaidSubscriptions,
     /// Raised with each stored change; the condition of every write.
@@ -28,15 +28,18 @@ pub struct User {
 impl User {
     /// Somebody who has just signed up: without a plan.
     pub fn new(id: UserId, phone: PhoneNumber, created_at: Timestamp) -> Self {
-        Self { id, phone, created_at, subscription: None, paid: PaidSubscriptions::default(), rev: 1 }
+        Self { id, phone, created_at, entitled: Entitlements::default(), paid: PaidSubscriptions::default(), rev: 1 }
     }
 
-    /// The cycle of the active plan that holds `now`, out of those that are `stored`; one that nobody has touched is not stored yet.
-    /// `None`: no plan.
+    /// Which cycle holds which time, as it looks at `now`.
+    pub fn timeline(&self, now: Timestamp) -> Timeline {
+        Timeline::of(&self.entitled, &self.paid, now)
+    }
+
+    /// The cycle that holds `now`, out of those that are `stored`; one that nobody has touched is not stored yet. `None`: nothing is had.
     pub fn running_cycle(&self, stored: &[Cycle], now: Timestamp) -> Option<Cycle> {
-        let plan = self.subscription.filter(|plan| plan.active)?;
-        let span = plan.cycle_at(now);
-        let stands = stored.iter().find(|cycle| cycle.span == span).cloned();
-        Some(stands.unwrap_or_else(|| Cycle::open(self.id.clone(), span, plan.plan, span.start)))
+        let fresh = self.timeline(now).cycle_at(&self.id, now, now)?;
+        let stands = stored.iter().find(|cycle| cycle.span.start == fresh.span.start).cloned();
+        Some(stands.unwrap_or(fresh))
     }
 }

@@ -2,7 +2,6 @@
 
 use domain::id::UserId;
 use domain::ledger::Cycle;
-use domain::plan::CYCLE as CYCLE_LENGTH;
 use domain::user::User;
 use jiff::Timestamp;
 
@@ -13,7 +12,7 @@ use crate::schema::CLOSING_INDEX;
 use crate::users::UserItem;
 use crate::{Store, StoreError};
 
-/// A cycle that has ended, promised more than it grants, or was settled in after its end. The index is a hint: whoever acts reads
+/// A cycle that has ended, was not paid for in time, promised more than it grants, or was settled in after its end. The index is a hint: whoever acts reads
 /// the cycle first.
 #[derive(Debug, Clone)]
 pub struct Closing {
@@ -43,8 +42,6 @@ pub struct AtItsEnd {
     pub cycle: Option<Cycle>,
     /// Its owner.
     pub user: Option<User>,
-    /// The cycle that begins 30 days later, if it was opened ahead.
-    pub next: Option<Cycle>,
 }
 
 impl Store {
@@ -72,18 +69,15 @@ impl Store {
         Ok(ClosingPage { cycles, next: answer.last_evaluated_key.map(Place) })
     }
 
-    /// The cycle of `user` that began at `start`, its owner, and the cycle that follows.
+    /// The cycle of `user` that began at `start`, and its owner.
     pub async fn at_its_end(&self, user: &UserId, start: Timestamp) -> Result<AtItsEnd, StoreError> {
-        let (this, next) = (Key::cycle(user, start), Key::cycle(user, start + CYCLE_LENGTH));
         let (ledger, users) = (self.tables.ledger.as_str(), self.tables.users.as_str());
-        let items = self.batch_get(vec![(ledger, this.clone()), (ledger, next), (users, Key::profile(user))]).await?;
-        let mut read = AtItsEnd { cycle: None, user: None, next: None };
+        let items = self.batch_get(vec![(ledger, Key::cycle(user, start)), (users, Key::profile(user))]).await?;
+        let mut read = AtItsEnd { cycle: None, user: None };
         for item in items {
             let sk = item.get("sk").and_then(|sk| sk.as_s().ok()).cloned().unwrap_or_default();
-            if sk == this.sk {
+            if sk.starts_with(CYCLE) {
                 read.cycle = Some(from_item::<CycleItem>("cycle", item)?.into());
-            } else if sk.starts_with(CYCLE) {
-                read.next = Some(from_item::<CycleItem>("cycle", item)?.into());
             } else {
                 read.user = Some(from_item::<UserItem>("user", item)?.into());
             }

@@ -24,6 +24,7 @@ const STILL_VALID: &str = "attribute_exists(pk) AND attribute_not_exists(redeeme
 #[derive(Serialize, Deserialize)]
 struct GiftItem {
     plan: Plan,
+    cycles: u32,
     issued_at: Timestamp,
     expires_at: Option<Timestamp>,
     redeemed_by: Option<UserId>,
@@ -33,15 +34,15 @@ struct GiftItem {
 
 impl From<&GiftCertificate> for GiftItem {
     fn from(gift: &GiftCertificate) -> Self {
-        let GiftCertificate { plan, issued_at, expires_at, redeemed_by, redeemed_at, revoked_at } = gift.clone();
-        Self { plan, issued_at, expires_at, redeemed_by, redeemed_at, revoked_at }
+        let GiftCertificate { plan, cycles, issued_at, expires_at, redeemed_by, redeemed_at, revoked_at } = gift.clone();
+        Self { plan, cycles, issued_at, expires_at, redeemed_by, redeemed_at, revoked_at }
     }
 }
 
 impl From<GiftItem> for GiftCertificate {
     fn from(item: GiftItem) -> Self {
-        let GiftItem { plan, issued_at, expires_at, redeemed_by, redeemed_at, revoked_at } = item;
-        Self { plan, issued_at, expires_at, redeemed_by, redeemed_at, revoked_at }
+        let GiftItem { plan, cycles, issued_at, expires_at, redeemed_by, redeemed_at, revoked_at } = item;
+        Self { plan, cycles, issued_at, expires_at, redeemed_by, redeemed_at, revoked_at }
     }
 }
 

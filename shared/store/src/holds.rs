@@ -4,7 +4,7 @@ use domain::connection::Connection;
 use domain::failure::FailureCode;
 use domain::id::{HistoryId, UserId};
 use domain::ledger::{Cause, Cycle};
-use domain::plan::CYCLE;
+use domain::plan::CYCLE_MAX;
 use domain::post::{Event, Post, State};
 use domain::timing::LATEST_MAX;
 use jiff::{SignedDuration, Timestamp};
@@ -22,7 +22,7 @@ impl Store {
     /// transaction; and returns how many. A post that is under way is left alone. Stopped anywhere and run again it goes on.
     pub async fn hold_beyond_quota(&self, user: &UserId, start: Timestamp, mut cause: impl FnMut() -> Cause) -> Result<usize, StoreError> {
         let Some(cycle) = self.cycle(user, start).await?.filter(over_promised) else { return Ok(0) };
-        let filter = Filter { from: Some(start - DUE_BEFORE), to: Some(cycle.span.start + CYCLE), ..Filter::default() };
+        let filter = Filter { from: Some(start - DUE_BEFORE), to: Some(cycle.span.start + CYCLE_MAX), ..Filter::default() };
         let mut posts = self.posts_where(user, &filter, |post| waits_in(post, start)).await?;
         posts.sort_by(|one, other| (other.due_at, &other.id).cmp(&(one.due_at, &one.id)));
         let mut held = 0;

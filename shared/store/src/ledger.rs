@@ -31,6 +31,7 @@ pub(crate) struct CycleItem {
     withheld: i32,
     awaited: bool,
     lapsed: bool,
+    pay_by: Option<Timestamp>,
     reservations: u32,
     last_posted: Option<Timestamp>,
     closed_at: Option<Timestamp>,
@@ -56,6 +57,7 @@ impl From<&Cycle> for CycleItem {
             withheld: cycle.withheld,
             awaited: cycle.awaited,
             lapsed: cycle.lapsed,
+            pay_by: cycle.pay_by,
             reservations: cycle.reservations,
             last_posted: cycle.last_posted,
             closed_at: cycle.closed_at,
@@ -80,6 +82,7 @@ impl From<CycleItem> for Cycle {
             withheld: item.withheld,
             awaited: item.awaited,
             lapsed: item.lapsed,
+            pay_by: item.pay_by,
             reservations: item.reservations,
             last_posted: item.last_posted,
             closed_at: item.closed_at,
@@ -164,10 +167,10 @@ impl Store {
         Ok(item.map(Into::into))
     }
 
-    /// The cycle of the user's active plan that holds `now`; one that nobody has touched is not stored yet. `None`: no plan.
+    /// The cycle that holds `now`; one that nobody has touched is not stored yet. `None`: nothing is had.
     pub async fn running_cycle(&self, user: &User, now: Timestamp) -> Result<Option<Cycle>, StoreError> {
-        let Some(plan) = user.subscription.filter(|plan| plan.active) else { return Ok(None) };
-        let stored = self.cycle(&user.id, plan.cycle_at(now).start).await?;
+        let Some(slot) = user.timeline(now).at(now) else { return Ok(None) };
+        let stored = self.cycle(&user.id, slot.span.start).await?;
         Ok(user.running_cycle(stored.as_slice(), now))
     }
 

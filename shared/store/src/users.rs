@@ -3,11 +3,11 @@
 use std::error::Error;
 
 use aws_sdk_dynamodb::types::builders::PutBuilder;
-use domain::billing::{Paid, PaidSubscriptions};
+use domain::billing::PaidSubscriptions;
 use domain::connection::Connection;
+use domain::entitlement::Entitlements;
 use domain::id::UserId;
 use domain::people::phone::{PhoneHash, PhoneNumber};
-use domain::plan::{Plan, Source, Subscription};
 use domain::user::User;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -23,27 +23,11 @@ pub(crate) struct UserItem {
     id: UserId,
     phone: String,
     created_at: Timestamp,
-    subscription: Option<SubscriptionItem>,
+    entitled: Entitlements,
     /// As the payment provider's newest words have it.
-    paid: Option<PaidItem>,
+    paid: PaidSubscriptions,
     rev: u64,
     writer: String,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum PaidItem {
-    All(PaidSubscriptions),
-    /// Rows that were last written when the newest subscription alone was kept.
-    Newest(Box<Paid>),
-}
-
-#[derive(Serialize, Deserialize)]
-struct SubscriptionItem {
-    plan: Plan,
-    anchor: Timestamp,
-    active: bool,
-    source: Source,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -53,39 +37,26 @@ pub(crate) struct PhoneItem {
 
 impl UserItem {
     pub(crate) fn new(user: &User, writer: &str) -> Self {
-        let subscription =
-            user.subscription.map(|Subscription { plan, anchor, active, source }| SubscriptionItem { plan, anchor, active, source });
         Self {
             id: user.id.clone(),
             phone: user.phone.as_str().to_owned(),
             created_at: user.created_at,
-            subscription,
-            paid: Some(PaidItem::All(user.paid.clone())),
+            entitled: user.entitled.clone(),
+            paid: user.paid.clone(),
             rev: user.rev,
             writer: writer.to_owned(),
         }
     }
 }
 
-impl From<PaidItem> for PaidSubscriptions {
-    fn from(item: PaidItem) -> Self {
-        match item {
-            PaidItem::All(paid) => paid,
-            PaidItem::Newest(paid) => Self::default().after(&paid).unwrap_or_default(),
-        }
-    }
-}
-
 impl From<UserItem> for User {
     fn from(item: UserItem) -> Self {
-        let subscription =
-            item.subscription.map(|SubscriptionItem { plan, anchor, active, source }| Subscription { plan, anchor, active, source });
         Self {
             id: item.id,
             phone: PhoneNumber::from_stored(item.phone),
             created_at: item.created_at,
-            subscription,
-            paid: item.paid.map(Into::into).unwrap_or_default(),
+            entitled: item.entitled,
+            paid: item.paid,
             rev: item.rev,
         }
     }
@@ -195,36 +166,5 @@ impl Store {
             Some(item) => self.user(&item.user_id).await,
             None => Ok(None),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use aws_sdk_dynamodb::types::AttributeValue;
-    use domain::billing::{AsOf, Standing, Told};
-
-    use super::*;
-
-    #[test]
-    fn what_is_paid_for_is_read_however_it_was_stored() {
-        let at = Timestamp::from_second(1_800_000_000).unwrap();
-        let as_of = AsOf { at, told: Told::Created, changed: false, event_id: "evt_1".to_owned() };
-        let (customer_id, subscription_id) = ("cus_1".to_owned(), "sub_1".to_owned());
-        let word = Paid { customer_id, subscription_id, plan: Plan::Starter, standing: Standing::Live, started_at: at, as_of };
-        let paid = PaidSubscriptions::default().after(&word).unwrap();
-        let phone = PhoneNumber::parse("+61412345678").unwrap();
-        let user = User { paid: paid.clone(), ..User::new(UserId::new(at, [1; 10]), phone, at) };
-        let stored = to_item(Key::profile(&user.id), UserItem::new(&user, "w"));
-        let read = |paid: Option<AttributeValue>| {
-            let mut item = stored.clone();
-            item.remove("paid");
-            item.extend(paid.map(|paid| ("paid".to_owned(), paid)));
-            User::from(from_item::<UserItem>("user", item).unwrap()).paid
-        };
-        let alone = stored["paid"].as_l().unwrap()[0].clone();
-        assert_eq!(read(Some(stored["paid"].clone())), paid);
-        assert_eq!(read(Some(alone)), paid, "from when only one was kept");
-        assert_eq!(read(Some(AttributeValue::Null(true))), PaidSubscriptions::default());
-        assert_eq!(read(None), PaidSubscriptions::default());
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use domain::id::UserId;
 use domain::ledger::{Actor, Cause, ChangeReason, Cycle};
-use domain::plan::{CYCLE, Plan, Source, Subscription};
+use domain::plan::{CYCLE, CycleSpan, Plan};
 use edge::clock::Clock;
 use edge::host::Host;
 use edge::lines::Lines;
@@ -91,8 +91,7 @@ async fn sign_up(aws: &Aws, store: &Store, users: usize, began: Timestamp) -> an
         let puts: Vec<Value> = chunk.iter().map(|id| json!({ "PutRequest": { "Item": profile(id, began) } })).collect();
         aws.tables("BatchWriteItem", &json!({ "RequestItems": { (tables().users): puts } }))?;
         for id in chunk {
-            let plan = Subscription { plan: Plan::Starter, anchor: began, active: true, source: Source::Subscription };
-            let cycle = Cycle::open(id.clone(), plan.cycle_at(began), plan.plan, began);
+            let cycle = Cycle::open(id.clone(), CycleSpan { start: began, end: began + CYCLE }, Plan::Starter, began);
             let cause = Cause { entropy: random.bytes(), at: began, actor: Actor::User, post_id: None };
             ensure!(store.commit_ledger(&[cycle.opening(ChangeReason::PlanStarted, cause)]).await?, "a cycle was there before");
         }
@@ -103,11 +102,11 @@ async fn sign_up(aws: &Aws, store: &Store, users: usize, began: Timestamp) -> an
 fn profile(id: &UserId, began: Timestamp) -> Value {
     let text = |text: &str| json!({ "S": text });
     let began = began.to_string();
-    let plan =
-        json!({ "M": { "plan": text("starter"), "anchor": text(&began), "active": { "BOOL": true }, "source": text("subscription") } });
+    let terms = json!({ "L": [{ "M": { "plan": text("starter"), "cycles": { "N": "12" } } }] });
+    let entitled = json!({ "M": { "certificates": { "M": { "anchor": text(&began), "terms": terms } }, "operator": { "M": { "lapsed": { "BOOL": false } } } } });
     json!({
         "pk": text(&format!("USER#{id}")), "sk": text("PROFILE"), "id": text(id.as_str()), "phone": text("+61412345678"),
-        "created_at": text(&began), "subscription": plan, "rev": { "N": "1" }, "writer": text("bench"),
+        "created_at": text(&began), "entitled": entitled, "paid": { "L": [] }, "rev": { "N": "1" }, "writer": text("bench"),
     })
 }
 

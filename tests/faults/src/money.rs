@@ -148,13 +148,17 @@ pub(crate) async fn check(world: &World, scenario: &Scenario) -> anyhow::Result<
         if known.as_ref().map(|(id, _)| id) != Some(&meant) {
             world.injector.violation(format!("S7: the provider's last word on person {person} is {meant}, and {known:?} is known"));
         }
-        let plan = user.subscription.filter(|plan| plan.active);
-        // A certificate may hold a higher one.
+        let now = world.clock.now();
+        let plan = user.timeline(now).at(now);
+        // A certificate may hold a higher one, and so may what was paid for before and is had to its end.
         let redeems = scenario.all_deeds().any(|deed| deed == Deed::Redeem(person));
+        let may_be_higher = redeems || user.entitled.kept.is_some();
+        // What nobody has paid for gives nothing, whatever was told of it; what is paid is had.
+        let is_paid = is_paid(&world.told.borrow(), person, subscription);
         let is_right = match (bought, plan) {
-            (Some(bought), Some(plan)) => plan.plan == bought || (redeems && plan.plan > bought),
-            (None, plan) => plan.is_none_or(|plan| plan.source == Source::Gift),
-            (Some(_), None) => false,
+            (Some(bought), Some(plan)) => plan.plan == bought || (may_be_higher && plan.plan > bought) || !is_paid,
+            (None, plan) => plan.is_none_or(|plan| plan.source == Source::Gift || is_paid),
+            (Some(_), None) => !is_paid,
         };
         if !is_right {
             world.injector.violation(format!("S7: after {meant}, the plan of person {person} is {plan:?}"));
@@ -194,6 +198,12 @@ fn last_word(told: &[Spoken], person: usize) -> Option<(usize, u64, Word, Option
         newest.push((on, age.0, said, plan));
     }
     newest.into_iter().max_by_key(|(on, .., plan)| (*plan, *on))
+}
+
+/// Whether a word told that a month of a subscription is paid: it ran, or a payment came.
+fn is_paid(told: &[Spoken], person: usize, subscription: usize) -> bool {
+    let paid = [Word::Begins, Word::Grows, Word::Shrinks, Word::Paid];
+    told.iter().any(|spoken| (spoken.person, spoken.subscription) == (person, subscription) && paid.contains(&spoken.said))
 }
 
 /// The spare certificate was granted to those alone who were told so, and at most once.

@@ -601,7 +601,9 @@ async fn sign_in(aws: &Aws, gateway: &Gateway<Router>, clock: &Clock, person: us
 async fn issue(sdk: &SdkConfig, clock: &Clock, random: &Random) -> anyhow::Result<String> {
     let code = GiftCode::from_entropy(random.bytes());
     let hash = code.keyed_hash(&HashKey::new(hash_key().into_bytes())?);
-    Store::new(sdk, tables()).issue_gift(&hash, &GiftCertificate::issue(Plan::Starter, None, clock.now())).await?;
+    Store::new(sdk, tables())
+        .issue_gift(&hash, &GiftCertificate::issue(Plan::Starter, domain::people::gift::CYCLES_DEFAULT, None, clock.now()))
+        .await?;
     Ok(code.expose().clone())
 }
 

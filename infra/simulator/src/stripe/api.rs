@@ -10,9 +10,10 @@ use axum::extract::{Form, Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use domain::billing::Period;
 use domain::billing::signature::SigningSecret;
 use http::{HeaderMap, StatusCode};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::{Before, Event};
@@ -25,6 +26,8 @@ type Fields = Vec<(String, String)>;
 
 /// How long the service may take to answer an event.
 const DELIVERY_MAX: Duration = Duration::from_secs(10);
+/// How long a page for paying stays open.
+const CHECKOUT_LIFE: SignedDuration = SignedDuration::from_hours(24);
 /// How often an event is sent until it is taken; Stripe goes on for three days.
 const DELIVERIES_MAX: usize = 5;
 
@@ -32,6 +35,7 @@ const DELIVERIES_MAX: usize = 5;
 pub(crate) fn routes() -> Router<Arc<World>> {
     Router::new()
         .route("/v1/checkout/sessions", post(begin_checkout))
+        .route("/v1/checkout/sessions/{id}/expire", post(expire_checkout))
         .route("/v1/billing_portal/sessions", post(begin_portal))
         .route("/pay/{id}", get(ask).post(decide))
         .route("/portal/{customer}", get(manage).post(change))
@@ -64,7 +68,21 @@ async fn begin_checkout(State(world): State<Arc<World>>, headers: HeaderMap, For
     let id = world.secret("cs_test_");
     world.storage.add_checkout(&id, &checkout)?;
     let url = format!("{}/_sim/stripe/pay/{id}", world.base);
-    Ok(Json(json!({ "id": id, "object": "checkout.session", "mode": "subscription", "status": "open", "url": url })).into_response())
+    let expires_at = (world.clock.now() + CHECKOUT_LIFE).as_second();
+    let session =
+        json!({ "id": id, "object": "checkout.session", "mode": "subscription", "status": "open", "url": url, "expires_at": expires_at });
+    Ok(Json(session).into_response())
+}
+
+/// Only an open page can be expired: <https://docs.stripe.com/api/checkout/sessions/expire>.
+async fn expire_checkout(State(world): State<Arc<World>>, headers: HeaderMap, Path(id): Path<String>) -> Result<Response, Failed> {
+    if !is_ours(&headers) {
+        return Ok(refused(StatusCode::UNAUTHORIZED, "invalid_request_error", "api_key_invalid", ""));
+    }
+    if !world.storage.end_checkout(&id)? {
+        return Ok(refused(StatusCode::BAD_REQUEST, "invalid_request_error", "", ""));
+    }
+    Ok(Json(json!({ "id": id, "object": "checkout.session", "status": "expired", "url": null })).into_response())
 }
 
 async fn begin_portal(State(world): State<Arc<World>>, headers: HeaderMap, Form(form): Form<Fields>) -> Result<Response, Failed> {
@@ -92,7 +110,8 @@ async fn decide(State(world): State<Arc<World>>, Path(id): Path<String>, Form(fo
         let customer = checkout.customer.unwrap_or_else(|| world.secret("cus_"));
         let started = world.clock.now().as_second();
         let (subscription, status) = (world.secret("sub_"), "active".to_owned());
-        let bought = Bought { customer, subscription, user: checkout.user, price: checkout.price, status, started };
+        let month_end = month_end(started, started)?;
+        let bought = Bought { customer, subscription, user: checkout.user, price: checkout.price, status, started, month_end };
         world.storage.put_bought(&bought)?;
         for kind in ["customer.subscription.created", "invoice.paid", "checkout.session.completed"] {
             deliver(&world, kind, &bought, None).await?;
@@ -125,7 +144,8 @@ async fn change(State(world): State<Arc<World>>, Path(customer): Path<String>, F
     };
     let ended = status == "canceled";
     let before = Before { status: bought.status.clone(), price: bought.price.clone() };
-    bought = Bought { price: price.to_owned(), status, ..bought };
+    let month_end = month_end(bought.started, world.clock.now().as_second())?;
+    bought = Bought { price: price.to_owned(), status, month_end, ..bought };
     world.storage.put_bought(&bought)?;
     if let Some(kind) = first {
         deliver(&world, kind, &bought, None).await?;
@@ -133,6 +153,25 @@ async fn change(State(world): State<Arc<World>>, Path(customer): Path<String>, F
     let kind = if ended { "customer.subscription.deleted" } else { "customer.subscription.updated" };
     deliver(&world, kind, &bought, Some(before)).await?;
     Ok(Redirect::to(&format!("{}/", world.base)).into_response())
+}
+
+/// Renews what is paid for month by month, as Stripe does by itself, and tells of it. Of months that went by at once, the last one alone is
+/// told of.
+pub(crate) async fn renew(world: &World) -> anyhow::Result<()> {
+    let now = world.clock.now().as_second();
+    while let Some(bought) = world.storage.to_renew(now)? {
+        let bought = Bought { month_end: month_end(bought.started, now)?, ..bought };
+        world.storage.put_bought(&bought)?;
+        for kind in ["customer.subscription.updated", "invoice.paid"] {
+            deliver(world, kind, &bought, None).await?;
+        }
+    }
+    Ok(())
+}
+
+fn month_end(started: i64, now: i64) -> anyhow::Result<i64> {
+    let (started, now) = (Timestamp::from_second(started)?, Timestamp::from_second(now)?);
+    Ok(Period { start: started, end: started, anchor: started, days: None }.cycle_at(now).end.as_second())
 }
 
 /// Sends an event until it is taken.

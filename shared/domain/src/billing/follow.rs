@@ -1,133 +1,281 @@
-//! What the subscription that counts does to the plan of whoever pays for it.
+//! What the provider's words do to the plan of whoever pays.
 //!
-//! | the subscription | the plan that runs | what happens |
+//! | what is known now | what runs | what happens |
 //! |---|---|---|
-//! | it is live, or overdue | none | the plan begins; one that this subscription gave before it lapsed goes on in its old cycles |
-//! | the same | the same, or a lower one | it is this one from now on |
-//! | the same | a higher one of the same source | it is this one from now on: what is used stays used |
-//! | the same | a higher one from a certificate | that one stays: nobody pays to have less |
-//! | it has ended | one that a subscription gave | the plan lapses |
-//! | it has ended, or waits for its first payment | any other, or none | nothing |
+//! | a subscription gives its plan | nothing, or a certificate of no higher plan | its first cycle begins; the certificate waits for its end |
+//! | the same | its own cycles | they go on, by the provider's months |
+//! | the same | a higher plan of another subscription or of an operator | that cycle is had to its end, and then its own begin |
+//! | the same | a certificate of a higher plan | that one goes on, and then its own cycles begin: nobody pays to have less |
+//! | it has ended, or its payment fails | its own cycles | what is paid is had to its end, and nothing after it; then certificates go on |
 //!
-//! A lower plan that a certificate gave is replaced by what is bought, and does not come back when that ends.
-//!
-//! While what is given stays as it was, nothing happens: an operator's change of the plan stands until there is news. Which subscription
-//! counts, and that an old word does nothing at all: [`PaidSubscriptions`].
+//! While what is given stays as it was, an operator's word stands. Which subscription counts, and that an old word does nothing at all:
+//! [`PaidSubscriptions`].
 
 use jiff::Timestamp;
 
 use super::{Paid, PaidSubscriptions};
+use crate::entitlement::{Bought, ByOperator, Entitlements, Kept, Slot};
 use crate::id::IdEntropy;
-use crate::ledger::{Actor, Cycle};
+use crate::ledger::{Actor, ChangeReason, Cycle};
 use crate::plan::Source;
-use crate::plan_change::{NotChanged, PlanChange, Wish, change_plan};
+use crate::plan_change::{NotChanged, PlanChange, changed, counts_from};
 use crate::user::User;
 
-/// What has to be stored when `paid` is what is known from now on: the user with it, and with the plan and the cycles that it leads to.
-/// `cycles`: as [`change_plan`] needs them.
+/// What has to be stored when `paid` is what is known from now on: the user with it, and with the cycles that it leads to. `cycles`: as
+/// [`change_plan`](crate::plan_change::change_plan) needs them.
 pub fn follow(
     paid: PaidSubscriptions,
-    user: User,
+    before: &User,
     cycles: &[Cycle],
     now: Timestamp,
     entropy: impl FnMut() -> IdEntropy,
 ) -> Result<PlanChange, NotChanged> {
-    let wish = wish(&paid, &user);
-    let user = User { paid, ..user };
-    let unchanged = |user: User| PlanChange { user: User { rev: user.rev + 1, ..user }, changes: Vec::new() };
-    let Some(wish) = wish else { return Ok(unchanged(user)) };
-    match change_plan(wish, user.clone(), cycles, (now, Actor::Billing), entropy) {
-        Err(NotChanged::AsItWas) => Ok(unchanged(user)),
-        other => other,
+    let now = counts_from(now, before, cycles);
+    let running = before.timeline(now).at(now).filter(|slot| slot.span.start <= now);
+    let mut facts = before.entitled.as_of(&before.paid, now);
+    let given = |paid: &PaidSubscriptions| paid.giving().map(|paid| (paid.subscription_id.clone(), paid.plan));
+    if given(&paid) != given(&before.paid) {
+        facts.operator = ByOperator::default();
     }
+    if let Some(giving) = paid.giving() {
+        counts(&mut facts, giving, running, now);
+    }
+    facts.seat(&paid, now);
+    let mut user = User { entitled: facts, paid, ..before.clone() };
+    after_what_stands(&mut user, cycles, now);
+    changed(user, before, cycles, (now, Actor::Billing, ChangeReason::PlanStarted), entropy)
 }
 
-fn wish(paid: &PaidSubscriptions, user: &User) -> Option<Wish> {
-    let given = |paid: &Paid| (paid.subscription_id.clone(), paid.plan);
-    if paid.giving().map(given) == user.paid.giving().map(given) {
-        return None;
+/// The subscription is the one that counts from now on. Its cycles go on, or begin where what runs leaves off.
+fn counts(facts: &mut Entitlements, giving: &Paid, running: Option<Slot>, now: Timestamp) {
+    let is_same = facts.bought.as_ref().is_some_and(|bought| bought.subscription_id == giving.subscription_id);
+    if is_same && running.is_none_or(|slot| slot.source == Source::Subscription) {
+        return;
     }
-    let running = user.subscription.filter(|plan| plan.active);
-    match (paid.giving(), running) {
-        (None, running) => running.filter(|plan| plan.source == Source::Subscription).map(|_| Wish::Lapse),
-        (Some(paid), Some(plan)) if plan.source == Source::Gift && plan.plan > paid.plan => None,
-        (Some(paid), None) if gave(paid, user) => Some(Wish::Return),
-        (Some(paid), _) => Some(Wish::Have(paid.plan, Source::Subscription)),
+    let outlasting =
+        running.filter(|slot| slot.source != Source::Gift && slot.plan > giving.plan && facts.operator == ByOperator::default());
+    if let Some(slot) = outlasting {
+        facts.kept = Some(Kept::from(slot));
+    } else if facts.operator == ByOperator::default() {
+        facts.kept = None;
     }
+    let since = outlasting.map_or(now, |slot| slot.span.end);
+    facts.bought = Some(Bought { subscription_id: giving.subscription_id.clone(), since });
 }
 
-/// Whether the plan that has lapsed was this subscription's.
-fn gave(paid: &Paid, user: &User) -> bool {
-    let was = user.paid.ended_last().filter(|was| (&was.subscription_id, was.plan) == (&paid.subscription_id, paid.plan));
-    let lapsed = user.subscription.filter(|plan| plan.source == Source::Subscription && plan.plan == paid.plan);
-    was.is_some() && lapsed.is_some()
+/// The provider's month may have begun before a cycle that runs already, or within one that is closed: then that one keeps its key.
+fn after_what_stands(user: &mut User, cycles: &[Cycle], now: Timestamp) {
+    let Some(slot) = user.timeline(now).at(now).filter(|slot| slot.source == Source::Subscription) else { return };
+    let stands = |cycle: &Cycle| match cycle.closed_at {
+        Some(_) => cycle.span.end,
+        None if cycle.span.end <= now => cycle.span.end,
+        None => cycle.span.start,
+    };
+    let last = cycles.iter().map(stands).filter(|at| *at <= now).max();
+    if let (Some(last), Some(bought)) = (last.filter(|last| *last > slot.span.start), &mut user.entitled.bought) {
+        bought.since = bought.since.max(last);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::billing::{AsOf, Standing, Told};
+    use crate::billing::{AsOf, Period, Standing, Told};
     use crate::id::UserId;
+    use crate::people::gift::{self, GiftCertificate};
     use crate::people::phone::PhoneNumber;
-    use crate::plan::Plan;
+    use crate::plan::{CYCLE, Plan};
+    use crate::plan_change::{Wish, change_plan};
+    use jiff::SignedDuration;
 
-    fn time(second: i64) -> Timestamp {
-        Timestamp::from_second(second).unwrap()
+    const DAY: i64 = 86_400;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
     }
 
-    fn word(subscription: &str, at: i64, standing: Standing, plan: Plan) -> Paid {
-        let as_of = AsOf { at: time(at), told: Told::Updated, changed: false, event_id: format!("evt_{subscription}_{at}") };
+    fn began() -> Timestamp {
+        at("2027-01-31T10:00:00Z")
+    }
+
+    fn days(days: i64) -> Timestamp {
+        began() + SignedDuration::from_secs(days * DAY)
+    }
+
+    /// The `month`-th month of what began on 31 January.
+    fn period(month: i32) -> Period {
+        let first = Period { start: began(), end: began(), anchor: began(), days: None };
+        let span = (0..month).fold(first.cycle_at(began()), |span, _| first.cycle_at(span.end));
+        Period { start: span.start, end: span.end, ..first }
+    }
+
+    fn word(subscription: &str, when: Timestamp, standing: Standing, plan: Plan, period: Period) -> Paid {
+        let as_of = AsOf { at: when, told: Told::Updated, changed: false, event_id: format!("evt_{subscription}_{when}") };
         let (customer_id, subscription_id) = ("cus_1".to_owned(), subscription.to_owned());
-        let started_at = time(at.min(100 * i64::from(subscription.bytes().last().unwrap())));
-        Paid { customer_id, subscription_id, plan, standing, started_at, as_of }
+        let is_first = standing == Standing::Live && period.start == began();
+        let paid_until = is_first.then_some(period.end);
+        Paid { customer_id, subscription_id, plan, standing, started_at: began(), period, paid_until, as_of }
     }
 
-    /// The user after `words`, each heard when it was made, and with it how many cycles changed.
-    fn after(words: &[Paid], mut user: User) -> (User, Vec<usize>) {
-        let (mut cycles, mut changed) = (std::collections::BTreeMap::new(), Vec::new());
-        for word in words {
-            let Some(paid) = user.paid.after(word) else { continue };
-            let stored: Vec<_> = cycles.values().cloned().collect();
-            let change = follow(paid, user, &stored, word.as_of.at, || [7; 10]).unwrap();
-            changed.push(change.changes.len());
-            cycles.extend(change.changes.into_iter().map(|change| (change.cycle.span.start, change.cycle)));
-            user = change.user;
+    /// Somebody with their cycles, as they would be stored.
+    struct World {
+        user: User,
+        cycles: std::collections::BTreeMap<Timestamp, Cycle>,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let user = User::new(UserId::new(began(), [1; 10]), PhoneNumber::parse("+61412345678").unwrap(), began());
+            Self { user, cycles: std::collections::BTreeMap::new() }
         }
-        (user, changed)
+
+        fn stored(&self) -> Vec<Cycle> {
+            self.cycles.values().cloned().collect()
+        }
+
+        fn store(&mut self, change: PlanChange) {
+            self.cycles.extend(change.changes.into_iter().map(|change| (change.cycle.span.start, change.cycle)));
+            self.user = change.user;
+        }
+
+        fn hear(&mut self, paid: Option<PaidSubscriptions>, when: Timestamp) {
+            let Some(paid) = paid else { return };
+            self.store(follow(paid, &self.user, &self.stored(), when, || [7; 10]).unwrap());
+        }
+
+        fn told(&mut self, word: &Paid) {
+            self.hear(self.user.paid.after(word), word.as_of.at);
+        }
+
+        fn paid(&mut self, month: i32, when: Timestamp) {
+            self.hear(self.user.paid.after_payment("sub_1", Some(period(month).end), when), when);
+        }
+
+        fn redeem(&mut self, plan: Plan, cycles: u32, when: Timestamp) {
+            let gift = GiftCertificate::issue(plan, cycles, None, when);
+            let gift::Grant { user, changes, .. } = gift::grant(gift, &self.user, &self.stored(), when, || [7; 10]).unwrap();
+            self.store(PlanChange { user, changes });
+        }
+
+        /// Start, end, plan and what is granted of what runs then, as of then.
+        fn runs(&self, when: Timestamp) -> Option<(Timestamp, Timestamp, Plan, u32)> {
+            let cycle = self.user.running_cycle(&self.stored(), when)?;
+            Some((cycle.span.start, cycle.span.end, cycle.plan, cycle.remaining()))
+        }
+
+        fn plan(&self, when: Timestamp) -> Option<(Plan, Source)> {
+            self.user.timeline(when).at(when).map(|slot| (slot.plan, slot.source))
+        }
     }
 
-    fn somebody() -> User {
-        User::new(UserId::new(time(0), [1; 10]), PhoneNumber::parse("+61412345678").unwrap(), time(0))
+    const LOW: Plan = Plan::Starter;
+    const HIGH: Plan = Plan::Professional;
+
+    #[test]
+    fn the_cycles_of_what_is_bought_are_the_providers_months() {
+        let mut world = World::new();
+        world.told(&word("sub_1", began(), Standing::Live, LOW, period(0)));
+        assert_eq!(world.runs(days(20)), Some((began(), at("2027-02-28T10:00:00Z"), LOW, 12)));
+        world.told(&word("sub_1", days(28), Standing::Live, LOW, period(1)));
+        assert_eq!(world.runs(days(58)), Some((at("2027-02-28T10:00:00Z"), at("2027-03-31T10:00:00Z"), LOW, 12)), "a month of 31 days");
+        let ahead = world.user.timeline(days(58)).at(days(100)).unwrap();
+        assert_eq!(ahead.span.start, at("2027-04-30T10:00:00Z"), "months ahead are known");
     }
 
     #[test]
-    fn what_changes_nothing_about_what_is_given_leaves_an_operators_plan_alone() {
-        let (live, ended) = (word("sub_1", 10, Standing::Live, Plan::Starter), word("sub_1", 20, Standing::Ended, Plan::Starter));
-        let (lapsed, _) = after(&[live, ended], somebody());
-        assert!(!lapsed.subscription.unwrap().active);
-        let given = Some(crate::plan::Subscription { active: true, plan: Plan::Professional, ..lapsed.subscription.unwrap() });
-        let user = User { subscription: given, ..lapsed };
-        let thought_of = word("sub_2", 40, Standing::Pending, Plan::Starter);
-        let given_up = word("sub_2", 50, Standing::Ended, Plan::Starter);
-        let old = word("sub_0", 60, Standing::Ended, Plan::Starter);
-        let (after, changed) = after(&[thought_of, given_up, old], user);
-        assert_eq!((after.subscription, changed), (given, vec![0, 0, 0]));
+    fn a_month_that_is_not_paid_for_grants_nothing_once_that_is_known() {
+        let mut world = World::new();
+        world.told(&word("sub_1", began(), Standing::Live, LOW, period(0)));
+        world.told(&word("sub_1", days(28), Standing::Live, LOW, period(1)));
+        assert!(world.runs(days(28)).is_some(), "it is about to be paid");
+        world.told(&word("sub_1", days(29), Standing::Overdue, LOW, period(1)));
+        assert_eq!(world.runs(days(29)), None);
+        assert_eq!(world.cycles[&period(1).start].quota(), 0, "no place that nobody paid for");
+        world.paid(1, days(33));
+        assert_eq!(world.runs(days(33)), Some((period(1).start, period(1).end, LOW, 12)));
+        world.told(&word("sub_1", days(34), Standing::Ended, LOW, period(1)));
+        assert!(world.runs(days(50)).is_some(), "what is paid is had");
+        assert_eq!(world.runs(period(1).end), None);
     }
 
     #[test]
-    fn who_pays_again_for_what_lapsed_goes_on_and_who_pays_for_another_begins() {
-        let first = |at, standing| word("sub_1", at, standing, Plan::Starter);
-        let second = |at, standing| word("sub_2", at, standing, Plan::Starter);
-        let anchor = |words: &[Paid]| after(words, somebody()).0.subscription.filter(|plan| plan.active).map(|plan| plan.anchor);
-        let back = [first(10, Standing::Live), first(20, Standing::Ended), first(30, Standing::Live)];
-        assert_eq!(anchor(&back), Some(time(10)), "it goes on in its old cycles");
-        let thought_of_another = [&back[..2], &[second(25, Standing::Pending), first(30, Standing::Live)]].concat();
-        assert_eq!(anchor(&thought_of_another), Some(time(10)), "what was never paid for replaced nothing");
-        let other = [first(10, Standing::Live), first(20, Standing::Ended), second(30, Standing::Live)];
-        assert_eq!(anchor(&other), Some(time(30)), "another is paid for from now on");
-        let waited = [&other[..2], &[second(30, Standing::Pending), second(40, Standing::Live)]].concat();
-        assert_eq!(anchor(&waited), Some(time(40)), "it gave nothing while it waited");
-        let after_another = [&other[..], &[second(40, Standing::Ended), first(50, Standing::Live)]].concat();
-        assert_eq!(anchor(&after_another), Some(time(50)), "what lapsed was the other's, and may be used up");
+    fn a_month_of_whose_payment_no_word_comes_ends_after_three_days() {
+        let mut world = World::new();
+        world.told(&word("sub_1", began(), Standing::Live, LOW, period(0)));
+        let ends = period(0).end;
+        let slot = world.user.timeline(ends).at(ends).unwrap();
+        assert_eq!(slot.pay_by, Some(ends + SignedDuration::from_hours(72)));
+        assert!(world.runs(ends + SignedDuration::from_hours(71)).is_some());
+        assert_eq!(world.runs(ends + SignedDuration::from_hours(72)), None);
+    }
+
+    #[test]
+    fn a_lower_plan_begins_with_the_next_month_and_a_higher_one_at_once() {
+        let mut world = World::new();
+        world.told(&word("sub_1", began(), Standing::Live, HIGH, period(0)));
+        world.told(&word("sub_1", days(5), Standing::Live, LOW, period(0)));
+        assert_eq!(world.runs(days(5)).map(|runs| (runs.2, runs.3)), Some((HIGH, 52)), "what is paid is had");
+        world.told(&word("sub_1", days(6), Standing::Live, HIGH, period(0)));
+        assert_eq!(world.runs(days(6)).map(|runs| runs.3), Some(52), "to and fro gives nothing away");
+        world.told(&word("sub_1", days(7), Standing::Live, LOW, period(0)));
+        world.told(&word("sub_1", days(28), Standing::Live, LOW, period(1)));
+        assert_eq!(world.runs(days(28)).map(|runs| (runs.2, runs.3)), Some((LOW, 12)));
+        world.told(&word("sub_1", days(29), Standing::Live, HIGH, period(1)));
+        assert_eq!(world.runs(days(29)).map(|runs| (runs.2, runs.3)), Some((HIGH, 52)));
+    }
+
+    #[test]
+    fn a_certificate_waits_for_what_is_bought_over_it_and_goes_on_after_it() {
+        let mut world = World::new();
+        let start = began() - SignedDuration::from_hours(24 * 40);
+        world.redeem(LOW, 3, start);
+        world.told(&word("sub_1", began(), Standing::Live, LOW, period(0)));
+        assert_eq!(world.plan(began()), Some((LOW, Source::Subscription)));
+        // The second of its three cycles ran.
+        assert_eq!(world.user.entitled.certificates.terms[0].cycles, 2);
+        assert_eq!(world.cycles[&start].span.end, start + CYCLE);
+        world.told(&word("sub_1", days(3), Standing::Ended, LOW, period(0)));
+        let ends = period(0).end;
+        assert_eq!(world.plan(ends - SignedDuration::from_secs(1)), Some((LOW, Source::Subscription)));
+        assert_eq!(world.plan(ends), Some((LOW, Source::Gift)));
+        assert_eq!(world.plan(ends + CYCLE * 2), None, "two cycles, and no more");
+    }
+
+    #[test]
+    fn a_certificate_of_a_higher_plan_comes_before_what_is_bought() {
+        let mut world = World::new();
+        world.redeem(HIGH, 2, began());
+        world.told(&word("sub_1", began(), Standing::Live, LOW, period(0)));
+        assert_eq!(world.plan(days(1)), Some((HIGH, Source::Gift)));
+        world.told(&word("sub_1", days(28), Standing::Live, LOW, period(1)));
+        assert_eq!((world.plan(days(28)), world.plan(days(60))), (Some((HIGH, Source::Gift)), Some((LOW, Source::Subscription))));
+    }
+
+    #[test]
+    fn a_lower_subscription_beside_a_higher_one_that_ends_begins_after_it() {
+        let mut world = World::new();
+        world.told(&word("sub_1", began(), Standing::Live, HIGH, period(0)));
+        world.told(&word("sub_1", days(2), Standing::Ended, HIGH, period(0)));
+        let other = Paid {
+            started_at: days(3),
+            ..word("sub_2", days(3), Standing::Live, LOW, Period { anchor: days(3), start: days(3), end: days(34), days: None })
+        };
+        world.told(&other);
+        assert_eq!(world.runs(days(4)), Some((began(), period(0).end, HIGH, 52)), "what is paid is had");
+        assert_eq!(world.runs(days(29)).map(|runs| (runs.0, runs.2)), Some((period(0).end, LOW)));
+    }
+
+    #[test]
+    fn an_operators_plan_stands_until_what_is_given_is_other_than_before() {
+        let mut world = World::new();
+        world.told(&word("sub_1", began(), Standing::Live, LOW, period(0)));
+        let operator = (days(1), Actor::Operator);
+        let raised = change_plan(Wish::Have(HIGH), world.user.clone(), &world.stored(), operator, || [8; 10]).unwrap();
+        world.store(raised);
+        assert_eq!(world.runs(days(1)).map(|runs| (runs.0, runs.3)), Some((began(), 52)));
+        world.told(&word("sub_1", days(28), Standing::Live, LOW, period(1)));
+        assert_eq!(world.plan(days(28)), Some((HIGH, Source::Operator)), "a renewal is no news");
+        world.told(&word("sub_1", days(29), Standing::Ended, LOW, period(1)));
+        assert_eq!(world.plan(days(29)), None, "nor was the second month paid for");
     }
 }

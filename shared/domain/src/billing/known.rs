@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Paid, Standing};
+use super::Paid;
 
 /// How many subscriptions of one person are remembered, over all their time: they stand in the user's item, which every request reads.
-pub const KNOWN_MAX: usize = 8;
+pub const KNOWN_MAX: usize = 6;
 
 /// The newest word on each of a person's subscriptions, the one that counts first: one that gives a plan before one that does not, then
 /// the higher plan, then the one that began last. Beyond [`KNOWN_MAX`], what counts least is forgotten.
@@ -32,30 +32,30 @@ impl PaidSubscriptions {
         self.0.get(1).filter(|paid| paid.standing.gives_plan())
     }
 
-    /// The one that ended last.
-    pub(super) fn ended_last(&self) -> Option<&Paid> {
-        self.0.iter().filter(|paid| paid.standing == Standing::Ended).max_by_key(|paid| paid.as_of.at)
-    }
-
     /// The newest word on one.
-    fn of(&self, subscription_id: &str) -> Option<&Paid> {
+    pub fn of(&self, subscription_id: &str) -> Option<&Paid> {
         self.0.iter().find(|paid| paid.subscription_id == subscription_id)
     }
 
     /// All of it after `word`. `None`: it says nothing new.
     #[must_use]
     pub fn after(&self, word: &Paid) -> Option<Self> {
-        let is_news = match self.of(&word.subscription_id) {
-            Some(known) => word.is_newer_than(known),
+        match self.of(&word.subscription_id) {
+            Some(known) if word.is_newer_than(known) => self.with(&word.with_payments_of(known)),
+            // An old word may tell of a payment all the same.
+            Some(known) => Some(known.with_payments_of(word)).filter(|told| told != known).and_then(|told| self.with(&told)),
             // One that was forgotten must not come back.
-            None => self.0.len() < KNOWN_MAX || self.0.last().is_some_and(|least| least.started_at <= word.started_at),
-        };
-        if is_news { self.with(word) } else { None }
+            None => {
+                let has_room = self.0.len() < KNOWN_MAX || self.0.last().is_some_and(|least| least.started_at <= word.started_at);
+                if has_room { self.with(word) } else { None }
+            }
+        }
     }
 
-    /// All of it after a payment at `at` came or failed. `None`: nothing new; a subscription that is not known will tell of itself.
+    /// All of it after a payment at `at` came, by which it is paid until then, or failed. `None`: nothing new; a subscription that is not
+    /// known will tell of itself.
     #[must_use]
-    pub fn after_payment(&self, subscription_id: &str, came: bool, at: Timestamp) -> Option<Self> {
+    pub fn after_payment(&self, subscription_id: &str, came: Option<Timestamp>, at: Timestamp) -> Option<Self> {
         self.with(&self.of(subscription_id)?.after_payment(came, at)?)
     }
 
@@ -78,7 +78,7 @@ fn rank(paid: &Paid) -> impl Ord {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::{AsOf, Told};
+    use super::super::{AsOf, Period, Standing, Told};
     use super::*;
     use crate::plan::Plan;
 
@@ -87,7 +87,8 @@ mod tests {
         let told = if standing == Standing::Ended { Told::Deleted } else { Told::Updated };
         let as_of = AsOf { at: time(at), told, changed: false, event_id: event.to_owned() };
         let (customer_id, subscription_id) = ("cus_1".to_owned(), subscription.to_owned());
-        Paid { customer_id, subscription_id, plan, standing, started_at: time(started), as_of }
+        let period = Period { start: time(started), end: time(started + 2_592_000), anchor: time(started), days: None };
+        Paid { customer_id, subscription_id, plan, standing, started_at: time(started), period, paid_until: None, as_of }
     }
 
     fn after<'a>(words: impl IntoIterator<Item = &'a Paid>) -> PaidSubscriptions {
@@ -158,7 +159,7 @@ mod tests {
             ];
             let known = after(order.iter().chain(&repeated).map(|index| &words[*index]));
             prop_assert_eq!((known.giving(), known.of("sub_1")), (None, Some(&words[1])));
-            prop_assert_eq!((known.ended_last(), known.of("sub_3")), (Some(&words[3]), Some(&words[4])));
+            prop_assert_eq!((known.of("sub_2"), known.of("sub_3")), (Some(&words[3]), Some(&words[4])));
         }
     }
 
@@ -196,5 +197,26 @@ mod tests {
         assert_eq!(after(&ended).after(&late), None, "it was forgotten, and does not come back");
         let json = serde_json::to_string(&known).unwrap();
         assert!(json.len() < 3_000, "a profile is read by every request, and a read of 4 KB is the smallest: {}", json.len());
+    }
+
+    proptest! {
+        #[test]
+        fn payments_and_words_in_any_order_end_with_the_same_time_paid(order in Just((0..4_usize).collect::<Vec<_>>()).prop_shuffle()) {
+            let time = |second| Timestamp::from_second(second).unwrap();
+            let created = Paid { paid_until: Some(time(2_592_010)), ..word("sub_1", 10, 11, Standing::Live, Plan::Starter, "evt_a") };
+            let renewed = word("sub_1", 10, 2_592_011, Standing::Live, Plan::Starter, "evt_b");
+            let overdue = word("sub_1", 10, 2_592_020, Standing::Overdue, Plan::Starter, "evt_c");
+            // The subscription is known, as it is whenever a second period is paid for.
+            let known = order.iter().fold(after([&created]), |known, step| {
+                let next = match step {
+                    0 => known.after(&renewed),
+                    1 => known.after(&overdue),
+                    2 => known.after_payment("sub_1", Some(time(5_184_010)), time(2_592_030)),
+                    _ => known.after(&created),
+                };
+                next.unwrap_or(known)
+            });
+            prop_assert_eq!(known.of("sub_1").unwrap().paid_through(), time(5_184_010));
+        }
     }
 }

@@ -25,6 +25,9 @@ pub const GUESSES_BY_ADDRESS: Limit = Limit { name: "gift-guesses-of-address", m
 
 pub use grant::{Grant, NotGranted, grant};
 
+/// How many cycles a certificate brings unless it says otherwise: about a year.
+pub const CYCLES_DEFAULT: u32 = 12;
+
 /// The longest input that is looked at.
 const INPUT_BYTES_MAX: usize = 64;
 
@@ -92,6 +95,8 @@ stored_hash!(
 pub struct GiftCertificate {
     /// What its holder gets.
     pub plan: Plan,
+    /// For how many cycles of 30 days.
+    pub cycles: u32,
     /// When it was made.
     pub issued_at: Timestamp,
     /// From when on it is refused; `None` = never.
@@ -129,8 +134,8 @@ pub enum Refused {
 
 impl GiftCertificate {
     /// A certificate that nobody has used.
-    pub fn issue(plan: Plan, expires_at: Option<Timestamp>, now: Timestamp) -> Self {
-        Self { plan, issued_at: now, expires_at, redeemed_by: None, redeemed_at: None, revoked_at: None }
+    pub fn issue(plan: Plan, cycles: u32, expires_at: Option<Timestamp>, now: Timestamp) -> Self {
+        Self { plan, cycles, issued_at: now, expires_at, redeemed_by: None, redeemed_at: None, revoked_at: None }
     }
 
     /// Takes the certificate back, so that nobody can redeem it; `None`: somebody has already. Repeated, the first time stands.

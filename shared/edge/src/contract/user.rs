@@ -1,9 +1,11 @@
 //! User.
 
+use domain::entitlement::Term;
 use domain::id::UserId;
 use domain::ledger::Cycle;
 use domain::plan::{Plan, Source};
 use domain::user::User;
+use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -18,25 +20,44 @@ pub struct UserJson {
     #[schema(pattern = r"^\+[1-9][0-9]{6,14}$")]
     phone: String,
     created_at: Time,
+    /// What is had, or was had last.
     subscription_plan: Option<Plan>,
+    /// Whether a cycle runs.
     subscription_active: bool,
+    /// When everything that runs is over; null while it goes on as far as anybody knows.
+    subscription_ends_at: Option<Time>,
+    /// Cycles of certificates that are still to be had, the running one with them.
+    certificates: Vec<TermJson>,
     total_posts: u32,
     remaining_posts: u32,
     source: Option<Source>,
 }
 
+/// So many cycles of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = CertificateCycles)]
+struct TermJson {
+    plan: Plan,
+    cycles: u32,
+}
+
 impl UserJson {
-    /// `running` is the cycle that holds the present time; without one there are no posts.
-    pub fn new(user: &User, running: Option<&Cycle>) -> Self {
+    /// `running` is the cycle that holds `now`; without one there are no posts.
+    pub fn new(user: &User, running: Option<&Cycle>, now: Timestamp) -> Self {
+        let timeline = user.timeline(now);
+        let last = timeline.last(now);
+        let ahead = user.entitled.as_of(&user.paid, now).certificates.terms;
         Self {
             id: user.id.clone(),
             phone: user.phone.as_str().to_owned(),
             created_at: user.created_at.into(),
-            subscription_plan: user.subscription.map(|subscription| subscription.plan),
-            subscription_active: user.subscription.is_some_and(|subscription| subscription.active),
+            subscription_plan: running.map(|cycle| cycle.plan).or(last.map(|(plan, _)| plan)),
+            subscription_active: running.is_some(),
+            subscription_ends_at: timeline.ends_at(now).map(Time::from),
+            certificates: ahead.into_iter().map(|Term { plan, cycles }| TermJson { plan, cycles }).collect(),
             total_posts: running.map_or(0, |cycle| cycle.quota()),
             remaining_posts: running.map_or(0, |cycle| cycle.remaining()),
-            source: user.subscription.map(|subscription| subscription.source),
+            source: last.map(|(_, source)| source),
         }
     }
 }
@@ -44,8 +65,7 @@ impl UserJson {
 #[cfg(test)]
 mod tests {
     use domain::people::PhoneNumber;
-    use domain::plan::Subscription;
-    use jiff::Timestamp;
+    use domain::plan::CYCLE;
 
     use super::*;
 
@@ -56,20 +76,22 @@ mod tests {
         let user = User::new(UserId::new(at, [1; 10]), phone, at);
         let id = user.id.to_string();
         assert_eq!(
-            serde_json::to_value(UserJson::new(&user, None)).unwrap(),
+            serde_json::to_value(UserJson::new(&user, None, at)).unwrap(),
             serde_json::json!({
                 "id": id, "phone": "+61412345678", "created_at": "2001-09-09T01:46:40.000Z", "subscription_plan": null,
-                "subscription_active": false, "total_posts": 0, "remaining_posts": 0, "source": null,
+                "subscription_active": false, "subscription_ends_at": null, "certificates": [], "total_posts": 0, "remaining_posts": 0, "source": null,
             })
         );
-        let subscription = Subscription { plan: Plan::Starter, anchor: at, active: true, source: Source::Gift };
-        let cycle = Cycle::open(user.id.clone(), subscription.cycle_at(at), Plan::Starter, at);
-        let user = User { subscription: Some(subscription), ..user };
+        let mut user = user;
+        user.entitled.certificates = user.entitled.certificates.with(Plan::Starter, 2).unwrap();
+        user.entitled.certificates.anchor = Some(at);
+        let cycle = user.running_cycle(&[], at).unwrap();
+        let ends_at = Time::from(at + CYCLE * 2);
         assert_eq!(
-            serde_json::to_value(UserJson::new(&user, Some(&cycle))).unwrap(),
+            serde_json::to_value(UserJson::new(&user, Some(&cycle), at)).unwrap(),
             serde_json::json!({
                 "id": id, "phone": "+61412345678", "created_at": "2001-09-09T01:46:40.000Z", "subscription_plan": "starter",
-                "subscription_active": true, "total_posts": 12, "remaining_posts": 12, "source": "gift",
+                "subscription_active": true, "subscription_ends_at": ends_at, "certificates": [{ "plan": "starter", "cycles": 2 }], "total_posts": 12, "remaining_posts": 12, "source": "gift",
             })
         );
     }

@@ -13,10 +13,13 @@ use anyhow::Context;
 use domain::content::Content;
 use domain::id::{AttemptId, ConnectionId, GroupId, HistoryId, PostId, UserId};
 use domain::ledger::{Actor, Cause, ChangeReason, Cycle};
-use domain::plan::{CYCLE, Plan, Source};
+use domain::people::GiftCertificate;
+use domain::people::gift::{self, GiftHash, Grant, Redeemed};
+use domain::plan::{Plan, Source};
 use domain::plan_change::{Wish, change_plan, cycles_needed_from};
 use domain::platform::PlatformName;
 use domain::post::{Answer, Conclusion, Draft, Event, Post, SETTLE_WAIT, Status};
+use domain::reserving::RunningPlan;
 use edge::clock::Clock;
 use edge::host::Host;
 use edge::lines::Lines;
@@ -25,7 +28,7 @@ use embedded::{Aws, CallInfo, Fault, ensure_table};
 use jiff::{SignedDuration, Timestamp};
 use local::variables::{source, tables};
 use serde_json::{Value, json};
-use store::{Commit, Filter, PlanStored, PostChange, Settled, Settlement, Store, schema};
+use store::{Commit, Filter, PlanStored, PostChange, Redemption, Settled, Settlement, Store, schema};
 
 use provider::Provider;
 
@@ -58,8 +61,8 @@ struct World {
     random: Random,
     dice: Dice,
     people: Vec<UserId>,
-    /// Since when each one's plan has which anchor; `None`: none runs.
-    plans: BTreeMap<UserId, Vec<(Timestamp, Option<Timestamp>)>>,
+    /// When each one was seen to have a plan.
+    plans: BTreeMap<UserId, Vec<Timestamp>>,
     posts: u64,
     provider: Provider,
 }
@@ -119,11 +122,11 @@ impl World {
             return self.provider.happens(&id, deed, copies, self.clock.now());
         }
         let wish = match self.dice.roll(8) {
-            0 | 1 => Wish::Lapse,
-            2 | 3 => Wish::Return,
-            4 => Wish::Have(Plan::Starter, Source::Gift),
-            5 | 6 => Wish::Have(Plan::Starter, Source::Subscription),
-            _ => Wish::Have(Plan::Professional, Source::Subscription),
+            0 => Wish::Lapse,
+            1 | 2 => Wish::Return,
+            3 => Wish::Have(Plan::Starter),
+            4 => Wish::Have(Plan::Professional),
+            _ => return self.redeem(&id).await,
         };
         let now = self.now();
         let user = self.store.user(&id).await?.expect("they are there");
@@ -135,13 +138,27 @@ impl World {
         self.note_plan(&id).await
     }
 
-    /// Writes down how somebody's plan stands now, if it is other than before.
+    /// A certificate of some months.
+    async fn redeem(&mut self, id: &UserId) -> anyhow::Result<()> {
+        let (now, plan) = (self.now(), Plan::ALL[usize::try_from(self.dice.roll(2))?]);
+        let gift = GiftCertificate::issue(plan, 1 + u32::try_from(self.dice.roll(3))?, None, now);
+        let hash = GiftHash::from_stored(format!("year-{}", HistoryId::new(now, self.random.bytes())));
+        self.store.issue_gift(&hash, &gift).await?;
+        let Redeemed::Now(gift) = gift.redeem(id.clone(), now)? else { anyhow::bail!("it was theirs before") };
+        let user = self.store.user(id).await?.expect("they are there");
+        let cycles = self.store.cycles_from(id, cycles_needed_from(now)).await?;
+        let Ok(Grant { gift, user, changes }) = gift::grant(gift, &user, &cycles, now, || self.random.bytes()) else { return Ok(()) };
+        let redemption = Redemption { hash: &hash, gift: &gift, user: &user, ledger: &changes, writer: "year" };
+        anyhow::ensure!(self.store.redeem(&redemption).await? == store::Redeemed::Done);
+        self.note_plan(id).await
+    }
+
+    /// Writes down that somebody has a plan now, if they do.
     async fn note_plan(&mut self, id: &UserId) -> anyhow::Result<()> {
         let user = self.store.user(id).await?.expect("they are there");
-        let anchor = user.subscription.filter(|plan| plan.active).map(|plan| plan.anchor);
-        let (now, known) = (self.now(), self.plans.entry(id.clone()).or_default());
-        if known.last().and_then(|(_, anchor)| *anchor) != anchor {
-            known.push((now, anchor));
+        let now = self.now();
+        if user.timeline(now).at(now).is_some() {
+            self.plans.entry(id.clone()).or_default().push(now);
         }
         Ok(())
     }
@@ -169,7 +186,6 @@ impl World {
         let id = self.somebody()?;
         let now = self.now();
         let user = self.store.user(&id).await?.expect("they are there");
-        let Some(plan) = user.subscription.filter(|plan| plan.active) else { return Ok(()) };
         let due_at = now + SignedDuration::from_secs(60 + i64::try_from(self.dice.roll(100 * 86_400))?);
         let content = Content { text: format!("Post {}", self.posts), ai_recommendation: None };
         self.posts += 1;
@@ -189,20 +205,11 @@ impl World {
         let post = Post::draft(draft, now);
         let event = self.step(None, Status::Draft);
         self.store.create_posts(&[(post.clone(), content, event)], "year").await?;
-        let span = plan.cycle_at(due_at);
-        let (cycle, opening) = if let Some(cycle) = self.store.cycle(&id, span.start).await? {
-            (cycle, Vec::new())
-        } else {
-            let fresh = Cycle::open(id, span, plan.plan, now);
-            let opening = fresh.opening(ChangeReason::CycleOpened, self.cause(None)).entries;
-            (fresh, opening)
-        };
-        let Ok(mut reserved) = cycle.reserve(self.cause(Some(&post.id))) else { return Ok(()) };
-        if !opening.is_empty() {
-            reserved.entries.splice(0..0, opening);
-            reserved = reserved.under(user.rev);
-        }
-        let approved = post.approve(span.start, true, now)?;
+        let plan = RunningPlan::of(&user, now);
+        let Some(start) = plan.cycle_start(due_at) else { return Ok(()) };
+        let standing = self.store.cycle(&id, start).await?;
+        let Ok(reserved) = plan.reserve(standing.as_ref(), due_at, || self.cause(Some(&post.id))) else { return Ok(()) };
+        let approved = post.approve(start, true, now)?;
         let event = self.step(Some(Status::Draft), approved.status());
         let change = PostChange { ledger: &[reserved], ..PostChange::of(&approved, "year", &event) };
         anyhow::ensure!(matches!(self.store.commit(&change).await?, Commit::Done));
@@ -323,33 +330,33 @@ impl World {
             }
             let owner = self.store.user(id).await?.expect("they are there");
             if self.pays(id) {
-                let plan = owner.subscription.filter(|plan| plan.active).map(|plan| (plan.plan, plan.source));
-                let bought = self.provider.gives(id).map(|plan| (plan, Source::Subscription));
-                anyhow::ensure!(plan == bought, "{id} has {plan:?} and pays for {bought:?}");
+                let plan = owner.timeline(self.now()).at(self.now()).map(|slot| (slot.plan, slot.source));
+                let kept = owner.entitled.kept.filter(|kept| kept.span.end > self.now()).is_some();
+                let is_right = match self.provider.gives(id) {
+                    (Some(bought), _) => plan == Some((bought, Source::Subscription)) || kept,
+                    // What was paid is had.
+                    (None, paid_until) => plan.is_none() || kept || paid_until.is_some_and(|until| until > self.now()),
+                };
+                anyhow::ensure!(is_right, "{id} has {plan:?}, and pays for {:?}", self.provider.gives(id));
             }
-            if let Some(plan) = owner.subscription.filter(|plan| plan.active) {
-                let running = books.cycles.iter().find(|cycle| cycle.span == plan.cycle_at(self.now()));
-                anyhow::ensure!(running.is_some(), "{id} has a plan and no cycle");
+            if let Some(slot) = owner.timeline(self.now()).at(self.now()) {
+                let running = books.cycles.iter().find(|cycle| cycle.span == slot.span);
+                anyhow::ensure!(running.is_some(), "{id} has a plan and no cycle for {slot:?}");
             }
         }
         anyhow::ensure!(closed > 300 && used > 300, "a year without a life: {closed} cycles, {used} posts");
         Ok(())
     }
 
-    /// While a plan ran, each of its cycles is there and lasts until the next one begins; one that another plan cuts short, until this one
-    /// had ended. That none overlap is a part of the audit.
+    /// Whenever somebody had a plan there is a cycle for it. That none overlap is a part of the audit.
     fn cycles_follow(&self, id: &UserId, cycles: &[Cycle]) -> anyhow::Result<()> {
-        let plans = self.plans.get(id).map(Vec::as_slice).unwrap_or_default();
-        for (nth, (since, anchor)) in plans.iter().enumerate() {
-            let Some(anchor) = *anchor else { continue };
-            let until = plans.get(nth + 1).map_or(self.now(), |next| next.0);
-            let starts = (0..).map(|k| anchor + CYCLE * k).skip_while(|start| *start + CYCLE <= *since);
-            for start in starts.take_while(|start| *start < until) {
-                let cycle = cycles.iter().find(|cycle| cycle.span.start == start);
-                let end = cycle.map(|cycle| cycle.span.end);
-                let whole = end.is_some_and(|end| end == start + CYCLE || end >= until);
-                anyhow::ensure!(whole, "{id} had a plan from {since} to {until}, and in it a cycle from {start} to {end:?}");
-            }
+        for at in self.plans.get(id).into_iter().flatten() {
+            let holds = cycles.iter().any(|cycle| cycle.span.start <= *at && *at < cycle.span.end);
+            anyhow::ensure!(
+                holds,
+                "{id} had a plan at {at}, and no cycle: {:?}",
+                cycles.iter().map(|cycle| cycle.span).collect::<Vec<_>>()
+            );
         }
         Ok(())
     }
@@ -360,7 +367,9 @@ impl World {
         for _ in 0..PAGES_MAX {
             let page = self.aws.tables("Scan", &scan)?;
             for item in page["Items"].as_array().into_iter().flatten() {
-                let numbers = item.as_object().into_iter().flatten().filter_map(|(_, value)| value["N"].as_str());
+                // What an operator has taken beyond what a plan holds is owed.
+                let numbers = item.as_object().into_iter().flatten().filter(|(name, _)| !["granted", "withheld"].contains(&name.as_str()));
+                let numbers = numbers.filter_map(|(_, value)| value["N"].as_str());
                 anyhow::ensure!(numbers.into_iter().all(|number| !number.starts_with('-')), "{item}");
             }
             scan["ExclusiveStartKey"] = page["LastEvaluatedKey"].clone();
@@ -377,6 +386,8 @@ fn profile(id: &UserId, now: Timestamp) -> Value {
     json!({
         "pk": text(&format!("USER#{id}")), "sk": text("PROFILE"), "id": text(id.as_str()), "phone": text("+61412345678"),
         "created_at": text(&now.to_string()), "rev": { "N": "1" }, "writer": text("year"),
+        "entitled": { "M": { "certificates": { "M": { "terms": { "L": [] } } }, "operator": { "M": { "lapsed": { "BOOL": false } } } } },
+        "paid": { "L": [] },
     })
 }
 
@@ -400,6 +411,7 @@ async fn a_year_of_fifty_people_ends_with_books_that_are_right() -> anyhow::Resu
         }
         let step = world.dice.roll(14_400);
         world.pass(1 + step)?;
+        world.provider.renew(world.clock.now())?;
         until_job -= 1;
         if until_job == 0 {
             world.close().await?;
@@ -410,6 +422,7 @@ async fn a_year_of_fifty_people_ends_with_books_that_are_right() -> anyhow::Resu
             }
         }
     }
+    world.provider.renew(world.clock.now())?;
     for _ in 0..EVENTS_MAX {
         let Some(whose) = world.provider.deliver(0, world.clock.now()).await? else { break };
         world.note_plan(&whose).await?;

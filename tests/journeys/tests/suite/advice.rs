@@ -404,6 +404,8 @@ async fn quota_lost(stage: &mut Stage) -> Outcome {
     told(event(1, "customer.subscription.deleted", "canceled")).await?;
     says(browser.post_story(&post).await?, FailureCode::QuotaLost)?;
     told(event(2, "customer.subscription.created", "active")).await?;
+    let renewed = began + SignedDuration::from_secs(32 * DAY);
+    told(Event { created: renewed, ..event(3, "customer.subscription.updated", "active") }).await?;
     let mut browser = browser.clone();
     browser.advance(35 * DAY + 1).await?;
     browser.sign_in("+61412347114").await?;

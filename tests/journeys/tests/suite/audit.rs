@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use domain::content::Content;
 use domain::id::{ConnectionId, GroupId, PostId, UserId};
 use domain::ledger::{Actor, Cause, ChangeReason, Cycle};
-use domain::plan::{Plan, Source, Subscription};
+use domain::plan::{CYCLE, CycleSpan, Plan};
 use domain::platform::PlatformName;
 use domain::post::{Draft, Event, LATEST_DEFAULT, Post, Status};
 use edge::clock::Clock;
@@ -65,8 +65,7 @@ impl World {
         }
         let id = UserId::new(began, random.bytes());
         self.aws.tables("PutItem", &json!({ "TableName": tables().users, "Item": profile(&id, began) }))?;
-        let plan = Subscription { plan: Plan::Starter, anchor: began, active: true, source: Source::Gift };
-        let cycle = Cycle::open(id, plan.cycle_at(began), plan.plan, began);
+        let cycle = Cycle::open(id, CycleSpan { start: began, end: began + CYCLE }, Plan::Starter, began);
         let cause = Cause { entropy: random.bytes(), at: began, actor: Actor::User, post_id: None };
         let mut opening = cycle.opening(ChangeReason::PlanStarted, cause);
         opening.entries.clear();
@@ -131,6 +130,8 @@ fn profile(id: &UserId, now: Timestamp) -> Value {
     json!({
         "pk": text(&format!("USER#{id}")), "sk": text("PROFILE"), "id": text(id.as_str()), "phone": text("+61412345678"),
         "created_at": text(&now.to_string()), "rev": { "N": "1" }, "writer": text("audit"),
+        "entitled": { "M": { "certificates": { "M": { "terms": { "L": [] } } }, "operator": { "M": { "lapsed": { "BOOL": false } } } } },
+        "paid": { "L": [] },
     })
 }
 

@@ -23,6 +23,7 @@ fn secret() -> SigningSecret {
 /// Somebody signed in, and what the provider says of them.
 struct Payer {
     browser: Browser,
+    phone: String,
     user: String,
     began: Timestamp,
 }
@@ -33,7 +34,7 @@ impl Payer {
         browser.sign_in(phone).await?;
         let user = browser.get("/api/user").await?.expect(200)?.str("/id")?;
         let began = browser.service_time(0).await?.parse()?;
-        Ok(Self { browser, user, began })
+        Ok(Self { browser, phone: phone.to_owned(), user, began })
     }
 
     /// An event, `seconds` after the subscription began.
@@ -87,6 +88,19 @@ impl Payer {
         Ok(self.browser.post_story(post).await?["error"]["code"].clone())
     }
 
+    /// So many days later, signed in anew: sessions end on the way.
+    async fn later(&mut self, days: i64) -> Outcome {
+        self.browser.advance(days * 86_400).await?;
+        self.browser.sign_in(&self.phone).await.map(drop)
+    }
+
+    /// The running cycle's plan and how many posts are free in it; and when it begins and ends.
+    async fn cycle(&self) -> anyhow::Result<(Value, Value, [Timestamp; 2])> {
+        let quota = self.browser.get("/api/quota").await?.expect(200)?.json;
+        let time = |name: &str| serde_json::from_value(quota[name].clone());
+        Ok((quota["plan"].clone(), quota["remaining_posts"].clone(), [time("cycle_start")?, time("cycle_end")?]))
+    }
+
     async fn plan(&self) -> anyhow::Result<(Value, Value, Value)> {
         let user = self.browser.get("/api/user").await?.expect(200)?.json;
         Ok((user["subscription_plan"].clone(), user["subscription_active"].clone(), user["source"].clone()))
@@ -101,7 +115,7 @@ impl Payer {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_subscription_begins_grows_falls_behind_and_ends() -> Outcome {
     play(async |stage| {
-        let ann = Payer::new(stage, "+61412348001").await?;
+        let mut ann = Payer::new(stage, "+61412348001").await?;
         ann.told(&ann.event("evt_checkout", "checkout.session.completed", 1)).await?;
         assert_eq!(ann.plan().await?, (Value::Null, json!(false), Value::Null));
 
@@ -130,6 +144,9 @@ async fn a_subscription_begins_grows_falls_behind_and_ends() -> Outcome {
             ..ann.event("evt_end", "customer.subscription.deleted", 20)
         };
         ann.told(&ended).await?;
+        assert_eq!(ann.plan().await?, (json!("professional"), json!(true), json!("subscription")), "what is paid is had");
+        assert_eq!(ann.browser.quota().await?, [52, 0, 0, 52]);
+        ann.later(31).await?;
         assert_eq!(ann.plan().await?, (json!("professional"), json!(false), json!("subscription")));
         assert_eq!(ann.browser.get("/api/quota").await?.expect(409)?.json["code"], "no_active_plan");
         let reasons = ann.reasons().await?;
@@ -172,7 +189,7 @@ async fn an_event_is_followed_whatever_becomes_of_the_posts_and_the_job_holds_wh
         }));
         ann.told(&Event { status: "canceled".to_owned(), ..ann.event("evt_over", "customer.subscription.deleted", 20) }).await?;
         stage.heal();
-        assert_eq!((ann.plan().await?.1, ann.held(&posts[0]).await?), (json!(false), Value::Null));
+        assert_eq!(ann.held(&posts[0]).await?, Value::Null);
         ann.browser.advance(3_601).await?;
         assert_eq!(ann.held(&posts[0]).await?, json!("quota_lost"));
         Ok(())
@@ -244,7 +261,7 @@ async fn a_plan_change_stands_whenever_an_update_of_its_second_comes_that_was_ma
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_end_of_an_old_subscription_leaves_the_new_one_alone_and_two_at_once_are_told() -> Outcome {
     play_disturbed(async |stage| {
-        let ann = Payer::new(stage, "+61412348011").await?;
+        let mut ann = Payer::new(stage, "+61412348011").await?;
         ann.told(&ann.event("evt_old", "customer.subscription.created", 1)).await?;
         let new = Event {
             subscription: "sub_new".to_owned(),
@@ -263,6 +280,7 @@ async fn the_end_of_an_old_subscription_leaves_the_new_one_alone_and_two_at_once
         ann.told(&Event { id: "evt_new_end".to_owned(), kind: "customer.subscription.deleted", status: "canceled".to_owned(), ..new })
             .await?;
         ann.told(&ann.event("evt_old_late", "customer.subscription.updated", 2)).await?;
+        ann.later(31).await?;
         assert_eq!(ann.plan().await?, (json!("professional"), json!(false), json!("subscription")));
         Ok(())
     })
@@ -408,8 +426,9 @@ async fn decide(browser: &Browser, page: &Reply, decision: &str) -> anyhow::Resu
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_plan_is_bought_changed_and_ended_on_the_providers_pages() -> Outcome {
     play(async |stage| {
-        let ann = Payer::new(stage, "+61412348008").await?;
-        let buy = |plan: &'static str| buy_plan(&ann.browser, plan);
+        let mut ann = Payer::new(stage, "+61412348008").await?;
+        let browser = ann.browser.clone();
+        let buy = |plan: &'static str| buy_plan(&browser, plan);
         assert_eq!(ann.browser.post("/api/billing/portal", None).await?.expect(409)?.json["code"], "state_conflict");
 
         let left = decide(&ann.browser, &buy("starter").await?.expect(200)?, "leave").await?;
@@ -420,16 +439,18 @@ async fn a_plan_is_bought_changed_and_ended_on_the_providers_pages() -> Outcome 
         assert_eq!(ann.browser.quota().await?, [12, 0, 0, 12]);
         assert_eq!(buy("professional").await?.expect(409)?.json["code"], "state_conflict", "nobody pays twice");
 
-        let portal = || ann.browser.post("/api/billing/portal", None);
+        let portal = || browser.post("/api/billing/portal", None);
         decide(&ann.browser, &portal().await?.expect(200)?, "professional").await?.expect(303)?;
         assert_eq!(ann.browser.quota().await?, [52, 0, 0, 52]);
         decide(&ann.browser, &portal().await?.expect(200)?, "fail").await?.expect(303)?;
         assert_eq!(ann.plan().await?.1, json!(true), "a payment that is tried again takes nothing");
         decide(&ann.browser, &portal().await?.expect(200)?, "end").await?.expect(303)?;
-        assert_eq!(ann.plan().await?, (json!("professional"), json!(false), json!("subscription")));
+        assert_eq!(ann.plan().await?, (json!("professional"), json!(true), json!("subscription")), "what is paid is had");
 
         decide(&ann.browser, &buy("starter").await?.expect(200)?, "pay").await?.expect(303)?;
-        assert_eq!(ann.plan().await?, (json!("starter"), json!(true), json!("subscription")), "who comes back is welcome");
+        assert_eq!(ann.cycle().await?.0, "professional", "who comes back is welcome, and has what they paid for before");
+        ann.later(32).await?;
+        assert_eq!(ann.plan().await?, (json!("starter"), json!(true), json!("subscription")));
         Ok(())
     })
     .await
@@ -445,6 +466,91 @@ async fn what_is_not_for_sale_or_is_held_already_is_not_sold() -> Outcome {
         assert_eq!(buy("starter").await?.expect(409)?.json["code"], "state_conflict");
         decide(&ann.browser, &buy("professional").await?.expect(200)?, "pay").await?.expect(303)?;
         assert_eq!(ann.browser.quota().await?, [52, 0, 0, 52]);
+        Ok(())
+    })
+    .await
+}
+
+/// The subscription that began on the last day of a month with 31 days, or today: its months are the calendar's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_cycles_of_a_subscription_are_its_paid_months_and_one_that_is_not_paid_holds_what_was_promised() -> Outcome {
+    play(async |stage| {
+        let mut ann = Payer::new(stage, "+61412348014").await?;
+        ann.told(&ann.event("evt_begin", "customer.subscription.created", 1)).await?;
+        let first = ann.event("evt_month", "customer.subscription.updated", 1).month();
+        let (_, _, [_, end]) = ann.cycle().await?;
+        assert_eq!(end, first.end, "the provider's month, and not 30 days");
+        let days = first.end.duration_since(first.start).as_hours() / 24;
+        let posts = ann.approved(&[days + 5]).await?;
+        // The month is over, and a day later the payment fails.
+        let renewed = (first.end + SignedDuration::from_hours(24)).duration_since(ann.began).as_secs();
+        ann.later(days).await?;
+        ann.told(&ann.event("evt_renewed", "customer.subscription.updated", renewed)).await?;
+        assert_eq!((ann.cycle().await?.1, ann.held(&posts[0]).await?), (json!(11), Value::Null), "it is about to be paid");
+        ann.told(&ann.event("evt_unpaid", "invoice.payment_failed", renewed + 1)).await?;
+        assert_eq!(ann.browser.get("/api/quota").await?.expect(409)?.json["code"], "no_active_plan", "no place that nobody paid for");
+        assert_eq!(ann.held(&posts[0]).await?, json!("quota_lost"));
+        ann.told(&ann.event("evt_paid_late", "invoice.paid", renewed + 2)).await?;
+        ann.browser.advance(61).await?;
+        ann.browser.wait_for(&posts[0], "scheduled", journeys::SOON).await?;
+        assert_eq!(ann.cycle().await?.1, json!(11));
+        // Given up, it is had to its end, and nothing after it.
+        ann.told(&Event { status: "canceled".to_owned(), ..ann.event("evt_end", "customer.subscription.deleted", renewed + 3) }).await?;
+        assert_eq!(ann.cycle().await?.1, json!(11));
+        ann.later(32).await?;
+        assert_eq!(ann.browser.get("/api/quota").await?.expect(409)?.json["code"], "no_active_plan");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_month_of_whose_payment_nobody_hears_ends_after_three_days() -> Outcome {
+    play(async |stage| {
+        let mut ann = Payer::new(stage, "+61412348015").await?;
+        ann.told(&ann.event("evt_begin", "customer.subscription.created", 1)).await?;
+        let month = ann.event("evt_month", "customer.subscription.updated", 1).month();
+        let days = month.end.duration_since(month.start).as_hours() / 24;
+        let posts = ann.approved(&[days + 2, days + 5]).await?;
+        ann.later(days + 2).await?;
+        ann.browser.advance(61).await?;
+        ann.browser.wait_for(&posts[0], "published", journeys::SOON).await?;
+        ann.browser.advance(86_400 + 2 * 3_601).await?;
+        ann.browser.wait_for(&posts[1], "held", journeys::SOON).await?;
+        assert_eq!(ann.browser.get("/api/quota").await?.expect(409)?.json["code"], "no_active_plan");
+        ann.told(&ann.event("evt_heard", "customer.subscription.updated", (days + 3) * 86_400 + 8_000)).await?;
+        ann.browser.advance(61).await?;
+        ann.browser.wait_for(&posts[1], "scheduled", journeys::SOON).await?;
+        assert_eq!(ann.browser.quota().await?, [12, 1, 1, 10]);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lower_plan_is_had_from_the_next_month_on_and_a_certificate_waits_for_what_is_bought_over_it() -> Outcome {
+    play(async |stage| {
+        let mut ann = Payer::new(stage, "+61412348016").await?;
+        ann.browser.redeem("starter").await?;
+        decide(&ann.browser, &buy_plan(&ann.browser, "professional").await?.expect(200)?, "pay").await?.expect(303)?;
+        let portal = async |browser: &Browser, decision: &'static str| {
+            decide(browser, &browser.post("/api/billing/portal", None).await?.expect(200)?, decision).await?.expect(303)
+        };
+        let certificates =
+            async |browser: &Browser| Ok::<_, anyhow::Error>(browser.get("/api/user").await?.expect(200)?.json["certificates"].clone());
+        assert_eq!(certificates(&ann.browser).await?, json!([{ "plan": "starter", "cycles": 12 }]), "none of its cycles is lost");
+        portal(&ann.browser, "starter").await?;
+        assert_eq!(ann.cycle().await?.0, "professional", "what is paid is had");
+        portal(&ann.browser, "professional").await?;
+        assert_eq!(ann.browser.quota().await?, [52, 0, 0, 52], "to and fro gives nothing away");
+        portal(&ann.browser, "starter").await?;
+        ann.later(32).await?;
+        assert_eq!(ann.browser.quota().await?, [12, 0, 0, 12], "renewed, and lower");
+        assert_eq!(ann.plan().await?.2, "subscription");
+        portal(&ann.browser, "end").await?;
+        ann.later(32).await?;
+        assert_eq!(ann.plan().await?, (json!("starter"), json!(true), json!("gift")));
+        assert_eq!(certificates(&ann.browser).await?, json!([{ "plan": "starter", "cycles": 12 }]));
         Ok(())
     })
     .await

@@ -96,11 +96,10 @@ async fn two_redeems_that_have_read_the_same_are_one_after_the_other() -> Outcom
         stage.meet("dynamodb.TransactWriteItems");
         let replies = try_join_all(codes.iter().map(|code| redeem(owner, code))).await?;
         stage.heal();
-        let [quota, _, _, remaining] = owner.quota().await?;
-        // Whichever came first: the lower one counts, or it was refused by the higher.
-        let expected = if replies[0].status == 200 { 64 } else { 52 };
-        assert_eq!((replies[1].status.as_u16(), quota, remaining), (200, expected, expected));
-        assert!([200, 409].contains(&replies[0].status.as_u16()), "{}", replies[0].text);
+        assert_eq!(statuses(&replies), BTreeMap::from([(200, 2)]));
+        // Whichever came first: the higher one runs, and all of the lower ones' cycles come after it.
+        assert_eq!(owner.quota().await?, [52, 0, 0, 52]);
+        assert_eq!(cycles_ahead(owner).await?, json!([{ "plan": "professional", "cycles": 12 }, { "plan": "starter", "cycles": 24 }]));
         Ok(())
     })
     .await
@@ -110,7 +109,9 @@ async fn two_redeems_that_have_read_the_same_are_one_after_the_other() -> Outcom
 async fn many_certificates_of_one_person_at_once_all_count_and_none_twice() -> Outcome {
     play(async |stage| {
         let ann = person(stage, 7002).await?;
-        let mut left = try_join_all((0..20).map(|_| issue(&ann, "starter"))).await?;
+        let single = json!({ "plan": "starter", "cycles": 1 });
+        let issued = try_join_all((0..20).map(|_| ann.post("/_local/gift-certificates", Some(&single)))).await?;
+        let mut left = issued.into_iter().map(|reply| reply.expect(201)?.str("/code")).collect::<anyhow::Result<Vec<_>>>()?;
         // Who lost every race is told to come again, and their certificate is whole.
         for _ in 0..20 {
             let replies = try_join_all(left.iter().map(|code| redeem(&ann, code))).await?;
@@ -119,66 +120,109 @@ async fn many_certificates_of_one_person_at_once_all_count_and_none_twice() -> O
             left = open.map(|(code, _)| code).collect();
         }
         assert!(left.is_empty(), "{} certificates were not redeemed", left.len());
-        assert_eq!(ann.quota().await?, [240, 0, 0, 240]);
+        assert_eq!(ann.quota().await?, [12, 0, 0, 12]);
         let told = rows(&ann).await?;
-        let expected: Vec<_> = (0..20).map(|n| row("gift_redeemed", [12 * n, 12 * n + 12, 12 * n, 12 * n + 12])).collect();
-        assert_eq!(told, expected);
+        let expected: Vec<_> = (0..20).map(|n| row("gift_redeemed", if n == 0 { [0, 12, 0, 12] } else { [12; 4] })).collect();
+        assert_eq!((told, cycles_ahead(&ann).await?), (expected, json!([{ "plan": "starter", "cycles": 20 }])));
+        // More than ten years ahead is more than anybody has.
+        let long = json!({ "plan": "professional", "cycles": 101 });
+        let code = ann.post("/_local/gift-certificates", Some(&long)).await?.expect(201)?.str("/code")?;
+        let refused = redeem(&ann, &code).await?.expect(409)?;
+        assert!(refused.json["code"] == "state_conflict" && refused.str("/detail")?.contains("stays valid"), "{}", refused.text);
+        redeem(&person(stage, 7018).await?, &code).await?.expect(200)?;
         Ok(())
     })
     .await
 }
 
+/// The cycles of certificates that are still to be had.
+async fn cycles_ahead(browser: &Browser) -> anyhow::Result<Value> {
+    Ok(browser.get("/api/user").await?.expect(200)?.json["certificates"].clone())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_running_plan_grows_is_raised_now_or_refuses_what_is_lower() -> Outcome {
+async fn a_certificate_goes_on_after_what_runs_or_raises_it_now() -> Outcome {
     play(async |stage| {
         let ann = stage.person("+61412347003", "starter", "ann").await?;
         ann.approved_on_x("This month", 3_000).await?;
         ann.approved_on_x("Next month", 40 * 86_400).await?;
         let first = ann.browser.get("/api/quota").await?.expect(200)?.json;
         let same = issue(&ann.browser, "starter").await?;
-        let grown = redeem(&ann.browser, &same).await?.expect(200)?;
-        assert_eq!((grown.str("/plan")?.as_str(), &grown.json["quota"]["quota"]), ("starter", &json!(24)));
-        ann.has_quota([24, 0, 1, 23]).await?;
+        let longer = redeem(&ann.browser, &same).await?.expect(200)?;
+        assert_eq!((longer.str("/plan")?.as_str(), &longer.json["quota"]["quota"]), ("starter", &json!(12)));
+        ann.has_quota([12, 0, 1, 11]).await?;
+        assert_eq!(cycles_ahead(&ann.browser).await?, json!([{ "plan": "starter", "cycles": 24 }]));
 
         let higher = issue(&ann.browser, "professional").await?;
         let raised = redeem(&ann.browser, &higher).await?.expect(200)?;
         assert_eq!((raised.str("/plan")?, raised.str("/quota/plan")?), ("professional".to_owned(), "professional".to_owned()));
-        ann.has_quota([64, 0, 1, 63]).await?;
+        ann.has_quota([52, 0, 1, 51]).await?;
         for name in ["cycle_start", "cycle_end"] {
             assert_eq!(raised.json["quota"][name], first[name], "{name} stays");
         }
         let user = ann.browser.get("/api/user").await?.expect(200)?.json;
         assert_eq!(
             (&user["subscription_plan"], &user["total_posts"], &user["remaining_posts"]),
-            (&json!("professional"), &json!(64), &json!(63))
+            (&json!("professional"), &json!(52), &json!(51))
         );
+        // Each brings twelve cycles of 30 days, and the running one is the first of the higher plan's.
+        let end: jiff::Timestamp = serde_json::from_value(user["subscription_ends_at"].clone())?;
+        let start: jiff::Timestamp = serde_json::from_value(first["cycle_start"].clone())?;
+        assert_eq!(end.duration_since(start).as_hours(), 36 * 30 * 24);
 
         let lower = issue(&ann.browser, "starter").await?;
-        let refused = redeem(&ann.browser, &lower).await?.expect(409)?;
-        assert_eq!(refused.json["code"], "state_conflict");
-        assert!(refused.str("/detail")?.contains("stays valid"), "{}", refused.text);
-        ann.has_quota([64, 0, 1, 63]).await?;
+        redeem(&ann.browser, &lower).await?.expect(200)?;
+        ann.has_quota([52, 0, 1, 51]).await?;
+        assert_eq!(
+            cycles_ahead(&ann.browser).await?,
+            json!([{ "plan": "professional", "cycles": 12 }, { "plan": "starter", "cycles": 36 }])
+        );
         let expected = [
             row("gift_redeemed", [0, 12, 0, 12]),
             row("post_reserved", [12, 12, 12, 11]),
             row("cycle_opened", [0, 12, 0, 12]),
             row("post_reserved", [12, 12, 12, 11]),
-            row("gift_redeemed", [12, 24, 11, 23]),
-            row("plan_changed", [24, 64, 23, 63]),
+            row("gift_redeemed", [12, 12, 11, 11]),
             row("plan_changed", [12, 52, 11, 51]),
+            row("plan_changed", [12, 52, 11, 51]),
+            row("gift_redeemed", [52, 52, 51, 51]),
+            row("gift_redeemed", [52, 52, 51, 51]),
         ];
-        let mut told = rows(&ann.browser).await?;
-        // Rows of two cycles that were written at one moment have no order between them.
-        told[5..].sort_by_key(|(_, numbers)| std::cmp::Reverse(numbers[0]));
-        assert_eq!(told, expected);
+        assert_eq!(rows(&ann.browser).await?, expected);
 
-        // What came before is answered as before, and the refused one is still good for somebody else.
-        for (code, plan) in [(&same, "starter"), (&higher, "professional")] {
+        // What came before is answered as before.
+        for (code, plan) in [(&same, "starter"), (&higher, "professional"), (&lower, "starter")] {
             assert_eq!(redeem(&ann.browser, code).await?.expect(200)?.str("/plan")?, plan);
         }
         let bob = person(stage, 7004).await?;
-        redeem(&bob, &lower).await?.expect(200)?;
-        assert_eq!(redeem(&ann.browser, &lower).await?.expect(400)?.json["code"], "invalid_code");
+        assert_eq!(redeem(&bob, &lower).await?.expect(400)?.json["code"], "invalid_code");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_ends_after_its_cycles_and_says_so() -> Outcome {
+    play(async |stage| {
+        let mut ann = person(stage, 7031).await?;
+        let code =
+            ann.post("/_local/gift-certificates", Some(&json!({ "plan": "starter", "cycles": 2 }))).await?.expect(201)?.str("/code")?;
+        redeem(&ann, &code).await?.expect(200)?;
+        for day in [31, 28] {
+            assert_eq!(ann.quota().await?, [12, 0, 0, 12]);
+            ann.advance(day * 86_400).await?;
+            ann.sign_in("+61412347031").await?;
+        }
+        ann.advance(2 * 86_400).await?;
+        assert_eq!(ann.get("/api/quota").await?.expect(409)?.json["code"], "no_active_plan", "it was no plan for ever");
+        let user = ann.get("/api/user").await?.expect(200)?.json;
+        assert_eq!(
+            (&user["subscription_active"], &user["subscription_plan"], &user["source"]),
+            (&json!(false), &json!("starter"), &json!("gift"))
+        );
+        let opened =
+            rows(&ann).await?.into_iter().filter(|(reason, _)| ["gift_redeemed", "cycle_opened"].contains(&reason.as_str())).count();
+        assert_eq!(opened, 2);
         Ok(())
     })
     .await
@@ -342,7 +386,6 @@ async fn guesses_are_counted_also_at_once_and_honest_people_are_not_locked_out()
 async fn a_store_that_is_down_loses_no_certificate_and_gives_none_twice() -> Outcome {
     play(async |stage| {
         let ann = person(stage, 7014).await?;
-        let mut total = 0;
         for part in ["dynamodb.GetItem", "dynamodb.TransactWriteItems"] {
             let code = issue(&ann, "starter").await?;
             stage.fail(part);
@@ -351,8 +394,7 @@ async fn a_store_that_is_down_loses_no_certificate_and_gives_none_twice() -> Out
             assert!(refused.headers.contains_key("retry-after"), "{part}");
             stage.heal();
             redeem(&ann, &code).await?.expect(200)?;
-            total += 12;
-            assert_eq!(ann.quota().await?, [total, 0, 0, total], "{part}");
+            assert_eq!(ann.quota().await?, [12, 0, 0, 12], "{part}");
         }
         stage.lose_answers("dynamodb.PutItem", 1);
         let code = issue(&ann, "starter").await?;
@@ -364,8 +406,8 @@ async fn a_store_that_is_down_loses_no_certificate_and_gives_none_twice() -> Out
         }
         stage.heal();
         redeem(&ann, &code).await?.expect(200)?;
-        assert_eq!(ann.quota().await?, [total + 12, 0, 0, total + 12]);
-        assert_eq!(rows(&ann).await?.len(), 3);
+        assert_eq!((ann.quota().await?, rows(&ann).await?.len()), ([12, 0, 0, 12], 3));
+        assert_eq!(cycles_ahead(&ann).await?, json!([{ "plan": "starter", "cycles": 36 }]));
         Ok(())
     })
     .await

@@ -12,7 +12,7 @@ fn user(number: u8) -> UserId {
 }
 
 fn certificate() -> GiftCertificate {
-    GiftCertificate::issue(Plan::Starter, Some(at(100)), at(0))
+    GiftCertificate::issue(Plan::Starter, 12, Some(at(100)), at(0))
 }
 
 #[test]

@@ -21,6 +21,10 @@ const WEBHOOK: &str = "/api/billing/webhook";
 struct Provided {
     now: Event,
     bought: u32,
+    /// Until when it was ever paid.
+    paid_until: Timestamp,
+    /// When the month ends that was told last.
+    month_end: Timestamp,
 }
 
 /// The webhook's function, and the events that are on their way.
@@ -54,6 +58,7 @@ impl Provider {
     pub(crate) fn happens(&mut self, user: &UserId, deed: u64, copies: u64, now: Timestamp) -> anyhow::Result<()> {
         let known = self.provided.remove(user.as_str());
         let bought = known.as_ref().map_or(0, |known| known.bought);
+        let mut paid_until = known.as_ref().map_or(now, |known| known.paid_until);
         let known = known.map(|known| Event { before: Some(known.now.as_before()), ..known.now });
         let (what, next, kinds): (_, Event, &[&'static str]) = match known.filter(|sub| sub.status != "canceled") {
             None => {
@@ -81,13 +86,42 @@ impl Provider {
             },
         };
         *self.deeds.entry(what).or_default() += 1;
+        let next = Event { created: now, ..next };
+        let month_end = next.month().end;
+        if what == "begins" {
+            paid_until = now;
+        } else if kinds.contains(&"invoice.paid") {
+            paid_until = paid_until.max(month_end);
+        }
+        self.send(&next, kinds, copies, now)?;
+        let bought = if what == "begins" { bought + 1 } else { bought };
+        self.provided.insert(user.to_string(), Provided { now: next, bought, paid_until, month_end });
+        Ok(())
+    }
+
+    /// What is bought and paid for is renewed month by month, as the provider does by itself.
+    pub(crate) fn renew(&mut self, now: Timestamp) -> anyhow::Result<()> {
+        let due = |known: &&mut Provided| known.now.status == "active" && known.month_end <= now;
+        let mut renewed = Vec::new();
+        for known in self.provided.values_mut().filter(due) {
+            known.now.created = now;
+            known.month_end = known.now.month().end;
+            known.paid_until = known.paid_until.max(known.month_end);
+            renewed.push(Event { before: None, ..known.now.clone() });
+        }
+        for event in renewed {
+            *self.deeds.entry("is renewed").or_default() += 1;
+            self.send(&event, &["customer.subscription.updated", "invoice.paid"], 0, now)?;
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, next: &Event, kinds: &[&'static str], copies: u64, now: Timestamp) -> anyhow::Result<()> {
         for kind in kinds {
             self.numbered += 1;
             let event = Event { id: format!("evt_{}", self.numbered), kind, created: now, ..next.clone() };
             self.on_their_way.extend(std::iter::repeat_n(event, 1 + usize::try_from(copies)?));
         }
-        let bought = if what == "begins" { bought + 1 } else { bought };
-        self.provided.insert(user.to_string(), Provided { now: next, bought });
         Ok(())
     }
 
@@ -111,16 +145,16 @@ impl Provider {
         self.on_their_way.len()
     }
 
-    /// The plan that somebody pays for.
-    pub(crate) fn gives(&self, user: &UserId) -> Option<Plan> {
-        let sub = &self.provided.get(user.as_str())?.now;
-        let plan = if sub.price == STARTER_PRICE { Plan::Starter } else { Plan::Professional };
-        ["active", "past_due"].contains(&sub.status.as_str()).then_some(plan)
+    /// The plan that somebody pays for, if it goes on; and until when it was ever paid.
+    pub(crate) fn gives(&self, user: &UserId) -> (Option<Plan>, Option<Timestamp>) {
+        let Some(known) = self.provided.get(user.as_str()) else { return (None, None) };
+        let plan = if known.now.price == STARTER_PRICE { Plan::Starter } else { Plan::Professional };
+        ((known.now.status == "active").then_some(plan), Some(known.paid_until))
     }
 
     pub(crate) fn was_busy(&self) -> anyhow::Result<()> {
         let rare = self.deeds.values().any(|count| *count < 5);
-        anyhow::ensure!(self.deeds.len() == 9 && !rare && self.taken > 200, "a year without a life: {:?}, {}", self.deeds, self.taken);
+        anyhow::ensure!(self.deeds.len() == 10 && !rare && self.taken > 200, "a year without a life: {:?}, {}", self.deeds, self.taken);
         Ok(())
     }
 }
