@@ -3,18 +3,24 @@
 //! Nothing is bought here: the plan runs once the provider's webhook says so.
 
 use axum::extract::State;
+use domain::billing::OpenCheckout;
+use domain::id::HistoryId;
 use domain::plan::{Plan, Source};
 use domain::user::User;
 use edge::json::{Empty, Json};
 use edge::problem::{FieldError, Problem, ProblemCode};
 use edge::session::SignedIn;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use platforms::{Checkout, PaymentsError};
 use serde::{Deserialize, Serialize};
+use store::{PlanStored, Rounds};
 use url::Url;
 use utoipa::ToSchema;
 
 use crate::{Deps, read_account};
+
+/// A page that closes sooner is left alone, and another is opened.
+const STILL_OPEN_FOR: SignedDuration = SignedDuration::from_mins(2);
 
 /// What to buy.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -33,7 +39,7 @@ pub(crate) struct PageJson {
     url: Url,
 }
 
-/// A page on which the plan is paid for. The provider sends the browser back to the frontend; the plan runs as soon as the payment came.
+/// A page on which the plan is paid for: one at a time, so that nobody pays twice. The provider sends the browser back to the frontend; the plan runs as soon as the payment came.
 #[utoipa::path(post, path = "/api/billing/checkout", operation_id = "checkout", tag = "billing", request_body = Request,
     security(("session" = [], "csrf" = [])),
     responses(
@@ -47,14 +53,44 @@ pub(crate) async fn checkout(
     signed_in: SignedIn,
     Json(request): Json<Request>,
 ) -> Result<Json<PageJson>, Problem> {
-    let (user, _) = read_account::account(&deps, &signed_in.session.user_id).await?;
-    may_buy(&user, request.plan, deps.clock.now())?;
     let price = deps.prices.price_of(request.plan).ok_or_else(not_for_sale)?;
     let keys = deps.vault.billing_keys(deps.clock.now()).await.map_err(|error| Problem::unavailable_because(&error))?;
-    let customer_id = user.paid.foremost().map(|paid| paid.customer_id.as_str());
-    let checkout = Checkout { price, user_id: user.id.as_str(), customer_id, return_url: &deps.frontend_url };
-    let url = deps.payments.checkout(&keys.api_key, &checkout).await.map_err(trouble)?;
-    Ok(Json(PageJson { url }))
+    let mut rounds = Rounds::new("opening a page to pay on", signed_in.session.user_id.as_str());
+    loop {
+        rounds.next().await.map_err(crate::trouble::store)?;
+        let (user, _) = read_account::account(&deps, &signed_in.session.user_id).await?;
+        let now = deps.clock.now();
+        may_buy(&user, request.plan, now)?;
+        if let Some(open) = user.checkout.as_ref().filter(|open| open.expires_at > now + STILL_OPEN_FOR) {
+            if open.plan == request.plan
+                && let Ok(url) = Url::parse(&open.url)
+            {
+                return Ok(Json(PageJson { url }));
+            }
+            // Two pages could both be paid.
+            if !deps.payments.expire(&keys.api_key, &open.session_id).await.map_err(trouble)? {
+                return Err(conflict("You have just paid for a plan. It runs within a minute; change it in the billing portal."));
+            }
+        }
+        let customer_id = user.paid.foremost().map(|paid| paid.customer_id.as_str());
+        let checkout = Checkout { price, user_id: user.id.as_str(), customer_id, return_url: &deps.frontend_url };
+        let page = deps.payments.checkout(&keys.api_key, &checkout).await.map_err(trouble)?;
+        let open = OpenCheckout {
+            session_id: page.session_id.clone(),
+            plan: request.plan,
+            url: page.url.to_string(),
+            expires_at: page.expires_at,
+        };
+        let user = User { checkout: Some(open), rev: user.rev + 1, ..user };
+        let writer = HistoryId::new(now, deps.random.bytes()).to_string();
+        if deps.store.change_plan(&user, &[], &writer).await.map_err(crate::trouble::store)? == PlanStored::Done {
+            return Ok(Json(PageJson { url: page.url }));
+        }
+        // Another request was faster: one page stays open.
+        if let Err(error) = deps.payments.expire(&keys.api_key, &page.session_id).await {
+            tracing::warn!(error = %error, user_id = %user.id, "a second page to pay on stays open");
+        }
+    }
 }
 
 /// A page on which a subscription is changed or ended, and bills are seen.

@@ -21,6 +21,32 @@ pub(crate) struct StatusJson {
     quota: Option<QuotaJson>,
     connections: Vec<ConnectionJson>,
     onboarding: OnboardingJson,
+    /// What its owner should know, and what to do.
+    notices: Vec<NoticeJson>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Notice)]
+struct NoticeJson {
+    code: NoticeCode,
+    message: &'static str,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum NoticeCode {
+    /// Two subscriptions are paid for at once.
+    PaidTwice,
+}
+
+impl NoticeJson {
+    fn of(user: &User) -> Vec<Self> {
+        let paid_twice = Self {
+            code: NoticeCode::PaidTwice,
+            message: "You pay for two subscriptions, and one plan runs. End one in the billing portal, and ask us for its money back.",
+        };
+        user.paid.giving().and(user.paid.beside()).map(|_| paid_twice).into_iter().collect()
+    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -62,6 +88,7 @@ pub(crate) async fn status(State(deps): State<Deps>, signed_in: SignedIn) -> Res
         quota: running.as_ref().map(QuotaJson::from),
         connections: connections.iter().map(ConnectionJson::from).collect(),
         onboarding,
+        notices: NoticeJson::of(&user),
     }))
 }
 

@@ -27,6 +27,8 @@ pub(crate) enum Told {
         user: UserId,
         /// The provider's customer.
         customer_id: String,
+        /// The page on which they bought.
+        session_id: String,
     },
     /// A subscription is so.
     Subscription {
@@ -107,6 +109,7 @@ struct Before {
 
 #[derive(Deserialize)]
 struct CheckoutSession {
+    id: String,
     mode: String,
     client_reference_id: Option<String>,
     customer: Option<Reference>,
@@ -297,7 +300,9 @@ fn read<T: DeserializeOwned>(object: &RawValue) -> Result<T, OddEvent> {
 fn checkout(session: CheckoutSession) -> Result<Told, OddEvent> {
     let user = session.client_reference_id.and_then(|id| UserId::parse(&id).ok());
     match (session.mode.as_str(), user, session.customer) {
-        ("subscription", Some(user), Some(customer)) => Ok(Told::Customer { user, customer_id: fit(customer.into_id())? }),
+        ("subscription", Some(user), Some(customer)) => {
+            Ok(Told::Customer { user, customer_id: fit(customer.into_id())?, session_id: fit(session.id)? })
+        }
         // Another product's checkout of the same Stripe account.
         _ => Ok(Told::Nothing),
     }
@@ -505,7 +510,7 @@ mod tests {
 
     #[test]
     fn a_checkout_of_something_else_is_no_concern_of_ours() {
-        let session = |mode: &str, user: Value| json!({ "mode": mode, "client_reference_id": user, "customer": "cus_1" });
+        let session = |mode: &str, user: Value| json!({ "id": "cs_1", "mode": mode, "client_reference_id": user, "customer": "cus_1" });
         assert!(matches!(parse("checkout.session.completed", &session("subscription", json!(USER))).unwrap(), Told::Customer { .. }));
         for (mode, user) in [("payment", json!(USER)), ("subscription", Value::Null), ("subscription", json!("cart-17"))] {
             assert_eq!(parse("checkout.session.completed", &session(mode, user)).unwrap(), Told::Nothing);

@@ -15,11 +15,12 @@ use axum::Router;
 use axum::routing::post;
 use cloud::vault::Vault;
 use edge::clock::Clock;
-use edge::config::{self, ConfigError, Prices, variables};
+use edge::config::{self, Billing, ConfigError, Prices, variables};
 use edge::host::Host;
 use edge::metrics::Metrics;
 use edge::random::Random;
 use edge::routing::with_fallbacks;
+use platforms::{Payments, PlatformsError};
 use store::{Store, Tables};
 use utoipa::OpenApi;
 
@@ -38,6 +39,8 @@ pub struct Deps {
     pub store: Store,
     /// Our keys at the provider.
     pub vault: Vault,
+    /// The payment provider: pages that were left open are closed.
+    pub payments: Payments,
     /// What plans are sold for.
     pub prices: Prices,
     /// Time.
@@ -54,23 +57,28 @@ pub enum StartError {
     /// Variables are missing or wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The client of the payment provider could not be made.
+    #[error(transparent)]
+    Payments(#[from] PlatformsError),
 }
 
 impl Deps {
     /// Reads the configuration and builds the clients; no call is made.
     pub fn new(host: &Host, sdk: &SdkConfig) -> Result<Self, StartError> {
-        let (tables, prefix, prices) = config::read(&host.variables, |variables| {
+        let (tables, prefix, billing) = config::read(&host.variables, |variables| {
             let tables = Tables {
                 users: variables.text(variables::USERS_TABLE),
                 posts: variables.text(variables::POSTS_TABLE),
                 ledger: variables.text(variables::LEDGER_TABLE),
                 sessions: variables.text(variables::SESSIONS_TABLE),
             };
-            (tables, variables.secrets_prefix(), Prices::read(variables))
+            (tables, variables.secrets_prefix(), Billing::read(variables))
         })?;
         let (clock, random) = (host.clock.clone(), host.random.clone());
         let metrics = host.metrics("billing-webhook");
-        Ok(Self { store: Store::new(sdk, tables), vault: Vault::open(sdk, prefix), prices, clock, random, metrics })
+        let payments = Payments::new(billing.api_url)?;
+        let (store, vault) = (Store::new(sdk, tables), Vault::open(sdk, prefix));
+        Ok(Self { store, vault, payments, prices: billing.prices, clock, random, metrics })
     }
 }
 

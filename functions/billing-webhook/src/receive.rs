@@ -53,6 +53,7 @@ pub(crate) async fn receive(State(deps): State<Deps>, headers: HeaderMap, body: 
             tracing::error!(event_id = event.id, user_id, customer_id, "somebody pays who is no user of ours");
             deps.metrics.count(now, TROUBLE, &[]);
         }
+        Outcome::Waits => tracing::info!(event_id = event.id, "a billing event waits until somebody says who pays"),
         Outcome::OldWord => tracing::info!(event_id = event.id, "a billing event tells nothing new"),
         Outcome::Followed | Outcome::Nothing => {}
     }

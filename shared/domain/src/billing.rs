@@ -111,8 +111,11 @@ pub struct Paid {
 impl Paid {
     /// Until when its cycles are paid for, as far as is known.
     pub(crate) fn paid_through(&self) -> Timestamp {
-        let by_word = if self.standing == Standing::Live { self.period.end } else { self.period.start };
-        self.paid_until.map_or(by_word, |paid| paid.max(by_word))
+        match (self.standing, self.paid_until) {
+            (Standing::Live, paid) => paid.map_or(self.period.end, |paid| paid.max(self.period.end)),
+            (_, Some(paid)) => paid,
+            (_, None) => self.period.start,
+        }
     }
 
     /// When its plan is over; `None`: it goes on as far as anybody knows. What is paid is had; what is about to be paid is had until word of
@@ -150,6 +153,19 @@ impl Paid {
     fn with_payments_of(&self, known: &Self) -> Self {
         Self { paid_until: self.paid_until.max(known.paid_until), ..self.clone() }
     }
+}
+
+/// A page of the provider's on which somebody may pay. One person has one at most.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenCheckout {
+    /// At the provider.
+    pub session_id: String,
+    /// What is sold there.
+    pub plan: Plan,
+    /// Where it is.
+    pub url: String,
+    /// When the provider closes it by itself.
+    pub expires_at: Timestamp,
 }
 
 #[cfg(test)]

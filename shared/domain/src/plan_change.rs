@@ -189,7 +189,7 @@ fn fitted(
         let (plan, lapsed) = (had.map_or(slot.plan, |had| had.max(slot.plan)), !is.follows(&slot));
         let fresh = Cycle { lapsed, pay_by: slot.pay_by, ..Cycle::open(user.clone(), slot.span, plan, now) };
         let reason = if had.is_some() { ChangeReason::CycleOpened } else { opened_by };
-        changes.push(fresh.opening(reason, cause()).freeing(!cycles.is_empty() || was.at(now).is_none()));
+        changes.push(fresh.opening(reason, cause()).freeing(!cycles.is_empty() || was.last(now).is_some()));
     }
     for cycle in cycles.iter().filter(|cycle| cycle.closed_at.is_none() && cycle.span.end > now) {
         let (start, has_begun) = (cycle.span.start, cycle.span.start <= now);

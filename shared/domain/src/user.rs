@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::billing::PaidSubscriptions;
+use crate::billing::{OpenCheckout, PaidSubscriptions};
 use crate::entitlement::{Entitlements, Timeline};
 use crate::id::UserId;
 use crate::ledger::Cycle;
@@ -21,6 +21,8 @@ pub struct User {
     pub entitled: Entitlements,
     /// What is paid for at the payment provider, by its newest words.
     pub paid: PaidSubscriptions,
+    /// Where they may be paying at this moment.
+    pub checkout: Option<OpenCheckout>,
     /// Raised with each stored change; the condition of every write.
     pub rev: u64,
 }
@@ -28,7 +30,7 @@ pub struct User {
 impl User {
     /// Somebody who has just signed up: without a plan.
     pub fn new(id: UserId, phone: PhoneNumber, created_at: Timestamp) -> Self {
-        Self { id, phone, created_at, entitled: Entitlements::default(), paid: PaidSubscriptions::default(), rev: 1 }
+        Self { id, phone, created_at, entitled: Entitlements::default(), paid: PaidSubscriptions::default(), checkout: None, rev: 1 }
     }
 
     /// Which cycle holds which time, as it looks at `now`.

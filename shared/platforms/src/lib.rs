@@ -22,7 +22,7 @@ pub use directory::{PlatformAddresses, Platforms, PlatformsError};
 pub use issuer::Issuer;
 pub use numbers::{Budget, NumbersError, Published, Told};
 pub use outcome::{ExchangeError, HandleState, Outcome, PrepareError, ReadError, RefreshError, RevokeError};
-pub use payments::{Checkout, Payments, PaymentsError};
+pub use payments::{Checkout, CheckoutPage, Payments, PaymentsError};
 
 use async_trait::async_trait;
 use domain::analytics::Rhythm;

@@ -1,10 +1,12 @@
-//! The payment provider: the two calls by which somebody gets to pay. What comes of it we are told by its webhooks.
+//! The payment provider: the calls by which somebody gets to pay. What comes of it we are told by its webhooks.
 //!
-//! Sources: <https://docs.stripe.com/api/checkout/sessions/create>, <https://docs.stripe.com/api/customer_portal/sessions/create>.
+//! Sources: <https://docs.stripe.com/api/checkout/sessions/create>, <https://docs.stripe.com/api/checkout/sessions/expire>, <https://docs.stripe.com/api/customer_portal/sessions/create>.
 
 use http::Method;
+use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::address;
@@ -52,9 +54,32 @@ pub struct Payments {
     http: Http,
 }
 
+/// A page on which a subscription is paid for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckoutPage {
+    /// The session's id at the provider.
+    pub session_id: String,
+    /// Where to send the browser.
+    pub url: Url,
+    /// When the provider closes it.
+    pub expires_at: Timestamp,
+}
+
 #[derive(Deserialize)]
 struct Page {
     url: Url,
+}
+
+#[derive(Deserialize)]
+struct Session {
+    id: String,
+    url: Url,
+    expires_at: i64,
+}
+
+#[derive(Deserialize)]
+struct Expired {
+    status: String,
 }
 
 #[derive(Deserialize)]
@@ -81,7 +106,7 @@ impl Payments {
     }
 
     /// The page on which somebody pays for a subscription.
-    pub async fn checkout(&self, api_key: &SecretString, checkout: &Checkout<'_>) -> Result<Url, PaymentsError> {
+    pub async fn checkout(&self, api_key: &SecretString, checkout: &Checkout<'_>) -> Result<CheckoutPage, PaymentsError> {
         let back = checkout.return_url.as_str();
         let mut fields = vec![
             ("mode", "subscription"),
@@ -93,17 +118,33 @@ impl Payments {
             ("cancel_url", back),
         ];
         fields.extend(checkout.customer_id.map(|customer| ("customer", customer)));
-        self.page(api_key, &["v1", "checkout", "sessions"], &fields).await
+        let answer = self.sent(api_key, &["v1", "checkout", "sessions"], &fields).await?;
+        judged(&answer, |session: Session| {
+            let expires_at = Timestamp::from_second(session.expires_at).ok()?;
+            address::is_safe(&session.url).then_some(CheckoutPage { session_id: session.id, url: session.url, expires_at })
+        })
+    }
+
+    /// Closes a page on which nobody has paid. `false`: it is closed already, or paid.
+    pub async fn expire(&self, api_key: &SecretString, session_id: &str) -> Result<bool, PaymentsError> {
+        let answer = self.sent(api_key, &["v1", "checkout", "sessions", session_id, "expire"], &[]).await?;
+        if answer.status.as_u16() == 400 {
+            return Ok(false);
+        }
+        judged(&answer, |session: Expired| Some(session.status == "expired"))
     }
 
     /// The page on which a customer changes or ends what they pay for.
     pub async fn portal(&self, api_key: &SecretString, customer_id: &str, return_url: &Url) -> Result<Url, PaymentsError> {
         let fields = [("customer", customer_id), ("return_url", return_url.as_str())];
-        self.page(api_key, &["v1", "billing_portal", "sessions"], &fields).await
+        // The browser is sent there: nothing but the provider's own https pages, or this machine.
+        judged(&self.sent(api_key, &["v1", "billing_portal", "sessions"], &fields).await?, |page: Page| {
+            address::is_safe(&page.url).then_some(page.url)
+        })
     }
 
     /// Not repeated: a page that nobody visits does no harm.
-    async fn page(&self, api_key: &SecretString, path: &[&str], fields: &[(&str, &str)]) -> Result<Url, PaymentsError> {
+    async fn sent(&self, api_key: &SecretString, path: &[&str], fields: &[(&str, &str)]) -> Result<Answer, PaymentsError> {
         let request = self
             .http
             .request(Method::POST, address::join(&self.api_url, path))
@@ -111,21 +152,20 @@ impl Payments {
             .header("stripe-version", API_VERSION)
             .form(fields);
         let sent = self.http.send(request, CALL_TIMEOUT).await;
-        judged(&sent.map_err(|error| PaymentsError::Unavailable { detail: error.into_detail() })?)
+        sent.map_err(|error| PaymentsError::Unavailable { detail: error.into_detail() })
     }
 }
 
-fn judged(answer: &Answer) -> Result<Url, PaymentsError> {
+fn judged<T: DeserializeOwned, U>(answer: &Answer, read: impl FnOnce(T) -> Option<U>) -> Result<U, PaymentsError> {
     let status = answer.status.as_u16();
     let refusal = answer.json::<Refusal>().map(|refusal| refusal.error);
     let part = |of: fn(&RefusalBody) -> &Option<String>| refusal.as_ref().and_then(|body| of(body).as_deref());
     let detail = detail::of_answer(status, &[part(|body| &body.kind), part(|body| &body.code), part(|body| &body.param)]);
     match status {
-        // The browser is sent there: nothing but the provider's own https pages, or this machine.
-        200 | 201 => match answer.json::<Page>() {
-            Some(page) if address::is_safe(&page.url) => Ok(page.url),
-            _ => Err(PaymentsError::Refused { detail: format!("{detail} without a page") }),
-        },
+        200 | 201 => {
+            let odd = || PaymentsError::Refused { detail: format!("{detail} with another body than is documented") };
+            answer.json::<T>().and_then(read).ok_or_else(odd)
+        }
         409 | 429 | 500.. => Err(PaymentsError::Unavailable { detail }),
         _ => Err(PaymentsError::Refused { detail }),
     }
@@ -137,7 +177,8 @@ mod tests {
 
     #[test]
     fn an_answer_leads_to_a_page_or_says_why_not() {
-        let judged = |status, body: &str| judged(&Answer::recorded(status, &[], body));
+        let judged =
+            |status, body: &str| judged(&Answer::recorded(status, &[], body), |page: Page| address::is_safe(&page.url).then_some(page.url));
         let page = r#"{"id": "cs_1", "url": "https://checkout.stripe.com/c/pay/cs_1"}"#;
         assert_eq!(judged(200, page).unwrap().host_str(), Some("checkout.stripe.com"));
         for (status, body) in [(500, "x"), (503, ""), (429, "{}"), (409, page)] {

@@ -1,12 +1,14 @@
 //! What the payment provider told us: each event once, with all that it changes.
 
+use aws_sdk_dynamodb::types::builders::PutBuilder;
+use domain::billing::PaidSubscriptions;
 use domain::id::UserId;
 use domain::ledger::LedgerChange;
 use domain::user::User;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::items::{number, text, to_item, written_by};
+use crate::items::{number, to_item, written_by};
 use crate::key::Key;
 use crate::ledger::ledger_puts;
 use crate::posts::{cancellation, failed, is_conflict, put, transact_put};
@@ -25,7 +27,24 @@ struct EventItem {
 
 #[derive(Serialize, Deserialize)]
 struct CustomerItem {
-    user_id: UserId,
+    user_id: Option<UserId>,
+    /// What was told of somebody that nobody knew yet.
+    waiting: Option<PaidSubscriptions>,
+    since: Option<Timestamp>,
+    rev: u64,
+}
+
+/// A customer of the provider's, as we know them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Customer {
+    /// Which user of ours; `None`: nobody has said yet.
+    pub user_id: Option<UserId>,
+    /// What they pay for, until it is known who they are.
+    pub waiting: PaidSubscriptions,
+    /// Since when that waits.
+    pub since: Option<Timestamp>,
+    /// Raised with each stored change; 0: not stored.
+    pub rev: u64,
 }
 
 /// An event, with all that it changes.
@@ -35,6 +54,8 @@ pub struct Followed<'a> {
     pub event_id: &'a str,
     /// The provider's customer, who is this user from now on.
     pub customer_id: &'a str,
+    /// That customer, as they were read.
+    pub customer: &'a Customer,
     /// The user afterwards; `rev` is one more than the one that must still stand.
     pub user: &'a User,
     /// The cycles that it changes.
@@ -50,34 +71,47 @@ pub struct Followed<'a> {
 pub enum Follow {
     /// It stands, by this call or by an earlier one.
     Done,
-    /// The user or a cycle changed meanwhile: read again.
+    /// The user, the customer or a cycle changed meanwhile: read again.
     Moved,
-    /// The provider's customer is another user of ours.
-    Foreign,
 }
 
 impl Store {
-    /// The user that a customer of the provider's is, strongly consistent.
-    pub async fn user_of_customer(&self, customer_id: &str) -> Result<Option<UserId>, StoreError> {
+    /// A customer of the provider's, strongly consistent.
+    pub async fn customer(&self, customer_id: &str) -> Result<Customer, StoreError> {
         let item: Option<CustomerItem> = self.get(&self.tables.users, "customer", Key::customer(customer_id)).await?;
-        Ok(item.map(|item| item.user_id))
+        let known = |item: CustomerItem| {
+            let CustomerItem { user_id, waiting, since, rev } = item;
+            Customer { user_id, waiting: waiting.unwrap_or_default(), since, rev }
+        };
+        Ok(item.map(known).unwrap_or_default())
+    }
+
+    /// Keeps what somebody pays for until it is known who they are; `false`: somebody has said so, or other words came meanwhile.
+    pub async fn wait_for_customer(&self, customer_id: &str, customer: &Customer) -> Result<bool, StoreError> {
+        let Customer { waiting, since, rev, .. } = customer.clone();
+        let item = CustomerItem { user_id: None, waiting: Some(waiting), since, rev };
+        let leg = customer_leg(&self.tables.users, customer_id, item, rev - 1);
+        let sent = self.client.transact_write_items().transact_items(transact_put(leg)).send().await;
+        let Err(error) = sent else { return Ok(true) };
+        match cancellation(&error) {
+            Some(reasons) if reasons.iter().any(|reason| failed(Some(reason)) || is_conflict(reason)) => Ok(false),
+            _ => Err(StoreError::unavailable("keeping a billing event")(error)),
+        }
     }
 
     /// Stores an event with all that it changes, or nothing. The same event is stored once, however often it comes. Posts that lose their
     /// place by it are held by [`Self::hold_beyond_quota`] afterwards; whoever stops before leaves that to the cycle job.
     pub async fn follow_event(&self, followed: &Followed<'_>) -> Result<Follow, StoreError> {
-        let Followed { event_id, customer_id, user, ledger, writer, now } = followed;
+        let Followed { event_id, customer_id, customer, user, ledger, writer, now } = followed;
         let (users, sessions) = (&self.tables.users, &self.tables.sessions);
         let event = EventItem { user_id: user.id.clone(), followed_at: *now, expires_epoch: (*now + EVENT_LIFE).as_second() };
-        let customer = to_item(Key::customer(customer_id), CustomerItem { user_id: user.id.clone() });
+        let known = CustomerItem { user_id: Some(user.id.clone()), waiting: None, since: None, rev: customer.rev + 1 };
         let mut legs = vec![
             put(sessions, to_item(Key::billing_event(event_id), event)).condition_expression("attribute_not_exists(pk)"),
             put(users, to_item(Key::profile(&user.id), UserItem::new(user, writer)))
                 .condition_expression("rev = :rev")
                 .expression_attribute_values(":rev", number(user.rev - 1)),
-            put(users, customer)
-                .condition_expression("attribute_not_exists(pk) OR user_id = :user")
-                .expression_attribute_values(":user", text(user.id.as_str())),
+            customer_leg(users, customer_id, known, customer.rev),
         ];
         legs.extend(ledger.iter().map(|change| ledger_puts::cycle(&self.tables.ledger, change)));
         legs.extend(ledger.iter().flat_map(|change| ledger_puts::entries(&self.tables.ledger, change)));
@@ -89,9 +123,17 @@ impl Store {
         match reasons {
             // Its own write, sent again, or the same event by another request.
             _ if failed(reasons.first()) || written_by(user_leg, user.rev) == Some(*writer) => Ok(Follow::Done),
-            _ if failed(reasons.get(2)) => Ok(Follow::Foreign),
             _ if reasons.iter().any(|reason| failed(Some(reason)) || is_conflict(reason)) => Ok(Follow::Moved),
             _ => Err(StoreError::unavailable("following a billing event")(error)),
         }
+    }
+}
+
+/// The customer, if they are still as they were read.
+fn customer_leg(table: &str, customer_id: &str, customer: CustomerItem, read_rev: u64) -> PutBuilder {
+    let leg = put(table, to_item(Key::customer(customer_id), customer));
+    match read_rev {
+        0 => leg.condition_expression("attribute_not_exists(pk)"),
+        rev => leg.condition_expression("rev = :rev").expression_attribute_values(":rev", number(rev)),
     }
 }

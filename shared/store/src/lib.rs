@@ -34,7 +34,7 @@ mod watches;
 
 pub use audit::Audit;
 pub use audit_round::AuditRound;
-pub use billing::{Follow, Followed};
+pub use billing::{Customer, Follow, Followed};
 pub use closing::{AtItsEnd, Closing, ClosingPage, Place};
 pub use connections::ConnectionWrite;
 pub use cursor::{Cursor, InvalidCursor, List, Page};

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use aws_sdk_dynamodb::types::builders::PutBuilder;
-use domain::billing::PaidSubscriptions;
+use domain::billing::{OpenCheckout, PaidSubscriptions};
 use domain::connection::Connection;
 use domain::entitlement::Entitlements;
 use domain::id::UserId;
@@ -26,6 +26,7 @@ pub(crate) struct UserItem {
     entitled: Entitlements,
     /// As the payment provider's newest words have it.
     paid: PaidSubscriptions,
+    checkout: Option<OpenCheckout>,
     rev: u64,
     writer: String,
 }
@@ -43,6 +44,7 @@ impl UserItem {
             created_at: user.created_at,
             entitled: user.entitled.clone(),
             paid: user.paid.clone(),
+            checkout: user.checkout.clone(),
             rev: user.rev,
             writer: writer.to_owned(),
         }
@@ -57,6 +59,7 @@ impl From<UserItem> for User {
             created_at: item.created_at,
             entitled: item.entitled,
             paid: item.paid,
+            checkout: item.checkout,
             rev: item.rev,
         }
     }

@@ -32,6 +32,12 @@ impl PaidSubscriptions {
         self.0.get(1).filter(|paid| paid.standing.gives_plan())
     }
 
+    /// All of it after all of `other`.
+    #[must_use]
+    pub fn and(self, other: &Self) -> Self {
+        other.0.iter().fold(self, |known, word| known.after(word).unwrap_or(known))
+    }
+
     /// The newest word on one.
     pub fn of(&self, subscription_id: &str) -> Option<&Paid> {
         self.0.iter().find(|paid| paid.subscription_id == subscription_id)

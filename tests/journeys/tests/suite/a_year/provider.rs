@@ -88,9 +88,8 @@ impl Provider {
         *self.deeds.entry(what).or_default() += 1;
         let next = Event { created: now, ..next };
         let month_end = next.month().end;
-        if what == "begins" {
-            paid_until = now;
-        } else if kinds.contains(&"invoice.paid") {
+        // What was paid for one that has ended is had, too.
+        if kinds.contains(&"invoice.paid") {
             paid_until = paid_until.max(month_end);
         }
         self.send(&next, kinds, copies, now)?;
