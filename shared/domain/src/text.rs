@@ -1,12 +1,16 @@
 //! How long a text may be, as each platform counts.
 
 mod emoji;
+mod invisible;
 mod url;
 mod weighted;
 
+pub(crate) use invisible::is_invisible;
 pub use weighted::weighted_length;
 
 use utoipa::ToSchema;
+
+use self::invisible::is_blank;
 
 use crate::platform::PlatformName;
 
@@ -112,11 +116,6 @@ pub fn has_forbidden(text: &str) -> bool {
 /// The number of UTF-16 code units.
 pub fn utf16_length(text: &str) -> u32 {
     u32::try_from(text.encode_utf16().count()).unwrap_or(u32::MAX)
-}
-
-/// White space, and what shows as nothing at all.
-fn is_blank(letter: char) -> bool {
-    letter.is_whitespace() || matches!(letter, '\u{200B}'..='\u{200D}' | '\u{2060}')
 }
 
 /// Control characters but tab and line breaks, and the code points that X refuses (BOM and non-characters).
