@@ -6,7 +6,7 @@ use axum::extract::State;
 use domain::plan::{Plan, Source};
 use domain::user::User;
 use edge::json::{Empty, Json};
-use edge::problem::{FieldError, Problem, ProblemCode};
+use edge::problem::{FieldCode, FieldError, Problem, ProblemCode};
 use edge::session::SignedIn;
 use platforms::{Checkout, PaymentsError};
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,7 @@ use crate::{Deps, read_account};
 #[schema(as = BuyPlan)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Request {
+    /// Which plan.
     plan: Plan,
 }
 
@@ -32,7 +33,9 @@ pub(crate) struct PageJson {
     url: Url,
 }
 
-/// A page on which the plan is paid for. The provider sends the browser back to the frontend; the plan runs as soon as the payment came.
+/// A page on which a plan is paid for.
+///
+/// The provider sends the browser back to the frontend; the plan runs as soon as the payment came.
 #[utoipa::path(post, path = "/api/billing/checkout", operation_id = "checkout", tag = "billing", request_body = Request,
     security(("session" = [], "csrf" = [])),
     responses(
@@ -56,7 +59,9 @@ pub(crate) async fn checkout(
     Ok(Json(PageJson { url }))
 }
 
-/// A page on which a subscription is changed or ended, and bills are seen.
+/// A page on which a subscription is changed.
+///
+/// There it is changed or ended, and bills are seen. Who has bought nothing has none.
 #[utoipa::path(post, path = "/api/billing/portal", operation_id = "billing_portal", tag = "billing",
     security(("session" = [], "csrf" = [])),
     responses(
@@ -66,7 +71,7 @@ pub(crate) async fn checkout(
     ))]
 pub(crate) async fn portal(State(deps): State<Deps>, signed_in: SignedIn, _: Empty) -> Result<Json<PageJson>, Problem> {
     let (user, _) = read_account::account(&deps, &signed_in.session.user_id).await?;
-    let Some(paid) = user.paid.foremost() else { return Err(conflict("Nothing was bought with this account yet.")) };
+    let Some(paid) = user.paid.foremost() else { return Err(conflict("Nothing was bought with this account yet. Buy a plan first.")) };
     let keys = deps.vault.billing_keys(deps.clock.now()).await.map_err(|error| Problem::unavailable_because(&error))?;
     let url = deps.payments.portal(&keys.api_key, &paid.customer_id, &deps.frontend_url).await.map_err(trouble)?;
     Ok(Json(PageJson { url }))
@@ -79,7 +84,9 @@ fn may_buy(user: &User, plan: Plan) -> Result<(), Problem> {
     }
     let given = user.subscription.filter(|running| running.active && running.source == Source::Gift);
     match given {
-        Some(running) if running.plan >= plan => Err(conflict("Your certificate's plan holds as many posts, and runs on.")),
+        Some(running) if running.plan >= plan => {
+            Err(conflict("Your certificate's plan holds as many posts, and runs on. Choose a larger one."))
+        }
         _ => Ok(()),
     }
 }
@@ -89,8 +96,7 @@ fn conflict(detail: &'static str) -> Problem {
 }
 
 fn not_for_sale() -> Problem {
-    let error = FieldError { pointer: "/plan".into(), code: "not_for_sale".into(), detail: "This plan is not for sale.".into() };
-    Problem::validation(vec![error])
+    Problem::validation(vec![FieldError::new("/plan", FieldCode::NotForSale, "This plan is not for sale. Choose another one.")])
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]

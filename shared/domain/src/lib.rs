@@ -10,6 +10,7 @@ pub mod choice;
 pub mod connection;
 pub mod content;
 pub mod failure;
+pub mod field_code;
 pub mod id;
 pub mod idempotency;
 pub mod ledger;

@@ -13,15 +13,22 @@ use super::Time;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = User)]
 pub struct UserJson {
+    /// Names the account.
     id: UserId,
     /// In E.164 form.
     #[schema(pattern = r"^\+[1-9][0-9]{6,14}$")]
     phone: String,
+    /// When it was made.
     created_at: Time,
+    /// The plan; `null`: there never was one.
     subscription_plan: Option<Plan>,
+    /// Whether the plan runs.
     subscription_active: bool,
+    /// How many posts the running cycle holds.
     total_posts: u32,
+    /// How many are left of them.
     remaining_posts: u32,
+    /// Where the plan comes from; `null`: there is none.
     source: Option<Source>,
 }
 
