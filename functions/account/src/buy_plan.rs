@@ -8,7 +8,7 @@ use domain::id::HistoryId;
 use domain::plan::{Plan, Source};
 use domain::user::User;
 use edge::json::{Empty, Json};
-use edge::problem::{FieldError, Problem, ProblemCode};
+use edge::problem::{FieldCode, FieldError, Problem, ProblemCode};
 use edge::session::SignedIn;
 use jiff::{SignedDuration, Timestamp};
 use platforms::{Checkout, PaymentsError};
@@ -27,6 +27,7 @@ const STILL_OPEN_FOR: SignedDuration = SignedDuration::from_mins(2);
 #[schema(as = BuyPlan)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Request {
+    /// Which plan.
     plan: Plan,
 }
 
@@ -39,7 +40,10 @@ pub(crate) struct PageJson {
     url: Url,
 }
 
-/// A page on which the plan is paid for: one at a time, so that nobody pays twice. The provider sends the browser back to the frontend; the plan runs as soon as the payment came.
+/// A page on which a plan is paid for.
+///
+/// One page is open at a time, so that nobody pays twice. The provider sends the browser back to the frontend; the plan runs as soon as the
+/// payment came.
 #[utoipa::path(post, path = "/api/billing/checkout", operation_id = "checkout", tag = "billing", request_body = Request,
     security(("session" = [], "csrf" = [])),
     responses(
@@ -93,7 +97,9 @@ pub(crate) async fn checkout(
     }
 }
 
-/// A page on which a subscription is changed or ended, and bills are seen.
+/// A page on which a subscription is changed.
+///
+/// There it is changed or ended, and bills are seen. Who has bought nothing has none.
 #[utoipa::path(post, path = "/api/billing/portal", operation_id = "billing_portal", tag = "billing",
     security(("session" = [], "csrf" = [])),
     responses(
@@ -103,7 +109,7 @@ pub(crate) async fn checkout(
     ))]
 pub(crate) async fn portal(State(deps): State<Deps>, signed_in: SignedIn, _: Empty) -> Result<Json<PageJson>, Problem> {
     let (user, _) = read_account::account(&deps, &signed_in.session.user_id).await?;
-    let Some(paid) = user.paid.foremost() else { return Err(conflict("Nothing was bought with this account yet.")) };
+    let Some(paid) = user.paid.foremost() else { return Err(conflict("Nothing was bought with this account yet. Buy a plan first.")) };
     let keys = deps.vault.billing_keys(deps.clock.now()).await.map_err(|error| Problem::unavailable_because(&error))?;
     let url = deps.payments.portal(&keys.api_key, &paid.customer_id, &deps.frontend_url).await.map_err(trouble)?;
     Ok(Json(PageJson { url }))
@@ -116,7 +122,9 @@ fn may_buy(user: &User, plan: Plan, now: Timestamp) -> Result<(), Problem> {
     }
     let given = user.timeline(now).at(now).filter(|running| running.source == Source::Gift);
     match given {
-        Some(running) if running.plan >= plan => Err(conflict("Your certificate's plan holds as many posts, and runs on.")),
+        Some(running) if running.plan >= plan => {
+            Err(conflict("Your certificate's plan holds as many posts, and runs on. Choose a larger one."))
+        }
         _ => Ok(()),
     }
 }
@@ -126,8 +134,7 @@ fn conflict(detail: &'static str) -> Problem {
 }
 
 fn not_for_sale() -> Problem {
-    let error = FieldError { pointer: "/plan".into(), code: "not_for_sale".into(), detail: "This plan is not for sale.".into() };
-    Problem::validation(vec![error])
+    Problem::validation(vec![FieldError::new("/plan", FieldCode::NotForSale, "This plan is not for sale. Choose another one.")])
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]

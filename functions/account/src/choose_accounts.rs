@@ -12,7 +12,7 @@ use domain::id::{AttemptId, ChoiceId, ConnectionId, UserId};
 use domain::platform::PlatformName;
 use edge::contract::{ConnectionJson, ListJson, Time};
 use edge::json::{Json, Path};
-use edge::problem::{Problem, ProblemCode, chain};
+use edge::problem::{FieldCode, Problem, ProblemCode, chain};
 use edge::session::SignedIn;
 use http::StatusCode;
 use jiff::SignedDuration;
@@ -30,14 +30,17 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 #[derive(Serialize, ToSchema)]
 #[schema(as = Choice)]
 pub(crate) struct ChoiceJson {
+    /// Where the accounts are.
     platform: PlatformName,
+    /// What can be chosen.
     accounts: Vec<ChoiceAccount>,
     /// What posting needs and the consent left out: each account would be limited.
     missing_scopes: Vec<String>,
+    /// Until when it can be chosen.
     expires_at: Time,
 }
 
-/// The body.
+/// Which accounts are to be connected.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = ChooseAccounts)]
 #[serde(deny_unknown_fields)]
@@ -47,9 +50,11 @@ pub(crate) struct Chosen {
     account_ids: Vec<String>,
 }
 
-/// What there is to choose from.
+/// The accounts to choose from.
+///
+/// What one consent brought, where it brought several accounts. The choice lasts until `expires_at`.
 #[utoipa::path(get, path = "/api/connections/choices/{id}", operation_id = "read_choice", tag = "connections",
-    params(("id" = ChoiceId, Path)), security(("session" = [])),
+    params(("id" = ChoiceId, Path, description = "Which choice.")), security(("session" = [])),
     responses((status = 200, description = "The accounts on offer.", body = ChoiceJson, links(
         ("choose" = (operation_id = "choose_accounts", parameters(("id" = "$request.path.id")))),
     ))))]
@@ -58,10 +63,12 @@ pub(crate) async fn offered(State(deps): State<Deps>, signed_in: SignedIn, Path(
     Ok(Json(ChoiceJson { platform, accounts, missing_scopes, expires_at: expires_at.into() }))
 }
 
-/// Connects the chosen accounts; what was not chosen is forgotten. Of many calls at once one connects, and all answer the same; the same
-/// call later answers the same; if one stops half-way, the next finishes it. Other accounts than those that were chosen: 409.
+/// Connects the chosen accounts.
+///
+/// What was not chosen is forgotten. Of many calls at once one connects, and all answer the same; the same call later answers the same;
+/// if one stops half-way, the next finishes it. Other accounts than those that were chosen: 409.
 #[utoipa::path(post, path = "/api/connections/choices/{id}", operation_id = "choose_accounts", tag = "connections",
-    params(("id" = ChoiceId, Path)), request_body = Chosen, security(("session" = [], "csrf" = [])),
+    params(("id" = ChoiceId, Path, description = "Which choice.")), request_body = Chosen, security(("session" = [], "csrf" = [])),
     responses(
         (status = 201, description = "Connected.", body = ListJson<ConnectionJson>, links(
             ("disconnect" = (operation_id = "disconnect", parameters(("id" = "$response.body#/items/0/id")))),
@@ -115,8 +122,14 @@ async fn open_choice(deps: &Deps, user: &UserId, id: &ChoiceId) -> Result<Choice
 fn not_choosable(why: NotChoosable) -> Problem {
     let problem = Problem::validation(Vec::new());
     match why {
-        NotChoosable::Count => problem.with_error("/account_ids", "accounts_count", "Choose at least one of the accounts, each once."),
-        NotChoosable::Unknown(at) => problem.with_error(format!("/account_ids/{at}"), "account_unknown", "This account was not offered."),
+        NotChoosable::Count => {
+            problem.with_error("/account_ids", FieldCode::AccountsCount, "Choose at least one of the accounts, each once.")
+        }
+        NotChoosable::Unknown(at) => problem.with_error(
+            format!("/account_ids/{at}"),
+            FieldCode::AccountUnknown,
+            "This account was not offered. Choose from those that were.",
+        ),
     }
 }
 

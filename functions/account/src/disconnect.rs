@@ -13,11 +13,13 @@ use store::{ConnectionWrite, Leftover, Rounds};
 
 use crate::{Deps, trouble};
 
-/// No new post starts from here on, and what is scheduled is held. Work in flight ends first: then 202, and the same call again finishes it,
-/// or we do within the next hours. The grant is taken back at the platform if it can be, and the tokens are deleted in any case. The same
-/// account that is connected again has the same id, and its held posts go on.
+/// Disconnects an account.
+///
+/// No new post starts from here on, and what is scheduled is held. Work in flight ends first: then 202, and the same call again finishes
+/// it, or we do within the next hours. The grant is taken back at the platform if it can be, and the tokens are deleted in any case. The
+/// same account that is connected again has the same id, and its held posts go on.
 #[utoipa::path(delete, path = "/api/connections/{id}", operation_id = "disconnect", tag = "connections",
-    params(("id" = ConnectionId, Path)), security(("session" = [], "csrf" = [])),
+    params(("id" = ConnectionId, Path, description = "Which connection.")), security(("session" = [], "csrf" = [])),
     responses(
         (status = 202, description = "Work in flight ends first; the same call again finishes it, or we do later."),
         (status = 204, description = "Disconnected."),

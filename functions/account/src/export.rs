@@ -5,8 +5,9 @@ use axum::response::Response;
 use domain::analytics::Watch;
 use domain::content::Content;
 use domain::post::{Post, State as PostState};
+use edge::contract::check_period;
 use edge::json::{NoFields, Query};
-use edge::problem::{Problem, ProblemCode};
+use edge::problem::Problem;
 use edge::session::SignedIn;
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -73,7 +74,9 @@ pub(crate) struct ExportPosts {
     cursor: Option<String>,
 }
 
-/// The cycles that have ended, newest first, as CSV. What would begin a formula has an apostrophe before it.
+/// Ended cycles as CSV.
+///
+/// Newest first, with the columns of `/api/analytics/cycles`. What would begin a formula has an apostrophe before it.
 #[utoipa::path(get, path = "/api/export/cycles.csv", operation_id = "export_cycles", tag = "account", security(("session" = [])),
     responses((status = 200, description = "All of them, with the columns of `/api/analytics/cycles`.", body = String,
         content_type = "text/csv")))]
@@ -106,8 +109,10 @@ pub(crate) async fn cycles(State(deps): State<Deps>, signed_in: SignedIn, _: Que
     file.answer(None)
 }
 
-/// The user's posts by the time that they are due, with their numbers, as CSV. What would begin a formula has an apostrophe before
-/// it. A file holds 1,000 posts at most; `Link` with `rel="next"` leads to the next, and the last has none.
+/// Posts as CSV.
+///
+/// By the time that they are due, with their numbers. What would begin a formula has an apostrophe before it. A file holds 1,000 posts at
+/// most; `Link` with `rel="next"` leads to the next, and the last has none.
 #[utoipa::path(get, path = "/api/export/posts.csv", operation_id = "export_posts", tag = "account", params(ExportPosts),
     security(("session" = [])),
     responses(
@@ -117,11 +122,9 @@ pub(crate) async fn cycles(State(deps): State<Deps>, signed_in: SignedIn, _: Que
     ))]
 pub(crate) async fn posts(State(deps): State<Deps>, signed_in: SignedIn, Query(query): Query<ExportPosts>) -> Result<Response, Problem> {
     let user = &signed_in.session.user_id;
-    if query.from.zip(query.to).is_some_and(|(from, to)| from > to) {
-        return Err(Problem::new(ProblemCode::MalformedRequest).with_detail("from must not lie after to."));
-    }
+    check_period(query.from, query.to)?;
     let place = query.cursor.as_deref().map(|cursor| Cursor::decode(cursor, user, List::Posts)).transpose();
-    let mut place = place.map_err(|_| Problem::new(ProblemCode::InvalidCursor))?;
+    let mut place = place.map_err(|_| Problem::invalid_cursor())?;
     let filter = Filter { from: query.from, to: query.to, ..Filter::default() };
     let mut file = CsvFile::new("posts.csv", &POST_COLUMNS)?;
     let mut bytes = 0;

@@ -158,14 +158,19 @@ impl Deps {
     }
 }
 
+/// That the service answers.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ServiceHealth)]
 struct HealthJson {
+    /// Always `ok`.
     status: &'static str,
+    /// The version that runs.
     version: &'static str,
 }
 
 /// Whether the service answers.
+///
+/// For monitors: no session, no table.
 #[utoipa::path(get, path = "/api/health", operation_id = "health", tag = "service",
     responses((status = 200, description = "It does.", body = HealthJson)))]
 async fn health() -> Json<HealthJson> {

@@ -8,7 +8,9 @@ use edge::session::SignedIn;
 
 use crate::{Deps, trouble};
 
-/// The accounts that the user let us post to.
+/// The connected accounts.
+///
+/// All accounts that the user let us post to, also those whose consent has ended since.
 #[utoipa::path(get, path = "/api/connections", operation_id = "list_connections", tag = "connections", security(("session" = [])),
     responses((status = 200, description = "All of them.", body = ListJson<ConnectionJson>, links(
         ("disconnect" = (operation_id = "disconnect", parameters(("id" = "$response.body#/items/0/id")))),

@@ -13,13 +13,19 @@ use utoipa::ToSchema;
 
 use crate::{Deps, trouble};
 
+/// One platform.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Platform)]
 pub(crate) struct PlatformJson {
+    /// Its name in the contract.
     platform: PlatformName,
+    /// Its name as people write it.
     name: &'static str,
+    /// Whether accounts can be connected here.
     configured: bool,
+    /// The user's accounts there.
     connections: Vec<ConnectionJson>,
+    /// What a post may hold there.
     limits: LimitsJson,
     /// What the user must tell before the consent.
     #[schema(value_type = Option<Needs>)]
@@ -29,10 +35,13 @@ pub(crate) struct PlatformJson {
     reconcile: &'static str,
 }
 
+/// What a post may hold on a platform.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PlatformLimits)]
 struct LimitsJson {
+    /// The longest text, in `text_unit`.
     text_max: u32,
+    /// How the platform counts a text.
     #[schema(value_type = TextUnit)]
     text_unit: &'static str,
     /// No kind of medium is taken.
@@ -40,7 +49,9 @@ struct LimitsJson {
     media: [String; 0],
 }
 
-/// What can be connected, what each takes, and what is connected there.
+/// What can be connected.
+///
+/// Every platform, what it takes, and which of the user's accounts are connected there.
 #[utoipa::path(get, path = "/api/platforms", operation_id = "list_platforms", tag = "connections", security(("session" = [])),
     responses((status = 200, description = "Every platform.", body = ListJson<PlatformJson>)))]
 pub(crate) async fn list(State(deps): State<Deps>, signed_in: SignedIn) -> Result<Json<ListJson<PlatformJson>>, Problem> {

@@ -19,9 +19,11 @@ use crate::{Deps, read_account, trouble};
 #[derive(Serialize, ToSchema)]
 #[schema(as = Established)]
 pub(crate) struct EstablishedJson {
+    /// Who is signed in.
     user: UserJson,
     /// For the header `X-CSRF-Token`.
     csrf_token: String,
+    /// When the session ends, unless it is extended.
     expires_at: Time,
 }
 
@@ -29,14 +31,21 @@ pub(crate) struct EstablishedJson {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Session)]
 pub(crate) struct SessionJson {
+    /// Names the session.
     id: SessionId,
+    /// When it began.
     created_at: Time,
+    /// When it was last used.
     last_seen_at: Time,
+    /// What the browser called itself; `null`: nothing.
     user_agent: Option<String>,
+    /// Whether it is the one that asks.
     current: bool,
 }
 
-/// Extends the session and tells its CSRF token. A session that was ended meanwhile stays ended.
+/// Extends the session.
+///
+/// It tells the session's CSRF token, for a page that was just loaded. A session that was ended meanwhile stays ended.
 #[utoipa::path(post, path = "/api/establish-session", operation_id = "establish_session", tag = "session",
     request_body = Option<NoFields>, security(("session" = [])),
     responses(
@@ -56,7 +65,9 @@ pub(crate) async fn establish(State(deps): State<Deps>, signed_in: SignedIn, hea
     Ok(([(SET_COOKIE, set_cookie(&token, max_age))], Json(body)).into_response())
 }
 
-/// Ends the session everywhere.
+/// Signs out.
+///
+/// Ends the session everywhere and clears its cookie.
 #[utoipa::path(post, path = "/api/logout", operation_id = "log_out", tag = "session",
     request_body = Option<NoFields>, security(("session" = [], "csrf" = [])),
     responses((status = 204, description = "Signed out.", headers(("Set-Cookie" = String, description = "The session, cleared.")))))]
@@ -66,7 +77,9 @@ pub(crate) async fn log_out(State(deps): State<Deps>, signed_in: SignedIn, _: Em
     Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, clear_cookie())]).into_response())
 }
 
-/// The user's live sessions, newest first.
+/// The user's live sessions.
+///
+/// Newest first; `current` is the one that asks.
 #[utoipa::path(get, path = "/api/sessions", operation_id = "list_sessions", tag = "session", security(("session" = [])),
     responses((status = 200, description = "All of them.", body = ListJson<SessionJson>)))]
 pub(crate) async fn list(State(deps): State<Deps>, signed_in: SignedIn) -> Result<Json<ListJson<SessionJson>>, Problem> {
@@ -86,8 +99,10 @@ pub(crate) async fn list(State(deps): State<Deps>, signed_in: SignedIn) -> Resul
 }
 
 /// Ends one of the user's sessions.
+///
+/// Whoever holds it is signed out at once. Ending the own one is signing out.
 #[utoipa::path(delete, path = "/api/sessions/{id}", operation_id = "end_session", tag = "session",
-    params(("id" = SessionId, Path)), security(("session" = [], "csrf" = [])),
+    params(("id" = SessionId, Path, description = "Which session.")), security(("session" = [], "csrf" = [])),
     responses((status = 204, description = "Ended.")))]
 pub(crate) async fn end(State(deps): State<Deps>, signed_in: SignedIn, Path(id): Path<SessionId>) -> Result<Response, Problem> {
     let stored = deps.store.sessions(&signed_in.session.user_id).await.map_err(trouble::store)?;

@@ -17,9 +17,13 @@ use crate::{Deps, trouble};
 #[derive(Serialize, ToSchema)]
 #[schema(as = UserStatus)]
 pub(crate) struct StatusJson {
+    /// The account.
     user: UserJson,
+    /// The running cycle; `null`: none runs.
     quota: Option<QuotaJson>,
+    /// The connected accounts.
     connections: Vec<ConnectionJson>,
+    /// How far its owner has come.
     onboarding: OnboardingJson,
     /// What its owner should know, and what to do.
     notices: Vec<NoticeJson>,
@@ -28,11 +32,14 @@ pub(crate) struct StatusJson {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Notice)]
 struct NoticeJson {
+    /// What it is about.
     code: NoticeCode,
+    /// What it says, and what to do.
     message: &'static str,
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = NoticeCode)]
 #[serde(rename_all = "snake_case")]
 enum NoticeCode {
     /// Two subscriptions are paid for at once.
@@ -49,17 +56,24 @@ impl NoticeJson {
     }
 }
 
+/// How far the owner of an account has come.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Onboarding)]
 #[expect(clippy::struct_excessive_bools, reason = "the contract's own shape")]
 struct OnboardingJson {
+    /// Whether the phone is proven.
     phone_verified: bool,
+    /// Whether a plan runs.
     plan_active: bool,
+    /// Whether an account can be posted to.
     platform_connected: bool,
+    /// Whether a post was ever approved.
     post_scheduled: bool,
 }
 
 /// The account.
+///
+/// Whose phone it is, its plan, and what the running cycle has left.
 #[utoipa::path(get, path = "/api/user", operation_id = "user", tag = "account", security(("session" = [])),
     responses((status = 200, description = "Its owner's view.", body = UserJson)))]
 pub(crate) async fn user(State(deps): State<Deps>, signed_in: SignedIn) -> Result<Json<UserJson>, Problem> {
@@ -68,6 +82,8 @@ pub(crate) async fn user(State(deps): State<Deps>, signed_in: SignedIn) -> Resul
 }
 
 /// Everything that a first page shows.
+///
+/// The account, its quota and connections, and how far its owner has come.
 #[utoipa::path(get, path = "/api/user/status", operation_id = "user_status", tag = "account", security(("session" = [])),
     responses((status = 200, description = "The account, and how far its owner has come.", body = StatusJson)))]
 pub(crate) async fn status(State(deps): State<Deps>, signed_in: SignedIn) -> Result<Json<StatusJson>, Problem> {

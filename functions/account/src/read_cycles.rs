@@ -6,7 +6,7 @@ use domain::id::UserId;
 use domain::ledger::CycleAnalytics;
 use edge::contract::{ListJson, ListQuery, Time};
 use edge::json::{Json, Query};
-use edge::problem::{Problem, ProblemCode};
+use edge::problem::Problem;
 use edge::session::SignedIn;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -22,10 +22,15 @@ const WATCHES_MAX: usize = 5_000;
 #[derive(Serialize, ToSchema)]
 #[schema(as = CycleAnalytics)]
 pub(crate) struct CycleJson {
+    /// When it began.
     cycle_start: Time,
+    /// When it ended.
     cycle_end: Time,
+    /// How many posts it held.
     quota: u32,
+    /// How many were used.
     posts_used: u32,
+    /// How many of them were published.
     successful_posts: u32,
     /// `null`: no platform has told.
     total_reach: Option<u64>,
@@ -72,8 +77,10 @@ pub(crate) async fn watches(deps: &Deps, user: &UserId, cycles: &[CycleAnalytics
     Ok(watches.into_iter().map(|watch| deps.paces.told(watch)).collect())
 }
 
-/// The cycles that have ended, newest first. One is here within the hour after its end; a post that is settled later is counted in it
-/// within the hour, and what platforms tell later of its posts is added when they tell it.
+/// What ended cycles came to.
+///
+/// Newest first. A cycle is here within the hour after its end. A post that is settled later is counted in it within the hour, and what
+/// platforms tell later of its posts is added when they tell it.
 #[utoipa::path(get, path = "/api/analytics/cycles", operation_id = "cycle_analytics", tag = "account", params(ListQuery),
     security(("session" = [])),
     responses(
@@ -88,7 +95,7 @@ pub(crate) async fn list(
     let user = &signed_in.session.user_id;
     let limit = query.limit()?;
     let cursor = query.cursor.as_deref().map(|cursor| Cursor::decode(cursor, user, List::Cycles)).transpose();
-    let cursor = cursor.map_err(|_| Problem::new(ProblemCode::InvalidCursor))?;
+    let cursor = cursor.map_err(|_| Problem::invalid_cursor())?;
     let page = deps.store.cycle_analytics(user, deps.clock.now(), limit, cursor).await.map_err(trouble::store)?;
     let watches = watches(&deps, user, &page.items).await.map_err(trouble::store)?;
     let items = page.items.iter().map(|told| CycleJson::new(told, &watches)).collect();

@@ -17,16 +17,25 @@ use crate::{Deps, read_account, trouble};
 #[derive(Serialize, ToSchema)]
 #[schema(as = QuotaChange)]
 pub(crate) struct HistoryJson {
+    /// Names the row.
     id: HistoryId,
+    /// When it changed.
     at: Time,
+    /// Why it changed.
     change_reason: ChangeReason,
     /// The start of the cycle whose numbers they are: each cycle's rows follow one another, and come to what it holds.
     cycle_start: Time,
+    /// The post that it changed for; `null`: for none.
     post_id: Option<PostId>,
+    /// Who changed it.
     actor: Actor,
+    /// How many posts the cycle held before.
     previous_total: u32,
+    /// How many it held after.
     new_total: u32,
+    /// How many were left before.
     previous_remaining: u32,
+    /// How many were left after.
     new_remaining: u32,
     /// An operator's words; null where no operator changed something.
     note: Option<String>,
@@ -41,7 +50,9 @@ impl From<HistoryEntry> for HistoryJson {
     }
 }
 
-/// The numbers of the running cycle.
+/// The running cycle's numbers.
+///
+/// Of the cycle that holds the present time. Without a plan that runs there is none: 409.
 #[utoipa::path(get, path = "/api/quota", operation_id = "quota", tag = "account", security(("session" = [])),
     responses(
         (status = 200, description = "The cycle that holds the present time.", body = QuotaJson),
@@ -52,7 +63,9 @@ pub(crate) async fn quota(State(deps): State<Deps>, signed_in: SignedIn) -> Resu
     running.as_ref().map(|cycle| Json(QuotaJson::from(cycle))).ok_or_else(|| Problem::new(ProblemCode::NoActivePlan))
 }
 
-/// The rows that explain the numbers, newest first.
+/// The rows that explain the numbers.
+///
+/// Newest first. Each row says what changed a cycle's numbers, and from what to what.
 #[utoipa::path(get, path = "/api/quota/history", operation_id = "quota_history", tag = "account", params(ListQuery),
     security(("session" = [])),
     responses(
@@ -67,7 +80,7 @@ pub(crate) async fn history(
     let user = &signed_in.session.user_id;
     let limit = query.limit()?;
     let cursor = query.cursor.as_deref().map(|cursor| Cursor::decode(cursor, user, List::History)).transpose();
-    let cursor = cursor.map_err(|_| Problem::new(ProblemCode::InvalidCursor))?;
+    let cursor = cursor.map_err(|_| Problem::invalid_cursor())?;
     let page = deps.store.history(user, limit, cursor).await.map_err(trouble::store)?;
     Ok(Json(ListJson { items: page.items.into_iter().map(Into::into).collect(), next_cursor: page.next.map(|cursor| cursor.encode()) }))
 }

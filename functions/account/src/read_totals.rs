@@ -3,10 +3,9 @@
 use axum::extract::State;
 use domain::analytics::{Numbers, Watch};
 use domain::platform::PlatformName;
-use edge::contract::ListJson;
-use edge::contract::Time;
+use edge::contract::{ListJson, Time, check_period};
 use edge::json::{Json, Query};
-use edge::problem::{Problem, ProblemCode};
+use edge::problem::{FieldCode, FieldError, Problem};
 use edge::session::SignedIn;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -36,18 +35,25 @@ pub(crate) struct Period {
 #[derive(Serialize, ToSchema)]
 #[schema(as = PlatformTotals)]
 pub(crate) struct TotalsJson {
+    /// Which platform.
     platform: PlatformName,
     /// How many were published under an id that is known; one that its owner found there by looking is in its cycle's sum alone.
     posts: usize,
     /// Of how many the platform has told something.
     posts_told: usize,
+    /// How often they were shown.
     impressions: Option<u64>,
     /// The sum of the posts' reaches: somebody who saw two is in it twice.
     reach: Option<u64>,
+    /// The sum of the posts' engagements.
     engagement: Option<u64>,
+    /// Likes and other reactions.
     likes: Option<u64>,
+    /// Comments and replies.
     comments: Option<u64>,
+    /// Shares, reposts and quotes.
     shares: Option<u64>,
+    /// Clicks on them.
     clicks: Option<u64>,
     /// When the platform last told something of one of them; `null`: it has not.
     captured_at: Option<Time>,
@@ -81,22 +87,30 @@ impl TotalsJson {
 impl Period {
     /// From when, until when.
     fn bounds(&self, now: Timestamp) -> Result<(Timestamp, Timestamp), Problem> {
-        let refused = |detail: &'static str| Problem::new(ProblemCode::MalformedRequest).with_detail(detail);
+        let refused = |pointer, code, detail| Problem::query(FieldError::new(pointer, code, detail));
         let to = self.to.unwrap_or(now);
         let from = match self.from {
             Some(from) => from,
-            None => to.checked_sub(PERIOD).map_err(|_| refused("to lies before all time."))?,
+            None => {
+                to.checked_sub(PERIOD).map_err(|_| refused("/to", FieldCode::OutOfRange, "`to` lies before all time. Give a later one."))?
+            }
         };
-        match to.duration_since(from) {
-            length if length.is_negative() => Err(refused("from must not lie after to.")),
-            length if length > PERIOD_MAX => Err(refused("A period has 366 days at most.")),
-            _ => Ok((from, to)),
+        check_period(Some(from), Some(to))?;
+        if to.duration_since(from) > PERIOD_MAX {
+            return Err(refused(
+                "/from",
+                FieldCode::PeriodTooLong,
+                "A period has 366 days at most. Give a later `from`, or an earlier `to`.",
+            ));
         }
+        Ok((from, to))
     }
 }
 
-/// What the posts that were published in a period come to, platform by platform. A period that ends before it begins, is longer than 366
-/// days or holds more than 5,000 posts is refused.
+/// What the posts of a period come to.
+///
+/// The posts that were published in the period, platform by platform. A period that ends before it begins, is longer than 366 days or
+/// holds more than 5,000 posts is refused.
 #[utoipa::path(get, path = "/api/analytics/totals", operation_id = "analytics_totals", tag = "account", params(Period),
     security(("session" = [])),
     responses(
@@ -110,7 +124,8 @@ pub(crate) async fn list(
     let (from, to) = period.bounds(deps.clock.now())?;
     let watches = deps.store.watches(&signed_in.session.user_id, from, to, POSTS_MAX).await.map_err(trouble::store)?;
     let watches = watches.ok_or_else(|| {
-        Problem::new(ProblemCode::MalformedRequest).with_detail("The period holds more than 5,000 posts; ask for a shorter one.")
+        let detail = "The period holds more than 5,000 posts. Give a later `from`, or an earlier `to`.";
+        Problem::query(FieldError::new("/from", FieldCode::PeriodTooLong, detail))
     })?;
     let watches: Vec<_> = watches.into_iter().map(|watch| deps.paces.told(watch)).collect();
     Ok(Json(ListJson::whole(PlatformName::ALL.into_iter().filter_map(|platform| TotalsJson::of(platform, &watches)).collect())))

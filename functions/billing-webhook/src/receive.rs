@@ -19,11 +19,14 @@ const SIGNATURE: &str = "stripe-signature";
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = EventReceived)]
 pub(crate) struct ReceivedJson {
+    /// Always `true`.
     received: bool,
 }
 
-/// An event of Stripe's, signed. Known ones change the plan of whoever pays, once and in any order; all others are taken and change
-/// nothing. The body is Stripe's, as its documentation has it.
+/// Takes an event of Stripe's.
+///
+/// It has to be signed. Known events change the plan of whoever pays, once and in any order; all others are taken and change nothing. The
+/// body is Stripe's, as its documentation has it.
 #[utoipa::path(post, path = "/api/billing/webhook", operation_id = "billing_webhook", tag = "billing",
     request_body(content = serde_json::Value, description = "A Stripe event, byte for byte as it was signed."),
     params(("Stripe-Signature" = String, Header, description = "`t=<seconds>,v1=<hex>`, over the body as it came.", example = "t=1800000000,v1=5257a869e7ecebeda32affa62cdca3fa51cad7e77a0e56ff536d0ce8e108d8bd")),

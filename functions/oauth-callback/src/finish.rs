@@ -66,9 +66,11 @@ impl FinishError {
     }
 }
 
-/// Sends the browser on to the frontend. Only where nothing was consumed and the same call may succeed later, it says 503.
+/// Comes back from the platform's consent page.
+///
+/// It sends the browser on to the frontend. Only where nothing was consumed and the same call may succeed later, it says 503.
 #[utoipa::path(get, path = "/oauth/{platform}/callback", operation_id = "finish_consent", tag = "oauth",
-    params(("platform" = PlatformName, Path), Callback),
+    params(("platform" = PlatformName, Path, description = "Which platform."), Callback),
     responses(
         (status = 303, description = "To the frontend, with `connected=<connection id>` (and `missing=`, the scopes that posting needs and \
             that were not granted, separated by spaces), `choose=<choice id>` or `error=` and one of `denied`, `state_invalid`, `session_mismatch`, \

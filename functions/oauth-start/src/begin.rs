@@ -34,9 +34,11 @@ pub(crate) struct Wanted {
     reconnect: Option<String>,
 }
 
-/// Begins a flow for the signed-in user. It is bound to user, session and platform, and its state works once.
+/// Goes to the platform's consent page.
+///
+/// It begins a flow for the signed-in user, bound to user, session and platform, whose state works once.
 #[utoipa::path(get, path = "/oauth/{platform}/start", operation_id = "begin_consent", tag = "oauth",
-    params(("platform" = PlatformName, Path), Wanted), security(("session" = [])),
+    params(("platform" = PlatformName, Path, description = "Which platform."), Wanted), security(("session" = [])),
     responses(
         (status = 303, description = "To the platform's consent page.", headers(("Location" = String, description = "On the platform."))),
         (status = 429, description = "too_many_requests"),

@@ -10,11 +10,15 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = OfferedPlan)]
 pub(crate) struct PlanJson {
+    /// Its name.
     plan: Plan,
+    /// How many posts one cycle holds.
     quota: u32,
 }
 
 /// The plans on offer.
+///
+/// Each with the number of posts that one cycle holds.
 #[utoipa::path(get, path = "/api/plans", operation_id = "list_plans", tag = "onboarding",
     responses((status = 200, description = "Smallest first.", body = ListJson<PlanJson>)))]
 pub(crate) async fn answer() -> Json<ListJson<PlanJson>> {

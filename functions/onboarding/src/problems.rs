@@ -1,12 +1,12 @@
 //! Errors as the caller sees them. Causes are logged here, once, and not shown.
 
 use domain::people::gift::NotGranted;
-use edge::problem::{Problem, ProblemCode, chain};
+use edge::problem::{FieldError, Problem, ProblemCode, chain};
 use store::StoreError;
 
 use crate::HashKeyError;
 use crate::redeem_gift::RedeemError;
-use crate::send_code::SendCodeError;
+use crate::send_code::{SendCodeError, no_number};
 use crate::verify_code::VerifyError;
 
 /// What a table's failure is to a caller.
@@ -39,7 +39,11 @@ impl From<SendCodeError> for Problem {
 impl From<VerifyError> for Problem {
     fn from(error: VerifyError) -> Self {
         match error {
-            VerifyError::InvalidCode => Self::new(ProblemCode::InvalidCode),
+            VerifyError::InvalidCode => Self::invalid_code(),
+            VerifyError::NoNumber => {
+                let FieldError { pointer, code, detail } = no_number();
+                Self::new(ProblemCode::InvalidCode).with_error(pointer, code, detail)
+            }
             VerifyError::TooMany(wait) => Self::too_many_requests(wait),
             VerifyError::Store(error) => of_store(&error),
             VerifyError::HashKey(error) => of_hash_key(&error),
@@ -50,13 +54,16 @@ impl From<VerifyError> for Problem {
 impl From<RedeemError> for Problem {
     fn from(error: RedeemError) -> Self {
         match error {
-            RedeemError::InvalidCode => Self::new(ProblemCode::InvalidCode),
-            RedeemError::NotGranted(NotGranted::TooManyAhead) => Self::new(ProblemCode::StateConflict)
-                .with_detail("Your certificates bring as many cycles ahead as one can have. This one was not used, and stays valid."),
-            RedeemError::NotGranted(NotGranted::NoCycle) => Self::new(ProblemCode::StateConflict)
-                .with_detail("No cycle runs that it could be added to. The certificate was not used, and stays valid."),
-            RedeemError::NotGranted(NotGranted::CycleFull) => Self::new(ProblemCode::StateConflict)
-                .with_detail("Your cycle holds as many posts as one can. The certificate was not used, and stays valid."),
+            RedeemError::InvalidCode => Self::invalid_code(),
+            RedeemError::NotGranted(NotGranted::TooManyAhead) => Self::new(ProblemCode::StateConflict).with_detail(
+                "Your certificates bring as many cycles ahead as one can have. This one was not used, and stays valid: redeem it in a later cycle.",
+            ),
+            RedeemError::NotGranted(NotGranted::NoCycle) => Self::new(ProblemCode::StateConflict).with_detail(
+                "No cycle runs that it could be added to. The certificate was not used, and stays valid: redeem it in a minute.",
+            ),
+            RedeemError::NotGranted(NotGranted::CycleFull) => Self::new(ProblemCode::StateConflict).with_detail(
+                "Your cycle holds as many posts as one can. The certificate was not used, and stays valid: redeem it in a later cycle.",
+            ),
             RedeemError::TooMany(wait) => Self::too_many_requests(wait),
             RedeemError::NoUser => Self::new(ProblemCode::SessionExpired),
             RedeemError::Store(error) => of_store(&error),

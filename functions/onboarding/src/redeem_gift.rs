@@ -27,12 +27,12 @@ use utoipa::ToSchema;
 
 use crate::{Deps, HashKeyError, limits};
 
-/// The body.
+/// The certificate.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = RedeemGift)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Request {
-    /// As it stands on the certificate; small letters, spaces and hyphens do no harm.
+    /// As it stands on the certificate; small letters, spaces, dashes, quotes around it and a full stop behind it do no harm.
     #[schema(max_length = 64, example = "7K2M-9QXD-41TR-ZH5C")]
     code: String,
 }
@@ -41,7 +41,9 @@ pub(crate) struct Request {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Redeemed)]
 pub(crate) struct RedeemedJson {
+    /// The certificate's plan.
     plan: Plan,
+    /// The running cycle, with what the certificate brought.
     quota: QuotaJson,
 }
 
@@ -68,7 +70,9 @@ pub(crate) enum RedeemError {
     HashKey(#[from] HashKeyError),
 }
 
-/// A plan for a gift certificate. Repeated by the same user it gives the same answer.
+/// Redeems a gift certificate.
+///
+/// It brings a plan. Repeated by the same user it gives the same answer. What cannot be a certificate at all is not counted as a guess.
 #[utoipa::path(post, path = "/api/redeem-gift", operation_id = "redeem_gift", tag = "onboarding", request_body = Request,
     security(("session" = [], "csrf" = [])),
     responses(

@@ -13,7 +13,7 @@ use domain::people::{HashKey, PhoneNumber, VerificationCode};
 use edge::contract::Time;
 use edge::http_event::ClientAddress;
 use edge::json::Json;
-use edge::problem::{FieldError, Problem, chain};
+use edge::problem::{FieldCode, FieldError, Problem, chain};
 use edge::session::check_origin;
 use http::{HeaderMap, StatusCode};
 use jiff::SignedDuration;
@@ -23,12 +23,12 @@ use utoipa::ToSchema;
 
 use crate::{Deps, HashKeyError, limits};
 
-/// The body.
+/// Where a code is to go.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = SendCode)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Request {
-    /// In international form; spaces, hyphens, dots and parentheses may separate the digits.
+    /// In international form; spaces, hyphens, dots and parentheses may separate the digits. What came along with a pasted one does no harm.
     #[schema(max_length = 40, example = "+61 412 345 678")]
     phone: String,
 }
@@ -37,7 +37,9 @@ pub(crate) struct Request {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = CodeSent)]
 pub(crate) struct SentJson {
+    /// Until when the code can be used.
     expires_at: Time,
+    /// From when on the next one can be asked for.
     resend_after: Time,
 }
 
@@ -59,6 +61,8 @@ pub(crate) enum SendCodeError {
 }
 
 /// Sends a verification code to a phone.
+///
+/// The next code for the same phone has to wait a minute. A new code kills the one before.
 #[utoipa::path(post, path = "/api/verification-codes", operation_id = "send_code", tag = "onboarding", request_body = Request,
     responses(
         (status = 202, description = "The same for known, unknown and blocked numbers.", body = SentJson),
@@ -79,10 +83,13 @@ pub(crate) async fn answer(
 }
 
 fn phone_of(text: &str) -> Result<PhoneNumber, Problem> {
-    PhoneNumber::parse(text).map_err(|error| {
-        let detail = format!("This is {error}.");
-        Problem::validation(vec![FieldError { pointer: "/phone".into(), code: "phone_invalid".into(), detail: detail.into() }])
-    })
+    PhoneNumber::parse(text).map_err(|_| Problem::validation(vec![no_number()]))
+}
+
+/// What is told of a text that is no number, here and where its code is used.
+pub(crate) fn no_number() -> FieldError {
+    let detail = "This is no mobile phone number. Give one in international form, such as +61 412 345 678.";
+    FieldError::new("/phone", FieldCode::PhoneInvalid, detail)
 }
 
 async fn send_code(deps: &Deps, phone: &PhoneNumber, address: ClientAddress) -> Result<Challenge, SendCodeError> {
@@ -170,7 +177,7 @@ mod tests {
     fn a_text_that_is_no_phone_number_is_named_by_its_field_and_not_repeated() {
         let problem = phone_of("+61 marker").unwrap_err();
         let [error] = problem.errors() else { panic!("one field is at fault") };
-        assert_eq!((error.pointer.as_ref(), error.code.as_ref()), ("/phone", "phone_invalid"));
+        assert_eq!((error.pointer.as_ref(), error.code), ("/phone", FieldCode::PhoneInvalid));
         assert!(!error.detail.contains("marker"));
     }
 

@@ -27,7 +27,7 @@ use utoipa::ToSchema;
 
 use crate::{Deps, HashKeyError, limits};
 
-/// The body.
+/// A code, and the phone that it was sent to.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = VerifyCode)]
 #[serde(deny_unknown_fields)]
@@ -35,18 +35,22 @@ pub(crate) struct Request {
     /// The one that the code was sent to.
     #[schema(max_length = 40, example = "+61 412 345 678")]
     phone: String,
-    /// Six digits; spaces and hyphens do no harm.
-    #[schema(max_length = 16, example = "123456")]
+    /// Six digits; spaces, dashes, full-width forms and what came along with a pasted one do no harm.
+    #[schema(max_length = 40, example = "123456")]
     code: String,
 }
 
+/// A session that began.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = SignedIn)]
 pub(crate) struct SignedInJson {
+    /// Always `true`.
     success: bool,
+    /// Who is signed in.
     user: UserJson,
     /// For the header `X-CSRF-Token`.
     csrf_token: String,
+    /// When the session ends, unless it is extended.
     expires_at: Time,
 }
 
@@ -64,6 +68,9 @@ pub(crate) enum VerifyError {
     /// Wrong, expired, used, exhausted or malformed.
     #[error("the code cannot be used")]
     InvalidCode,
+    /// No code was ever sent to such a number.
+    #[error("not a phone number")]
+    NoNumber,
     /// This address tried as many as it may, until so much later.
     #[error("the next try has to wait")]
     TooMany(SignedDuration),
@@ -75,7 +82,10 @@ pub(crate) enum VerifyError {
     HashKey(#[from] HashKeyError),
 }
 
-/// Signs in with the code that was sent; a number that is new becomes a user.
+/// Signs in with the code that was sent.
+///
+/// A number that is new becomes a user. Whatever is wrong with a code, the refusal is the same. What cannot be a code at all uses up no
+/// try.
 #[utoipa::path(post, path = "/api/verify-code", operation_id = "verify_code", tag = "onboarding", request_body = Request,
     responses(
         (status = 200, description = "Signed in.", body = SignedInJson, headers(("Set-Cookie" = String, description = "The session."))),
@@ -105,7 +115,8 @@ pub(crate) async fn answer(
 }
 
 async fn verify_code(deps: &Deps, request: &Request, address: ClientAddress, user_agent: Option<&str>) -> Result<Begun, VerifyError> {
-    let phone = PhoneNumber::parse(&request.phone).map_err(|_| VerifyError::InvalidCode)?;
+    // What cannot be a number or a code at all is a slip of the hand, and uses up no try.
+    let phone = PhoneNumber::parse(&request.phone).map_err(|_| VerifyError::NoNumber)?;
     let code = VerificationCode::parse(&request.code).map_err(|_| VerifyError::InvalidCode)?;
     let key = deps.hash_key().await?;
     let caller = limits::caller(deps, address).await?;

@@ -16,33 +16,56 @@ use serde::Serialize;
 use store::Story;
 use utoipa::ToSchema;
 
-/// The contract's Post.
+/// A post as its owner sees it.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Post)]
 pub(crate) struct PostJson {
+    /// Names the post.
     id: PostId,
+    /// The posts that were made in one request share it.
     group_id: GroupId,
+    /// The account that it goes to.
     connection_id: ConnectionId,
+    /// Where that account is.
     platform: PlatformName,
+    /// The text, as it is sent.
     content: String,
+    /// No medium is taken: always empty.
     #[schema(value_type = Vec<String>, max_items = 0)]
     media: [String; 0],
+    /// Where the post stands.
     status: Status,
+    /// When it is due.
     scheduled_for: Time,
+    /// The zone that its time was given in; `null`: none was.
     time_zone: Option<String>,
+    /// After that moment it is not sent any more.
     latest_at: Time,
+    /// When it was approved; `null`: it is not.
     approved_at: Option<Time>,
+    /// When it went out; `null`: it is not known to have.
     published_at: Option<Time>,
+    /// When it was written.
     created_at: Time,
+    /// When it last changed.
     updated_at: Time,
+    /// Grows with each change of what or when is sent; the `ETag`.
     version: u32,
+    /// The start of the cycle that it takes a quota slot of; `null`: of none.
     subscription_cycle: Option<Time>,
+    /// The platform's own name for it; `null`: not known.
     platform_post_id: Option<String>,
+    /// Where it is to be seen; `null`: not known.
     platform_url: Option<String>,
+    /// Why it did not go out, or not yet; `null`: nothing is wrong.
     error: Option<ErrorJson>,
+    /// What went wrong so far, oldest first.
     error_log: Vec<ErrorLogJson>,
+    /// How often it was tried.
     attempt_count: u32,
+    /// When we try or look next; `null`: not by ourselves.
     next_attempt_at: Option<Time>,
+    /// The note that is kept beside the text; `null`: none.
     ai_recommendation: Option<String>,
     /// Told once, in the answer to the request that gave the local time: `gap` or `fold`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,19 +73,27 @@ pub(crate) struct PostJson {
     time_adjusted: Option<Adjusted>,
 }
 
+/// What is wrong with a post.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PostError)]
 struct ErrorJson {
+    /// What is wrong; stable.
     code: FailureCode,
+    /// The same in a plain sentence for its owner.
     message: &'static str,
+    /// What its owner can do.
     action: Action,
 }
 
+/// What once went wrong with a post.
 #[derive(Serialize, ToSchema)]
 #[schema(as = LoggedError)]
 struct ErrorLogJson {
+    /// When.
     at: Time,
+    /// What; stable.
     code: FailureCode,
+    /// The same in a plain sentence for its owner.
     message: &'static str,
 }
 
@@ -72,29 +103,45 @@ struct ErrorLogJson {
 pub(crate) struct StoryJson {
     #[serde(flatten)]
     post: PostJson,
+    /// Every try, oldest first.
     attempts: Vec<AttemptJson>,
+    /// Every change of its status, oldest first.
     events: Vec<EventJson>,
 }
 
+/// One try at a post.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Attempt)]
 struct AttemptJson {
+    /// Names the try.
     id: AttemptId,
+    /// Which one of the post's, from 1.
     number: u32,
+    /// When it began.
     started_at: Time,
+    /// When it ended; `null`: it runs.
     ended_at: Option<Time>,
+    /// How it ended.
     outcome: AttemptOutcome,
+    /// What the platform answered with; `null`: with nothing.
     http_status: Option<u16>,
+    /// What went wrong; `null`: nothing.
     error: Option<ErrorJson>,
 }
 
+/// One change of a post's status.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PostEvent)]
 struct EventJson {
+    /// When.
     at: Time,
+    /// The status before; `null`: there was none.
     from: Option<Status>,
+    /// The status after.
     to: Status,
+    /// Who did it.
     actor: Actor,
+    /// What happened, in words.
     note: String,
 }
 

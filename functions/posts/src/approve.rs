@@ -8,7 +8,7 @@ use domain::ledger::Actor;
 use domain::post::{Event, Post, Status};
 use edge::if_match::IfMatch;
 use edge::json::{Empty, NoFields, Path};
-use edge::problem::{Problem, ProblemCode};
+use edge::problem::{FieldCode, Problem, ProblemCode};
 use edge::session::SignedIn;
 use store::{Commit, PostChange, Rounds};
 
@@ -19,11 +19,13 @@ use crate::{Deps, answer, arm, reserve, trouble};
 /// What to do about a post whose time has passed.
 const PASSED: &str = "The post's time has passed. Change it to a time to come, then approve the post again.";
 
-/// Approves a draft, or a held post whose account and quota slot are there again, before the sweeper comes to it: the post, its quota slot
-/// and the history in one transaction, then the wake-up. With `If-Match`, the version that was read is approved and no other. Approving
-/// twice is approving once.
+/// Approves a post.
+///
+/// A draft, or a held post whose account and quota slot are there again, before the sweeper comes to it: the post, its quota slot and the
+/// history in one transaction, then the wake-up. With `If-Match`, the version that was read is approved and no other. Approving twice is
+/// approving once.
 #[utoipa::path(post, path = "/api/posts/{id}/approve", operation_id = "approve_post", tag = "posts",
-    params(("id" = PostId, Path), IfMatch), request_body = Option<NoFields>, security(("session" = [], "csrf" = [])),
+    params(("id" = PostId, Path, description = "Which post."), IfMatch), request_body = Option<NoFields>, security(("session" = [], "csrf" = [])),
     responses(
         (status = 200, description = "Scheduled, or on its way already.", body = PostJson, headers(("ETag" = String))),
         (status = 409, description = "no_active_plan, quota_exhausted, connection_unusable, state_conflict"),
@@ -51,7 +53,7 @@ pub(crate) async fn approve(
         let plan = reserve::plan(&deps, user).await?;
         let now = deps.clock.now();
         if now > standing.latest_at {
-            return Err(Problem::new(ProblemCode::ValidationFailed).with_error("/scheduled_for", "due_in_past", PASSED));
+            return Err(Problem::new(ProblemCode::ValidationFailed).with_error("/scheduled_for", FieldCode::DueInPast, PASSED));
         }
         let ledger = reserve::reserve(&deps, (user, &id), &plan, standing.due_at.max(now)).await;
         let near = is_near(standing.due_at, now);

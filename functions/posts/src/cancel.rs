@@ -15,9 +15,11 @@ use crate::answer::PostJson;
 use crate::read::own;
 use crate::{Deps, answer, arm, reserve, trouble};
 
-/// Cancels until the intent to send is stored; the place in the cycle is free again. Cancelling twice is cancelling once.
+/// Cancels a post.
+///
+/// Until the intent to send is stored; the place in the cycle is free again. Cancelling twice is cancelling once.
 #[utoipa::path(post, path = "/api/posts/{id}/cancel", operation_id = "cancel_post", tag = "posts",
-    params(("id" = PostId, Path), IfMatch), request_body = Option<NoFields>, security(("session" = [], "csrf" = [])),
+    params(("id" = PostId, Path, description = "Which post."), IfMatch), request_body = Option<NoFields>, security(("session" = [], "csrf" = [])),
     responses(
         (status = 200, description = "Cancelled.", body = PostJson, headers(("ETag" = String))),
         (status = 409, description = "post_in_flight, state_conflict"),

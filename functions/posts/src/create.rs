@@ -12,20 +12,20 @@ use domain::ledger::Actor;
 use domain::post::{Draft, Event, LATEST_DEFAULT, Post};
 use edge::idempotency::Run;
 use edge::json::{Json, Object};
-use edge::problem::{FieldError, Problem};
+use edge::problem::{FieldCode, FieldError, Problem};
 use edge::session::SignedIn;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::answer::PostJson;
-use crate::validate::{self, AskedTime, Times, fault};
+use crate::validate::{self, AskedTime, Times};
 use crate::{Deps, trouble};
 
 /// More accounts than one announcement goes to; three rows each fit into one transaction.
 const TARGETS_MAX: usize = 20;
 
-/// The body.
+/// What is to be posted, where and when.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(example = json!({
     "content": "Fresh bread from seven tomorrow.",
@@ -38,6 +38,7 @@ pub(crate) struct CreatePosts {
     /// For every target without a text of its own. How much each platform takes is told by `GET /api/platforms`.
     #[schema(max_length = 63_206)]
     content: String,
+    /// The accounts that it goes to, each once.
     #[schema(value_type = Vec<Target>, min_items = 1, max_items = 20)]
     targets: Vec<Object<Target>>,
     /// An instant with its offset; either this or `scheduled_local`.
@@ -52,6 +53,7 @@ pub(crate) struct CreatePosts {
     /// The last moment, at most a day after the time.
     #[schema(format = DateTime, max_length = 64)]
     latest_at: Option<String>,
+    /// No medium is taken: leave it out, or empty.
     #[serde(default)]
     #[schema(max_items = 0)]
     media: Vec<String>,
@@ -60,22 +62,29 @@ pub(crate) struct CreatePosts {
     ai_recommendation: Option<String>,
 }
 
+/// One account that a post goes to.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Target {
+    /// Which connection.
     #[schema(value_type = ConnectionId)]
     connection_id: String,
+    /// A text for this account alone, in place of the shared one.
     #[schema(max_length = 63_206)]
     content: Option<String>,
 }
 
+/// The drafts that were made.
 #[derive(Serialize, ToSchema)]
 #[schema(as = CreatedPosts)]
 pub(crate) struct Created {
+    /// One for each target, in the same order.
     items: Vec<PostJson>,
 }
 
-/// Makes the drafts of one request, all or none.
+/// Writes drafts.
+///
+/// One for each target, all or none. Every field at fault is named.
 #[utoipa::path(post, path = "/api/posts", operation_id = "create_posts", tag = "posts", request_body = CreatePosts,
     security(("session" = [], "csrf" = [])),
     responses((status = 201, description = "One draft for each target.", body = Created, links(
@@ -170,27 +179,30 @@ fn draft(id: PostId, connection: &Connection, group_id: &GroupId, content: &Cont
 /// Each target's connection and text; faults are added to `errors`.
 fn targets<'a>(request: &'a CreatePosts, connections: &'a [Connection], errors: &mut Vec<FieldError>) -> Vec<(&'a Connection, &'a str)> {
     if request.targets.is_empty() || request.targets.len() > TARGETS_MAX {
-        errors.push(fault("/targets", "targets_count", "Name one to twenty connections."));
+        errors.push(FieldError::new("/targets", FieldCode::TargetsCount, "Name one to twenty connections."));
+        validate::content(None, &request.content, "/content", errors);
         return Vec::new();
     }
     let mut chosen: Vec<(&Connection, &str)> = Vec::new();
     for (index, Object(target)) in request.targets.iter().enumerate() {
-        let pointer = format!("/targets/{index}/connection_id");
         let id = ConnectionId::parse(&target.connection_id).ok();
-        let Some(connection) = connections.iter().find(|connection| Some(&connection.id) == id.as_ref()) else {
-            errors.push(fault(pointer, "connection_unknown", "You have no such connection."));
-            continue;
+        let connection = connections.iter().find(|connection| Some(&connection.id) == id.as_ref());
+        let refused = match connection {
+            None => Some((FieldCode::ConnectionUnknown, "You have no such connection. Give one of `GET /api/connections`.")),
+            Some(connection) if chosen.iter().any(|(other, _)| other.id == connection.id) => {
+                Some((FieldCode::ConnectionRepeated, "This connection is named twice. Leave one out."))
+            }
+            Some(_) => None,
         };
-        if chosen.iter().any(|(other, _)| other.id == connection.id) {
-            errors.push(fault(pointer, "connection_repeated", "This connection is named twice."));
-            continue;
+        if let Some((code, detail)) = refused {
+            errors.push(FieldError::new(format!("/targets/{index}/connection_id"), code, detail));
         }
         let (text, pointer) = match &target.content {
             Some(own) => (own.as_str(), format!("/targets/{index}/content")),
             None => (request.content.as_str(), "/content".to_owned()),
         };
-        validate::content(connection.platform, text, &pointer, errors);
-        chosen.push((connection, text));
+        validate::content(connection.map(|connection| connection.platform), text, &pointer, errors);
+        chosen.extend(connection.filter(|_| refused.is_none()).map(|connection| (connection, text)));
     }
     chosen
 }

@@ -12,9 +12,11 @@ use store::{Commit, Rounds};
 use crate::read::own;
 use crate::{Deps, trouble};
 
-/// Removes a draft, cancelled, failed or missed post with its story. The ledger's history keeps its rows.
+/// Removes a post.
+///
+/// A draft, cancelled, failed or missed one goes with its story. The ledger's history keeps its rows.
 #[utoipa::path(delete, path = "/api/posts/{id}", operation_id = "delete_post", tag = "posts",
-    params(("id" = PostId, Path), IfMatch), security(("session" = [], "csrf" = [])),
+    params(("id" = PostId, Path, description = "Which post."), IfMatch), security(("session" = [], "csrf" = [])),
     responses(
         (status = 204, description = "Removed."),
         (status = 409, description = "post_in_flight, state_conflict"),

@@ -12,7 +12,7 @@ use domain::post::{Edit, Event, NewTime, Post, Status};
 use domain::timing::Adjusted;
 use edge::if_match::{IfMatch, RequiredIfMatch};
 use edge::json::{Json, Path};
-use edge::problem::{FieldError, Problem, ProblemCode};
+use edge::problem::{FieldCode, FieldError, Problem, ProblemCode};
 use edge::session::SignedIn;
 use serde::Deserialize;
 use store::{Commit, PostChange, Rounds};
@@ -20,14 +20,15 @@ use utoipa::ToSchema;
 
 use crate::answer::PostJson;
 use crate::read::own;
-use crate::validate::{self, AskedTime, Times, fault};
+use crate::validate::{self, AskedTime, Times};
 use crate::{Deps, answer, arm, reserve, trouble};
 
-/// The body; what is absent stays.
+/// What is to change; what is absent stays.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(example = json!({ "content": "Fresh bread from eight tomorrow.", "scheduled_for": "2026-12-24T08:00:00+10:00" }))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EditPost {
+    /// Another text.
     #[schema(max_length = 63_206)]
     content: Option<String>,
     /// Another connection of the same platform.
@@ -45,16 +46,19 @@ pub(crate) struct EditPost {
     /// The last moment, at most a day after the time.
     #[schema(format = DateTime, max_length = 64)]
     latest_at: Option<String>,
+    /// No medium is taken: leave it out, or empty.
     #[serde(default)]
     #[schema(max_items = 0)]
     media: Vec<String>,
 }
 
-/// Changes a draft, a scheduled or a held post under a new version. A scheduled one stays scheduled; if its new time lies in another cycle,
-/// its quota slot moves there in the same transaction. A held one stays held, and the sweeper looks within a minute whether it may go on by
-/// what was changed. One that failed or was missed becomes a draft, with its attempts and events, and is to be approved anew.
+/// Changes a post.
+///
+/// A draft, a scheduled or a held post changes under a new version. A scheduled one stays scheduled; if its new time lies in another
+/// cycle, its quota slot moves there in the same transaction. A held one stays held, and the sweeper looks within a minute whether it may
+/// go on by what was changed. One that failed or was missed becomes a draft, with its attempts and events, and is to be approved anew.
 #[utoipa::path(patch, path = "/api/posts/{id}", operation_id = "edit_post", tag = "posts",
-    params(("id" = PostId, Path), RequiredIfMatch),
+    params(("id" = PostId, Path, description = "Which post."), RequiredIfMatch),
     request_body = EditPost, security(("session" = [], "csrf" = [])),
     responses(
         (status = 200, description = "The new version.", body = PostJson, headers(("ETag" = String))),
@@ -117,11 +121,11 @@ async fn other_connection(deps: &Deps, request: &EditPost, post: &Post) -> Resul
         Ok(id) => deps.store.connection(&post.user_id, &id).await.map_err(trouble::store)?,
         Err(_) => None,
     };
-    let refuse = |code, detail| Err(Problem::validation(vec![fault("/connection_id", code, detail)]));
+    let refuse = |code, detail| Err(Problem::validation(vec![FieldError::new("/connection_id", code, detail)]));
     match connection {
-        None => refuse("connection_unknown", "You have no such connection."),
+        None => refuse(FieldCode::ConnectionUnknown, "You have no such connection. Give one of `GET /api/connections`."),
         Some(connection) if connection.platform != post.platform => {
-            refuse("connection_of_other_platform", "A post stays on its platform. Choose another account there.")
+            refuse(FieldCode::ConnectionOfOtherPlatform, "A post stays on its platform. Choose another account there.")
         }
         Some(connection) if !connection.is_usable() => Err(Problem::new(ProblemCode::ConnectionUnusable)),
         connection => Ok(connection),
@@ -139,7 +143,7 @@ struct Asked {
 fn asked(deps: &Deps, request: &EditPost, post: &Post, content: Content, other: Option<&Connection>) -> Result<Asked, Problem> {
     let mut errors: Vec<FieldError> = Vec::new();
     let content = Content { text: request.content.clone().unwrap_or(content.text), ..content };
-    validate::content(post.platform, &content.text, "/content", &mut errors);
+    validate::content(Some(post.platform), &content.text, "/content", &mut errors);
     validate::extras(&request.media, None, &mut errors);
     let names_time = request.scheduled_for.is_some() || request.scheduled_local.is_some();
     let time = (names_time || request.time_zone.is_some() || request.latest_at.is_some()).then(|| {

@@ -4,9 +4,9 @@ use axum::extract::State;
 use domain::id::GroupId;
 use domain::platform::PlatformName;
 use domain::post::Status;
-use edge::contract::{LIMIT_DEFAULT, LIMIT_MAX, ListJson};
+use edge::contract::{ListJson, check_period, checked_limit};
 use edge::json::{Json, Query};
-use edge::problem::{Problem, ProblemCode};
+use edge::problem::Problem;
 use edge::session::SignedIn;
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -21,7 +21,9 @@ use crate::{Deps, trouble};
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListPosts {
+    /// In this status alone.
     status: Option<Status>,
+    /// On this platform alone.
     platform: Option<PlatformName>,
     /// The posts that were made in one request.
     group_id: Option<GroupId>,
@@ -36,7 +38,9 @@ pub(crate) struct ListPosts {
     cursor: Option<String>,
 }
 
-/// The user's posts, by the time that they are due.
+/// The user's posts.
+///
+/// By the time that they are due, the earliest first.
 #[utoipa::path(get, path = "/api/posts", operation_id = "list_posts", tag = "posts", params(ListPosts), security(("session" = [])),
     responses(
         (status = 200, description = "One page.", body = ListJson<PostJson>, links(
@@ -51,15 +55,10 @@ pub(crate) async fn list(
     Query(query): Query<ListPosts>,
 ) -> Result<Json<ListJson<PostJson>>, Problem> {
     let user = &signed_in.session.user_id;
-    let limit = query.limit.unwrap_or(LIMIT_DEFAULT);
-    if !(1..=LIMIT_MAX).contains(&limit) {
-        return Err(Problem::new(ProblemCode::MalformedRequest).with_detail("limit is a number from 1 to 100."));
-    }
-    if query.from.zip(query.to).is_some_and(|(from, to)| from > to) {
-        return Err(Problem::new(ProblemCode::MalformedRequest).with_detail("from must not lie after to."));
-    }
+    let limit = checked_limit(query.limit)?;
+    check_period(query.from, query.to)?;
     let cursor = query.cursor.as_deref().map(|cursor| Cursor::decode(cursor, user, List::Posts)).transpose();
-    let cursor = cursor.map_err(|_| Problem::new(ProblemCode::InvalidCursor))?;
+    let cursor = cursor.map_err(|_| Problem::invalid_cursor())?;
     let filter = Filter { status: query.status, platform: query.platform, group_id: query.group_id, from: query.from, to: query.to };
     let page = deps.store.posts(user, &filter, limit, cursor).await.map_err(trouble::store)?;
     Ok(Json(ListJson { items: page.items.into_iter().map(Into::into).collect(), next_cursor: page.next.map(|cursor| cursor.encode()) }))

@@ -12,9 +12,11 @@ use edge::session::SignedIn;
 use crate::answer::StoryJson;
 use crate::{Deps, answer, trouble};
 
-/// The post with its story, tagged with its version.
+/// A post with its story.
+///
+/// The post, its attempts and its events, tagged with its version.
 #[utoipa::path(get, path = "/api/posts/{id}", operation_id = "read_post", tag = "posts",
-    params(("id" = PostId, Path)), security(("session" = [])),
+    params(("id" = PostId, Path, description = "Which post.")), security(("session" = [])),
     responses((status = 200, description = "The post with its attempts and events.", body = StoryJson, headers(("ETag" = String)))))]
 pub(crate) async fn read(State(deps): State<Deps>, signed_in: SignedIn, Path(id): Path<PostId>) -> Result<Response, Problem> {
     let story = deps.store.story(&signed_in.session.user_id, &id).await.map_err(trouble::store)?;

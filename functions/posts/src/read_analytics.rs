@@ -17,13 +17,19 @@ use crate::{Deps, trouble};
 #[derive(Default, Serialize, ToSchema)]
 #[schema(as = PostAnalytics)]
 pub(crate) struct AnalyticsJson {
+    /// How often it was shown.
     impressions: Option<u64>,
+    /// How many people saw it.
     reach: Option<u64>,
     /// The platform's own count or, where it has none, the sum of what it tells of likes, comments, shares and clicks.
     engagement: Option<u64>,
+    /// Likes and other reactions.
     likes: Option<u64>,
+    /// Comments and replies.
     comments: Option<u64>,
+    /// Shares, reposts and quotes.
     shares: Option<u64>,
+    /// Clicks on it.
     clicks: Option<u64>,
     /// When the platform told them; `null`: it has not been asked yet.
     captured_at: Option<Time>,
@@ -51,10 +57,12 @@ impl From<Watch> for AnalyticsJson {
     }
 }
 
-/// What the post's platform tells of it, read one hour, six hours, one, three, seven, 14 and 30 days after it was published; on X once in a
-/// day of UTC at most. Who runs the service may have platforms read more rarely, or not at all.
+/// What its platform tells of a post.
+///
+/// Read one hour, six hours, one, three, seven, 14 and 30 days after it was published; on X once in a day of UTC at most. Who runs the
+/// service may have platforms read more rarely, or not at all.
 #[utoipa::path(get, path = "/api/posts/{id}/analytics", operation_id = "read_post_analytics", tag = "posts",
-    params(("id" = PostId, Path)), security(("session" = [])),
+    params(("id" = PostId, Path, description = "Which post.")), security(("session" = [])),
     responses((status = 200, description = "The numbers that were told last.", body = AnalyticsJson)))]
 pub(crate) async fn read(State(deps): State<Deps>, signed_in: SignedIn, Path(id): Path<PostId>) -> Result<Json<AnalyticsJson>, Problem> {
     let (post, _) = own(&deps, &signed_in.session.user_id, &id).await?;

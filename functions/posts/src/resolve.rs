@@ -8,7 +8,7 @@ use domain::ledger::Actor;
 use domain::post::{Event, Learned, Post, Publication};
 use edge::if_match::IfMatch;
 use edge::json::{Json, Path};
-use edge::problem::Problem;
+use edge::problem::{FieldCode, FieldError, Problem};
 use edge::session::SignedIn;
 use serde::Deserialize;
 use store::{Rounds, Settled, Settlement};
@@ -17,16 +17,16 @@ use utoipa::ToSchema;
 
 use crate::answer::PostJson;
 use crate::read::own;
-use crate::validate::fault;
 use crate::{Deps, answer, reserve, trouble};
 
 /// The longest address that is kept.
 const URL_BYTES_MAX: usize = 500;
 
-/// The body.
+/// What its owner saw.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ResolvePost {
+    /// What its owner saw on the platform.
     outcome: Seen,
     /// Where the post is, if it is there.
     #[schema(format = "uri", max_length = 500, example = "https://x.com/demo/status/1")]
@@ -44,12 +44,14 @@ enum Seen {
     NotPublished,
 }
 
-/// Ends the doubt about a post that is `unknown` or `needs_review`: its place is used, or free again. Saying the same twice is
-/// saying it once; a search that is under way, or a send that may still be, is waited for with 409 `post_in_flight`. With `If-Match`, what
-/// was seen of one version is not said of another: a page that was opened before the post was tried again is refused. Where a worker has
+/// Says whether a post in doubt is there.
+///
+/// It ends the doubt about a post that is `unknown` or `needs_review`: its place is used, or free again. Saying the same twice is saying
+/// it once; a search that is under way, or a send that may still be, is waited for with 409 `post_in_flight`. With `If-Match`, what was
+/// seen of one version is not said of another: a page that was opened before the post was tried again is refused. Where a worker has
 /// learned meanwhile that the post in doubt is there, it is published, whatever was seen; who then says again that it is not is refused.
 #[utoipa::path(post, path = "/api/posts/{id}/resolve", operation_id = "resolve_post", tag = "posts",
-    params(("id" = PostId, Path), IfMatch),
+    params(("id" = PostId, Path, description = "Which post."), IfMatch),
     request_body = ResolvePost, security(("session" = [], "csrf" = [])),
     responses(
         (status = 200, description = "Published, or failed.", body = PostJson, headers(("ETag" = String))),
@@ -122,13 +124,13 @@ fn stands(post: &Post, outcome: Seen) -> bool {
 /// The frontend shows the address as a link: it must be one that leads to a website.
 fn checked_url(request: &ResolvePost) -> Result<Option<String>, Problem> {
     let Some(text) = &request.url else { return Ok(None) };
-    let refuse = |code, detail| Err(Problem::validation(vec![fault("/url", code, detail)]));
+    let refuse = |code, detail| Err(Problem::validation(vec![FieldError::new("/url", code, detail)]));
     if request.outcome == Seen::NotPublished {
-        return refuse("url_unexpected", "A post that is not published has no address.");
+        return refuse(FieldCode::UrlUnexpected, "A post that is not published has no address. Leave it out.");
     }
     match Url::parse(text) {
         Ok(url) if is_plain(text, &url) && url.as_str().len() <= URL_BYTES_MAX => Ok(Some(url.into())),
-        _ => refuse("url_malformed", "Give the post's https address, at most 500 bytes."),
+        _ => refuse(FieldCode::UrlMalformed, "Give the post's https address, at most 500 bytes."),
     }
 }
 

@@ -20,7 +20,7 @@ use crate::read::own;
 use crate::validate::{self, AskedTime};
 use crate::{Deps, answer, arm, reserve, trouble};
 
-/// The body; it may be absent.
+/// When to try again; it may be absent.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RetryPost {
@@ -29,12 +29,14 @@ pub(crate) struct RetryPost {
     scheduled_for: Option<String>,
 }
 
-/// Schedules a failed or missed post anew, as it is: a new version with a new quota slot in the cycle that holds its new time, because the
-/// old one was given back. What it says or where it goes is changed by `PATCH`, which makes it a draft. It may go out as late after its
-/// time as its owner allowed before. One that its owner did not find, and of which a
-/// worker has learned since that it is there, is not sent a second time: its new place is used by the one that is there.
+/// Tries a post again.
+///
+/// A failed or missed post is scheduled anew, as it is: a new version with a new quota slot in the cycle that holds its new time, because
+/// the old one was given back. What it says or where it goes is changed by `PATCH`, which makes it a draft. It may go out as late after
+/// its time as its owner allowed before. One that its owner did not find, and of which a worker has learned since that it is there, is
+/// not sent a second time: its new place is used by the one that is there.
 #[utoipa::path(post, path = "/api/posts/{id}/retry", operation_id = "retry_post", tag = "posts",
-    params(("id" = PostId, Path), IfMatch), request_body = Option<RetryPost>, security(("session" = [], "csrf" = [])),
+    params(("id" = PostId, Path, description = "Which post."), IfMatch), request_body = Option<RetryPost>, security(("session" = [], "csrf" = [])),
     responses(
         (status = 200, description = "Scheduled.", body = PostJson, headers(("ETag" = String))),
         (status = 409, description = "no_active_plan, quota_exhausted, connection_unusable, post_in_flight, state_conflict"),

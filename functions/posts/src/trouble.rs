@@ -18,10 +18,11 @@ pub(crate) fn store(error: StoreError) -> Problem {
 pub(crate) fn refused(refused: Refused) -> Problem {
     match refused {
         Refused::InFlight => Problem::new(ProblemCode::PostInFlight),
-        Refused::TooLate => Problem::new(ProblemCode::StateConflict).with_detail("The post's last moment has passed."),
-        Refused::WrongState(status) => {
-            Problem::new(ProblemCode::StateConflict).with_detail(format!("A post that is {} does not allow this.", status.as_str()))
+        Refused::TooLate => {
+            Problem::new(ProblemCode::StateConflict).with_detail("The post's last moment has passed. Give it another time.")
         }
+        Refused::WrongState(status) => Problem::new(ProblemCode::StateConflict)
+            .with_detail(format!("A post that is {} does not allow this. Read it again.", status.as_str())),
     }
 }
 

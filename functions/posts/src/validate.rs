@@ -3,12 +3,13 @@
 use domain::platform::PlatformName;
 use domain::text;
 use domain::timing::{Adjusted, DueTime, TimeError, parse_latest};
-use edge::problem::FieldError;
+use edge::problem::{FieldCode, FieldError};
 use jiff::civil::DateTime;
 use jiff::{SignedDuration, Timestamp};
 
 /// The longest note of an assistant that is kept beside a post.
 const AI_RECOMMENDATION_BYTES_MAX: usize = 8_000;
+const AI_RECOMMENDATION: &str = "/ai_recommendation";
 
 /// The fields that give a time.
 #[derive(Debug, Default)]
@@ -51,35 +52,80 @@ pub(crate) fn times(asked: &AskedTime<'_>, late_by: SignedDuration, now: Timesta
 }
 
 fn note(errors: &mut Vec<FieldError>, error: &TimeError) -> Option<Times> {
-    errors.push(fault(error.pointer(), error.code(), error.fault.to_string()));
+    errors.push(FieldError::new(error.pointer(), error.code(), error.detail()));
     None
 }
 
-/// Checks a text against its platform.
-pub(crate) fn content(platform: PlatformName, content: &str, pointer: &str, errors: &mut Vec<FieldError>) {
-    if let Err(error) = text::check(platform, content) {
-        errors.push(fault(pointer.to_owned(), error.code(), error.to_string()));
+/// Checks a text against its platform; where that is not known, against what none takes. A text that several targets share is told of once.
+pub(crate) fn content(platform: Option<PlatformName>, content: &str, pointer: &str, errors: &mut Vec<FieldError>) {
+    let checked = platform.map_or_else(|| text::check_letters(content), |platform| text::check(platform, content));
+    let Err(error) = checked else { return };
+    let told = FieldError::new(pointer.to_owned(), error.code(), error.detail());
+    if !errors.contains(&told) {
+        errors.push(told);
     }
 }
 
 /// Checks what goes with every post: no medium is known, and an assistant's note has a limit.
 pub(crate) fn extras(media: &[String], ai_recommendation: Option<&str>, errors: &mut Vec<FieldError>) {
     if !media.is_empty() {
-        errors.push(fault("/media/0", "media_unknown", "There is no such medium."));
+        errors.push(FieldError::new("/media/0", FieldCode::MediaUnknown, "There is no such medium. Leave the list empty."));
     }
-    if ai_recommendation.is_some_and(|text| text.len() > AI_RECOMMENDATION_BYTES_MAX) {
-        errors.push(fault("/ai_recommendation", "text_too_long", "At most 8,000 bytes."));
+    let Some(note) = ai_recommendation else { return };
+    if note.len() > AI_RECOMMENDATION_BYTES_MAX {
+        let detail = format!("The note has {} bytes, where 8,000 are kept. Shorten it.", note.len());
+        errors.push(FieldError::new(AI_RECOMMENDATION, FieldCode::TextTooLong, detail));
     }
-    if ai_recommendation.is_some_and(text::has_forbidden) {
-        let error = text::TextError::ForbiddenCharacter;
-        errors.push(fault("/ai_recommendation", error.code(), error.to_string()));
+    if let Err(error) = text::check_forbidden(note) {
+        errors.push(FieldError::new(AI_RECOMMENDATION, error.code(), error.detail()));
     }
 }
 
-pub(crate) fn fault(
-    pointer: impl Into<std::borrow::Cow<'static, str>>,
-    code: &'static str,
-    detail: impl Into<std::borrow::Cow<'static, str>>,
-) -> FieldError {
-    FieldError { pointer: pointer.into(), code: code.into(), detail: detail.into() }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(platform: Option<PlatformName>, text: &str) -> Vec<(String, String)> {
+        let mut errors = Vec::new();
+        content(platform, text, "/targets/1/content", &mut errors);
+        errors.into_iter().map(|error| (error.pointer.into_owned(), error.detail.into_owned())).collect()
+    }
+
+    #[test]
+    fn a_text_at_fault_is_named_with_its_target_and_what_to_do() {
+        let long = "a".repeat(300);
+        for (platform, text, detail) in [
+            (Some(PlatformName::X), "\u{3164}", "The text shows nothing. Write something that can be seen."),
+            (None, "", "The text shows nothing. Write something that can be seen."),
+            (None, "hi\u{7}", "Character 3 is U+0007, which no text may hold. Remove it."),
+            (Some(PlatformName::X), &long, "The text counts 300 on X, which takes 280. Shorten it by 20."),
+        ] {
+            assert_eq!(told(platform, text), [("/targets/1/content".to_owned(), detail.to_owned())], "{text:?}");
+        }
+        assert_eq!(told(None, &long), []);
+    }
+
+    #[test]
+    fn a_text_that_two_targets_share_is_told_of_once() {
+        let mut errors = Vec::new();
+        for _ in 0..2 {
+            content(Some(PlatformName::X), "", "/content", &mut errors);
+        }
+        assert_eq!(errors.len(), 1);
+    }
+
+    #[test]
+    fn a_note_at_fault_is_named_with_what_to_do() {
+        let mut errors = Vec::new();
+        extras(&["m".to_owned()], Some(&"\u{1}".repeat(8_001)), &mut errors);
+        let told: Vec<_> = errors.iter().map(|error| (error.pointer.as_ref(), error.detail.as_ref())).collect();
+        assert_eq!(
+            told,
+            [
+                ("/media/0", "There is no such medium. Leave the list empty."),
+                (AI_RECOMMENDATION, "The note has 8001 bytes, where 8,000 are kept. Shorten it."),
+                (AI_RECOMMENDATION, "Character 1 is U+0001, which no text may hold. Remove it."),
+            ]
+        );
+    }
 }

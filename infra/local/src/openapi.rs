@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use domain::id::ChoiceId;
-use edge::problem::{FieldError, ProblemBody, ProblemCode};
+use edge::problem::{FieldCode, FieldError, ProblemBody, ProblemCode};
 use serde_json::Value;
 use utoipa::OpenApi;
 
@@ -22,12 +22,14 @@ pub const COMMAND: &str = "cargo run -- openapi";
 #[openapi(
     info(
         title = "Postledger",
-        description = "What the web frontend calls. Refusals are `application/problem+json` with a stable `code`. The gateway in front \
-            may refuse by itself what is too large (413) or too much (429, 503), in JSON with a `message` alone.",
+        description = "What the web frontend calls. Every refusal is a `Problem`, as `application/problem+json` with a stable `code`. The \
+            gateway in front answers by itself what never reaches us: what is too large (413) or too much (429, 503), a header that is no \
+            text (400), and a function that does not answer (500). It then sends a status that counts, and no `Problem`.",
+        contact(name = "Whoever runs this Postledger"),
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     servers((url = "/", description = "Where the service is reached.")),
-    components(schemas(ProblemBody, FieldError, ProblemCode, ChoiceId)),
+    components(schemas(ProblemBody, FieldError, FieldCode, ProblemCode, ChoiceId)),
     tags(
         (name = "onboarding", description = "Signing in by phone, and getting a plan."),
         (name = "session", description = "Who is signed in where."),
@@ -62,6 +64,7 @@ pub fn document() -> anyhow::Result<Value> {
     let mut document = serde_json::to_value(&api)?;
     common::complete(&mut document)?;
     schemas::name_items(&mut document)?;
+    schemas::describe_nullable(&mut document)?;
     schemas::require_nulls(&mut document)?;
     document.sort_all_objects();
     Ok(document)

@@ -14,7 +14,7 @@ use domain::plan::Plan;
 use edge::clock::Clock;
 use edge::contract::Time;
 use edge::json::Json;
-use edge::problem::{Problem, ProblemCode};
+use edge::problem::{FieldCode, Problem, ProblemCode};
 use edge::random::Random;
 use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderMap, StatusCode};
@@ -112,7 +112,7 @@ struct RevokeGift {
 
 /// What an operator does with a certificate that went to the wrong person.
 async fn revoke_gift(State(local): State<Local>, Json(request): Json<RevokeGift>) -> Result<StatusCode, Problem> {
-    let code = GiftCode::parse(&request.code).map_err(|_| Problem::new(ProblemCode::InvalidCode))?;
+    let code = GiftCode::parse(&request.code).map_err(|_| Problem::invalid_code())?;
     let revoked = local.store.revoke_gift(&code.keyed_hash(&local.hash_key), local.clock.now()).await;
     match revoked.map_err(|error| Problem::internal(&error))? {
         Revoked::Done => Ok(StatusCode::NO_CONTENT),
@@ -135,7 +135,7 @@ struct Advanced {
 /// Moves the clock, and lets everything that is due by then start.
 async fn advance_clock(State(local): State<Local>, Json(request): Json<AdvanceClock>) -> Result<Json<Advanced>, Problem> {
     if !(1..=ADVANCE_SECS_MAX).contains(&request.advance_seconds) {
-        return Err(Problem::validation(Vec::new()).with_error("/advance_seconds", "out_of_range", "1 to 63,072,000 seconds."));
+        return Err(Problem::validation(Vec::new()).with_error("/advance_seconds", FieldCode::OutOfRange, "Give 1 to 63,072,000 seconds."));
     }
     let at_rest = local.driver.publisher_at_rest().await;
     local.service_clock.advance(request.advance_seconds).map_err(|error| Problem::internal(&*error))?;

@@ -11,6 +11,7 @@ pub mod connection;
 pub mod content;
 pub mod entitlement;
 pub mod failure;
+pub mod field_code;
 pub mod id;
 pub mod idempotency;
 pub mod ledger;

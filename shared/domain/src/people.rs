@@ -8,6 +8,7 @@ pub mod gift;
 pub mod hash;
 pub mod limit;
 pub mod oauth_flow;
+mod pasted;
 pub mod phone;
 pub mod return_path;
 pub mod session;

@@ -1,13 +1,18 @@
 //! How long a text may be, as each platform counts.
 
 mod emoji;
+mod invisible;
 mod url;
 mod weighted;
 
 pub use weighted::weighted_length;
 
+pub(crate) use invisible::is_invisible;
+
 use utoipa::ToSchema;
 
+use self::invisible::is_blank;
+use crate::field_code::FieldCode;
 use crate::platform::PlatformName;
 
 /// How a platform counts.
@@ -64,59 +69,78 @@ impl TextLimit {
 /// Why a text cannot be posted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TextError {
-    /// Nothing but white space.
-    #[error("the text is empty")]
+    /// Nothing but white space and invisible letters.
+    #[error("the text shows nothing")]
     Empty,
     /// Over the platform's limit.
-    #[error("the text counts {length} where {max} are allowed")]
+    #[error("the text counts {length} where {platform} takes {max}")]
     TooLong {
+        /// Who counts.
+        platform: PlatformName,
         /// As the platform counts.
         length: u32,
         /// The limit.
         max: u32,
     },
     /// A control character that is no line break or tab, or a code point that is no character.
-    #[error("the text holds control characters")]
-    ForbiddenCharacter,
+    #[error("the text holds a character that no text may hold")]
+    ForbiddenCharacter {
+        /// Which one.
+        letter: char,
+        /// Where it stands, counted in characters from 1.
+        place: usize,
+    },
 }
 
 impl TextError {
     /// The stable name in problems.
-    pub fn code(self) -> &'static str {
+    pub fn code(self) -> FieldCode {
         match self {
-            Self::Empty => "text_empty",
-            Self::TooLong { .. } => "text_too_long",
-            Self::ForbiddenCharacter => "text_forbidden_character",
+            Self::Empty => FieldCode::TextEmpty,
+            Self::TooLong { .. } => FieldCode::TextTooLong,
+            Self::ForbiddenCharacter { .. } => FieldCode::TextForbiddenCharacter,
+        }
+    }
+
+    /// What is wrong and what to do, in plain sentences.
+    pub fn detail(self) -> String {
+        match self {
+            Self::Empty => "The text shows nothing. Write something that can be seen.".to_owned(),
+            Self::TooLong { platform, length, max } => {
+                let name = platform.display_name();
+                format!("The text counts {length} on {name}, which takes {max}. Shorten it by {}.", length.saturating_sub(max))
+            }
+            Self::ForbiddenCharacter { letter, place } => {
+                format!("Character {place} is U+{:04X}, which no text may hold. Remove it.", u32::from(letter))
+            }
         }
     }
 }
 
 /// Whether `platform` would take `text`, as far as its length and letters go.
 pub fn check(platform: PlatformName, text: &str) -> Result<(), TextError> {
-    if text.chars().all(is_blank) {
-        return Err(TextError::Empty);
-    }
-    if has_forbidden(text) {
-        return Err(TextError::ForbiddenCharacter);
-    }
+    check_letters(text)?;
     let TextLimit { max, unit } = TextLimit::for_platform(platform);
     let length = unit.measure(text);
-    if length > max { Err(TextError::TooLong { length, max }) } else { Ok(()) }
+    if length > max { Err(TextError::TooLong { platform, length, max }) } else { Ok(()) }
 }
 
-/// Whether `text` holds what no text of ours may hold, wherever it is kept.
-pub fn has_forbidden(text: &str) -> bool {
-    text.chars().any(is_forbidden)
+/// Whether any platform would take the letters of `text`: something is to be seen, and nothing is forbidden.
+pub fn check_letters(text: &str) -> Result<(), TextError> {
+    if text.chars().all(is_blank) { Err(TextError::Empty) } else { check_forbidden(text) }
+}
+
+/// Refuses what no text of ours may hold, wherever it is kept.
+pub fn check_forbidden(text: &str) -> Result<(), TextError> {
+    match text.chars().enumerate().find(|(_, letter)| is_forbidden(*letter)) {
+        Some((before, letter)) => Err(TextError::ForbiddenCharacter { letter, place: before + 1 }),
+        None => Ok(()),
+    }
 }
 
 /// The number of UTF-16 code units.
 pub fn utf16_length(text: &str) -> u32 {
     u32::try_from(text.encode_utf16().count()).unwrap_or(u32::MAX)
-}
-
-/// White space, and what shows as nothing at all.
-fn is_blank(letter: char) -> bool {
-    letter.is_whitespace() || matches!(letter, '\u{200B}'..='\u{200D}' | '\u{2060}')
 }
 
 /// Control characters but tab and line breaks, and the code points that X refuses (BOM and non-characters).
@@ -141,7 +165,7 @@ mod tests {
             assert_eq!(check(platform, &letter.repeat(max)), Ok(()), "{platform} {letter}");
             let over = check(platform, &format!("{}a", letter.repeat(max)));
             let limit = TextLimit::for_platform(platform).max;
-            assert_eq!(over, Err(TextError::TooLong { length: limit + 1, max: limit }), "{platform} {letter}");
+            assert_eq!(over, Err(TextError::TooLong { platform, length: limit + 1, max: limit }), "{platform} {letter}");
         }
     }
 
@@ -153,10 +177,51 @@ mod tests {
     }
 
     #[test]
+    fn a_text_of_invisible_letters_alone_is_empty() {
+        let invisible = [
+            '\u{AD}',
+            '\u{34F}',
+            '\u{61C}',
+            '\u{115F}',
+            '\u{1160}',
+            '\u{17B4}',
+            '\u{180E}',
+            '\u{200E}',
+            '\u{200F}',
+            '\u{202E}',
+            '\u{2061}',
+            '\u{2066}',
+            '\u{2069}',
+            '\u{2800}',
+            '\u{3164}',
+            '\u{FE0F}',
+            '\u{FEFF}',
+            '\u{FFA0}',
+            '\u{FFF9}',
+            '\u{1D159}',
+            '\u{1D173}',
+            '\u{E0001}',
+            '\u{E0100}',
+        ];
+        for letter in invisible {
+            for platform in PlatformName::ALL {
+                assert_eq!(check(platform, &format!("{letter} {letter}")), Err(TextError::Empty), "{letter:?}");
+            }
+        }
+        assert_eq!(check(PlatformName::X, &String::from_iter(invisible)), Err(TextError::Empty));
+        // Beside something that is seen they belong to it, and Arabic's own number signs are seen.
+        for text in ["❤\u{FE0F}", "\u{200F}שלום", "\u{3164}.", "\u{601}", "⠁"] {
+            assert_eq!(check(PlatformName::Facebook, text), Ok(()), "{text:?}");
+        }
+    }
+
+    #[test]
     fn control_characters_are_refused_but_line_breaks_and_tabs_are_not() {
         for letter in ['\0', '\u{7}', '\u{1B}', '\u{7F}', '\u{85}', '\u{FEFF}', '\u{FFFE}', '\u{FFFF}'] {
-            assert_eq!(check(PlatformName::Facebook, &format!("a{letter}b")), Err(TextError::ForbiddenCharacter), "{letter:?}");
+            let refused = TextError::ForbiddenCharacter { letter, place: 2 };
+            assert_eq!(check(PlatformName::Facebook, &format!("日{letter}b\0")), Err(refused), "{letter:?}");
         }
+        assert_eq!(check_forbidden("a\u{7}").unwrap_err().detail(), "Character 2 is U+0007, which no text may hold. Remove it.");
         assert_eq!(check(PlatformName::X, "a\tb\nc\r\nd"), Ok(()));
     }
 

@@ -10,6 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::field_code::FieldCode;
+
 /// How far back a due time may lie and still mean "now": the time that a form stays open.
 pub const PAST_GRACE: SignedDuration = SignedDuration::from_secs(60);
 /// How far ahead a post can be planned.
@@ -18,6 +20,9 @@ pub const AHEAD_MAX: SignedDuration = SignedDuration::from_hours(365 * 24);
 pub const LATEST_MAX: SignedDuration = SignedDuration::from_hours(24);
 /// The longest input that is looked at.
 const INPUT_BYTES_MAX: usize = 64;
+
+/// What the database has for a machine whose zone was never set (the file `factory` of tzdata); no place keeps its time.
+const UNSET_ZONE: &str = "Factory";
 
 const SCHEDULED_FOR: &str = "/scheduled_for";
 const SCHEDULED_LOCAL: &str = "/scheduled_local";
@@ -66,20 +71,23 @@ pub enum TimeFault {
     #[error("the time is more than 365 days ahead")]
     DueTooFar,
     /// No such zone in the IANA database.
-    #[error("the time zone is not known; give an IANA name such as Australia/Brisbane")]
+    #[error("the time zone is not known")]
     TimeZoneUnknown,
     /// Neither offset nor zone.
-    #[error("the time has no zone; give an offset, or a local time with its time zone")]
+    #[error("the time has no zone")]
     TimeWithoutZone,
     /// No time was given.
     #[error("a time is needed")]
     TimeMissing,
     /// An instant and a local time were given.
-    #[error("give either an instant or a local time, not both")]
+    #[error("an instant and a local time were given")]
     TimeAmbiguous,
     /// Not a time.
-    #[error("the time cannot be read; give one such as 2026-11-24T09:00:00+10:00")]
+    #[error("the time cannot be read")]
     TimeMalformed,
+    /// A second that clocks count once in years, and that neither a schedule nor a platform knows.
+    #[error("the time is a leap second")]
+    LeapSecond,
     /// The last moment is not after the due time.
     #[error("the last moment is not after the due time")]
     LatestNotAfterDue,
@@ -93,18 +101,39 @@ pub enum TimeFault {
 
 impl TimeError {
     /// The stable name in problems.
-    pub fn code(self) -> &'static str {
+    pub fn code(self) -> FieldCode {
         match self.fault {
-            TimeFault::DueInPast => "due_in_past",
-            TimeFault::DueTooFar => "due_too_far",
-            TimeFault::TimeZoneUnknown => "time_zone_unknown",
-            TimeFault::TimeWithoutZone => "time_without_zone",
-            TimeFault::TimeMissing => "time_missing",
-            TimeFault::TimeAmbiguous => "time_ambiguous",
-            TimeFault::TimeMalformed => "time_malformed",
-            TimeFault::LatestNotAfterDue => "latest_not_after_due",
-            TimeFault::LatestInPast => "latest_in_past",
-            TimeFault::LatestTooFar => "latest_too_far",
+            TimeFault::DueInPast => FieldCode::DueInPast,
+            TimeFault::DueTooFar => FieldCode::DueTooFar,
+            TimeFault::TimeZoneUnknown => FieldCode::TimeZoneUnknown,
+            TimeFault::TimeWithoutZone => FieldCode::TimeWithoutZone,
+            TimeFault::TimeMissing => FieldCode::TimeMissing,
+            TimeFault::TimeAmbiguous => FieldCode::TimeAmbiguous,
+            TimeFault::TimeMalformed | TimeFault::LeapSecond => FieldCode::TimeMalformed,
+            TimeFault::LatestNotAfterDue => FieldCode::LatestNotAfterDue,
+            TimeFault::LatestInPast => FieldCode::LatestInPast,
+            TimeFault::LatestTooFar => FieldCode::LatestTooFar,
+        }
+    }
+
+    /// What is wrong and what to give in this very field, in plain sentences.
+    pub fn detail(self) -> &'static str {
+        match (self.fault, self.pointer) {
+            (TimeFault::DueInPast, _) => "This time has passed. Give one to come.",
+            (TimeFault::DueTooFar, _) => "This time is more than 365 days ahead. Give an earlier one.",
+            (TimeFault::TimeZoneUnknown, _) => "This time zone is not known. Give an IANA name such as Australia/Brisbane.",
+            (TimeFault::TimeWithoutZone, TIME_ZONE) => "A local time needs its zone. Give an IANA name such as Australia/Brisbane.",
+            (TimeFault::TimeWithoutZone, _) => "This time has no offset. Give it with one, such as 2026-11-24T09:00:00+10:00.",
+            (TimeFault::TimeMissing, _) => "A time is needed. Give this one, or a local time with its time zone.",
+            (TimeFault::TimeAmbiguous, _) => "An instant was given too. Leave out one of the two.",
+            (TimeFault::TimeMalformed, SCHEDULED_LOCAL) => {
+                "This is no local time. Give one without an offset, such as 2026-11-24T09:00:00."
+            }
+            (TimeFault::TimeMalformed, _) => "This is no time. Give one with its offset, such as 2026-11-24T09:00:00+10:00.",
+            (TimeFault::LeapSecond, _) => "Leap seconds are not taken. Give a second from 00 to 59.",
+            (TimeFault::LatestNotAfterDue, _) => "The last moment is not after the time of the post. Give a later one.",
+            (TimeFault::LatestInPast, _) => "The last moment has passed. Give one to come.",
+            (TimeFault::LatestTooFar, _) => "The last moment is more than 24 hours after the time of the post. Give an earlier one.",
         }
     }
 
@@ -196,7 +225,7 @@ fn zone_named(name: &str) -> Result<(String, TimeZone), TimeError> {
         return Err(unknown);
     }
     let zone = TimeZone::get(name).ok().filter(|zone| !zone.is_unknown()).ok_or(unknown)?;
-    let name = zone.iana_name().ok_or(unknown)?.to_owned();
+    let name = zone.iana_name().filter(|name| *name != UNSET_ZONE).ok_or(unknown)?.to_owned();
     Ok((name, zone))
 }
 
@@ -204,7 +233,10 @@ fn instant(text: &str, pointer: &'static str) -> Result<Timestamp, TimeError> {
     let malformed = at_fault(TimeFault::TimeMalformed, pointer);
     match offset_of(text).ok_or(malformed)? {
         "" => Err(at_fault(TimeFault::TimeWithoutZone, pointer)),
-        offset if is_offset(offset) => text.parse().map_err(|_| malformed),
+        offset if is_offset(offset) => {
+            check_second(text, pointer)?;
+            text.parse().map_err(|_| malformed)
+        }
         _ => Err(malformed),
     }
 }
@@ -212,9 +244,18 @@ fn instant(text: &str, pointer: &'static str) -> Result<Timestamp, TimeError> {
 fn local_time(text: &str) -> Result<DateTime, TimeError> {
     let malformed = at_fault(TimeFault::TimeMalformed, SCHEDULED_LOCAL);
     match offset_of(text) {
-        Some("") => text.parse().map_err(|_| malformed),
+        Some("") => {
+            check_second(text, SCHEDULED_LOCAL)?;
+            text.parse().map_err(|_| malformed)
+        }
         _ => Err(malformed),
     }
+}
+
+/// Refuses a leap second, which the parser behind this would take for the second before it. To be called after [`offset_of`].
+fn check_second(text: &str, pointer: &'static str) -> Result<(), TimeError> {
+    const BEFORE: usize = "0000-00-00T00:00".len();
+    if text[BEFORE..].starts_with(":60") { Err(at_fault(TimeFault::LeapSecond, pointer)) } else { Ok(()) }
 }
 
 /// The instant of a local time, in whole milliseconds, and what became of one that the zone does not have exactly once; `None`: it

@@ -100,7 +100,10 @@ fn presented_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Problem>
         (Some(value), None) => value.to_str().ok().and_then(|text| IdempotencyKey::parse(text).ok()),
         (Some(_), Some(_)) => None,
     };
-    let malformed = || Problem::new(ProblemCode::MalformedRequest).with_detail("An Idempotency-Key is 1 to 128 visible ASCII characters.");
+    let malformed = || {
+        Problem::new(ProblemCode::MalformedRequest)
+            .with_detail("This Idempotency-Key cannot be used. Give one of 1 to 128 visible ASCII characters.")
+    };
     key.map(Some).ok_or_else(malformed)
 }
 

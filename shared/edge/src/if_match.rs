@@ -60,7 +60,8 @@ impl IfMatch {
 }
 
 fn malformed() -> Problem {
-    Problem::new(ProblemCode::MalformedRequest).with_detail("If-Match takes entity tags in quotes, or an asterisk alone.")
+    Problem::new(ProblemCode::MalformedRequest)
+        .with_detail("If-Match takes entity tags in quotes, or an asterisk alone. Give the `ETag` that you have read.")
 }
 
 /// The strong tags of a list, quotes included. `None`: it is no list of entity tags.

@@ -3,6 +3,9 @@
 //! A refusal says where the input is at fault, never what stood there.
 
 mod address;
+mod fault;
+mod query;
+mod wording;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -15,10 +18,10 @@ use http::{HeaderMap, HeaderValue};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::error::Category;
 use utoipa::ToSchema;
 
-pub use address::{Path, Query};
+pub use address::Path;
+pub use query::Query;
 
 use crate::http_event::BODY_BYTES_MAX;
 use crate::problem::{Problem, ProblemCode};
@@ -72,7 +75,7 @@ impl<T: Serialize> IntoResponse for Json<T> {
 pub struct Empty;
 
 /// `{}` and nothing else.
-#[derive(Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NoFields {}
 
@@ -85,9 +88,12 @@ impl<S: Sync> FromRequest<S> for Empty {
 }
 
 /// Reads one JSON value: 400 `malformed_json` for what is not JSON and for unknown or duplicate keys, 422
-/// `validation_failed` for values that `T` does not take.
+/// `validation_failed` for values that `T` does not take. What is at fault is named by its JSON pointer.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice::<Object<T>>(bytes).map(|object| object.0).map_err(|error| refused(&error, bytes))
+    let mut body = serde_json::Deserializer::from_slice(bytes);
+    let read = serde_path_to_error::deserialize::<_, Object<T>>(&mut body).map_err(|error| fault::refused(&error, bytes))?;
+    body.end().map_err(|error| fault::not_json(&error))?;
+    Ok(read.0)
 }
 
 /// A value that is written as a JSON object. serde also reads a struct from an array, by position: a body that nobody means.
@@ -111,28 +117,6 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
         T::deserialize(MapAccessDeserializer::new(map))
-    }
-}
-
-fn refused(error: &serde_json::Error, body: &[u8]) -> Problem {
-    let place = format!("line {}, column {}", error.line(), error.column());
-    // serde has no kind for these two, only its own wording; the input comes after it.
-    let text = error.to_string();
-    let wrong_key = text.starts_with("unknown field") || text.starts_with("duplicate field");
-    // A name of a list of names that is a number is told as a fault of the syntax, and is none.
-    let is_json = || serde_json::from_slice::<serde_json::Value>(body).is_ok();
-    let kind = match error.classify() {
-        Category::Syntax if is_json() => Category::Data,
-        kind => kind,
-    };
-    match kind {
-        Category::Data if !wrong_key => {
-            Problem::new(ProblemCode::ValidationFailed).with_detail(format!("A value is missing or of the wrong kind at {place}."))
-        }
-        Category::Data => Problem::new(ProblemCode::MalformedJson).with_detail(format!("An unknown or duplicate key at {place}.")),
-        Category::Syntax | Category::Eof | Category::Io => {
-            Problem::new(ProblemCode::MalformedJson).with_detail(format!("The body is not valid JSON at {place}."))
-        }
     }
 }
 

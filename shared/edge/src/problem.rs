@@ -16,6 +16,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 pub use code::ProblemCode;
+pub use domain::field_code::FieldCode;
 
 /// How many causes of an error are logged.
 const CAUSES_MAX: usize = 16;
@@ -23,15 +24,22 @@ const CAUSES_MAX: usize = 16;
 /// One field at fault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
-    /// Where, as a JSON pointer (RFC 6901) such as `/content`.
-    #[schema(value_type = String)]
+    /// Where, as a JSON pointer (RFC 6901) into the body such as `/content`. Of a query it is a parameter's name, such as `/limit`. Empty:
+    /// the body or the query itself.
+    #[schema(value_type = String, example = "/phone")]
     pub pointer: Cow<'static, str>,
-    /// What, stable and in snake case.
-    #[schema(value_type = String, pattern = "^[a-z_]+$")]
-    pub code: Cow<'static, str>,
-    /// What, in a sentence that does not repeat the input.
-    #[schema(value_type = String)]
+    /// What is wrong, stable and in snake case.
+    pub code: FieldCode,
+    /// What is wrong and what to do, in sentences that do not repeat the input.
+    #[schema(value_type = String, example = "This is no mobile phone number. Give one in international form, such as +61 412 345 678.")]
     pub detail: Cow<'static, str>,
+}
+
+impl FieldError {
+    /// A fault at `pointer`. The detail says what is wrong and what to do, in sentences; it must not repeat the caller's input.
+    pub fn new(pointer: impl Into<Cow<'static, str>>, code: FieldCode, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { pointer: pointer.into(), code, detail: detail.into() }
+    }
 }
 
 /// A refused call.
@@ -57,13 +65,8 @@ impl Problem {
 
     /// Names a field at fault.
     #[must_use]
-    pub fn with_error(
-        mut self,
-        pointer: impl Into<Cow<'static, str>>,
-        code: impl Into<Cow<'static, str>>,
-        detail: impl Into<Cow<'static, str>>,
-    ) -> Self {
-        self.errors.push(FieldError { pointer: pointer.into(), code: code.into(), detail: detail.into() });
+    pub fn with_error(mut self, pointer: impl Into<Cow<'static, str>>, code: FieldCode, detail: impl Into<Cow<'static, str>>) -> Self {
+        self.errors.push(FieldError::new(pointer, code, detail));
         self
     }
 
@@ -77,6 +80,26 @@ impl Problem {
     /// Fields at fault: 422 `validation_failed`.
     pub fn validation(errors: Vec<FieldError>) -> Self {
         Self { errors, ..Self::new(ProblemCode::ValidationFailed) }
+    }
+
+    /// A parameter of the query at fault: 400 `malformed_request`.
+    pub fn query(error: FieldError) -> Self {
+        Self {
+            errors: vec![error],
+            ..Self::new(ProblemCode::MalformedRequest).with_detail("A parameter of the query is at fault. Correct what `errors` names.")
+        }
+    }
+
+    /// A cursor that was not given to this user for this list: 400 `invalid_cursor`.
+    pub fn invalid_cursor() -> Self {
+        let detail = "Give the `next_cursor` of the page before, or leave it out to begin anew.";
+        Self::new(ProblemCode::InvalidCursor).with_error("/cursor", FieldCode::CursorUnknown, detail)
+    }
+
+    /// A code or certificate that cannot be used, whatever the reason: 400 `invalid_code`.
+    pub fn invalid_code() -> Self {
+        let detail = "This code cannot be used. Check it letter by letter, or get another one.";
+        Self::new(ProblemCode::InvalidCode).with_error("/code", FieldCode::CodeUnusable, detail)
     }
 
     /// Neither this caller's nor anybody's: 404 `not_found`, the same for both.
@@ -155,12 +178,17 @@ fn whole_seconds(wait: SignedDuration) -> HeaderValue {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub struct ProblemBody<'a> {
+    /// Always `about:blank`: `code` tells problems apart.
     r#type: &'static str,
+    /// The code in words, the same for every occurrence.
     title: &'static str,
+    /// The status that it is answered with.
     #[schema(minimum = 400, maximum = 599)]
     status: u16,
+    /// Which problem it is; stable.
     #[schema(value_type = ProblemCode)]
     code: &'static str,
+    /// What happened and what to do, in sentences.
     detail: &'a str,
     /// The fields at fault; absent where none is.
     #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
@@ -200,7 +228,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_problem_has_the_contracts_shape() {
-        let problem = Problem::new(ProblemCode::ValidationFailed).with_error("/content", "text_too_long", "The text is too long.");
+        let problem = Problem::new(ProblemCode::ValidationFailed).with_error("/content", FieldCode::TextTooLong, "The text is too long.");
         let (parts, body) = shown(problem).await;
         assert_eq!(parts.status, 422);
         assert_eq!(parts.headers[CONTENT_TYPE], "application/problem+json");
@@ -208,7 +236,7 @@ mod tests {
             body,
             serde_json::json!({
                 "type": "about:blank", "title": "Validation failed", "status": 422, "code": "validation_failed",
-                "detail": "Some fields are at fault.",
+                "detail": "Some fields are at fault. Correct what `errors` names.",
                 "errors": [{"pointer": "/content", "code": "text_too_long", "detail": "The text is too long."}],
             })
         );
@@ -244,6 +272,7 @@ mod tests {
         for code in ProblemCode::ALL {
             assert!(code.as_str().bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'));
             assert!(code.default_detail().ends_with('.') && code.status().as_u16() >= 400);
+            assert!(code.default_detail().starts_with(char::is_uppercase), "{code:?}");
         }
     }
 }

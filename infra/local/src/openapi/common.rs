@@ -52,6 +52,10 @@ fn complete_operation(path: &str, method: &str, operation: &mut Value) -> anyhow
     }
     take_null_out_of_the_body(operation);
     take_null_out_of_headers(operation);
+    let operation_object = operation.as_object_mut().context("an operation is an object")?;
+    // Nothing said would mean what holds for the whole document; a public call says that it wants nothing.
+    operation_object.entry("security").or_insert_with(|| json!([]));
+    title(operation);
     let shape = Shape::of(path, method, operation);
     if method == "post" {
         let parameters = operation.as_object_mut().context("an operation is an object")?.entry("parameters").or_insert_with(|| json!([]));
@@ -63,6 +67,13 @@ fn complete_operation(path: &str, method: &str, operation: &mut Value) -> anyhow
     refusals.write(responses);
     describe_headers(responses, method);
     Ok(())
+}
+
+/// A summary is shown as a title: without the full stop that its comment has in the code.
+fn title(operation: &mut Value) {
+    if let Some(summary) = operation["summary"].as_str() {
+        operation["summary"] = json!(summary.trim_end_matches('.'));
+    }
 }
 
 /// An `Option` as the body means that there may be none. A body that says `null` is refused.

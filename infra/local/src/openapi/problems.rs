@@ -3,11 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, ensure};
-use edge::problem::ProblemCode;
+use edge::problem::{FieldCode, FieldError, ProblemCode};
 use serde_json::{Map, Value, json};
-
-/// What the gateway refuses by itself before a function sees it, and says when a function fails: in a form of its own.
-const GATEWAY: [(u16, &str); 3] = [(400, "Bad Request"), (413, "Request Too Long"), (500, "Internal Server Error")];
 
 /// The codes that an operation can be refused with, by status.
 #[derive(Debug, Default)]
@@ -57,17 +54,14 @@ fn response(status: u16, codes: &[ProblemCode]) -> Value {
         "content": { "application/problem+json": {
             "schema": { "allOf": [
                 { "$ref": "#/components/schemas/Problem" },
-                { "type": "object", "properties": { "status": { "const": status }, "code": { "enum": names } } },
+                { "type": "object", "properties": {
+                    "status": { "type": "integer", "const": status, "description": "The status that it is answered with." },
+                    "code": { "type": "string", "enum": names, "description": "Which problem it is: one of those that this call has." },
+                } },
             ] },
             "examples": codes.iter().map(|code| (code.as_str().to_owned(), example(*code))).collect::<Map<_, _>>(),
         } },
     });
-    if let Some((_, message)) = GATEWAY.iter().find(|(own, _)| *own == status) {
-        response["content"]["application/json"] = json!({
-            "schema": { "type": "object", "properties": { "message": { "type": "string" } }, "required": ["message"] },
-            "examples": { "gateway": { "summary": "The gateway in front refused it.", "value": { "message": message } } },
-        });
-    }
     if matches!(status, 429 | 503) {
         response["headers"] = json!({ "Retry-After": {
             "description": "In so many seconds.", "required": true, "schema": { "type": "integer", "minimum": 1 },
@@ -83,7 +77,8 @@ fn example(code: ProblemCode) -> Value {
         "code": code.as_str(), "detail": code.default_detail(),
     });
     if code == ProblemCode::ValidationFailed {
-        body["errors"] = json!([{ "pointer": "/phone", "code": "phone_invalid", "detail": "This is not a phone number." }]);
+        body["errors"] =
+            json!([FieldError::new("/phone", FieldCode::PhoneInvalid, "This is no mobile phone number. Give one in international form.")]);
     }
     json!({ "value": body })
 }

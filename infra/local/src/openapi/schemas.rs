@@ -1,4 +1,5 @@
-//! What the types cannot say of the answers: lists name their items, and what has no value is `null`, never absent.
+//! What the types cannot say of the answers: lists name their items, and what has no value is `null`, never absent. And what they say in a
+//! place where few readers look.
 
 use std::collections::BTreeSet;
 
@@ -21,6 +22,26 @@ pub(super) fn name_items(document: &mut Value) -> anyhow::Result<()> {
         *items = json!({ "$ref": format!("{PREFIX}{name}") });
     }
     Ok(())
+}
+
+/// Puts the description of a property that may be `null` beside its alternatives: it is written to the first of them.
+pub(super) fn describe_nullable(document: &mut Value) -> anyhow::Result<()> {
+    let schemas = document["components"]["schemas"].as_object_mut().context("a document without schemas")?;
+    for (_, schema) in schemas {
+        lift_descriptions(schema);
+        schema.get_mut("allOf").and_then(Value::as_array_mut).into_iter().flatten().for_each(lift_descriptions);
+    }
+    Ok(())
+}
+
+fn lift_descriptions(schema: &mut Value) {
+    for (_, property) in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
+        let alternatives = property.get_mut("oneOf").and_then(Value::as_array_mut);
+        let lifted = alternatives.into_iter().flatten().find_map(|alternative| alternative.as_object_mut()?.remove("description"));
+        if let Some(lifted) = lifted {
+            property["description"] = lifted;
+        }
+    }
 }
 
 /// Makes every property of an answer that may be `null` a required one. The annotations cannot: they take an `Option` for something

@@ -108,3 +108,64 @@ fn every_time_in_an_answer_has_three_digits_of_a_second() {
     }
     assert!(times > 10 && odd.is_empty(), "{times} times; in another form: {odd:?}");
 }
+
+fn each_operation(document: &Value) -> impl Iterator<Item = (String, &Value)> {
+    let paths = document["paths"].as_object().into_iter().flatten();
+    paths.flat_map(|(path, item)| {
+        item.as_object().into_iter().flatten().map(move |(method, operation)| (format!("{method} {path}"), operation))
+    })
+}
+
+/// A client that knows one error type knows them all.
+#[test]
+fn every_refusal_is_a_problem_and_of_one_media_type() {
+    let document = openapi::document().unwrap();
+    let mut refusals = 0;
+    for (operation, said) in each_operation(&document) {
+        for (status, response) in said["responses"].as_object().unwrap().iter().filter(|(status, _)| status.as_str() >= "400") {
+            let kinds: Vec<_> = response["content"].as_object().unwrap().iter().collect();
+            let [(kind, content)] = kinds.as_slice() else { panic!("{operation} {status}: one kind of body") };
+            assert_eq!(*kind, "application/problem+json", "{operation} {status}");
+            assert_eq!(content["schema"]["allOf"][0]["$ref"], "#/components/schemas/Problem", "{operation} {status}");
+            refusals += 1;
+        }
+    }
+    assert!(refusals > 200, "{refusals}");
+    let code = &document["components"]["schemas"]["FieldError"]["properties"]["code"];
+    assert_eq!(code["$ref"], "#/components/schemas/FieldCode");
+    assert_eq!(document["components"]["schemas"]["FieldCode"]["enum"].as_array().unwrap().len(), edge::problem::FieldCode::ALL.len());
+}
+
+#[test]
+fn every_operation_has_a_short_title_a_description_and_says_whether_it_is_public() {
+    let document = openapi::document().unwrap();
+    let mut public = BTreeSet::new();
+    for (operation, said) in each_operation(&document) {
+        let summary = said["summary"].as_str().unwrap_or_default();
+        assert!((5..=60).contains(&summary.len()) && !summary.ends_with('.'), "{operation}: {summary:?}");
+        assert!(said["description"].as_str().is_some_and(|text| text.ends_with('.')), "{operation}");
+        if said["security"].as_array().unwrap_or_else(|| panic!("{operation} says nothing of security")).is_empty() {
+            public.insert(said["operationId"].as_str().unwrap());
+        }
+    }
+    let known = ["billing_webhook", "finish_consent", "health", "list_plans", "send_code", "verify_code"];
+    assert_eq!(public, BTreeSet::from(known));
+}
+
+#[test]
+fn every_property_and_every_parameter_is_described() {
+    let document = openapi::document().unwrap();
+    let described = |value: &Value| value["description"].as_str().is_some_and(|text| text.len() > 3);
+    let mut bare = Vec::new();
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+        let parts = std::iter::once(schema).chain(schema["allOf"].as_array().into_iter().flatten());
+        let properties = parts.filter_map(|part| part["properties"].as_object()).flatten();
+        bare.extend(properties.filter(|(_, property)| !described(property)).map(|(field, _)| format!("{name}.{field}")));
+        bare.extend((!described(schema)).then(|| name.clone()));
+    }
+    for (operation, said) in each_operation(&document) {
+        let own = said["parameters"].as_array().into_iter().flatten().filter(|parameter| parameter.get("$ref").is_none());
+        bare.extend(own.filter(|parameter| !described(parameter)).map(|parameter| format!("{operation} {}", parameter["name"])));
+    }
+    assert_eq!(bare, [""; 0]);
+}

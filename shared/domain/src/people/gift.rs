@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::hash::{HashKey, Purpose, stored_hash};
 use super::limit::Limit;
+use super::pasted::meant;
 use crate::id::UserId;
 use crate::plan::Plan;
 
@@ -29,7 +30,7 @@ pub use grant::{Grant, NotGranted, grant};
 pub const CYCLES_DEFAULT: u32 = 12;
 
 /// The longest input that is looked at.
-const INPUT_BYTES_MAX: usize = 64;
+const INPUT_CHARS_MAX: usize = 64;
 
 /// A text that is not a gift code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -50,13 +51,12 @@ impl GiftCode {
         Self(letters.collect::<String>().into())
     }
 
-    /// Accepts small letters, hyphens and spaces anywhere, `O` for `0`, `I` and `L` for `1`.
+    /// Accepts small letters, dashes of any kind and white space anywhere, `O` for `0`, `I` and `L` for `1`. Quotes around it and a full stop
+    /// behind it, as a sentence or a document gives them, do no harm. What is none cannot be a certificate at all, and is no guess at one.
     pub fn parse(text: &str) -> Result<Self, NotAGiftCode> {
-        if text.len() > INPUT_BYTES_MAX {
-            return Err(NotAGiftCode);
-        }
+        let meant = meant(text, INPUT_CHARS_MAX).ok_or(NotAGiftCode)?;
         let mut letters = String::with_capacity(LETTERS);
-        for letter in text.chars().filter(|letter| !matches!(letter, '-' | ' ')) {
+        for letter in meant.chars().filter(|letter| *letter != '-') {
             letters.push(match letter.to_ascii_uppercase() {
                 'O' => '0',
                 'I' | 'L' => '1',

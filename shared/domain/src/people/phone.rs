@@ -8,13 +8,12 @@ use phonenumber::metadata::DATABASE;
 use phonenumber::{Mode, Type};
 
 use super::hash::{HashKey, Purpose, stored_hash};
+use super::pasted::meant;
 
 pub use countries::Countries;
 
 /// The longest input that is looked at; full-width digits take three bytes each.
 const INPUT_CHARS_MAX: usize = 40;
-/// How far a full-width character is from its ASCII twin (Unicode, Halfwidth and Fullwidth Forms).
-const FULL_WIDTH_OFFSET: u32 = 0xFEE0;
 /// The most digits of an international number (ITU-T E.164 §6).
 const DIGITS_MAX: usize = 15;
 
@@ -29,7 +28,8 @@ pub struct PhoneNumber(String);
 
 impl PhoneNumber {
     /// Accepts a `+`, the country code and the number. Spaces, hyphens, dots, slashes and parentheses may separate the digits, and
-    /// all of it may be in the full-width forms that East Asian keyboards give. An extension is refused: no text reaches one.
+    /// all of it may be in the full-width forms that East Asian keyboards give. Line ends, tabs and invisible marks that came with a
+    /// pasted number do no harm. An extension is refused: no text reaches one.
     ///
     /// The number must be valid by the national numbering plan and of a kind that takes texts. Numbers that cost their
     /// owner or us extra (premium, shared cost) are refused, and so is what no text reaches (fixed lines, pagers).
@@ -70,27 +70,15 @@ stored_hash!(
 /// `+` and the digits alone, without separators.
 fn digits(text: &str) -> Result<String, NotAPhoneNumber> {
     let mut digits = String::new();
-    for (index, letter) in text.chars().map(narrow).enumerate() {
+    for letter in meant(text, INPUT_CHARS_MAX).ok_or(NotAPhoneNumber)?.chars() {
         match letter {
-            _ if index >= INPUT_CHARS_MAX => return Err(NotAPhoneNumber),
             '+' if digits.is_empty() => digits.push('+'),
             '0'..='9' if !digits.is_empty() => digits.push(letter),
-            ' ' => {}
             '-' | '.' | '/' | '(' | ')' if !digits.is_empty() => {}
             _ => return Err(NotAPhoneNumber),
         }
     }
     Ok(digits)
-}
-
-/// The ASCII form of a full-width character and of the spaces and hyphens that typesetting knows; others stay as they are.
-fn narrow(letter: char) -> char {
-    match letter {
-        '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(letter) - FULL_WIDTH_OFFSET).unwrap_or(letter),
-        '\u{3000}' | '\u{A0}' | '\u{2009}' | '\u{202F}' => ' ',
-        '\u{2010}'..='\u{2013}' => '-',
-        _ => letter,
-    }
 }
 
 fn canonical(digits: &str) -> Result<String, NotAPhoneNumber> {
@@ -127,6 +115,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::hash::test_key;
+    use super::super::pasted::FULL_WIDTH_OFFSET;
     use super::*;
 
     #[test]
@@ -146,6 +135,14 @@ mod tests {
             ("+６１４１２３４５６７８", "+61412345678"),
             ("＋６１　４１２－３４５－６７８", "+61412345678"),
             ("+61\u{A0}412\u{2011}345\u{2011}678", "+61412345678"),
+            ("+61 412 345 678\r\n", "+61412345678"),
+            ("\t+61\t412345678\n", "+61412345678"),
+            ("+61412\n345678", "+61412345678"),
+            ("\u{202A}+61 412 345 678\u{202C}", "+61412345678"),
+            ("\u{200E}+61412345678\u{202E}", "+61412345678"),
+            ("\u{FEFF}+61 412\u{200B}345678", "+61412345678"),
+            ("+61 412—345−678.", "+61412345678"),
+            ("“+61 412 345 678”", "+61412345678"),
             (&format!("+61412345678{}", " ".repeat(28)), "+61412345678"),
         ] {
             assert_eq!(PhoneNumber::parse(text).unwrap().as_str(), canonical, "{text}");
@@ -166,10 +163,9 @@ mod tests {
             ("full-width extension", "＋６１４１２３４５６７８ｘ５"),
             ("a mark before the plus", "(+61)412345678"),
             ("only a plus", "+"),
-            ("a tab", "+61\t412345678"),
-            ("a direction mark", "+61412345678\u{202E}"),
             ("Arabic digits", "+٦١٤١٢٣٤٥٦٧٨"),
-            ("line break", "+61412\n345678"),
+            ("a header behind a line end", "+61412345678\r\nTo: x"),
+            ("a control character", "+61412345678\0"),
             ("too long", "+61 412 345 678                            "),
             ("too long before the plus", &format!("{}+61412345678", " ".repeat(40))),
             ("a digit written with a mark of its own", "+6141234567\u{2467}"),

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::hash::{HashKey, Purpose, stored_hash};
+use super::pasted::meant;
 use super::phone::PhoneHash;
 
 /// How long a code can be used.
@@ -26,8 +27,8 @@ pub const DAY: SignedDuration = SignedDuration::from_hours(24);
 const SENDS_KEPT: usize = 10;
 /// How many codes there are.
 const CODES: u64 = 1_000_000;
-/// The longest input that is looked at.
-const INPUT_BYTES_MAX: usize = 16;
+/// The longest input that is looked at: six digits, each with something around it that came along.
+const INPUT_CHARS_MAX: usize = 40;
 
 /// A text that is not six digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -49,12 +50,10 @@ impl VerificationCode {
         Self(format!("none-{}", HEXLOWER.encode(&entropy)).into())
     }
 
-    /// Accepts six ASCII digits, with the spaces or hyphens that people and keyboards put in.
+    /// Accepts six digits in ASCII or full width, with the spaces, dashes and line ends that people, keyboards and copying put in. What is
+    /// none cannot be a code at all, and is no guess at one.
     pub fn parse(text: &str) -> Result<Self, NotACode> {
-        if text.len() > INPUT_BYTES_MAX {
-            return Err(NotACode);
-        }
-        let digits: String = text.chars().filter(|letter| !matches!(letter, ' ' | '-')).collect();
+        let digits = meant(text, INPUT_CHARS_MAX).ok_or(NotACode)?.replace('-', "");
         let six = digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_digit());
         if six { Ok(Self(digits.into())) } else { Err(NotACode) }
     }

@@ -10,12 +10,16 @@ fn now() -> Timestamp {
     at("2026-11-23T09:00:00Z")
 }
 
+fn named(error: TimeError) -> &'static str {
+    error.code().as_str()
+}
+
 fn instant_of(text: &str) -> Result<Timestamp, &'static str> {
-    DueTime::parse(Some(text), None, None, now()).map(|due| due.at).map_err(TimeError::code)
+    DueTime::parse(Some(text), None, None, now()).map(|due| due.at).map_err(named)
 }
 
 fn local(text: &str, zone: &str) -> Result<(Timestamp, Option<Adjusted>), &'static str> {
-    DueTime::parse(None, Some(text), Some(zone), now()).map(|due| (due.at, due.adjusted)).map_err(TimeError::code)
+    DueTime::parse(None, Some(text), Some(zone), now()).map(|due| (due.at, due.adjusted)).map_err(named)
 }
 
 #[test]
@@ -47,6 +51,9 @@ fn what_is_no_instant_is_refused() {
         ("2026-11-24T25:00:00Z", "time_malformed"),
         ("2026-11-24T09:00:00+99:00", "time_malformed"),
         ("2026-11-24T09:00:00.Z", "time_malformed"),
+        ("2026-12-31T23:59:60Z", "time_malformed"),
+        ("2026-12-31T23:59:60.5+00:00", "time_malformed"),
+        ("2026-12-31T23:59:61Z", "time_malformed"),
         ("2026-11-24", "time_malformed"),
         ("1795510800", "time_malformed"),
         ("tomorrow", "time_malformed"),
@@ -88,6 +95,9 @@ fn what_is_no_local_time_is_refused() {
         ("2026-11-24", "Australia/Brisbane", "time_malformed"),
         ("2026-11-24T09:00:00", "Australia/Atlantis", "time_zone_unknown"),
         ("2026-11-24T09:00:00", "Etc/Unknown", "time_zone_unknown"),
+        ("2026-11-24T09:00:00", "Factory", "time_zone_unknown"),
+        ("2026-11-24T09:00:00", "factory", "time_zone_unknown"),
+        ("2026-11-24T23:59:60", "Australia/Brisbane", "time_malformed"),
         ("2026-11-24T09:00:00", "AEST-10", "time_zone_unknown"),
         ("2026-11-24T09:00:00", "+10:00", "time_zone_unknown"),
         ("2026-11-24T09:00:00", "../../etc/passwd", "time_zone_unknown"),
@@ -112,8 +122,28 @@ fn each_refusal_names_its_field() {
         ((None, Some("2020-01-01T00:00:00"), Some(zone)), "due_in_past", "/scheduled_local"),
     ] {
         let error = DueTime::parse(given.0, given.1, given.2, now()).unwrap_err();
-        assert_eq!((error.code(), error.pointer()), (code, pointer), "{given:?}");
+        assert_eq!((named(error), error.pointer()), (code, pointer), "{given:?}");
     }
+}
+
+#[test]
+fn each_advice_is_about_what_its_field_takes() {
+    let (instant, naive, zone) = ("2026-11-24T09:00:00Z", "2026-11-24T09:00:00", "Australia/Brisbane");
+    for (given, told) in [
+        ((Some("9 am"), None, None), "such as 2026-11-24T09:00:00+10:00."),
+        ((Some(naive), None, None), "such as 2026-11-24T09:00:00+10:00."),
+        ((None, Some("9 am"), Some(zone)), "without an offset, such as 2026-11-24T09:00:00."),
+        ((None, Some(instant), Some(zone)), "without an offset, such as 2026-11-24T09:00:00."),
+        ((None, Some(naive), None), "an IANA name such as Australia/Brisbane."),
+        ((Some("2026-12-31T23:59:60Z"), None, None), "a second from 00 to 59."),
+        ((None, Some("2026-12-31T23:59:60"), Some(zone)), "a second from 00 to 59."),
+        ((Some(instant), None, Some("Factory")), "an IANA name such as Australia/Brisbane."),
+    ] {
+        let error = DueTime::parse(given.0, given.1, given.2, now()).unwrap_err();
+        assert!(error.detail().ends_with(told), "{given:?}: {}", error.detail());
+    }
+    let error = parse_latest(Some("2026-11-24T23:59:60Z"), now(), SignedDuration::from_mins(60), now()).unwrap_err();
+    assert_eq!((named(error), error.pointer()), ("time_malformed", "/latest_at"));
 }
 
 #[test]
@@ -177,11 +207,11 @@ fn the_last_moment_is_after_the_due_time_and_within_a_day() {
     ] {
         let latest = parse_latest(text, due, default, due - SignedDuration::from_secs(1));
         assert!(latest.is_ok() || latest.is_err_and(|error| error.pointer() == "/latest_at"));
-        assert_eq!(latest.map_err(TimeError::code), expected.map(at), "{text:?}");
+        assert_eq!(latest.map_err(named), expected.map(at), "{text:?}");
     }
     // Asked for when the post is due already.
     let (now, due) = (now(), now() - SignedDuration::from_mins(40));
-    let late = |text: &str| parse_latest(Some(text), due, SignedDuration::from_mins(60), now).map_err(TimeError::code);
+    let late = |text: &str| parse_latest(Some(text), due, SignedDuration::from_mins(60), now).map_err(named);
     assert_eq!(late(&now.to_string()), Err("latest_in_past"));
     assert!(late(&(now + SignedDuration::from_secs(1)).to_string()).is_ok());
 }

@@ -12,17 +12,27 @@ use super::Time;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Connection)]
 pub struct ConnectionJson {
+    /// Names the connection.
     id: ConnectionId,
+    /// Where the account is.
     platform: PlatformName,
+    /// The platform's own name for the account.
     platform_user_id: String,
+    /// The account's name as people know it.
     username: String,
+    /// Whether posts can go out through it.
     is_active: bool,
+    /// How it stands with the account.
     health: Health,
+    /// What was granted.
     scopes: Vec<String>,
     /// What posting needs and was not granted.
     missing_scopes: Vec<String>,
+    /// When the grant ends unless it is renewed; `null`: not known, or never.
     expires_at: Option<Time>,
+    /// When it was connected.
     connected_at: Time,
+    /// When it last changed.
     updated_at: Time,
 }
 

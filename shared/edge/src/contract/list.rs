@@ -1,9 +1,10 @@
 //! Lists.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::problem::{Problem, ProblemCode};
+use crate::problem::{FieldCode, FieldError, Problem};
 
 /// How long a page is when the request does not say.
 pub const LIMIT_DEFAULT: usize = 50;
@@ -42,11 +43,25 @@ pub struct ListQuery {
 impl ListQuery {
     /// How many are asked for: 1 to [`LIMIT_MAX`], else 400 `malformed_request`.
     pub fn limit(&self) -> Result<usize, Problem> {
-        match self.limit.unwrap_or(LIMIT_DEFAULT) {
-            limit @ 1..=LIMIT_MAX => Ok(limit),
-            _ => Err(Problem::new(ProblemCode::MalformedRequest).with_detail("limit must be between 1 and 100.")),
-        }
+        checked_limit(self.limit)
     }
+}
+
+/// How many rows a query asks for: [`LIMIT_DEFAULT`] if it does not say, 1 to [`LIMIT_MAX`], else 400 `malformed_request`.
+pub fn checked_limit(asked: Option<usize>) -> Result<usize, Problem> {
+    match asked.unwrap_or(LIMIT_DEFAULT) {
+        limit @ 1..=LIMIT_MAX => Ok(limit),
+        _ => Err(Problem::query(FieldError::new("/limit", FieldCode::OutOfRange, "`limit` takes a number from 1 to 100."))),
+    }
+}
+
+/// Refuses a period that ends before it begins: 400 `malformed_request`.
+pub fn check_period(from: Option<Timestamp>, to: Option<Timestamp>) -> Result<(), Problem> {
+    if from.zip(to).is_some_and(|(from, to)| from > to) {
+        let detail = "`from` lies after `to`. Give an earlier one, or a later `to`.";
+        return Err(Problem::query(FieldError::new("/from", FieldCode::PeriodReversed, detail)));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -58,5 +73,15 @@ mod tests {
         for (limit, taken) in [(None, Some(50)), (Some(1), Some(1)), (Some(100), Some(100)), (Some(0), None), (Some(101), None)] {
             assert_eq!(ListQuery { limit, cursor: None }.limit().ok(), taken, "{limit:?}");
         }
+        assert_eq!(checked_limit(Some(0)).unwrap_err().errors()[0].pointer, "/limit");
+    }
+
+    #[test]
+    fn a_period_that_ends_before_it_begins_is_refused_by_its_beginning() {
+        let [early, late] = [0, 1].map(|second| Timestamp::from_second(second).ok());
+        for (from, to) in [(early, late), (early, early), (None, early), (late, None)] {
+            assert!(check_period(from, to).is_ok(), "{from:?} {to:?}");
+        }
+        assert_eq!(check_period(late, early).unwrap_err().errors()[0].pointer, "/from");
     }
 }

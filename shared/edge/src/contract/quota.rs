@@ -11,14 +11,23 @@ use super::Time;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Quota)]
 pub struct QuotaJson {
+    /// The plan of the cycle.
     plan: Plan,
+    /// How many posts it holds.
     quota: u32,
+    /// How many went out.
     used_posts: u32,
+    /// How many are promised to approved posts.
     reserved_posts: u32,
+    /// How many are left.
     remaining_posts: u32,
+    /// When it began.
     cycle_start: Time,
+    /// When it ends.
     cycle_end: Time,
+    /// When a post of it last went out; `null`: none has.
     last_posted: Option<Time>,
+    /// When its numbers last changed.
     updated_at: Time,
 }
 

@@ -15,21 +15,26 @@ use super::Time;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = User)]
 pub struct UserJson {
+    /// Names the account.
     id: UserId,
     /// In E.164 form.
     #[schema(pattern = r"^\+[1-9][0-9]{6,14}$")]
     phone: String,
+    /// When it was made.
     created_at: Time,
-    /// What is had, or was had last.
+    /// The plan that is had, or was had last; `null`: there never was one.
     subscription_plan: Option<Plan>,
     /// Whether a cycle runs.
     subscription_active: bool,
-    /// When everything that runs is over; null while it goes on as far as anybody knows.
+    /// When everything that runs is over; `null`: it goes on as far as anybody knows, or nothing runs.
     subscription_ends_at: Option<Time>,
-    /// Cycles of certificates that are still to be had, the running one with them.
+    /// Cycles of certificates that are still to be had, with the running one.
     certificates: Vec<TermJson>,
+    /// How many posts the running cycle holds.
     total_posts: u32,
+    /// How many are left of them.
     remaining_posts: u32,
+    /// Where the plan comes from; `null`: there is none.
     source: Option<Source>,
 }
 
@@ -37,7 +42,9 @@ pub struct UserJson {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = CertificateCycles)]
 struct TermJson {
+    /// The plan.
     plan: Plan,
+    /// How many cycles of 30 days.
     cycles: u32,
 }
 

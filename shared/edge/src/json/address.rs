@@ -1,23 +1,10 @@
-//! Reading the query and the path strictly.
+//! Reading the path strictly.
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use crate::problem::{Problem, ProblemCode};
-
-/// The query's parameters. What `T` does not take is 400 `malformed_request`; unknown parameters are refused where `T`
-/// says `#[serde(deny_unknown_fields)]`, repeated ones always.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Query<T>(pub T);
-
-impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        axum::extract::Query::try_from_uri(&parts.uri).map(|query| Self(query.0)).map_err(|_| Problem::new(ProblemCode::MalformedRequest))
-    }
-}
+use crate::problem::Problem;
 
 /// The path's parameters. What `T` does not take cannot exist, so it is 404 `not_found`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -89,6 +89,58 @@ async fn each_kind_of_bad_body_has_its_code_and_is_not_repeated() {
     assert!(body.contains("line 2, column"), "{body}");
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "only whether it is read matters")]
+struct Order {
+    text: String,
+    items: Vec<Object<Thing>>,
+    #[serde(default)]
+    side: Option<Side>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Side {
+    Left,
+    Right,
+}
+
+#[test]
+fn the_field_at_fault_is_named_by_its_pointer_with_what_it_takes_and_its_value_is_not_repeated() {
+    for (body, pointer, code, told) in [
+        (r#"{"items":[]}"#, "/text", "value_missing", "This field is needed. Give it too."),
+        (r#"{"text":7,"items":[]}"#, "/text", "value_of_wrong_kind", "Give a text here."),
+        (r#"{"text":null,"items":[]}"#, "/text", "value_of_wrong_kind", "Give a text here."),
+        (r#"{"text":"a","items":"evil"}"#, "/items", "value_of_wrong_kind", "Give a list here."),
+        (r#"{"text":"a","items":"evil, expected evil"}"#, "/items", "value_of_wrong_kind", "Give a list here."),
+        (
+            r#"{"text":"a","items":[{"name":"a","count":1},{"name":"b"}]}"#,
+            "/items/1/count",
+            "value_missing",
+            "This field is needed. Give it too.",
+        ),
+        (r#"{"text":"a","items":[{"name":"a","count":"evil"}]}"#, "/items/0/count", "value_of_wrong_kind", "Give a whole number here."),
+        (r#"{"text":"a","items":[{"name":"a","count":256}]}"#, "/items/0/count", "value_of_wrong_kind", "Give a whole number here."),
+        (r#"{"text":"a","items":[["a",1]]}"#, "/items/0", "value_of_wrong_kind", "Give an object here."),
+        (r#"{"text":"a","items":[],"side":"evil"}"#, "/side", "value_unknown", "This value is not known here: it takes `left` or `right`."),
+        (r#"{"text":"a","items":[],"side":7}"#, "/side", "value_of_wrong_kind", "Give a value of the kind that the contract names here."),
+        (r#"["evil"]"#, "", "value_of_wrong_kind", "Give an object here."),
+        (r#"{"text":"a","text":"evil","items":[]}"#, "/text", "name_repeated", "Give this key once."),
+    ] {
+        let problem = parse::<Order>(body.as_bytes()).unwrap_err();
+        let [error] = problem.errors() else { panic!("one field is at fault: {body}") };
+        assert_eq!((error.pointer.as_ref(), error.code.as_str(), error.detail.as_ref()), (pointer, code, told), "{body}");
+    }
+    let unknown = parse::<Order>(br#"{"text":"a","items":[{"name":"a","count":1,"evil":2}]}"#).unwrap_err();
+    let [error] = unknown.errors() else { panic!("one object is at fault") };
+    assert_eq!(
+        (unknown.code(), error.pointer.as_ref(), error.code),
+        (ProblemCode::MalformedJson, "/items/0", crate::problem::FieldCode::NameUnknown)
+    );
+    assert!(error.detail.contains("it takes `name` or `count`") && !error.detail.contains("evil"), "{}", error.detail);
+}
+
 #[test]
 fn nesting_is_bounded() {
     let nested = format!("{{\"a\": {}{}}}", "[".repeat(100_000), "]".repeat(100_000));

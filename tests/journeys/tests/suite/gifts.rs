@@ -60,6 +60,21 @@ async fn fifty_redeems_by_one_person_are_one_and_all_get_its_answer() -> Outcome
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_is_redeemed_as_it_was_pasted() -> Outcome {
+    play(async |stage| {
+        let ann = person(stage, 7002).await?;
+        let code = issue(&ann, "starter").await?;
+        let pasted = [format!("“{}”.", code.replace('-', "–")), code.replace('-', "—\r\n"), format!("\u{feff}{code}.")];
+        for written in pasted {
+            redeem(&ann, &written).await?.expect(200)?;
+        }
+        assert_eq!(rows(&ann).await?, [row("gift_redeemed", [0, 12, 0, 12])]);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_people_at_once_redeem_one_code_and_one_has_it() -> Outcome {
     play(async |stage| {
         let people = try_join_all((0..50).map(|n| person(stage, 7100 + n))).await?;

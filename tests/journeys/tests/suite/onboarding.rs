@@ -307,6 +307,24 @@ async fn one_phone_is_one_person_however_its_number_is_written() -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pasted_code_signs_in_and_what_cannot_be_one_uses_up_no_try() -> Outcome {
+    play(async |stage| {
+        let (phone, browser) = ("+61412346031", stage.browser());
+        let code = fresh_code(&browser, phone).await?;
+        // More slips than a code has tries.
+        for slip in ["", "12345", "1234567", "abcdef", "12 34", "1.2.3.4.5.6", "code"] {
+            assert_eq!(verify(&browser, phone, slip).await?.expect(400)?.json["code"], "invalid_code", "{slip}");
+        }
+        let wide: Vec<char> = code.chars().filter_map(|digit| char::from_u32(u32::from(digit) + 0xFEE0)).collect();
+        let pasted = format!("\u{feff}{}\u{a0}{}\r\n", String::from_iter(&wide[..3]), String::from_iter(&wide[3..]));
+        let signed_in = verify(&browser, &format!("\u{202a}{phone}\u{202c}\n"), &pasted).await?.expect(200)?;
+        assert_eq!(signed_in.str("/user/phone")?, phone);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_phones_that_sign_up_at_once_are_two_people_and_one_phone_is_one() -> Outcome {
     play(async |stage| {
         let phones: Vec<_> = (0..20).map(|n| format!("+614123464{n:02}")).collect();

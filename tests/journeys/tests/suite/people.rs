@@ -65,6 +65,11 @@ async fn bad_input_gets_the_contracts_problem_and_changes_nothing() -> Outcome {
         );
         let odd_offset = with("\"scheduled_for\":\"2026-12-24T09:00:00+25:00\"");
         let zone = with("\"scheduled_local\":\"2030-01-01T09:00:00\",\"time_zone\":\"Mars/Base\"");
+        let (leap, unset) = (
+            with("\"scheduled_for\":\"2026-12-31T23:59:60Z\""),
+            with("\"scheduled_local\":\"2030-01-01T09:00:00\",\"time_zone\":\"Factory\""),
+        );
+        let unseen = format!("{{\"content\":\"\u{3164}\u{2800}\",{target},\"scheduled_for\":\"2026-12-01T09:00:00Z\"}}");
         let too_long = format!("{{\"content\":\"{long}\",{target},\"scheduled_for\":\"2026-12-01T09:00:00Z\"}}");
         let unknown_field = with("\"scheduled_for\":\"2026-12-01T09:00:00Z\",\"surprise\":1");
         let wrong: Vec<Wrong<'_>> = vec![
@@ -77,6 +82,10 @@ async fn bad_input_gets_the_contracts_problem_and_changes_nothing() -> Outcome {
             ("a past time", Method::POST, "/api/posts", Some(&past), &[], 422, "due_in_past"),
             ("a far time", Method::POST, "/api/posts", Some(&far), &[], 422, "due_too_far"),
             ("no such zone", Method::POST, "/api/posts", Some(&zone), &[], 422, "time_zone_unknown"),
+            ("a leap second", Method::POST, "/api/posts", Some(&leap), &[], 422, "time_malformed"),
+            ("the zone of a machine that was never set up", Method::POST, "/api/posts", Some(&unset), &[], 422, "time_zone_unknown"),
+            ("a text of invisible letters", Method::POST, "/api/posts", Some(&unseen), &[], 422, "text_empty"),
+            ("a missing field", Method::POST, "/api/redeem-gift", Some("{}"), &[], 422, "value_missing"),
             ("a long text", Method::POST, "/api/posts", Some(&too_long), &[], 422, "text_too_long"),
             ("a code in an array", Method::POST, "/api/redeem-gift", Some("[\"AAAA-AAAA-AAAA-AAAA\"]"), &[], 422, "validation_failed"),
             ("an approval with an array", Method::POST, &approve, Some("[]"), &[], 422, "validation_failed"),
@@ -102,7 +111,10 @@ async fn bad_input_gets_the_contracts_problem_and_changes_nothing() -> Outcome {
             ("no version", Method::PATCH, &path, Some("{\"content\":\"x\"}"), &[], 428, "precondition_required"),
             ("no such gift", Method::POST, "/api/redeem-gift", Some("{\"code\":\"AAAA-AAAA-AAAA-AAAA\"}"), &[], 400, "invalid_code"),
             ("a foreign cursor", Method::GET, "/api/posts?cursor=AAAA", None, &[], 400, "invalid_cursor"),
-            ("a limit of 0", Method::GET, "/api/posts?limit=0", None, &[], 400, "malformed_request"),
+            ("a limit of 0", Method::GET, "/api/posts?limit=0", None, &[], 400, "out_of_range"),
+            ("a limit that is no number", Method::GET, "/api/posts?limit=evil", None, &[], 400, "value_malformed"),
+            ("a status that is none", Method::GET, "/api/posts?status=evil", None, &[], 400, "value_unknown"),
+            ("an unknown parameter", Method::GET, "/api/posts?evil=1", None, &[], 400, "name_unknown"),
             ("a wrong method", Method::PUT, "/api/posts", None, &[], 405, "method_not_allowed"),
             ("an odd id", Method::GET, "/api/posts/%2e%2e", None, &[], 404, "not_found"),
             ("a foreign origin", Method::POST, &approve, None, &[("origin", "https://evil.example")], 403, "csrf_rejected"),

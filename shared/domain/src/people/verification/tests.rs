@@ -91,8 +91,26 @@ fn six_digits_are_read_and_nothing_else() {
     for text in ["123456", " 123 456 ", "123-456"] {
         assert_eq!(code(text).expose(), "123456");
     }
-    for text in ["", "12345", "1234567", "12345a", "１２３４５６", "123456\n", "1 2 3 4 5 6             "] {
+    for text in ["", "12345", "1234567", "12345a", "1.2.3.4.5.6", "-12345", "٦12345", "123456\0", &format!("123456{}", " ".repeat(35))] {
         assert!(VerificationCode::parse(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_pasted_code_is_the_code_that_was_sent() {
+    for text in [
+        "123456\r\n",
+        "\t123\u{A0}456",
+        "123\u{202F}456",
+        "１２３４５６",
+        "１２３－４５６",
+        "\u{FEFF}123456",
+        "\u{202A}123456\u{202C}",
+        "123–456",
+        "“123456”.",
+        "123 456.",
+    ] {
+        assert_eq!(VerificationCode::parse(text).unwrap().expose(), "123456", "{text:?}");
     }
 }
 
