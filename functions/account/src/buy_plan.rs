@@ -3,17 +3,23 @@
 //! Nothing is bought here: the plan runs once the provider's webhook says so.
 
 use axum::extract::State;
+use domain::id::UserId;
+use domain::people::limit::{Limit, Subject};
 use domain::plan::{Plan, Source};
 use domain::user::User;
 use edge::json::{Empty, Json};
 use edge::problem::{FieldError, Problem, ProblemCode};
 use edge::session::SignedIn;
+use jiff::SignedDuration;
 use platforms::{Checkout, PaymentsError};
 use serde::{Deserialize, Serialize};
 use url::Url;
 use utoipa::ToSchema;
 
-use crate::{Deps, read_account};
+use crate::{Deps, read_account, trouble};
+
+/// Pages of the payment provider that one account asks for: more than somebody needs who changes their mind now and then.
+const PAGES_BY_USER: Limit = Limit { name: "billing-pages", max: 20, span: SignedDuration::from_hours(1) };
 
 /// What to buy.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -38,6 +44,7 @@ pub(crate) struct PageJson {
     responses(
         (status = 200, description = "Send the browser there.", body = PageJson),
         (status = 409, description = "state_conflict"),
+        (status = 429, description = "too_many_requests"),
         (status = 422, description = "validation_failed"),
         (status = 503, description = "unavailable"),
     ))]
@@ -51,8 +58,9 @@ pub(crate) async fn checkout(
     let price = deps.prices.price_of(request.plan).ok_or_else(not_for_sale)?;
     let keys = deps.vault.billing_keys(deps.clock.now()).await.map_err(|error| Problem::unavailable_because(&error))?;
     let customer_id = user.paid.foremost().map(|paid| paid.customer_id.as_str());
+    count(&deps, &user.id).await?;
     let checkout = Checkout { price, user_id: user.id.as_str(), customer_id, return_url: &deps.frontend_url };
-    let url = deps.payments.checkout(&keys.api_key, &checkout).await.map_err(trouble)?;
+    let url = deps.payments.checkout(&keys.api_key, &checkout).await.map_err(payments_trouble)?;
     Ok(Json(PageJson { url }))
 }
 
@@ -62,14 +70,27 @@ pub(crate) async fn checkout(
     responses(
         (status = 200, description = "Send the browser there.", body = PageJson),
         (status = 409, description = "state_conflict"),
+        (status = 429, description = "too_many_requests"),
         (status = 503, description = "unavailable"),
     ))]
 pub(crate) async fn portal(State(deps): State<Deps>, signed_in: SignedIn, _: Empty) -> Result<Json<PageJson>, Problem> {
     let (user, _) = read_account::account(&deps, &signed_in.session.user_id).await?;
     let Some(paid) = user.paid.foremost() else { return Err(conflict("Nothing was bought with this account yet.")) };
     let keys = deps.vault.billing_keys(deps.clock.now()).await.map_err(|error| Problem::unavailable_because(&error))?;
-    let url = deps.payments.portal(&keys.api_key, &paid.customer_id, &deps.frontend_url).await.map_err(trouble)?;
+    count(&deps, &user.id).await?;
+    let url = deps.payments.portal(&keys.api_key, &paid.customer_id, &deps.frontend_url).await.map_err(payments_trouble)?;
     Ok(Json(PageJson { url }))
+}
+
+/// Or 429: each page is a call in our name, and stays open at the provider.
+async fn count(deps: &Deps, user_id: &UserId) -> Result<(), Problem> {
+    let now = deps.clock.now();
+    let bucket = PAGES_BY_USER.bucket(Subject::User(user_id), now);
+    if deps.store.count(&bucket).await.map_err(trouble::store)? {
+        return Ok(());
+    }
+    tracing::warn!(%user_id, limit = PAGES_BY_USER.name, max = PAGES_BY_USER.max, "a limit was reached");
+    Err(Problem::too_many_requests(bucket.ends_at.duration_since(now)))
 }
 
 /// Nobody pays twice, or for less than they have.
@@ -94,7 +115,7 @@ fn not_for_sale() -> Problem {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
-fn trouble(error: PaymentsError) -> Problem {
+fn payments_trouble(error: PaymentsError) -> Problem {
     if matches!(error, PaymentsError::Refused { .. }) {
         // A wrong key or price: only an operator can mend it.
         tracing::error!(error = %error, "the payment provider takes no orders from us");

@@ -1,17 +1,25 @@
 //! `/api/user`, `/api/user/status`: the account, and how far its owner has come.
 
 use axum::extract::State;
+use domain::connection::{Connection, Health};
 use domain::id::UserId;
 use domain::ledger::Cycle;
+use domain::post::Status;
 use domain::user::User;
 use edge::contract::{ConnectionJson, QuotaJson, UserJson};
 use edge::json::Json;
 use edge::problem::{Problem, ProblemCode};
 use edge::session::SignedIn;
 use serde::Serialize;
+use store::Counted;
 use utoipa::ToSchema;
 
 use crate::{Deps, trouble};
+
+/// What needs its owner.
+const TELLING: [Status; 5] = [Status::NeedsReview, Status::Unknown, Status::Held, Status::Failed, Status::Missed];
+/// Posts that are looked at for it: more than two years of the largest plan, and four reads.
+const COUNTED_MAX: usize = 2_000;
 
 /// Everything that a first page shows.
 #[derive(Serialize, ToSchema)]
@@ -21,6 +29,42 @@ pub(crate) struct StatusJson {
     quota: Option<QuotaJson>,
     connections: Vec<ConnectionJson>,
     onboarding: OnboardingJson,
+    attention: AttentionJson,
+}
+
+/// How much needs its owner.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Attention)]
+struct AttentionJson {
+    /// Posts of which a person has to say whether they are there.
+    needs_review: usize,
+    /// Posts of which nobody knows yet whether they are there.
+    unknown: usize,
+    /// Posts that wait for an account or a quota slot.
+    held: usize,
+    /// Posts that are not there.
+    failed: usize,
+    /// Posts whose last moment has passed.
+    missed: usize,
+    /// Accounts that are to be connected again.
+    reconnect: usize,
+    /// There are more posts than were looked at: those that are due last were.
+    partial: bool,
+}
+
+impl AttentionJson {
+    fn new(posts: &Counted, connections: &[Connection]) -> Self {
+        let reconnect = connections.iter().filter(|connection| matches!(connection.health, Health::NeedsReauth | Health::Limited)).count();
+        Self {
+            needs_review: posts.of(Status::NeedsReview),
+            unknown: posts.of(Status::Unknown),
+            held: posts.of(Status::Held),
+            failed: posts.of(Status::Failed),
+            missed: posts.of(Status::Missed),
+            reconnect,
+            partial: posts.partial,
+        }
+    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -46,13 +90,15 @@ pub(crate) async fn user(State(deps): State<Deps>, signed_in: SignedIn) -> Resul
     responses((status = 200, description = "The account, and how far its owner has come.", body = StatusJson)))]
 pub(crate) async fn status(State(deps): State<Deps>, signed_in: SignedIn) -> Result<Json<StatusJson>, Problem> {
     let id = &signed_in.session.user_id;
-    let (profile, cycles) = tokio::try_join!(deps.store.user_with_connections(id), deps.store.latest_cycles(id)).map_err(trouble::store)?;
+    let posts = deps.store.count_posts(id, &TELLING, COUNTED_MAX);
+    let read = tokio::try_join!(deps.store.user_with_connections(id), deps.store.latest_cycles(id), posts);
+    let (profile, cycles, posts) = read.map_err(trouble::store)?;
     let (user, connections) = profile.ok_or_else(gone)?;
     let running = user.running_cycle(&cycles, deps.clock.now());
     let onboarding = OnboardingJson {
         phone_verified: true,
         plan_active: user.subscription.is_some_and(|plan| plan.active),
-        platform_connected: connections.iter().any(domain::connection::Connection::is_usable),
+        platform_connected: connections.iter().any(Connection::is_usable),
         // Whatever became of it: who has once approved a post knows how.
         post_scheduled: cycles.iter().any(|cycle| cycle.reservations > 0),
     };
@@ -61,6 +107,7 @@ pub(crate) async fn status(State(deps): State<Deps>, signed_in: SignedIn) -> Res
         quota: running.as_ref().map(QuotaJson::from),
         connections: connections.iter().map(ConnectionJson::from).collect(),
         onboarding,
+        attention: AttentionJson::new(&posts, &connections),
     }))
 }
 

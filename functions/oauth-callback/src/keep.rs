@@ -30,6 +30,7 @@ impl KeepError {
     pub(crate) fn told(&self) -> FlowError {
         match self {
             Self::OtherAccount => FlowError::AccountMismatch,
+            Self::Connect(ConnectError::TooMany) => FlowError::TooManyConnections,
             // What works is not replaced by what would not.
             Self::Connect(ConnectError::Refused(ReconnectRefused::LessThanNow)) => FlowError::ScopeMissing,
             Self::Connect(_) | Self::Store(_) | Self::Vault(_) => FlowError::ExchangeFailed,

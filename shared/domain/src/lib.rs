@@ -13,6 +13,7 @@ pub mod failure;
 pub mod id;
 pub mod idempotency;
 pub mod ledger;
+pub mod order;
 pub mod people;
 pub mod plan;
 pub mod plan_change;

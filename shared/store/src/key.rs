@@ -65,6 +65,16 @@ impl Key {
         Self::new(user_pk(user), format!("{POST}{id}#CONTENT"))
     }
 
+    /// Raised with each connection that a user makes.
+    pub(crate) fn connecting(user: &UserId) -> Self {
+        Self::new(user_pk(user), "CONNECTING")
+    }
+
+    /// How many of a user's posts are drafts.
+    pub(crate) fn drafts(user: &UserId) -> Self {
+        Self::new(user_pk(user), "DRAFTS")
+    }
+
     /// Numbered with leading zeros, so that they sort.
     pub(crate) fn attempt(user: &UserId, id: &PostId, number: u32) -> Self {
         Self::new(user_pk(user), format!("{POST}{id}#TRY#{number:06}"))

@@ -14,6 +14,7 @@ mod front_door;
 mod gifts;
 mod held;
 mod idempotency;
+mod lists;
 mod moves;
 mod onboarding;
 mod people;
