@@ -155,6 +155,16 @@ impl Key {
         Self::new(grant_pk(platform, grantor), format!("{}#{CONNECTION}{id}", user_pk(user)))
     }
 
+    /// Consents under way at a platform, and grants that are being taken back there.
+    pub(crate) fn grants_pk(platform: PlatformName) -> String {
+        format!("GRANTS#{platform}")
+    }
+
+    /// Who else needs one person's grant.
+    pub(crate) fn grants_of_pk(platform: PlatformName, grantor: &str) -> String {
+        format!("GRANTS#{platform}#{grantor}")
+    }
+
     /// All in one partition, one a user: plans and accounts change rarely.
     pub(crate) fn return_note(user: &UserId) -> Self {
         Self::new(RETURNS.to_owned(), format!("RETURN#{user}"))

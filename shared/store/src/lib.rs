@@ -11,6 +11,7 @@ mod closing;
 mod connections;
 mod cursor;
 mod cycle_analytics;
+mod endings;
 mod error;
 mod flows;
 mod gifts;
