@@ -3,6 +3,7 @@
 use domain::id::UserId;
 use domain::ledger::{Actor, Cause, ChangeReason, Cycle, LedgerChange};
 use domain::plan_change::next_cycle;
+use edge::problem::chain;
 use jiff::Timestamp;
 use store::{AtItsEnd, Closing, Rounds, StoreError};
 
@@ -22,6 +23,8 @@ pub(crate) struct Followed {
     pub(crate) held: usize,
     /// Closed cycles told anew.
     pub(crate) told: usize,
+    /// Cycles of which a post could not be held.
+    pub(crate) failed: usize,
 }
 
 /// Closes a cycle that has ended and, while the plan runs, opens the one that follows, in one transaction; then the same for that
@@ -48,7 +51,15 @@ async fn close(deps: &Deps, user: &UserId, start: Timestamp, followed: &mut Foll
         // Once: posts that are under way keep their place, and the next run looks again.
         if !has_held && read.cycle.as_ref().is_some_and(|cycle| cycle.to_hold() > 0) {
             has_held = true;
-            followed.held += deps.store.hold_beyond_quota(user, start, || cause(deps, deps.clock.now())).await?;
+            match deps.store.hold_beyond_quota(user, start, || cause(deps, deps.clock.now())).await {
+                Ok(held) => followed.held += held,
+                Err(error @ StoreError::Unavailable { .. }) => return Err(error),
+                // One post that cannot be read or written keeps its cycle neither open nor the others in it from being held.
+                Err(error) => {
+                    tracing::error!(user_id = %user, cycle_start = %start, error = chain(&error), "a post could not be held");
+                    followed.failed += 1;
+                }
+            }
             continue;
         }
         let Some(cycle) = read.cycle.as_ref().filter(|cycle| cycle.span.end <= now && !cycle.told) else { return Ok(None) };

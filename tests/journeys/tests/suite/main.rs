@@ -5,6 +5,7 @@ mod a_year;
 mod advice;
 mod analytics;
 mod audit;
+mod bad_rows;
 mod billing;
 mod connections;
 mod cycles;
