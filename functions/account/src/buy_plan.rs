@@ -4,7 +4,8 @@
 
 use axum::extract::State;
 use domain::billing::OpenCheckout;
-use domain::id::HistoryId;
+use domain::id::{HistoryId, UserId};
+use domain::people::limit::{Limit, Subject};
 use domain::plan::{Plan, Source};
 use domain::user::User;
 use edge::json::{Empty, Json};
@@ -17,7 +18,10 @@ use store::{PlanStored, Rounds};
 use url::Url;
 use utoipa::ToSchema;
 
-use crate::{Deps, read_account};
+use crate::{Deps, read_account, trouble};
+
+/// Pages of the payment provider that one account asks for: more than somebody needs who changes their mind now and then.
+const PAGES_BY_USER: Limit = Limit { name: "billing-pages", max: 20, span: SignedDuration::from_hours(1) };
 
 /// A page that closes sooner is left alone, and another is opened.
 const STILL_OPEN_FOR: SignedDuration = SignedDuration::from_mins(2);
@@ -49,6 +53,7 @@ pub(crate) struct PageJson {
     responses(
         (status = 200, description = "Send the browser there.", body = PageJson),
         (status = 409, description = "state_conflict"),
+        (status = 429, description = "too_many_requests"),
         (status = 422, description = "validation_failed"),
         (status = 503, description = "unavailable"),
     ))]
@@ -61,7 +66,7 @@ pub(crate) async fn checkout(
     let keys = deps.vault.billing_keys(deps.clock.now()).await.map_err(|error| Problem::unavailable_because(&error))?;
     let mut rounds = Rounds::new("opening a page to pay on", signed_in.session.user_id.as_str());
     loop {
-        rounds.next().await.map_err(crate::trouble::store)?;
+        rounds.next().await.map_err(trouble::store)?;
         let (user, _) = read_account::account(&deps, &signed_in.session.user_id).await?;
         let now = deps.clock.now();
         may_buy(&user, request.plan, now)?;
@@ -72,13 +77,14 @@ pub(crate) async fn checkout(
                 return Ok(Json(PageJson { url }));
             }
             // Two pages could both be paid.
-            if !deps.payments.expire(&keys.api_key, &open.session_id).await.map_err(trouble)? {
+            if !deps.payments.expire(&keys.api_key, &open.session_id).await.map_err(payments_trouble)? {
                 return Err(conflict("You have just paid for a plan. It runs within a minute; change it in the billing portal."));
             }
         }
         let customer_id = user.paid.foremost().map(|paid| paid.customer_id.as_str());
         let checkout = Checkout { price, user_id: user.id.as_str(), customer_id, return_url: &deps.frontend_url };
-        let page = deps.payments.checkout(&keys.api_key, &checkout).await.map_err(trouble)?;
+        count(&deps, &user.id).await?;
+        let page = deps.payments.checkout(&keys.api_key, &checkout).await.map_err(payments_trouble)?;
         let open = OpenCheckout {
             session_id: page.session_id.clone(),
             plan: request.plan,
@@ -87,7 +93,7 @@ pub(crate) async fn checkout(
         };
         let user = User { checkout: Some(open), rev: user.rev + 1, ..user };
         let writer = HistoryId::new(now, deps.random.bytes()).to_string();
-        if deps.store.change_plan(&user, &[], &writer).await.map_err(crate::trouble::store)? == PlanStored::Done {
+        if deps.store.change_plan(&user, &[], &writer).await.map_err(trouble::store)? == PlanStored::Done {
             return Ok(Json(PageJson { url: page.url }));
         }
         // Another request was faster: one page stays open.
@@ -105,14 +111,27 @@ pub(crate) async fn checkout(
     responses(
         (status = 200, description = "Send the browser there.", body = PageJson),
         (status = 409, description = "state_conflict"),
+        (status = 429, description = "too_many_requests"),
         (status = 503, description = "unavailable"),
     ))]
 pub(crate) async fn portal(State(deps): State<Deps>, signed_in: SignedIn, _: Empty) -> Result<Json<PageJson>, Problem> {
     let (user, _) = read_account::account(&deps, &signed_in.session.user_id).await?;
     let Some(paid) = user.paid.foremost() else { return Err(conflict("Nothing was bought with this account yet. Buy a plan first.")) };
     let keys = deps.vault.billing_keys(deps.clock.now()).await.map_err(|error| Problem::unavailable_because(&error))?;
-    let url = deps.payments.portal(&keys.api_key, &paid.customer_id, &deps.frontend_url).await.map_err(trouble)?;
+    count(&deps, &user.id).await?;
+    let url = deps.payments.portal(&keys.api_key, &paid.customer_id, &deps.frontend_url).await.map_err(payments_trouble)?;
     Ok(Json(PageJson { url }))
+}
+
+/// Or 429: each page is a call in our name, and stays open at the provider.
+async fn count(deps: &Deps, user_id: &UserId) -> Result<(), Problem> {
+    let now = deps.clock.now();
+    let bucket = PAGES_BY_USER.bucket(Subject::User(user_id), now);
+    if deps.store.count(&bucket).await.map_err(trouble::store)? {
+        return Ok(());
+    }
+    tracing::warn!(%user_id, limit = PAGES_BY_USER.name, max = PAGES_BY_USER.max, "a limit was reached");
+    Err(Problem::too_many_requests(bucket.ends_at.duration_since(now)))
 }
 
 /// Nobody pays twice, or for less than they have.
@@ -138,7 +157,7 @@ fn not_for_sale() -> Problem {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
-fn trouble(error: PaymentsError) -> Problem {
+fn payments_trouble(error: PaymentsError) -> Problem {
     if matches!(error, PaymentsError::Refused { .. }) {
         // A wrong key or price: only an operator can mend it.
         tracing::error!(error = %error, "the payment provider takes no orders from us");

@@ -163,6 +163,12 @@ async fn forget_tokens(deps: &Deps, choice: &Choice) {
     if let Err(error) = deps.vault.delete_choice(&choice.id).await {
         tracing::warn!(user_id = %choice.user_id, error = chain(&error), "the tokens of a choice stay for now");
     }
+    // What was chosen stands for itself now.
+    if let Some(grantor) = &choice.grantor
+        && let Err(error) = deps.store.choice_is_over(choice.platform, grantor, &choice.id).await
+    {
+        tracing::warn!(user_id = %choice.user_id, error = chain(&error), "a grant is held for a choice until that ends by itself");
+    }
 }
 
 async fn connect_all(deps: &Deps, choice: &Choice, picks: &[Pick]) -> Result<Vec<Connection>, Problem> {

@@ -16,6 +16,8 @@ const DIVIDERS: [char; 4] = [';', '\t', '\r', '\n'];
 /// A file in the making.
 pub(crate) struct CsvFile {
     name: &'static str,
+    /// What its rows come to at most.
+    bytes: usize,
     writer: Writer<Vec<u8>>,
 }
 
@@ -26,11 +28,17 @@ impl CsvFile {
         let mut builder = WriterBuilder::new();
         let mut writer = builder.terminator(Terminator::CRLF).quote_style(QuoteStyle::NonNumeric).from_writer(Vec::new());
         writer.write_record(columns).map_err(|error| Problem::internal(&error))?;
-        Ok(Self { name, writer })
+        Ok(Self { name, bytes: 0, writer })
+    }
+
+    /// Whether one more row leaves the file within `bytes_max`, with all that is written twice or before a sign.
+    pub(crate) fn takes<const N: usize>(&self, cells: &[String; N], bytes_max: usize) -> bool {
+        self.bytes + row_bytes(cells) <= bytes_max
     }
 
     /// One more row, of as many cells as there are columns.
     pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) -> Result<(), Problem> {
+        self.bytes += row_bytes(&cells);
         self.writer.write_record(cells.map(|cell| harmless(&cell))).map_err(|error| Problem::internal(&error))
     }
 
@@ -49,6 +57,12 @@ impl CsvFile {
             None => (headers, bytes).into_response(),
         })
     }
+}
+
+/// What a row comes to: a quotation mark is written twice, and each cell has two around it and a divider behind.
+fn row_bytes(cells: &[String]) -> usize {
+    let cell_bytes = |cell: &String| harmless(cell).len() + cell.matches('"').count() + 3;
+    cells.iter().map(cell_bytes).sum::<usize>() + 1
 }
 
 /// A number, or nothing where nothing is told.
@@ -107,6 +121,19 @@ mod tests {
         ] {
             assert_eq!(harmless(plain), plain);
         }
+    }
+
+    #[test]
+    fn a_file_knows_before_a_row_whether_it_is_too_long_with_it() {
+        let row = || ["\"".repeat(100), "-\n".repeat(100), "x".to_owned()];
+        let mut file = CsvFile::new("x.csv", &["a", "b", "c"]).ok().unwrap();
+        let mut rows = 0;
+        while file.takes(&row(), 5_000) {
+            file.row(row()).ok().unwrap();
+            rows += 1;
+        }
+        let (counted, written) = (file.bytes, file.writer.into_inner().unwrap().len());
+        assert!(rows == 9 && counted <= 5_000 && written <= counted + 20, "{rows} {counted} {written}");
     }
 
     #[test]

@@ -4,14 +4,15 @@ use axum::extract::State;
 use axum::response::Response;
 use domain::analytics::Watch;
 use domain::content::Content;
+use domain::order::Order;
 use domain::post::{Post, State as PostState};
-use edge::contract::check_period;
+use edge::contract::{LIST_BYTES_MAX, check_period};
 use edge::json::{NoFields, Query};
 use edge::problem::Problem;
 use edge::session::SignedIn;
 use jiff::Timestamp;
 use serde::Deserialize;
-use store::{Cursor, Filter, List};
+use store::{Cursor, Filter, List, Start};
 use utoipa::IntoParams;
 
 use crate::csv_file::{CsvFile, number, time};
@@ -22,8 +23,8 @@ use crate::{Deps, trouble};
 const PAGE: usize = 100;
 /// Pages in one file; a file of posts says where the rest is, and of cycles there are some 25 in two years.
 const PAGES_MAX: usize = 10;
-/// A file of posts ends with the page with which its texts come to so much: an answer of a function is bounded.
-const TEXT_BYTES_MAX: usize = 1_536 * 1_024;
+/// A file of posts ends before the row with which it would come to so much, as it is sent: an answer of a function is bounded.
+const FILE_BYTES_MAX: usize = LIST_BYTES_MAX;
 
 const CYCLE_COLUMNS: [&str; 10] = [
     "cycle_start",
@@ -83,11 +84,11 @@ pub(crate) struct ExportPosts {
 pub(crate) async fn cycles(State(deps): State<Deps>, signed_in: SignedIn, _: Query<NoFields>) -> Result<Response, Problem> {
     let (user, now) = (&signed_in.session.user_id, deps.clock.now());
     let mut file = CsvFile::new("cycles.csv", &CYCLE_COLUMNS)?;
-    let mut place = None;
+    let mut start = Start::first(Order::Desc);
     for _ in 0..PAGES_MAX {
-        let page = deps.store.cycle_analytics(user, now, PAGE, place).await.map_err(trouble::store)?;
+        let page = deps.store.cycle_analytics(user, now, PAGE, start).await.map_err(trouble::store)?;
         let watches = watches(&deps, user, &page.items).await.map_err(trouble::store)?;
-        for told in page.items {
+        for told in &page.items {
             file.row([
                 time(Some(told.span.start)),
                 time(Some(told.span.end)),
@@ -101,9 +102,9 @@ pub(crate) async fn cycles(State(deps): State<Deps>, signed_in: SignedIn, _: Que
                 time(Some(told.retention_expiry)),
             ])?;
         }
-        place = page.next;
-        if place.is_none() {
-            break;
+        match page.next {
+            Some(next) => start = Start::after(next),
+            None => break,
         }
     }
     file.answer(None)
@@ -111,8 +112,8 @@ pub(crate) async fn cycles(State(deps): State<Deps>, signed_in: SignedIn, _: Que
 
 /// Posts as CSV.
 ///
-/// By the time that they are due, with their numbers. What would begin a formula has an apostrophe before it. A file holds 1,000 posts at
-/// most; `Link` with `rel="next"` leads to the next, and the last has none.
+/// By the time that they are due, with their numbers. What would begin a formula has an apostrophe before it. A file holds 1,000 posts and
+/// 4 MB at most; `Link` with `rel="next"` leads to the next, and the last has none.
 #[utoipa::path(get, path = "/api/export/posts.csv", operation_id = "export_posts", tag = "account", params(ExportPosts),
     security(("session" = [])),
     responses(
@@ -123,25 +124,29 @@ pub(crate) async fn cycles(State(deps): State<Deps>, signed_in: SignedIn, _: Que
 pub(crate) async fn posts(State(deps): State<Deps>, signed_in: SignedIn, Query(query): Query<ExportPosts>) -> Result<Response, Problem> {
     let user = &signed_in.session.user_id;
     check_period(query.from, query.to)?;
-    let place = query.cursor.as_deref().map(|cursor| Cursor::decode(cursor, user, List::Posts)).transpose();
-    let mut place = place.map_err(|_| Problem::invalid_cursor())?;
+    let start = Start::asked(query.cursor.as_deref(), None, Order::Asc, (user, List::Posts));
+    let mut start = start.map_err(|_| Problem::invalid_cursor())?;
     let filter = Filter { from: query.from, to: query.to, ..Filter::default() };
     let mut file = CsvFile::new("posts.csv", &POST_COLUMNS)?;
-    let mut bytes = 0;
+    let mut last: Option<Cursor> = None;
     for _ in 0..PAGES_MAX {
-        let page = deps.store.posts(user, &filter, PAGE, place).await.map_err(trouble::store)?;
+        let page = deps.store.posts(user, &filter, PAGE, start).await.map_err(trouble::store)?;
         let told = deps.store.watches_of(page.items.iter().map(|(post, _)| post)).await.map_err(trouble::store)?;
         let told: Vec<_> = told.into_iter().map(|watch| deps.paces.told(watch)).collect();
-        for (post, content) in &page.items {
-            bytes += content.text.len();
-            file.row(row(post, content, told.iter().find(|watch| watch.post_id == post.id)))?;
+        let rest = page.next.clone();
+        for ((post, content), place) in page.into_rows() {
+            let cells = row(&post, &content, told.iter().find(|watch| watch.post_id == post.id));
+            if let Some(last) = last.as_ref().filter(|_| !file.takes(&cells, FILE_BYTES_MAX)) {
+                return file.answer(Some(next(&query, last)));
+            }
+            file.row(cells)?;
+            last = Some(place);
         }
-        place = page.next;
-        if place.is_none() || bytes >= TEXT_BYTES_MAX {
-            break;
-        }
+        let Some(rest) = rest else { return file.answer(None) };
+        last = Some(rest.clone());
+        start = Start::after(rest);
     }
-    file.answer(place.map(|place| next(&query, &place)))
+    file.answer(last.map(|last| next(&query, &last)))
 }
 
 /// The address of the next file.

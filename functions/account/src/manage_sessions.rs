@@ -3,9 +3,10 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use domain::id::SessionId;
+use domain::order::Order;
 use domain::people::session::IDLE;
-use edge::contract::{ListJson, Time, UserJson};
-use edge::json::{Empty, Json, NoFields, Path};
+use edge::contract::{ListJson, ListQuery, Time, UserJson};
+use edge::json::{Empty, Json, NoFields, Path, Query};
 use edge::problem::{Problem, ProblemCode};
 use edge::session::{SignedIn, clear_cookie, read_token, set_cookie};
 use http::header::SET_COOKIE;
@@ -79,23 +80,34 @@ pub(crate) async fn log_out(State(deps): State<Deps>, signed_in: SignedIn, _: Em
 
 /// The user's live sessions.
 ///
-/// Newest first; `current` is the one that asks.
-#[utoipa::path(get, path = "/api/sessions", operation_id = "list_sessions", tag = "session", security(("session" = [])),
-    responses((status = 200, description = "All of them.", body = ListJson<SessionJson>)))]
-pub(crate) async fn list(State(deps): State<Deps>, signed_in: SignedIn) -> Result<Json<ListJson<SessionJson>>, Problem> {
-    let now = deps.clock.now();
-    let stored = deps.store.sessions(&signed_in.session.user_id).await.map_err(trouble::store)?;
+/// Newest first unless another order is asked for; `current` is the one that asks.
+#[utoipa::path(get, path = "/api/sessions", operation_id = "list_sessions", tag = "session", params(ListQuery), security(("session" = [])),
+    responses(
+        (status = 200, description = "One page.", body = ListJson<SessionJson>),
+        (status = 400, description = "invalid_cursor"),
+    ))]
+pub(crate) async fn list(
+    State(deps): State<Deps>,
+    signed_in: SignedIn,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<ListJson<SessionJson>>, Problem> {
+    let (now, user) = (deps.clock.now(), &signed_in.session.user_id);
+    let stored = deps.store.sessions(user).await.map_err(trouble::store)?;
     let live = stored.into_iter().map(|stored| stored.session).filter(|session| session.is_live(now));
-    let items = live
-        .map(|session| SessionJson {
-            current: session.id == signed_in.session.id,
-            id: session.id,
-            created_at: session.created_at.into(),
-            last_seen_at: session.last_seen_at.into(),
-            user_agent: session.user_agent,
+    // Ids begin with the time at which they were made.
+    let rows = live
+        .map(|session| {
+            let told = SessionJson {
+                current: session.id == signed_in.session.id,
+                id: session.id.clone(),
+                created_at: session.created_at.into(),
+                last_seen_at: session.last_seen_at.into(),
+                user_agent: session.user_agent,
+            };
+            (session.id.to_string(), told)
         })
         .collect();
-    Ok(Json(ListJson::whole(items)))
+    ListJson::of_all(rows, &query, Order::Desc, (user, "sessions")).map(Json)
 }
 
 /// Ends one of the user's sessions.

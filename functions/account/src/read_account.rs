@@ -1,17 +1,25 @@
 //! `/api/user`, `/api/user/status`: the account, and how far its owner has come.
 
 use axum::extract::State;
+use domain::connection::{Connection, Health};
 use domain::id::UserId;
 use domain::ledger::Cycle;
+use domain::post::Status;
 use domain::user::User;
 use edge::contract::{ConnectionJson, QuotaJson, UserJson};
 use edge::json::Json;
 use edge::problem::{Problem, ProblemCode};
 use edge::session::SignedIn;
 use serde::Serialize;
+use store::Counted;
 use utoipa::ToSchema;
 
 use crate::{Deps, trouble};
+
+/// What needs its owner.
+const TELLING: [Status; 5] = [Status::NeedsReview, Status::Unknown, Status::Held, Status::Failed, Status::Missed];
+/// Posts that are looked at for it: more than two years of the largest plan, and four reads.
+const COUNTED_MAX: usize = 2_000;
 
 /// Everything that a first page shows.
 #[derive(Serialize, ToSchema)]
@@ -27,6 +35,43 @@ pub(crate) struct StatusJson {
     onboarding: OnboardingJson,
     /// What its owner should know, and what to do.
     notices: Vec<NoticeJson>,
+    /// How much needs its owner.
+    attention: AttentionJson,
+}
+
+/// How much needs its owner.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Attention)]
+struct AttentionJson {
+    /// Posts of which a person has to say whether they are there.
+    needs_review: usize,
+    /// Posts of which nobody knows yet whether they are there.
+    unknown: usize,
+    /// Posts that wait for an account or a quota slot.
+    held: usize,
+    /// Posts that are not there.
+    failed: usize,
+    /// Posts whose last moment has passed.
+    missed: usize,
+    /// Accounts that are to be connected again.
+    reconnect: usize,
+    /// There are more posts than were looked at: those that are due last were.
+    partial: bool,
+}
+
+impl AttentionJson {
+    fn new(posts: &Counted, connections: &[Connection]) -> Self {
+        let reconnect = connections.iter().filter(|connection| matches!(connection.health, Health::NeedsReauth | Health::Limited)).count();
+        Self {
+            needs_review: posts.of(Status::NeedsReview),
+            unknown: posts.of(Status::Unknown),
+            held: posts.of(Status::Held),
+            failed: posts.of(Status::Failed),
+            missed: posts.of(Status::Missed),
+            reconnect,
+            partial: posts.partial,
+        }
+    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -88,14 +133,16 @@ pub(crate) async fn user(State(deps): State<Deps>, signed_in: SignedIn) -> Resul
     responses((status = 200, description = "The account, and how far its owner has come.", body = StatusJson)))]
 pub(crate) async fn status(State(deps): State<Deps>, signed_in: SignedIn) -> Result<Json<StatusJson>, Problem> {
     let id = &signed_in.session.user_id;
-    let (profile, cycles) = tokio::try_join!(deps.store.user_with_connections(id), deps.store.latest_cycles(id)).map_err(trouble::store)?;
+    let posts = deps.store.count_posts(id, &TELLING, COUNTED_MAX);
+    let read = tokio::try_join!(deps.store.user_with_connections(id), deps.store.latest_cycles(id), posts);
+    let (profile, cycles, posts) = read.map_err(trouble::store)?;
     let (user, connections) = profile.ok_or_else(gone)?;
     let now = deps.clock.now();
     let running = user.running_cycle(&cycles, now);
     let onboarding = OnboardingJson {
         phone_verified: true,
         plan_active: running.is_some(),
-        platform_connected: connections.iter().any(domain::connection::Connection::is_usable),
+        platform_connected: connections.iter().any(Connection::is_usable),
         // Whatever became of it: who has once approved a post knows how.
         post_scheduled: cycles.iter().any(|cycle| cycle.reservations > 0),
     };
@@ -105,6 +152,7 @@ pub(crate) async fn status(State(deps): State<Deps>, signed_in: SignedIn) -> Res
         connections: connections.iter().map(ConnectionJson::from).collect(),
         onboarding,
         notices: NoticeJson::of(&user),
+        attention: AttentionJson::new(&posts, &connections),
     }))
 }
 

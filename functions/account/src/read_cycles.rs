@@ -4,13 +4,14 @@ use axum::extract::State;
 use domain::analytics::{WATCH_AGE_MAX, Watch};
 use domain::id::UserId;
 use domain::ledger::CycleAnalytics;
+use domain::order::Order;
 use edge::contract::{ListJson, ListQuery, Time};
 use edge::json::{Json, Query};
 use edge::problem::Problem;
 use edge::session::SignedIn;
 use jiff::Timestamp;
 use serde::Serialize;
-use store::{Cursor, List, StoreError};
+use store::{Cursor, List, Start, StoreError};
 use utoipa::ToSchema;
 
 use crate::{Deps, trouble};
@@ -79,8 +80,8 @@ pub(crate) async fn watches(deps: &Deps, user: &UserId, cycles: &[CycleAnalytics
 
 /// What ended cycles came to.
 ///
-/// Newest first. A cycle is here within the hour after its end. A post that is settled later is counted in it within the hour, and what
-/// platforms tell later of its posts is added when they tell it.
+/// Newest first unless another order is asked for. A cycle is here within the hour after its end. A post that is settled later is counted in
+/// it within the hour, and what platforms tell later of its posts is added when they tell it.
 #[utoipa::path(get, path = "/api/analytics/cycles", operation_id = "cycle_analytics", tag = "account", params(ListQuery),
     security(("session" = [])),
     responses(
@@ -94,10 +95,11 @@ pub(crate) async fn list(
 ) -> Result<Json<ListJson<CycleJson>>, Problem> {
     let user = &signed_in.session.user_id;
     let limit = query.limit()?;
-    let cursor = query.cursor.as_deref().map(|cursor| Cursor::decode(cursor, user, List::Cycles)).transpose();
-    let cursor = cursor.map_err(|_| Problem::invalid_cursor())?;
-    let page = deps.store.cycle_analytics(user, deps.clock.now(), limit, cursor).await.map_err(trouble::store)?;
+    let start = Start::asked(query.cursor.as_deref(), query.order, Order::Desc, (user, List::Cycles));
+    let start = start.map_err(|_| Problem::invalid_cursor())?;
+    let page = deps.store.cycle_analytics(user, deps.clock.now(), limit, start).await.map_err(trouble::store)?;
     let watches = watches(&deps, user, &page.items).await.map_err(trouble::store)?;
-    let items = page.items.iter().map(|told| CycleJson::new(told, &watches)).collect();
-    Ok(Json(ListJson { items, next_cursor: page.next.map(|cursor| cursor.encode()) }))
+    let next = page.next.clone();
+    let rows = page.into_rows().map(|(told, place)| (CycleJson::new(&told, &watches), place));
+    Ok(Json(ListJson::of_rows(rows, next, Cursor::encode)))
 }

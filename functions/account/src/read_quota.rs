@@ -3,12 +3,13 @@
 use axum::extract::State;
 use domain::id::{HistoryId, PostId};
 use domain::ledger::{Actor, ChangeReason, HistoryEntry};
+use domain::order::Order;
 use edge::contract::{ListJson, ListQuery, QuotaJson, Time};
 use edge::json::{Json, Query};
 use edge::problem::{Problem, ProblemCode};
 use edge::session::SignedIn;
 use serde::Serialize;
-use store::{Cursor, List};
+use store::{Cursor, List, Start};
 use utoipa::ToSchema;
 
 use crate::{Deps, read_account, trouble};
@@ -65,7 +66,7 @@ pub(crate) async fn quota(State(deps): State<Deps>, signed_in: SignedIn) -> Resu
 
 /// The rows that explain the numbers.
 ///
-/// Newest first. Each row says what changed a cycle's numbers, and from what to what.
+/// Newest first unless another order is asked for. Each row says what changed a cycle's numbers, and from what to what.
 #[utoipa::path(get, path = "/api/quota/history", operation_id = "quota_history", tag = "account", params(ListQuery),
     security(("session" = [])),
     responses(
@@ -79,8 +80,9 @@ pub(crate) async fn history(
 ) -> Result<Json<ListJson<HistoryJson>>, Problem> {
     let user = &signed_in.session.user_id;
     let limit = query.limit()?;
-    let cursor = query.cursor.as_deref().map(|cursor| Cursor::decode(cursor, user, List::History)).transpose();
-    let cursor = cursor.map_err(|_| Problem::invalid_cursor())?;
-    let page = deps.store.history(user, limit, cursor).await.map_err(trouble::store)?;
-    Ok(Json(ListJson { items: page.items.into_iter().map(Into::into).collect(), next_cursor: page.next.map(|cursor| cursor.encode()) }))
+    let start = Start::asked(query.cursor.as_deref(), query.order, Order::Desc, (user, List::History));
+    let start = start.map_err(|_| Problem::invalid_cursor())?;
+    let page = deps.store.history(user, limit, start).await.map_err(trouble::store)?;
+    let next = page.next.clone();
+    Ok(Json(ListJson::of_rows(page.into_rows().map(|(row, place)| (HistoryJson::from(row), place)), next, Cursor::encode)))
 }

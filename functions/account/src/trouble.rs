@@ -4,6 +4,7 @@ use cloud::vault::VaultError;
 use connecting::{ConnectError, EndError};
 use domain::connection::ReconnectRefused;
 use edge::problem::{Problem, ProblemCode};
+use jiff::SignedDuration;
 use store::StoreError;
 
 /// For `map_err` on a store call.
@@ -31,7 +32,9 @@ pub(crate) fn connect(error: ConnectError) -> Problem {
         ConnectError::Refused(ReconnectRefused::LessThanNow) => Problem::new(ProblemCode::StateConflict)
             .with_detail("The new consent allows less than the one in force, which stands. Connect again and allow all."),
         ConnectError::Refused(ReconnectRefused::Disconnecting) => {
-            Problem::new(ProblemCode::StateConflict).with_detail("The account is being disconnected. Try again in a minute.")
+            // It passes by itself, so it says when.
+            let problem = Problem::new(ProblemCode::StateConflict).with_detail("The account is being disconnected. Try again in a minute.");
+            problem.with_retry_after(SignedDuration::from_mins(1))
         }
     }
 }

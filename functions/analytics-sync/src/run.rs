@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::id::AttemptId;
 use domain::platform::PlatformName;
+use edge::guarded::guarded;
 use edge::metrics::Unit;
 use edge::problem::chain;
 use futures::FutureExt;
@@ -107,13 +108,12 @@ impl Run<'_> {
     /// `None`: it failed, and the log says why.
     async fn attend(&self, due: Result<DueWatch, StoreError>) -> Option<Reading> {
         let due = due.map_err(|error| tracing::error!(error = chain(&error), "a row of the index could not be read")).ok()?;
+        let (post_id, user_id, platform) = (&due.post_id, &due.user_id, due.platform.as_str());
         // On the heap: several at once each carry the state of a whole call.
-        let reading = Box::pin(read(self.deps, &self.gate, &self.writer, &due)).await;
-        let failed = |error| {
-            let (post_id, user_id, platform) = (&due.post_id, &due.user_id, due.platform.as_str());
-            tracing::error!(%post_id, %user_id, platform, error = chain(&error), "a post's numbers could not be read");
-        };
-        reading.map_err(failed).ok()
+        let reading = guarded(Box::pin(read(self.deps, &self.gate, &self.writer, &due))).await;
+        let reading = reading.map_err(|_| tracing::error!(%post_id, %user_id, platform, "reading a post's numbers panicked")).ok()?;
+        let failed = |error| tracing::error!(%post_id, %user_id, platform, error = chain(&error), "a post's numbers could not be read");
+        reading.map_err(|error| failed(error)).ok()
     }
 }
 

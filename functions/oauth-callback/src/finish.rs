@@ -19,6 +19,7 @@ use utoipa::IntoParams;
 
 use crate::Deps;
 use crate::accept::{Accepted, accept, end_of};
+use crate::grants;
 use crate::keep::{self, KeepError};
 use crate::redirect::redirect;
 
@@ -74,7 +75,7 @@ impl FinishError {
     responses(
         (status = 303, description = "To the frontend, with `connected=<connection id>` (and `missing=`, the scopes that posting needs and \
             that were not granted, separated by spaces), `choose=<choice id>` or `error=` and one of `denied`, `state_invalid`, `session_mismatch`, \
-            `scope_missing`, `no_accounts`, `account_mismatch`, `exchange_failed`. `no_accounts`: all that is needed was allowed, and the consent \
+            `scope_missing`, `no_accounts`, `too_many_connections`, `account_mismatch`, `exchange_failed`. `no_accounts`: all that is needed was allowed, and the consent \
             holds no Page where the person may create content. Trying the same again helps nobody: the person needs such a role on a Page, \
             and to tick the Page in the platform's dialog, together with the business that owns it.",
             headers(("Location" = String, description = "A page of the frontend."))),
@@ -107,11 +108,18 @@ async fn take(deps: &Deps, flow: &OAuthFlow, callback: &Callback) -> Result<Flow
     // First, because without it the flow would be taken in vain.
     let app = deps.vault.app_credentials(flow.platform, now).await.map_err(|error| Problem::unavailable_because(&error))?;
     let attempt = AttemptId::new(now, deps.random.bytes());
+    // So is this: whoever takes a grant back meanwhile could end what the code is about to bring.
+    let held = grants::hold(deps, flow.platform, &attempt).await?;
     let taken = deps.store.consume_flow(&flow.state_hash, &attempt, now).await;
-    if !taken.map_err(|error| Problem::unavailable_because(&error))? {
+    let end = match &taken {
+        Ok(true) => Some(finish(deps, flow, callback, app, &attempt).await),
+        Ok(false) | Err(_) => None,
+    };
+    held.let_go().await;
+    taken.map_err(|error| Problem::unavailable_because(&error))?;
+    let Some(end) = end else {
         return end_of(deps, &flow.state_hash).await.map_err(|error| Problem::unavailable_because(&error));
-    }
-    let end = finish(deps, flow, callback, app, &attempt).await;
+    };
     // What is connected stays connected; only a repeated callback could not show it.
     if let Err(error) = deps.store.end_flow(&flow.state_hash, &attempt, &end).await {
         tracing::warn!(user_id = %flow.user_id, error = chain(&error), "what a consent brought was not noted");

@@ -30,6 +30,7 @@ impl KeepError {
     pub(crate) fn told(&self) -> FlowError {
         match self {
             Self::OtherAccount => FlowError::AccountMismatch,
+            Self::Connect(ConnectError::TooMany) => FlowError::TooManyConnections,
             // What works is not replaced by what would not.
             Self::Connect(ConnectError::Refused(ReconnectRefused::LessThanNow)) => FlowError::ScopeMissing,
             Self::Connect(_) | Self::Store(_) | Self::Vault(_) => FlowError::ExchangeFailed,
@@ -86,9 +87,13 @@ async fn offer(deps: &Deps, flow: &OAuthFlow, mut accounts: Vec<GrantedAccount>)
         platform: flow.platform,
         accounts: accounts.iter().map(shown).collect(),
         missing_scopes: accounts.first().map(|account| account.missing_scopes.clone()).unwrap_or_default(),
+        grantor: accounts.first().and_then(|account| account.grantor.clone()),
         expires_at: now + choice::LIFETIME,
         claim: None,
     };
+    if let Some(grantor) = &choice.grantor {
+        deps.store.hold_for_choice(flow.platform, grantor, &id, choice.expires_at).await?;
+    }
     let tokens: Vec<ChoiceTokens> = accounts.into_iter().map(sealed).collect();
     deps.store.note_leftover(&Leftover::Choice { choice_id: id.clone(), at: now }).await?;
     deps.vault.create_choice(&id, &tokens).await?;

@@ -7,6 +7,7 @@
 
 mod accept;
 mod finish;
+mod grants;
 mod keep;
 mod redirect;
 mod retire;

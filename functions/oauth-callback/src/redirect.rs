@@ -1,22 +1,12 @@
 //! Where a callback ends: always at the frontend, on a path of ours, with parameters of ours.
 
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use domain::people::{FlowEnd, ReturnPath};
-use http::header::{CACHE_CONTROL, LOCATION};
-use http::{HeaderValue, StatusCode};
 use url::Url;
 
 /// The 303 to the frontend: `connected` (and `missing`, scopes separated by spaces, where it is limited), `choose` or `error`.
 pub(crate) fn redirect(frontend: &Url, path: ReturnPath, end: &FlowEnd) -> Response {
-    let mut address = frontend.clone();
-    {
-        // A frontend may live below a path of its own.
-        let mut segments = address.path_segments_mut().expect("an http address has a path");
-        segments.pop_if_empty().extend(path.as_str().split('/').filter(|part| !part.is_empty()));
-    }
-    address.query_pairs_mut().clear().extend_pairs(parameters(end));
-    let location = HeaderValue::from_str(address.as_str()).expect("an address is visible ASCII");
-    (StatusCode::SEE_OTHER, [(LOCATION, location), (CACHE_CONTROL, HeaderValue::from_static("no-store"))]).into_response()
+    edge::frontend::redirect(frontend, path, parameters(end))
 }
 
 fn parameters(end: &FlowEnd) -> Vec<(&'static str, String)> {
@@ -34,6 +24,8 @@ fn parameters(end: &FlowEnd) -> Vec<(&'static str, String)> {
 mod tests {
     use domain::id::ConnectionId;
     use domain::people::FlowError;
+    use http::StatusCode;
+    use http::header::LOCATION;
     use jiff::Timestamp;
 
     use super::*;

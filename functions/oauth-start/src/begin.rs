@@ -40,7 +40,10 @@ pub(crate) struct Wanted {
 #[utoipa::path(get, path = "/oauth/{platform}/start", operation_id = "begin_consent", tag = "oauth",
     params(("platform" = PlatformName, Path, description = "Which platform."), Wanted), security(("session" = [])),
     responses(
-        (status = 303, description = "To the platform's consent page.", headers(("Location" = String, description = "On the platform."))),
+        (status = 303, description = "To the platform's consent page. Where nothing was begun, a browser that navigates is led back to the \
+            frontend, with `error=` and one of `session_required`, `csrf_rejected`, `too_many_requests`, `unavailable`, `internal`; \
+            a program is told the problem.", headers(("Location" = String, description = "On the platform, or a page of the frontend."))),
+        (status = 403, description = "csrf_rejected"),
         (status = 429, description = "too_many_requests"),
     ))]
 pub(crate) async fn begin(

@@ -2,14 +2,16 @@
 //!
 //! *Trigger:* HTTP, `GET /oauth/{platform}/start`, signed in.
 //! *Reads:* sessions, the connection that is to be made anew, our apps' credentials. *Writes:* the flow, and how many one account begins.
-//! *On failure:* nothing was begun; the person clicks again.
+//! *On failure:* nothing was begun; the browser is led back to the frontend with a code that says why, and the person clicks again.
 
 mod begin;
+mod lead_back;
 
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use cloud::vault::Vault;
 use domain::platform::PlatformName;
@@ -89,5 +91,7 @@ pub fn router(deps: Deps) -> Router {
     let entrance = Entrance::new(&deps.store, &deps.clock, &deps.random, &deps.web.allowed_origins);
     let router = Router::new().route("/oauth/{platform}/start", get(begin::begin));
     // A HEAD would begin a flow that nobody follows.
-    with_fallbacks_get_alone(entrance.signed_in(router)).with_state(deps)
+    // Around the session: what another site sends is refused before anything is read.
+    let routes = entrance.signed_in(router).route_layer(from_fn_with_state(deps.clone(), lead_back::lead_back));
+    with_fallbacks_get_alone(routes).with_state(deps)
 }

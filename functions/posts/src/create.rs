@@ -10,9 +10,10 @@ use domain::id::{ConnectionId, GroupId, PostId, UserId};
 use domain::idempotency::Seed;
 use domain::ledger::Actor;
 use domain::post::{Draft, Event, LATEST_DEFAULT, Post};
+use edge::contract::json_bytes;
 use edge::idempotency::Run;
 use edge::json::{Json, Object};
-use edge::problem::{FieldCode, FieldError, Problem};
+use edge::problem::{FieldCode, FieldError, Problem, ProblemCode};
 use edge::session::SignedIn;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,8 @@ use crate::{Deps, trouble};
 
 /// More accounts than one announcement goes to; three rows each fit into one transaction.
 const TARGETS_MAX: usize = 20;
+/// What the drafts of one request come to, as they are answered: they are stored in one transaction, of 4 MB at most, and told in one answer.
+const CREATED_BYTES_MAX: usize = 3_000_000;
 
 /// What is to be posted, where and when.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -87,7 +90,7 @@ pub(crate) struct Created {
 /// One for each target, all or none. Every field at fault is named.
 #[utoipa::path(post, path = "/api/posts", operation_id = "create_posts", tag = "posts", request_body = CreatePosts,
     security(("session" = [], "csrf" = [])),
-    responses((status = 201, description = "One draft for each target.", body = Created, links(
+    responses((status = 409, description = "state_conflict"), (status = 201, description = "One draft for each target.", body = Created, links(
         ("read" = (operation_id = "read_post", parameters(("id" = "$response.body#/items/0/id")))),
         ("edit" = (operation_id = "edit_post", parameters(("id" = "$response.body#/items/0/id")))),
         ("approve" = (operation_id = "approve_post", parameters(("id" = "$response.body#/items/0/id")))),
@@ -141,9 +144,17 @@ pub(crate) async fn create(
             (post, content, event)
         })
         .collect();
-    deps.store.create_posts(&posts, group_id.as_str()).await.map_err(trouble::store)?;
-    let items = posts.into_iter().map(|(post, content, _)| PostJson::from((post, content)).adjusted(times.adjusted)).collect();
-    Ok((StatusCode::CREATED, Json(Created { items })).into_response())
+    let told = |(post, content, _): &(Post, Content, Event)| PostJson::from((post.clone(), content.clone())).adjusted(times.adjusted);
+    let created = Created { items: posts.iter().map(told).collect() };
+    // Before anything is made: one text for many targets may come to more than an answer, and a transaction, holds.
+    if json_bytes(&created) > CREATED_BYTES_MAX {
+        let detail = "The texts of all targets together come to more than 3 MB. Name fewer targets at once.";
+        return Err(Problem::new(ProblemCode::PayloadTooLarge).with_detail(detail));
+    }
+    if !deps.store.create_posts(&posts, group_id.as_str()).await.map_err(trouble::store)? {
+        return Err(trouble::too_many_drafts());
+    }
+    Ok((StatusCode::CREATED, Json(created)).into_response())
 }
 
 /// The id of the post for target number `index`.

@@ -8,7 +8,7 @@ use domain::content::Content;
 use domain::id::{ConnectionId, HistoryId, PostId};
 use domain::ledger::{Actor, LedgerChange};
 use domain::planted::Bug;
-use domain::post::{Edit, Event, NewTime, Post, Status};
+use domain::post::{DRAFTS_MAX, Edit, Event, NewTime, Post, Status};
 use domain::timing::Adjusted;
 use edge::if_match::{IfMatch, RequiredIfMatch};
 use edge::json::{Json, Path};
@@ -92,6 +92,11 @@ pub(crate) async fn edit(
         let now = deps.clock.now();
         let from = post.status();
         let edited = post.clone().edit(edit, now).map_err(trouble::refused)?;
+        // The write is conditional on the same; this tells why.
+        let is_new_draft = edited.status() == Status::Draft && from != Status::Draft;
+        if is_new_draft && deps.store.drafts(user).await.map_err(trouble::store)? >= DRAFTS_MAX {
+            return Err(trouble::too_many_drafts());
+        }
         let event = Event { at: now, from: Some(from), to: edited.status(), actor: Actor::User, note: "edited".to_owned() };
         let base = PostChange::of(&edited, &writer, &event);
         let look_through = edited.is_held();

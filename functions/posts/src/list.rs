@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use domain::id::GroupId;
+use domain::order::Order;
 use domain::platform::PlatformName;
 use domain::post::Status;
 use edge::contract::{ListJson, check_period, checked_limit};
@@ -9,8 +10,9 @@ use edge::json::{Json, Query};
 use edge::problem::Problem;
 use edge::session::SignedIn;
 use jiff::Timestamp;
-use serde::Deserialize;
-use store::{Cursor, Filter, List};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
+use store::{Cursor, Filter, List, Start};
 use utoipa::IntoParams;
 
 use crate::answer::PostJson;
@@ -21,8 +23,10 @@ use crate::{Deps, trouble};
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListPosts {
-    /// In this status alone.
-    status: Option<Status>,
+    /// In one of these statuses, separated by commas.
+    #[serde(default)]
+    #[param(value_type = Option<Vec<Status>>, style = Form, explode = false, example = json!(["failed", "missed"]))]
+    status: Statuses,
     /// On this platform alone.
     platform: Option<PlatformName>,
     /// The posts that were made in one request.
@@ -36,11 +40,30 @@ pub(crate) struct ListPosts {
     limit: Option<usize>,
     /// The `next_cursor` of the page before; opaque to clients.
     cursor: Option<String>,
+    /// Which way the list goes; the post that is due first comes first if absent. A cursor keeps its order: with another one it is
+    /// `invalid_cursor`.
+    #[param(inline)]
+    order: Option<Order>,
+}
+
+/// One status or several, separated by commas.
+#[derive(Debug, Default)]
+struct Statuses(Vec<Status>);
+
+impl<'de> Deserialize<'de> for Statuses {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let parse = |name: &str| Status::parse(name).ok_or_else(|| D::Error::custom("not a status"));
+        // More names than there are say something twice: nobody means that.
+        let statuses: Vec<Status> = text.split(',').take(Status::ALL.len() + 1).map(parse).collect::<Result<_, _>>()?;
+        if statuses.len() > Status::ALL.len() { Err(D::Error::custom("too many statuses")) } else { Ok(Self(statuses)) }
+    }
 }
 
 /// The user's posts.
 ///
-/// By the time that they are due, the earliest first.
+/// By the time that they are due, the earliest first unless another order is asked for. A page ends early where the posts are long. It is
+/// not empty while something follows that matches.
 #[utoipa::path(get, path = "/api/posts", operation_id = "list_posts", tag = "posts", params(ListPosts), security(("session" = [])),
     responses(
         (status = 200, description = "One page.", body = ListJson<PostJson>, links(
@@ -57,9 +80,32 @@ pub(crate) async fn list(
     let user = &signed_in.session.user_id;
     let limit = checked_limit(query.limit)?;
     check_period(query.from, query.to)?;
-    let cursor = query.cursor.as_deref().map(|cursor| Cursor::decode(cursor, user, List::Posts)).transpose();
-    let cursor = cursor.map_err(|_| Problem::invalid_cursor())?;
-    let filter = Filter { status: query.status, platform: query.platform, group_id: query.group_id, from: query.from, to: query.to };
-    let page = deps.store.posts(user, &filter, limit, cursor).await.map_err(trouble::store)?;
-    Ok(Json(ListJson { items: page.items.into_iter().map(Into::into).collect(), next_cursor: page.next.map(|cursor| cursor.encode()) }))
+    let start = Start::asked(query.cursor.as_deref(), query.order, Order::Asc, (user, List::Posts));
+    let start = start.map_err(|_| Problem::invalid_cursor())?;
+    let Statuses(statuses) = query.status;
+    let filter = Filter { statuses, platform: query.platform, group_id: query.group_id, from: query.from, to: query.to };
+    let page = deps.store.posts(user, &filter, limit, start).await.map_err(trouble::store)?;
+    let next = page.next.clone();
+    Ok(Json(ListJson::of_rows(page.into_rows().map(|(post, place)| (PostJson::from(post), place)), next, Cursor::encode)))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::de::IntoDeserializer;
+    use serde::de::value::{Error as ValueError, StrDeserializer};
+
+    use super::*;
+
+    #[test]
+    fn several_statuses_are_named_with_commas_and_no_other_word_is_one() {
+        let read = |text: &str| {
+            let text: StrDeserializer<'_, ValueError> = text.into_deserializer();
+            Statuses::deserialize(text).ok().map(|Statuses(statuses)| statuses)
+        };
+        assert_eq!(read("failed"), Some(vec![Status::Failed]));
+        assert_eq!(read("failed,missed"), Some(vec![Status::Failed, Status::Missed]));
+        for bad in ["", ",", "failed,", "failed, missed", "Failed", "failed;missed", &["draft"; 12].join(",")] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
 }

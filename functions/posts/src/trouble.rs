@@ -1,7 +1,7 @@
 //! What goes wrong here, as the problems of the contract. The one place where they are told apart.
 
 use domain::ledger::LedgerError;
-use domain::post::Refused;
+use domain::post::{CHANGES_MAX, DRAFTS_MAX, Refused};
 use edge::problem::{Problem, ProblemCode};
 use store::StoreError;
 
@@ -18,12 +18,21 @@ pub(crate) fn store(error: StoreError) -> Problem {
 pub(crate) fn refused(refused: Refused) -> Problem {
     match refused {
         Refused::InFlight => Problem::new(ProblemCode::PostInFlight),
+        Refused::ChangedTooOften => {
+            Problem::new(ProblemCode::StateConflict).with_detail(format!("The post has been changed {CHANGES_MAX} times. Write a new one."))
+        }
         Refused::TooLate => {
             Problem::new(ProblemCode::StateConflict).with_detail("The post's last moment has passed. Give it another time.")
         }
         Refused::WrongState(status) => Problem::new(ProblemCode::StateConflict)
             .with_detail(format!("A post that is {} does not allow this. Read it again.", status.as_str())),
     }
+}
+
+/// One draft more is not kept.
+pub(crate) fn too_many_drafts() -> Problem {
+    let detail = format!("{DRAFTS_MAX} drafts are kept. Approve, cancel or delete some first.");
+    Problem::new(ProblemCode::StateConflict).with_detail(detail)
 }
 
 /// For `map_err` on a reservation.

@@ -3,6 +3,7 @@
 
 use domain::id::UserId;
 use domain::post::ZoneChange;
+use edge::guarded::guarded;
 use edge::metrics::Unit;
 use edge::problem::chain;
 use futures::FutureExt;
@@ -79,12 +80,10 @@ async fn read_books(deps: &Deps, page: Vec<Result<UserId, StoreError>>, total: &
 /// What was found, and told; `None`: the books could not be read.
 async fn of_user(deps: &Deps, user: Result<UserId, StoreError>) -> Option<Audit> {
     let user = user.map_err(|error| tracing::error!(error = chain(&error), "a user could not be read")).ok()?;
-    let Audit { differences, mut zone_changes } = deps
-        .store
-        .audit(&user)
-        .await
-        .map_err(|error| tracing::error!(user_id = %user, error = chain(&error), "a user's books could not be read"))
-        .ok()?;
+    let audit = guarded(deps.store.audit(&user)).await;
+    let audit = audit.map_err(|_| tracing::error!(user_id = %user, "a user's audit panicked")).ok()?;
+    let audit = audit.map_err(|error| tracing::error!(user_id = %user, error = chain(&error), "a user's books could not be read"));
+    let Audit { differences, mut zone_changes } = audit.ok()?;
     for difference in &differences {
         let (cycle_start, what) = (difference.cycle_start, difference.what.as_str());
         let (ledger, computed) = (difference.ledger, difference.computed);

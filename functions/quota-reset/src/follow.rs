@@ -4,6 +4,7 @@ use domain::id::{HistoryId, UserId};
 use domain::ledger::{Actor, Cause, ChangeReason, Cycle, LedgerChange};
 use domain::plan_change::{PlanChange, catch_up, next_cycle};
 use domain::user::User;
+use edge::problem::chain;
 use jiff::Timestamp;
 use store::{AtItsEnd, Closing, PlanStored, Rounds, StoreError};
 
@@ -25,6 +26,8 @@ pub(crate) struct Followed {
     pub(crate) told: usize,
     /// Months that were not paid for.
     pub(crate) unpaid: usize,
+    /// Cycles of which a post could not be held.
+    pub(crate) failed: usize,
 }
 
 /// Closes a cycle that has ended and, while the plan runs, opens the one that follows, in one transaction; then the same for that
@@ -51,7 +54,15 @@ async fn close(deps: &Deps, user: &UserId, start: Timestamp, followed: &mut Foll
         // Once: posts that are under way keep their place, and the next run looks again.
         if !has_held && read.cycle.as_ref().is_some_and(|cycle| cycle.to_hold() > 0) {
             has_held = true;
-            followed.held += deps.store.hold_beyond_quota(user, start, || cause(deps, deps.clock.now())).await?;
+            match deps.store.hold_beyond_quota(user, start, || cause(deps, deps.clock.now())).await {
+                Ok(held) => followed.held += held,
+                Err(error @ StoreError::Unavailable { .. }) => return Err(error),
+                // One post that cannot be read or written keeps its cycle neither open nor the others in it from being held.
+                Err(error) => {
+                    tracing::error!(user_id = %user, cycle_start = %start, error = chain(&error), "a post could not be held");
+                    followed.failed += 1;
+                }
+            }
             continue;
         }
         let is_due = |cycle: &&Cycle| cycle.closed_at.is_none() && cycle.span.end > now && cycle.pay_by.is_some_and(|pay_by| pay_by <= now);

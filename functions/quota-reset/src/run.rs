@@ -1,7 +1,6 @@
 //! One run over all shards, page by page.
 
-use std::panic::AssertUnwindSafe;
-
+use edge::guarded::guarded;
 use edge::metrics::Unit;
 use edge::problem::chain;
 use futures::FutureExt;
@@ -73,7 +72,8 @@ async fn run_shard(deps: &Deps, shard: u8, until: Timestamp, total: &mut Closed)
         let mut outcomes = stream::iter(page.cycles).map(|cycle| attend(deps, cycle)).buffer_unordered(CYCLES_AT_ONCE);
         while let Some(outcome) = outcomes.next().await {
             match outcome {
-                Ok(Followed { closed, opened, held, told, unpaid }) => {
+                Ok(Followed { closed, opened, held, told, unpaid, failed }) => {
+                    total.failed += failed;
                     total.closed += closed;
                     total.opened += opened;
                     total.held += held;
@@ -94,7 +94,7 @@ async fn attend(deps: &Deps, hint: Result<Closing, StoreError>) -> Result<Follow
     let hint = hint.map_err(|error| tracing::error!(error = chain(&error), "a row of the index could not be read"))?;
     let (user_id, cycle_start) = (&hint.user_id, hint.start);
     // A stored cycle that does not add up stops whoever would change it, and stands at the head of every page.
-    let followed = AssertUnwindSafe(follow(deps, &hint)).catch_unwind().await;
+    let followed = guarded(follow(deps, &hint)).await;
     let followed = followed.map_err(|_| tracing::error!(%user_id, %cycle_start, "a cycle's closing panicked"))?;
     followed.map_err(|error| tracing::error!(%user_id, %cycle_start, error = chain(&error), "a cycle could not be closed"))
 }

@@ -5,6 +5,7 @@ use domain::id::HistoryId;
 use domain::ledger::{Actor, Cause};
 use domain::post::{Event, Post, State, Step};
 use domain::wake_up::WakeUp;
+use edge::guarded::guarded;
 use edge::problem::chain;
 use store::{PostChange, Settled, Settlement, StoreError};
 
@@ -27,13 +28,13 @@ pub(crate) enum Attention {
 
 /// Reads the post, because the index is only a hint, and does what it needs.
 pub(crate) async fn attend(deps: &Deps, hint: &WakeUp) -> Attention {
-    match try_attend(deps, hint).await {
-        Ok(attention) => attention,
-        Err(error) => {
-            tracing::error!(post_id = %hint.post_id, user_id = %hint.user_id, error = chain(&error), "a post could not be looked after");
-            Attention::Failed
-        }
-    }
+    let told = match guarded(try_attend(deps, hint)).await {
+        Ok(Ok(attention)) => return attention,
+        Ok(Err(error)) => chain(&error),
+        Err(panicked) => chain(&panicked),
+    };
+    tracing::error!(post_id = %hint.post_id, user_id = %hint.user_id, error = told, "a post could not be looked after");
+    Attention::Failed
 }
 
 async fn try_attend(deps: &Deps, hint: &WakeUp) -> Result<Attention, StoreError> {
@@ -68,6 +69,14 @@ async fn miss(deps: &Deps, post: Post) -> Result<Attention, StoreError> {
 
 /// A process that stopped between the approval and the schedule left this behind. Whether it is armed now.
 pub(crate) async fn arm(deps: &Deps, post: Post) -> bool {
+    let (id, user_id) = (post.id.clone(), post.user_id.clone());
+    guarded(try_arm(deps, post)).await.unwrap_or_else(|_| {
+        tracing::error!(post_id = %id, %user_id, "arming a post panicked");
+        false
+    })
+}
+
+async fn try_arm(deps: &Deps, post: Post) -> bool {
     if let Err(error) = deps.timer.set(&post.wake_up(), post.due_at, deps.clock.now()).await {
         tracing::warn!(post_id = %post.id, error = chain(&error), "a post could not be armed");
         return false;

@@ -14,6 +14,7 @@ use domain::planted::Bug;
 use domain::post::{Event, Post, State};
 use domain::reserving::RunningPlan;
 use domain::timing::LATEST_MAX;
+use edge::guarded::guarded;
 use edge::problem::chain;
 use futures::stream::{self, StreamExt};
 use jiff::{SignedDuration, Timestamp};
@@ -67,14 +68,20 @@ pub(crate) async fn look_through(deps: &Deps, turn: i64, looked: &mut Looked) {
 
 async fn follow(deps: &Deps, note: Result<ReturnNote, StoreError>) -> Looked {
     let mut looked = Looked::default();
-    let followed = match note {
-        Ok(note) => of_user(deps, &note, &mut looked).await,
-        Err(unreadable) => Err(unreadable),
+    let note = match note {
+        Ok(note) => note,
+        Err(error) => {
+            tracing::error!(error = chain(&error), "a note of a user's waiting posts could not be read");
+            return Looked { failed: 1, ..looked };
+        }
     };
-    if let Err(error) = followed {
-        tracing::error!(error = chain(&error), "a user's waiting posts could not be looked through");
-        looked.failed += 1;
-    }
+    let told = match guarded(of_user(deps, &note, &mut looked)).await {
+        Ok(Ok(())) => return looked,
+        Ok(Err(error)) => chain(&error),
+        Err(panicked) => chain(&panicked),
+    };
+    tracing::error!(user_id = %note.user_id, error = told, "a user's waiting posts could not be looked through");
+    looked.failed += 1;
     looked
 }
 
@@ -88,17 +95,13 @@ async fn of_user(deps: &Deps, note: &ReturnNote, looked: &mut Looked) -> Result<
     let filter = Filter { from: Some(now - LATEST_MAX), ..Filter::default() };
     let waits = |post: &Post| matches!(post.state, State::Scheduled { .. } | State::Held { .. });
     let mut all_judged = true;
-    for post in deps.store.posts_where(&note.user_id, &filter, waits).await? {
-        let id = post.id.clone();
-        match walk.judge(post).await {
-            Ok(Judged::Resumed) => looked.resumed += 1,
-            Ok(Judged::Held) => looked.held += 1,
-            Ok(Judged::Same) => {}
+    for post in deps.store.each_post_where(&note.user_id, &filter, waits).await? {
+        match walk.judge_one(post).await {
+            Some(Judged::Resumed) => looked.resumed += 1,
+            Some(Judged::Held) => looked.held += 1,
+            Some(Judged::Same) => {}
             // The others go on all the same, and the next round tries this one again.
-            Err(error) => {
-                tracing::error!(post_id = %id, user_id = %note.user_id, error = chain(&error), "a waiting post could not be looked at");
-                (looked.failed, all_judged) = (looked.failed + 1, false);
-            }
+            None => (looked.failed, all_judged) = (looked.failed + 1, false),
         }
         if looked.resumed + looked.held >= CHANGES_MAX {
             return Ok(());
@@ -157,6 +160,19 @@ enum Resumed {
 }
 
 impl Walk<'_> {
+    /// `None`: it cannot be read or judged, and the log says why.
+    async fn judge_one(&mut self, post: Result<Post, StoreError>) -> Option<Judged> {
+        let post = post.map_err(|error| tracing::error!(error = chain(&error), "a waiting post could not be read")).ok()?;
+        let (id, user_id) = (post.id.clone(), post.user_id.clone());
+        let told = match guarded(self.judge(post)).await {
+            Ok(Ok(judged)) => return Some(judged),
+            Ok(Err(error)) => chain(&error),
+            Err(panicked) => chain(&panicked),
+        };
+        tracing::error!(post_id = %id, %user_id, error = told, "a waiting post could not be looked at");
+        None
+    }
+
     async fn judge(&mut self, mut post: Post) -> Result<Judged, StoreError> {
         let id = post.id.clone();
         let mut rounds = Rounds::new("letting a held post go on", id.as_str());

@@ -9,6 +9,7 @@ use connecting::{EndError, Ended, Ending};
 use domain::connection::Health;
 use domain::id::{AttemptId, ConnectionId, UserId};
 use domain::ledger::Actor;
+use edge::guarded::{Panicked, guarded};
 use edge::problem::chain;
 use store::{Leftover, StoreError};
 
@@ -26,6 +27,8 @@ enum TidyError {
     Vault(#[from] VaultError),
     #[error(transparent)]
     End(#[from] EndError),
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
 }
 
 /// Judges the oldest notes. Returns how many secrets were removed, and how many notes could not be judged.
@@ -46,15 +49,19 @@ pub(crate) async fn tidy(deps: &Deps) -> (usize, usize) {
                 continue;
             }
         }
-        let judged = match note {
-            Ok(note) => judge(deps, &note).await,
-            Err(unreadable) => Err(unreadable.into()),
+        let judged = match &note {
+            Ok(note) => guarded(judge(deps, note)).await.unwrap_or_else(|panicked| Err(panicked.into())),
+            Err(_) => Ok(false),
         };
+        if let Err(unreadable) = &note {
+            tracing::warn!(error = chain(unreadable), "a note of a secret could not be read");
+            failed += 1;
+        }
         match judged {
             Ok(true) => removed += 1,
             Ok(false) => {}
             Err(error) => {
-                tracing::warn!(error = chain(&error), "a secret could not be judged");
+                tracing::warn!(?note, error = chain(&error), "a secret could not be judged");
                 failed += 1;
             }
         }

@@ -9,11 +9,12 @@ use anyhow::{Context, bail, ensure};
 use clap::Args;
 use domain::id::{HistoryId, UserId};
 use domain::ledger::{Actor, Cause, ChangeReason, Cycle, HistoryEntry, LedgerChange};
+use domain::order::Order;
 use domain::plan::CYCLE;
 use edge::contract::Time;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use store::Rounds;
+use store::{Rounds, Start};
 
 use crate::table::Shown;
 use crate::users::cycle_json;
@@ -124,16 +125,16 @@ fn numbers(row: &HistoryEntry) -> String {
 /// The row of the adjustment, if it stands. It is no older than the id.
 async fn stored(ops: &Ops, user: &UserId, id: &HistoryId) -> anyhow::Result<Option<HistoryEntry>> {
     let (made_at, entropy) = id.parts();
-    let mut place = None;
+    let mut start = Start::first(Order::Desc);
     for _ in 0..PAGES_MAX {
-        let page = ops.store.history(user, PAGE, place).await.context("reading the history")?;
+        let page = ops.store.history(user, PAGE, start).await.context("reading the history")?;
         let is_over = page.items.last().is_none_or(|oldest| oldest.at < made_at);
         if let Some(row) = page.items.into_iter().find(|row| row.id.parts().1 == entropy) {
             return Ok(Some(row));
         }
-        place = page.next;
-        if is_over || place.is_none() {
-            return Ok(None);
+        match page.next {
+            Some(next) if !is_over => start = Start::after(next),
+            _ => return Ok(None),
         }
     }
     bail!("too much has happened since for the adjustment to be looked for; `ops users show` lists the newest rows")

@@ -6,6 +6,7 @@ use domain::audit::Difference;
 use domain::id::UserId;
 use domain::post::ZoneChange;
 use edge::contract::Time;
+use edge::guarded::guarded;
 use edge::problem::chain;
 use futures::stream::{self, StreamExt};
 use serde_json::{Value, json};
@@ -67,13 +68,15 @@ type Books = Result<(UserId, Audit), (Option<UserId>, String)>;
 
 async fn of_user(ops: &Ops, user: Result<UserId, StoreError>) -> Books {
     let user = user.map_err(|error| (None, chain(&error)))?;
-    match ops.store.audit(&user).await {
+    // One whose rows stop the audit keeps nobody else from being read.
+    match guarded(ops.store.audit(&user)).await.map_err(|panicked| chain(&panicked)).and_then(|audit| audit.map_err(|error| chain(&error)))
+    {
         Ok(mut audit) => {
             let now = ops.clock.now();
             audit.zone_changes.retain(|change| change.due_at > now);
             Ok((user, audit))
         }
-        Err(error) => Err((Some(user), chain(&error))),
+        Err(why) => Err((Some(user), why)),
     }
 }
 

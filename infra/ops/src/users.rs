@@ -4,8 +4,10 @@ use anyhow::Context;
 use clap::Subcommand;
 use domain::id::UserId;
 use domain::ledger::Cycle;
+use domain::order::Order;
 use edge::contract::Time;
 use serde_json::{Value, json};
+use store::Start;
 
 use crate::table::{Shown, or_dash};
 use crate::{Ops, user_id};
@@ -31,7 +33,7 @@ pub(crate) async fn run(ops: &Ops, command: Command) -> anyhow::Result<Shown> {
     let connections = ops.store.connections(&id).await.context("reading the connections")?;
     let history = match usize::from(history) {
         0 => Vec::new(),
-        limit => ops.store.history(&id, limit, None).await.context("reading the history")?.items,
+        limit => ops.store.history(&id, limit, Start::first(Order::Desc)).await.context("reading the history")?.items,
     };
     let now = ops.clock.now();
     let timeline = user.timeline(now);

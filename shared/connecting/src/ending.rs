@@ -26,6 +26,11 @@ const INDEX_BEHIND_MAX: SignedDuration = SignedDuration::from_hours(1);
 /// The most that clocks differ, and more.
 const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(10);
 
+/// Where consents are under way, a grant that may be theirs is looked at so often…
+const LOOKS_MAX: usize = 10;
+/// …this far apart: a disconnect waits some four seconds.
+const LOOK_AGAIN: Duration = Duration::from_millis(400);
+
 /// How long posts are held before the account goes: well within the time of a request.
 const HOLD_MAX: Duration = Duration::from_secs(8);
 
@@ -68,7 +73,7 @@ pub enum EndError {
 /// Takes down a connection that is marked as `disconnecting`, once no work in flight needs it. Its scheduled posts are held from the first
 /// try on. The platform is told as far as it listens; the tokens are deleted in any case.
 pub async fn end(ending: &Ending<'_>, connection: Connection, now: Timestamp) -> Result<Ended, EndError> {
-    let Ending { store, vault, random, attempt, actor, .. } = ending;
+    let Ending { store, platforms, random, actor, .. } = ending;
     let cause = || Cause { entropy: random.bytes(), at: now, actor: *actor, post_id: None };
     // Whatever becomes of this, the account goes: what is left, the sweeper holds.
     match tokio::time::timeout(HOLD_MAX, store.hold_of(&connection, FailureCode::ConnectionGone, cause)).await {
@@ -85,6 +90,38 @@ pub async fn end(ending: &Ending<'_>, connection: Connection, now: Timestamp) ->
     if refreshing || (!Bug::DisconnectDoesNotWait.is_planted() && in_flight(store, &connection, now).await?) {
         return Ok(Ended::NotYet);
     }
+    if platforms.get(connection.platform).capabilities().grants_are_one {
+        return alone(ending, connection, now).await;
+    }
+    remove(ending, connection, now).await
+}
+
+/// The same where the grant may be somebody else's too: not while a consent is under way whose tokens would end with it.
+async fn alone(ending: &Ending<'_>, connection: Connection, now: Timestamp) -> Result<Ended, EndError> {
+    let Ending { store, attempt, .. } = ending;
+    let platform = connection.platform;
+    for look in 0..LOOKS_MAX {
+        if look > 0 {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        // Noted first and looked then, as a consent does it: of two at once, at least one sees the other.
+        store.begin_ending(platform, attempt, now).await?;
+        let is_free = !store.is_consent_under_way(platform, now).await?;
+        let ended = if is_free { Some(remove(ending, connection.clone(), now).await) } else { None };
+        if let Err(error) = store.ending_is_over(platform, attempt).await {
+            // Until it ends by itself, consents at the platform wait.
+            tracing::warn!(platform = platform.as_str(), error = chain(&error), "a note about a grant stays");
+        }
+        if let Some(ended) = ended {
+            return ended;
+        }
+    }
+    tracing::info!(connection_id = %connection.id, "consents are under way; the grant is taken back later");
+    Ok(Ended::NotYet)
+}
+
+async fn remove(ending: &Ending<'_>, connection: Connection, now: Timestamp) -> Result<Ended, EndError> {
+    let Ending { store, vault, attempt, .. } = ending;
     // Under a lease of our own: a reconnect at this moment is refused instead of losing its tokens to us.
     let connection = connection.leased(attempt.clone(), now);
     if matches!(store.update_connection(&connection, attempt.as_str()).await?, ConnectionWrite::Moved(_)) {
@@ -136,13 +173,13 @@ async fn holders(store: &Store, user: &UserId, since: Timestamp) -> Result<Optio
 }
 
 /// Where a person's grants are one, taking it back ends all of that person's accounts, also another customer's: it stays while
-/// anybody's is connected.
+/// anybody's is connected, or waits to be chosen.
 async fn take_back(ending: &Ending<'_>, connection: &Connection, now: Timestamp) -> Result<(), Box<dyn Error + Send + Sync>> {
     let Ending { store, vault, platforms, .. } = ending;
     if let Some(grantor) = &connection.grantor {
         // Leaves first and looks then: of several that leave at once, at least the last one sees that nobody is left.
         store.leave_grant(connection).await?;
-        if store.is_grant_held(connection.platform, grantor).await? {
+        if store.is_grant_held(connection.platform, grantor, now).await? {
             return Ok(());
         }
     }

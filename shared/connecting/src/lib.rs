@@ -13,7 +13,7 @@ use domain::connection::{Connection, Grant, Health, ReconnectRefused};
 use domain::id::{AttemptId, ConnectionId, UserId};
 use domain::token::TokenSet;
 use jiff::Timestamp;
-use store::{ConnectionWrite, Leftover, Rounds, Store, StoreError};
+use store::{ConnectionMade, ConnectionWrite, Leftover, Rounds, Store, StoreError};
 
 /// How many accounts one user may connect; fewer than a list holds.
 pub const CONNECTIONS_MAX: usize = 100;
@@ -113,9 +113,10 @@ async fn create(
     let name = vault.connection_secret(fresh_id);
     let version = vault.create(&name, tokens, attempt).await?;
     let connection = Connection::connected(id, (*user).clone(), (*grant).clone(), (name, version), now);
-    let stored = match store.create_connection(&connection, again, attempt.as_str()).await? {
-        ConnectionWrite::Done => Some(connection),
-        ConnectionWrite::Moved(_) => {
+    let made = store.create_connection(&connection, again, CONNECTIONS_MAX, attempt.as_str()).await?;
+    let stored = match made {
+        ConnectionMade::Done => Some(connection),
+        ConnectionMade::Taken | ConnectionMade::TooMany => {
             // Ours after all, and changed since, if an answer was lost on the way.
             let standing = store.connection(user, &connection.id).await?;
             let ours = standing.filter(|standing| standing.secret_name == connection.secret_name);
@@ -129,6 +130,10 @@ async fn create(
     if let Err(error) = store.forget_leftover(&note).await {
         // Whoever judges the note finds the row, or no secret.
         tracing::warn!(secret_id = %fresh_id, %error, "a note about a secret stays");
+    }
+    // Others were connected since they were counted above.
+    if stored.is_none() && made == ConnectionMade::TooMany {
+        return Err(ConnectError::TooMany);
     }
     Ok(stored)
 }

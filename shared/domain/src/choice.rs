@@ -30,6 +30,9 @@ pub struct Choice {
     /// Scopes that posting needs and that the consent left out.
     #[serde(default)]
     pub missing_scopes: Vec<String>,
+    /// Who granted it, where a person's grants are one: it must not end before the choice is made.
+    #[serde(default)]
+    pub grantor: Option<String>,
     /// From when on it is refused.
     pub expires_at: Timestamp,
     /// What was chosen.
@@ -176,6 +179,7 @@ mod tests {
             platform: PlatformName::Facebook,
             accounts: ["a", "b", "c"].map(account).to_vec(),
             missing_scopes: Vec::new(),
+            grantor: None,
             expires_at: at(900),
             claim,
         }

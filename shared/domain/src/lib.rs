@@ -15,6 +15,7 @@ pub mod field_code;
 pub mod id;
 pub mod idempotency;
 pub mod ledger;
+pub mod order;
 pub mod people;
 pub mod plan;
 pub mod plan_change;

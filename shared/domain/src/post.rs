@@ -59,6 +59,10 @@ pub const LATEST_DEFAULT: SignedDuration = SignedDuration::from_mins(60);
 pub const WAKE_GRACE: SignedDuration = SignedDuration::from_secs(20);
 /// How long after approval a post may stand unarmed before the sweeper arms it.
 pub const ARM_GRACE: SignedDuration = SignedDuration::from_secs(30);
+/// How many drafts one user may have.
+pub const DRAFTS_MAX: usize = 1_000;
+/// How often a post may be changed until its owner can edit it or try it again no more: each change leaves a row of its story.
+pub const CHANGES_MAX: u64 = 500;
 /// How many sends that its owner did not find a post remembers.
 pub const UNSEEN_KEPT: usize = 4;
 /// A wake-up this much early still counts: two clocks may differ, a customer's launch may not come early.

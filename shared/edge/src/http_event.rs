@@ -8,13 +8,11 @@ mod guard;
 mod translate;
 
 use std::convert::Infallible;
-use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use axum::Router;
 use axum::response::{IntoResponse, Response};
-use futures::FutureExt;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderName, HeaderValue};
 use lambda_runtime::{LambdaEvent, service_fn};
@@ -26,6 +24,7 @@ use tracing::Instrument;
 pub use client::{ClientAddress, RequestId};
 pub use guard::{COOKIES_MAX, HEADERS_BYTES_MAX, PATH_BYTES_MAX, QUERY_BYTES_MAX};
 
+use crate::guarded::guarded;
 use crate::problem::{Problem, ProblemCode};
 use crate::routing::RouteTemplate;
 
@@ -101,7 +100,7 @@ async fn routed(router: Router, event: ApiGatewayV2httpRequest) -> Response {
         Ok(request) => request,
         Err(problem) => return problem.into_response(),
     };
-    match AssertUnwindSafe(router.oneshot(request)).catch_unwind().await {
+    match guarded(router.oneshot(request)).await {
         Ok(Ok(response)) => response,
         Ok(Err(never)) => match never {},
         Err(_) => {

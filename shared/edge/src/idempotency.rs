@@ -8,6 +8,8 @@
 //!   session tells the same token.
 //! - An answer that says *not now* or *not you* (401, 403, 429, 5xx) or that nothing could be read (413, 415) is not
 //!   final: the same request may be made again at once.
+//! - Of the 409s only `state_conflict` is final. The others pass: a post comes to rest, a quota slot or an account comes
+//!   back. So does whatever says when to ask again (`Retry-After`).
 //! - If an answer cannot be stored, the caller gets it all the same, and the key stays claimed until the lease ends.
 
 use std::convert::Infallible;
@@ -22,7 +24,7 @@ use domain::id::ClaimId;
 use domain::idempotency::{IdempotencyKey, Meeting, Record, RecordName, Scope, Seed, StoredAnswer};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use http::header::{CONTENT_TYPE, ETAG, IF_MATCH, LOCATION, SET_COOKIE};
+use http::header::{CONTENT_TYPE, ETAG, IF_MATCH, LOCATION, RETRY_AFTER, SET_COOKIE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use jiff::SignedDuration;
@@ -40,7 +42,7 @@ pub const REPLAYED_HEADER: HeaderName = HeaderName::from_static("idempotency-rep
 /// The headers that belong to an answer; the others belong to its way.
 const STORED_HEADERS: [HeaderName; 3] = [CONTENT_TYPE, ETAG, LOCATION];
 /// When it is worth to ask again for an answer that is being made.
-const RETRY_AFTER: SignedDuration = SignedDuration::from_secs(1);
+const ASK_AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(1);
 /// How often a key is claimed anew when its record changed meanwhile.
 const ROUNDS_MAX: usize = 3;
 
@@ -154,7 +156,7 @@ impl Keys {
             Ok(body) => body,
             Err(error) => return Problem::internal(&error).into_response(),
         };
-        let record = match stored_form(parts.status, &parts.headers, &body) {
+        let record = match stored_form(&parts, &body) {
             Some(answer) => record.answered(answer),
             None => record.reopened(),
         };
@@ -181,12 +183,13 @@ fn name(key: &IdempotencyKey, parts: &Parts) -> RecordName {
 }
 
 fn in_flight() -> Problem {
-    Problem::new(ProblemCode::IdempotencyInFlight).with_retry_after(RETRY_AFTER)
+    Problem::new(ProblemCode::IdempotencyInFlight).with_retry_after(ASK_AGAIN_AFTER)
 }
 
 /// What may be stored of an answer, if it is final and holds no secret.
-fn stored_form(status: StatusCode, headers: &HeaderMap, body: &Bytes) -> Option<StoredAnswer> {
-    if headers.contains_key(SET_COOKIE) || !is_final(status) {
+fn stored_form(answer: &http::response::Parts, body: &Bytes) -> Option<StoredAnswer> {
+    let http::response::Parts { status, headers, .. } = answer;
+    if headers.contains_key(SET_COOKIE) || !is_final(answer) {
         return None;
     }
     let text = |name: &HeaderName| Some((name.as_str().to_owned(), headers.get(name)?.to_str().ok()?.to_owned()));
@@ -195,9 +198,15 @@ fn stored_form(status: StatusCode, headers: &HeaderMap, body: &Bytes) -> Option<
 }
 
 /// Whether the same request would be answered the same: it was made, or it was read and refused for what it asks.
-fn is_final(status: StatusCode) -> bool {
-    let refused = [StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND, StatusCode::CONFLICT, StatusCode::UNPROCESSABLE_ENTITY];
-    status.is_success() || status.is_redirection() || refused.contains(&status)
+fn is_final(answer: &http::response::Parts) -> bool {
+    if answer.headers.contains_key(RETRY_AFTER) {
+        return false;
+    }
+    match answer.status {
+        StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::UNPROCESSABLE_ENTITY => true,
+        StatusCode::CONFLICT => answer.extensions.get::<ProblemCode>() == Some(&ProblemCode::StateConflict),
+        status => status.is_success() || status.is_redirection(),
+    }
 }
 
 fn replay(answer: StoredAnswer) -> Response {

@@ -8,6 +8,8 @@ pub mod clock;
 pub mod config;
 pub mod contract;
 pub mod deadline;
+pub mod frontend;
+pub mod guarded;
 pub mod host;
 pub mod http_event;
 pub mod idempotency;

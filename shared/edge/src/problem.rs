@@ -212,6 +212,8 @@ impl IntoResponse for Problem {
             response.headers_mut().insert(name, value);
         }
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        // For whatever stands around the routes: which problem it is, without reading the body.
+        response.extensions_mut().insert(self.code);
         response
     }
 }

@@ -1,13 +1,12 @@
 //! The record loop: a batch of wake-ups, each worked on alone.
 
 use std::collections::HashSet;
-use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use data_encoding::HEXLOWER;
 use domain::wake_up::{WAKE_UP_BYTES_MAX, WakeUp};
-use futures::{FutureExt, StreamExt, stream};
+use futures::{StreamExt, stream};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -16,6 +15,7 @@ use tracing::Instrument;
 
 use crate::clock::Clock;
 use crate::deadline::Deadline;
+use crate::guarded::guarded;
 use crate::metrics::Metrics;
 
 /// How many records of a batch are worked on at once.
@@ -125,9 +125,9 @@ where
         return RecordOutcome::Retry;
     };
     // Called inside, so that a panic before the first await is caught as well.
-    let work = AssertUnwindSafe(async { handle(wake_up).await });
-    work.catch_unwind().await.unwrap_or_else(|_| {
-        tracing::error!("a record's handler panicked");
+    let (post_id, user_id) = (wake_up.post_id.clone(), wake_up.user_id.clone());
+    guarded(async { handle(wake_up).await }).await.unwrap_or_else(|_| {
+        tracing::error!(%post_id, %user_id, "a record's handler panicked");
         metrics.count(clock.now(), "record_panicked", &[]);
         RecordOutcome::Retry
     })

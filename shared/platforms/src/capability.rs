@@ -89,4 +89,6 @@ pub struct Capabilities {
     pub refresh_rotates: bool,
     /// Whether each call proves that our own app makes it ([`crate::Platform::proven`]).
     pub app_proof: bool,
+    /// Whether a person's grants to our app are one: taking one back ends all of them, whoever of ours lives on them.
+    pub grants_are_one: bool,
 }

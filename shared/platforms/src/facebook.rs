@@ -34,6 +34,7 @@ const CAPABILITIES: Capabilities = Capabilities {
     read_lag: SignedDuration::from_secs(60),
     refresh_rotates: false,
     app_proof: true,
+    grants_are_one: true,
 };
 
 /// Asked for, and not missed where they are not granted: a Page can be posted to without its numbers, and a person may have no business.

@@ -31,6 +31,7 @@ const CAPABILITIES: Capabilities = Capabilities {
     read_lag: SignedDuration::from_secs(60),
     refresh_rotates: true,
     app_proof: false,
+    grants_are_one: false,
 };
 
 /// The adapter.

@@ -5,7 +5,7 @@ use domain::ledger::Cycle;
 use domain::user::User;
 use jiff::Timestamp;
 
-use crate::items::{from_item, text};
+use crate::items::{from_item, keyed, text};
 use crate::key::{CYCLE, Item, Key, shards, sortable};
 use crate::ledger::{CycleItem, close_pk};
 use crate::schema::CLOSING_INDEX;
@@ -65,7 +65,7 @@ impl Store {
             .send()
             .await
             .map_err(StoreError::unavailable("looking for cycles that ended"))?;
-        let cycles = answer.items.unwrap_or_default().iter().map(closing).collect();
+        let cycles = answer.items.unwrap_or_default().into_iter().map(|item| keyed(item, |item| closing(&item))).collect();
         Ok(ClosingPage { cycles, next: answer.last_evaluated_key.map(Place) })
     }
 

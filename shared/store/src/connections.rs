@@ -118,6 +118,23 @@ pub enum ConnectionWrite {
     Moved(Option<Box<Connection>>),
 }
 
+/// What came of a new connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectionMade {
+    /// It stands.
+    Done,
+    /// The user has connected this account at the same time.
+    Taken,
+    /// The user has as many connections as one may.
+    TooMany,
+}
+
+/// Of two connections that are made at once, the later one counts the earlier: each raises this.
+#[derive(Default, Serialize, Deserialize)]
+struct ConnectingItem {
+    rev: u64,
+}
+
 impl Store {
     /// A connection, strongly consistent.
     pub async fn connection(&self, user: &UserId, id: &ConnectionId) -> Result<Option<Connection>, StoreError> {
@@ -163,9 +180,47 @@ impl Store {
         Ok(account.map(|account| account.connection_id))
     }
 
-    /// Stores a connection that is not there; `Moved`: the user has connected this account at the same time. With `again`, its account had
+    /// Stores a connection that is not there, unless the user has `most` already, however many are made at once. With `again`, its account had
     /// the id before, and posts may be held for it: they are looked through.
-    pub async fn create_connection(&self, connection: &Connection, again: bool, writer: &str) -> Result<ConnectionWrite, StoreError> {
+    pub async fn create_connection(
+        &self,
+        connection: &Connection,
+        again: bool,
+        most: usize,
+        writer: &str,
+    ) -> Result<ConnectionMade, StoreError> {
+        let mut rounds = Rounds::new("counting connections", writer);
+        loop {
+            rounds.next().await?;
+            // First: whoever makes one after this has raised it, and is seen by the condition.
+            let counted: Option<ConnectingItem> =
+                self.get(&self.tables.users, "count of connections", Key::connecting(&connection.user_id)).await?;
+            let standing = self.connections(&connection.user_id).await?;
+            // Our own write may have landed, and its answer be lost.
+            let is_there = standing.iter().any(|other| other.id == connection.id);
+            if standing.len() >= most && !is_there {
+                return Ok(ConnectionMade::TooMany);
+            }
+            let mut legs = self.creating(connection, again, writer);
+            legs.push(self.counted_once(&connection.user_id, counted.map_or(0, |counted| counted.rev)));
+            let sent = self.client.transact_write_items().set_transact_items(Some(legs)).send().await;
+            let Err(error) = sent else { return Ok(ConnectionMade::Done) };
+            let reasons = cancellation(&error).unwrap_or_default();
+            if written_by(reasons.first().and_then(|reason| reason.item.as_ref()), connection.rev) == Some(writer) {
+                return Ok(ConnectionMade::Done);
+            }
+            // The row and its account.
+            if reasons.iter().take(2).any(|reason| failed(Some(reason))) {
+                return Ok(ConnectionMade::Taken);
+            }
+            if !reasons.iter().any(|reason| failed(Some(reason)) || is_conflict(reason)) {
+                return Err(StoreError::unavailable("storing a connection")(error));
+            }
+        }
+    }
+
+    /// The legs of a new connection: the row, its account, and what goes with them.
+    fn creating(&self, connection: &Connection, again: bool, writer: &str) -> Vec<TransactWriteItem> {
         let (table, user) = (&self.tables.users, &connection.user_id);
         let account = AccountItem { connection_id: connection.id.clone() };
         let account_key = Key::account(user, connection.platform, &connection.platform_user_id);
@@ -177,7 +232,17 @@ impl Store {
         let mut legs = [row, account].map(transact_put).to_vec();
         legs.extend(self.grant_held(connection));
         legs.extend(again.then(|| self.turned(connection, writer)));
-        self.transact_connection(legs, connection.rev, writer).await
+        legs
+    }
+
+    /// The leg that fails where another connection of the user was made since they were counted at `rev`.
+    fn counted_once(&self, user: &UserId, rev: u64) -> TransactWriteItem {
+        let row = put(&self.tables.users, to_item(Key::connecting(user), ConnectingItem { rev: rev + 1 }));
+        transact_put(if rev == 0 {
+            row.condition_expression("attribute_not_exists(pk)")
+        } else {
+            row.condition_expression("rev = :rev").expression_attribute_values(":rev", number(rev))
+        })
     }
 
     /// The leg that fails a transaction unless the connection is there and can post.

@@ -8,13 +8,10 @@ use domain::plan::CycleSpan;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::cursor::{Cursor, Page};
+use crate::cursor::{Page, Start};
 use crate::items::{from_item, number, text, to_item};
-use crate::key::{ANALYTICS, Item, Key, user_pk};
+use crate::key::{ANALYTICS, Item, Key};
 use crate::{Store, StoreError};
-
-/// Cycles that run or wait to be closed, at most, and so rows that a page reads and does not show.
-const OPEN_MAX: usize = 2;
 
 #[derive(Serialize, Deserialize)]
 struct AnalyticsItem {
@@ -124,42 +121,23 @@ impl Store {
         Some(TransactWriteItem::builder().update(update).build())
     }
 
-    /// A page of what a user's closed cycles came to, newest first. What has outlived its retention at `now` is not in it, whether
-    /// the table has forgotten it or not.
+    /// A page of what a user's closed cycles came to. What has outlived its retention at `now` is not in it, whether the table has forgotten
+    /// it or not.
     pub async fn cycle_analytics(
         &self,
         user: &UserId,
         now: Timestamp,
         limit: usize,
-        after: Option<Cursor>,
+        start: Start,
     ) -> Result<Page<CycleAnalytics>, StoreError> {
-        let answer = self
-            .client
-            .query()
-            .table_name(&self.tables.ledger)
-            .consistent_read(true)
-            .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
-            .expression_attribute_values(":pk", text(user_pk(user)))
-            .expression_attribute_values(":sk", text(ANALYTICS))
-            .scan_index_forward(false)
+        let read = |item: Item| {
             // The row of a cycle that is not closed holds sums alone.
-            .filter_expression("attribute_exists(retention_expiry)")
-            .limit(i32::try_from(limit + OPEN_MAX).unwrap_or(100))
-            .set_exclusive_start_key(after.map(Cursor::into_key))
-            .send()
-            .await
-            .map_err(StoreError::unavailable("reading what cycles came to"))?;
-        let mut rows = answer.items.unwrap_or_default();
-        let cut = (rows.len() > limit).then(|| position(&rows[limit - 1]));
-        rows.truncate(limit);
-        let next = cut.or(answer.last_evaluated_key).map(|key| Cursor::from_key(user, &key));
-        let read = |item: Item| Ok(CycleAnalytics::from(from_item::<AnalyticsItem>("cycle analytics", item)?));
-        let items = rows.into_iter().map(read).collect::<Result<Vec<_>, StoreError>>()?;
-        Ok(Page { items: items.into_iter().filter(|told| now < told.retention_expiry).collect(), next })
+            if !item.contains_key("retention_expiry") {
+                return Ok(None);
+            }
+            let told = CycleAnalytics::from(from_item::<AnalyticsItem>("cycle analytics", item)?);
+            Ok(Some(told).filter(|told| now < told.retention_expiry))
+        };
+        self.ledger_page("reading what cycles came to", (user, ANALYTICS), limit, start, read).await
     }
-}
-
-/// The key at which a page goes on after `item`.
-fn position(item: &Item) -> Item {
-    ["pk", "sk"].into_iter().filter_map(|name| Some((name.to_owned(), item.get(name)?.clone()))).collect()
 }

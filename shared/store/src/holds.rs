@@ -19,21 +19,31 @@ const DUE_BEFORE: SignedDuration = SignedDuration::from_hours(24);
 
 impl Store {
     /// Holds as many scheduled posts of a cycle as it has promised beyond what it grants, the last due first, each with its quota slot in one
-    /// transaction; and returns how many. A post that is under way is left alone. Stopped anywhere and run again it goes on.
+    /// transaction; and returns how many. A post that is under way is left alone. Stopped anywhere and run again it goes on. One post that
+    /// fails keeps no other from being held: its error comes when the others are done.
     pub async fn hold_beyond_quota(&self, user: &UserId, start: Timestamp, mut cause: impl FnMut() -> Cause) -> Result<usize, StoreError> {
         let Some(cycle) = self.cycle(user, start).await?.filter(over_promised) else { return Ok(0) };
         let filter = Filter { from: Some(start - DUE_BEFORE), to: Some(cycle.span.start + CYCLE_MAX), ..Filter::default() };
-        let mut posts = self.posts_where(user, &filter, |post| waits_in(post, start)).await?;
+        let (mut posts, mut failed) = (Vec::new(), None);
+        for post in self.each_post_where(user, &filter, |post| waits_in(post, start)).await? {
+            match post {
+                Ok(post) => posts.push(post),
+                Err(error) => failed = Some(error),
+            }
+        }
         posts.sort_by(|one, other| (other.due_at, &other.id).cmp(&(one.due_at, &one.id)));
         let mut held = 0;
         for post in posts {
-            match self.hold_for_quota(post, start, &mut cause).await? {
-                Held::Done => held += 1,
-                Held::Gone => {}
-                Held::Enough => break,
+            match self.hold_for_quota(post, start, &mut cause).await {
+                Ok(Held::Done) => held += 1,
+                Ok(Held::Gone) => {}
+                Ok(Held::Enough) => break,
+                // The others would find no table either.
+                Err(error @ StoreError::Unavailable { .. }) => return Err(error),
+                Err(error) => failed = Some(error),
             }
         }
-        Ok(held)
+        failed.map_or(Ok(held), Err)
     }
 
     async fn hold_for_quota(&self, mut post: Post, start: Timestamp, cause: &mut impl FnMut() -> Cause) -> Result<Held, StoreError> {
@@ -63,16 +73,25 @@ impl Store {
     }
 
     /// Holds the scheduled posts of a connection that cannot be used, the first due first, at most 200; and returns how many. What it leaves,
-    /// the sweeper holds, by the note that the connection's change has left.
+    /// the sweeper holds, by the note that the connection's change has left. One that fails keeps no other from being held: its error comes
+    /// when the others are done.
     pub async fn hold_of(&self, connection: &Connection, code: FailureCode, mut cause: impl FnMut() -> Cause) -> Result<usize, StoreError> {
         let filter = Filter { from: Some(cause().at - LATEST_MAX), ..Filter::default() };
         let waits = |post: &Post| post.connection_id == connection.id && matches!(post.state, State::Scheduled { .. });
-        let posts = self.posts_where(&connection.user_id, &filter, waits).await?;
-        let mut held = 0;
-        for post in posts.into_iter().take(OF_ACCOUNT_MAX) {
-            held += usize::from(self.hold(post, code, &mut cause).await?);
+        let (mut held, mut failed) = (0, None);
+        for post in self.each_post_where(&connection.user_id, &filter, waits).await?.into_iter().take(OF_ACCOUNT_MAX) {
+            let outcome = match post {
+                Ok(post) => self.hold(post, code, &mut cause).await,
+                Err(unreadable) => Err(unreadable),
+            };
+            match outcome {
+                Ok(is_held) => held += usize::from(is_held),
+                // The others would find no table either.
+                Err(error @ StoreError::Unavailable { .. }) => return Err(error),
+                Err(error) => failed = Some(error),
+            }
         }
-        Ok(held)
+        failed.map_or(Ok(held), Err)
     }
 
     /// Holds a scheduled post that cannot go out as things stand, or says what a held one waits for now. `false`: it needs nothing, or was

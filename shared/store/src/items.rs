@@ -39,6 +39,25 @@ pub(crate) fn from_item<T: DeserializeOwned>(what: &'static str, item: Item) -> 
     serde_dynamo::from_item(item).map_err(StoreError::corrupt(what))
 }
 
+/// An item that cannot be read, by its key: who it is about is not known otherwise.
+#[derive(Debug, thiserror::Error)]
+#[error("the item {pk} {sk}")]
+struct OddItem {
+    pk: String,
+    sk: String,
+    source: Box<dyn Error + Send + Sync>,
+}
+
+/// What `read` makes of an item of which the key may be told; an error that is about the item itself names it.
+pub(crate) fn keyed<T>(item: Item, read: impl FnOnce(Item) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    let part = |name| item.get(name).and_then(|value: &AttributeValue| value.as_s().ok()).cloned().unwrap_or_default();
+    let (pk, sk) = (part("pk"), part("sk"));
+    read(item).map_err(|error| match error {
+        StoreError::Corrupt { what, source } => StoreError::Corrupt { what, source: Box::new(OddItem { pk, sk, source }) },
+        error => error,
+    })
+}
+
 /// The writer that the item in the way was written by, if it is at `rev`.
 pub(crate) fn written_by(item: Option<&Item>, rev: u64) -> Option<&str> {
     let item = item?;

@@ -65,6 +65,16 @@ impl Key {
         Self::new(user_pk(user), format!("{POST}{id}#CONTENT"))
     }
 
+    /// Raised with each connection that a user makes.
+    pub(crate) fn connecting(user: &UserId) -> Self {
+        Self::new(user_pk(user), "CONNECTING")
+    }
+
+    /// How many of a user's posts are drafts.
+    pub(crate) fn drafts(user: &UserId) -> Self {
+        Self::new(user_pk(user), "DRAFTS")
+    }
+
     /// Numbered with leading zeros, so that they sort.
     pub(crate) fn attempt(user: &UserId, id: &PostId, number: u32) -> Self {
         Self::new(user_pk(user), format!("{POST}{id}#TRY#{number:06}"))
@@ -143,6 +153,16 @@ impl Key {
     /// Connections whose grants come from one person: taking it back at the platform ends all of them, whoever's they are.
     pub(crate) fn grant(platform: PlatformName, grantor: &str, user: &UserId, id: &ConnectionId) -> Self {
         Self::new(grant_pk(platform, grantor), format!("{}#{CONNECTION}{id}", user_pk(user)))
+    }
+
+    /// Consents under way at a platform, and grants that are being taken back there.
+    pub(crate) fn grants_pk(platform: PlatformName) -> String {
+        format!("GRANTS#{platform}")
+    }
+
+    /// Who else needs one person's grant.
+    pub(crate) fn grants_of_pk(platform: PlatformName, grantor: &str) -> String {
+        format!("GRANTS#{platform}#{grantor}")
     }
 
     /// All in one partition, one a user: plans and accounts change rarely.

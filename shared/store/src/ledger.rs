@@ -3,14 +3,15 @@
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use domain::id::{HistoryId, PostId, UserId};
 use domain::ledger::{Actor, ChangeReason, Cycle, HistoryEntry, LedgerChange};
+use domain::order::Order;
 use domain::plan::{CycleSpan, Plan};
 use domain::user::User;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::cursor::{Cursor, Page};
+use crate::cursor::{Cursor, Page, Start};
 use crate::items::{from_item, number, text};
-use crate::key::{CYCLE, HISTORY, Key, sortable, user_pk};
+use crate::key::{CYCLE, HISTORY, Item, Key, sortable, user_pk};
 use crate::posts::{cancellation, failed, is_conflict, transact_put};
 use crate::{Store, StoreError};
 
@@ -18,6 +19,8 @@ use crate::{Store, StoreError};
 const CYCLES_AHEAD_MAX: i32 = 100;
 /// Those ahead, the running one and two years of those that ended.
 const CYCLES_LATEST_MAX: i32 = 40;
+/// Reads for one page: rows that are not shown are few, and one that is a read is enough for the rest.
+const PAGES_MAX: usize = 20;
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct CycleItem {
@@ -249,25 +252,59 @@ impl Store {
         Some(TransactWriteItem::builder().update(update).build())
     }
 
-    /// A page of a user's history, newest first.
-    pub async fn history(&self, user: &UserId, limit: usize, after: Option<Cursor>) -> Result<Page<HistoryEntry>, StoreError> {
-        let answer = self
-            .client
-            .query()
-            .table_name(&self.tables.ledger)
-            .consistent_read(true)
-            .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
-            .expression_attribute_values(":pk", text(user_pk(user)))
-            .expression_attribute_values(":sk", text(HISTORY))
-            .scan_index_forward(false)
-            .limit(i32::try_from(limit).unwrap_or(100))
-            .set_exclusive_start_key(after.map(Cursor::into_key))
-            .send()
-            .await
-            .map_err(StoreError::unavailable("reading the quota history"))?;
-        let next = answer.last_evaluated_key.map(|key| Cursor::from_key(user, &key));
-        let rows = answer.items.unwrap_or_default().into_iter();
-        let items = rows.map(|item| Ok(from_item::<HistoryItem>("history row", item)?.into())).collect::<Result<_, StoreError>>()?;
-        Ok(Page { items, next })
+    /// A page of a user's history.
+    pub async fn history(&self, user: &UserId, limit: usize, start: Start) -> Result<Page<HistoryEntry>, StoreError> {
+        let read = |item: Item| Ok(Some(from_item::<HistoryItem>("history row", item)?.into()));
+        self.ledger_page("reading the quota history", (user, HISTORY), limit, start, read).await
     }
+
+    /// A page of at most `limit` of a user's rows of one kind; `read` leaves out what is not shown. No page is empty while something follows
+    /// that is shown.
+    pub(crate) async fn ledger_page<T>(
+        &self,
+        doing: &'static str,
+        (user, rows): (&UserId, &'static str),
+        limit: usize,
+        start: Start,
+        read: impl Fn(Item) -> Result<Option<T>, StoreError> + Send,
+    ) -> Result<Page<T>, StoreError>
+    where
+        T: Send,
+    {
+        let Start { order, after } = start;
+        let (mut found, mut start) = (Vec::new(), after.map(Cursor::into_key));
+        for _ in 0..PAGES_MAX {
+            let answer = self
+                .client
+                .query()
+                .table_name(&self.tables.ledger)
+                .consistent_read(true)
+                .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
+                .expression_attribute_values(":pk", text(user_pk(user)))
+                .expression_attribute_values(":sk", text(rows))
+                .scan_index_forward(order == Order::Asc)
+                .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX))
+                .set_exclusive_start_key(start.take())
+                .send()
+                .await
+                .map_err(StoreError::unavailable(doing))?;
+            for item in answer.items.unwrap_or_default() {
+                let place = Cursor::from_key(user, order, &position(&item));
+                found.extend(read(item)?.map(|row| (row, place)));
+            }
+            start = answer.last_evaluated_key;
+            if start.is_none() || found.len() > limit {
+                break;
+            }
+        }
+        let cut = (found.len() > limit).then(|| found[limit - 1].1.clone());
+        found.truncate(limit);
+        let next = cut.or_else(|| start.map(|key| Cursor::from_key(user, order, &key)));
+        Ok(Page::new(found, next))
+    }
+}
+
+/// The key at which a page goes on after `item`.
+fn position(item: &Item) -> Item {
+    ["pk", "sk"].into_iter().filter_map(|name| Some((name.to_owned(), item.get(name)?.clone()))).collect()
 }

@@ -4,7 +4,7 @@ use domain::id::{ChoiceId, ConnectionId, UserId};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::items::{from_item, text, to_item};
+use crate::items::{from_item, keyed, text, to_item};
 use crate::key::{Key, LEFTOVERS, sortable};
 use crate::{Store, StoreError};
 
@@ -13,6 +13,8 @@ const JUDGED_AFTER: SignedDuration = SignedDuration::from_hours(1);
 
 /// Notes of one look.
 const LEFTOVERS_MAX: i32 = 25;
+/// Reads of one look, should some of the notes be of no use.
+const PAGES_MAX: usize = 8;
 
 /// A secret that may have no row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,20 +91,31 @@ impl Store {
             .map_err(StoreError::unavailable("forgetting a secret"))
     }
 
-    /// The oldest notes that may be judged, a bounded number. One that cannot be read harms no other.
+    /// The oldest notes that may be judged, a bounded number. One that cannot be read harms no other: it stays at the head, and as many that can
+    /// be read come behind it.
     pub async fn leftovers(&self, now: Timestamp) -> Result<Vec<Result<Leftover, StoreError>>, StoreError> {
-        let answer = self
-            .client
-            .query()
-            .table_name(&self.tables.sessions)
-            .key_condition_expression("pk = :pk AND sk < :sk")
-            .expression_attribute_values(":pk", text(LEFTOVERS))
-            .expression_attribute_values(":sk", text(sortable(now)))
-            .limit(LEFTOVERS_MAX)
-            .send()
-            .await
-            .map_err(StoreError::unavailable("listing secrets that may be left over"))?;
-        let items = answer.items.unwrap_or_default().into_iter();
-        Ok(items.map(|item| Ok(from_item::<LeftoverItem>("noted secret", item)?.leftover)).collect())
+        let (mut notes, mut start) = (Vec::new(), None);
+        for _ in 0..PAGES_MAX {
+            let answer = self
+                .client
+                .query()
+                .table_name(&self.tables.sessions)
+                .key_condition_expression("pk = :pk AND sk < :sk")
+                .expression_attribute_values(":pk", text(LEFTOVERS))
+                .expression_attribute_values(":sk", text(sortable(now)))
+                .limit(LEFTOVERS_MAX)
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(StoreError::unavailable("listing secrets that may be left over"))?;
+            let items = answer.items.unwrap_or_default().into_iter();
+            notes.extend(items.map(|item| keyed(item, |item| Ok(from_item::<LeftoverItem>("noted secret", item)?.leftover))));
+            start = answer.last_evaluated_key;
+            let readable = notes.iter().filter(|note| note.is_ok()).count();
+            if start.is_none() || i32::try_from(readable).is_ok_and(|readable| readable >= LEFTOVERS_MAX) {
+                break;
+            }
+        }
+        Ok(notes)
     }
 }

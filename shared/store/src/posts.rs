@@ -1,6 +1,7 @@
 //! Posts: the hot item under 1 KB, its content beside it, and the rows that tell its story.
 
 mod commit;
+mod drafts;
 mod item;
 mod late;
 mod list;
@@ -11,7 +12,7 @@ mod wake;
 
 pub use commit::{Commit, Owner, PostChange};
 pub(crate) use commit::{cancellation, failed, is_conflict, put, transact_put};
-pub use list::Filter;
+pub use list::{Counted, Filter};
 pub use settle::{Settled, Settlement};
 pub use unbind::Unbinding;
 pub use wake::Wanted;

@@ -10,7 +10,7 @@ use domain::ledger::LedgerChange;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::items::{from_item, text, to_item};
+use crate::items::{from_item, keyed, text, to_item};
 use crate::key::{Key, RETURNS};
 use crate::posts::{put, transact_put};
 use crate::{Store, StoreError};
@@ -43,7 +43,7 @@ impl Store {
             .send()
             .await
             .map_err(StoreError::unavailable("listing users whose posts may go on"))?;
-        Ok(answer.items.unwrap_or_default().into_iter().map(|item| from_item("return note", item)).collect())
+        Ok(answer.items.unwrap_or_default().into_iter().map(|item| keyed(item, |item| from_item("return note", item))).collect())
     }
 
     /// The user's posts were looked through. A note that was left meanwhile stays. Repeating it does no harm.

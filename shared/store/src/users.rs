@@ -1,7 +1,5 @@
 //! Profiles and the uniqueness of phone numbers.
 
-use std::error::Error;
-
 use aws_sdk_dynamodb::types::builders::PutBuilder;
 use domain::billing::{OpenCheckout, PaidSubscriptions};
 use domain::connection::Connection;
@@ -13,7 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::connections::{self, CONNECTIONS_MAX};
-use crate::items::{from_item, text, to_item};
+use crate::items::{from_item, keyed, text, to_item};
 use crate::key::{CONNECTION, Item, Key, PROFILE, user_pk};
 use crate::posts::put;
 use crate::{Store, StoreError};
@@ -83,21 +81,8 @@ pub struct TablePlace(pub(crate) Item);
 /// A page of users, each readable or not, and where the next starts.
 pub type UserPage = (Vec<Result<UserId, StoreError>>, Option<TablePlace>);
 
-/// An item that cannot be read, by its key: who it is about is not known otherwise.
-#[derive(Debug, thiserror::Error)]
-#[error("the item {pk}")]
-struct OddItem {
-    pk: String,
-    source: Box<dyn Error + Send + Sync>,
-}
-
 fn user_id(item: Item) -> Result<UserId, StoreError> {
-    let pk = item.get("pk").and_then(|pk| pk.as_s().ok()).cloned().unwrap_or_default();
-    match from_item::<UserItem>("user", item) {
-        Ok(user) => Ok(user.id),
-        Err(StoreError::Corrupt { what, source }) => Err(StoreError::Corrupt { what, source: Box::new(OddItem { pk, source }) }),
-        Err(error) => Err(error),
-    }
+    keyed(item, |item| Ok(from_item::<UserItem>("user", item)?.id))
 }
 
 impl Store {

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::closing::Place;
-use crate::items::{BATCH_MAX, from_item, number, text, to_item, written_by};
+use crate::items::{BATCH_MAX, from_item, keyed, number, text, to_item, written_by};
 use crate::key::{Item, Key, METRICS, shard, shards, sortable, user_pk};
 use crate::pauses::until_of;
 use crate::posts::{cancellation, failed, is_conflict, put, transact_put};
@@ -175,7 +175,7 @@ impl Store {
             .send()
             .await
             .map_err(StoreError::unavailable("looking for posts whose numbers are due"))?;
-        let due = answer.items.unwrap_or_default().into_iter().map(due).collect();
+        let due = answer.items.unwrap_or_default().into_iter().map(|item| keyed(item, due)).collect();
         Ok(DueWatches { due, next: answer.last_evaluated_key.map(Place) })
     }
 

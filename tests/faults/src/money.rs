@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use domain::analytics::Numbers;
 use domain::billing::Told;
+use domain::order::Order;
 use domain::plan::{Plan, Source};
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use local::variables::tables;
 use serde_json::{Value, json};
+use store::Start;
 use tokio::time::sleep;
 
 use crate::actor::End;
@@ -172,7 +174,7 @@ async fn sums(world: &World, person: usize) -> anyhow::Result<()> {
     let (store, user, now) = (&world.publisher.store, &world.people[person].user, world.clock.now());
     let watches = store.watches(user, world.began - SignedDuration::from_mins(6), now, SUMMED_MAX).await?;
     let watches = watches.ok_or_else(|| anyhow::anyhow!("more numbers than posts"))?;
-    for cycle in store.cycle_analytics(user, now, SUMMED_MAX, None).await?.items {
+    for cycle in store.cycle_analytics(user, now, SUMMED_MAX, Start::first(Order::Desc)).await?.items {
         let told = watches.iter().filter(|watch| watch.cycle_start == Some(cycle.span.start) && watch.observed_at.is_some());
         let sum = told.map(|watch| watch.numbers).reduce(Numbers::plus).unwrap_or_default();
         let held = (cycle.total_reach, cycle.engagement);

@@ -46,7 +46,15 @@ static PERSON: Capabilities = capabilities(Reconcile::Person, true);
 static PERSON_LASTING: Capabilities = capabilities(Reconcile::Person, false);
 
 const fn capabilities(reconcile: Reconcile, refresh_rotates: bool) -> Capabilities {
-    Capabilities { scopes: &["post"], needs: None, reconcile, read_lag: SignedDuration::from_secs(30), refresh_rotates, app_proof: false }
+    Capabilities {
+        scopes: &["post"],
+        needs: None,
+        reconcile,
+        read_lag: SignedDuration::from_secs(30),
+        refresh_rotates,
+        app_proof: false,
+        grants_are_one: false,
+    }
 }
 
 /// Calls that change nothing and that no lease guards: one that stood still may come after a disconnect, with a token that is dead.

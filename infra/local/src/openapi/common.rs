@@ -108,7 +108,7 @@ fn describe_headers(responses: &mut Map<String, Value>, method: &str) {
         }
         if method == "post" && status == "409" {
             response["headers"]["Retry-After"] = json!({
-                "description": "There with `idempotency_in_flight`: in so many seconds.", "schema": { "type": "integer", "minimum": 1 },
+                "description": "There with `idempotency_in_flight`, and with whatever else passes by itself: in so many seconds.", "schema": { "type": "integer", "minimum": 1 },
             });
         }
         if let Some(tag) = response.pointer_mut("/headers/ETag") {

@@ -49,6 +49,8 @@ pub enum FlowError {
     NoAccounts,
     /// Not the account that was to be connected again.
     AccountMismatch,
+    /// The user has connected as many accounts as one may.
+    TooManyConnections,
     /// The code brought nothing.
     ExchangeFailed,
 }
@@ -63,6 +65,7 @@ impl FlowError {
             Self::ScopeMissing => "scope_missing",
             Self::NoAccounts => "no_accounts",
             Self::AccountMismatch => "account_mismatch",
+            Self::TooManyConnections => "too_many_connections",
             Self::ExchangeFailed => "exchange_failed",
         }
     }
@@ -87,7 +90,7 @@ mod tests {
             assert_eq!(serde_json::from_value::<FlowEnd>(json).unwrap(), end);
         }
         let (whose, what) = ([FlowError::Denied, FlowError::StateInvalid], [FlowError::ScopeMissing, FlowError::NoAccounts]);
-        for error in whose.into_iter().chain(what).chain([FlowError::SessionMismatch]) {
+        for error in whose.into_iter().chain(what).chain([FlowError::SessionMismatch, FlowError::TooManyConnections]) {
             assert_eq!(serde_json::to_value(error).unwrap(), error.as_str());
         }
     }

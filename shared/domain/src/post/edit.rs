@@ -6,7 +6,7 @@ use jiff::civil::DateTime;
 use super::publication::Publication;
 use super::record::{AttemptOutcome, AttemptRecord};
 use super::state::{Phase, Post, State, Status};
-use super::{LedgerEffect, SETTLE_WAIT, Transition};
+use super::{CHANGES_MAX, LedgerEffect, SETTLE_WAIT, Transition};
 use crate::content::ContentHash;
 use crate::failure::FailureCode;
 use crate::id::{ConnectionId, GroupId, PostId, UserId};
@@ -75,6 +75,9 @@ pub enum Refused {
     /// Its last moment has passed.
     #[error("the post's last moment has passed")]
     TooLate,
+    /// Its story is as long as one may be.
+    #[error("the post has been changed {CHANGES_MAX} times")]
+    ChangedTooOften,
     /// The state has no such way out.
     #[error("a post that is {} does not allow this", .0.as_str())]
     WrongState(Status),
@@ -155,6 +158,7 @@ impl Post {
             State::Scheduled { .. } => fresh_schedule(edit.armed),
             _ => return Err(self.refusal()),
         };
+        self.still_changes()?;
         self.version += 1;
         let says_another = edit.content_hash.as_ref().is_some_and(|hash| *hash != self.content_hash);
         let goes_elsewhere = edit.connection_id.as_ref().is_some_and(|id| *id != self.connection_id);
@@ -210,6 +214,11 @@ impl Post {
         Ok(Transition { from, post, attempt, ledger })
     }
 
+    /// What the service does to a post is bounded by its tries; what its owner does is bounded here, because each change leaves a row.
+    fn still_changes(&self) -> Result<(), Refused> {
+        if self.rev < CHANGES_MAX { Ok(()) } else { Err(Refused::ChangedTooOften) }
+    }
+
     /// The owner tries a failed or missed post again as it is, at another instant, under a new version and a new reservation.
     pub fn retry(
         mut self,
@@ -221,6 +230,7 @@ impl Post {
         if !self.is_over() {
             return Err(self.refusal());
         }
+        self.still_changes()?;
         self.version += 1;
         (self.due_at, self.latest_at, self.local_time) = (due_at, latest_at, None);
         self.cycle_start = Some(cycle_start);

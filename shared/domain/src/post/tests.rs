@@ -713,3 +713,17 @@ fn a_waiting_post_goes_to_another_account_under_a_new_version_and_keeps_its_plac
     }
     assert_eq!(sending().edit(edit, at(601)), Err(Refused::InFlight));
 }
+
+#[test]
+fn a_post_is_changed_by_its_owner_so_often_and_no_more_and_can_still_be_called_off() {
+    for post in [draft(), scheduled(), held(), failed()] {
+        let last = Post { rev: CHANGES_MAX - 1, ..post.clone() };
+        assert!(last.edit(Edit::default(), at(20)).is_ok());
+        let full = Post { rev: CHANGES_MAX, ..post };
+        assert_eq!(full.clone().edit(Edit::default(), at(20)), Err(Refused::ChangedTooOften));
+        match full.status() {
+            Status::Failed => assert_eq!(full.retry((at(LATE), at(LATE + 60)), at(0), true, at(LATE)), Err(Refused::ChangedTooOften)),
+            _ => assert!(full.cancel(at(20)).is_ok()),
+        }
+    }
+}

@@ -73,6 +73,9 @@ fn with_cookies(mut headers: HeaderMap, cookies: &[String]) -> Result<HeaderMap,
     Ok(headers)
 }
 
+/// A longer text, with its escapes, goes as base64.
+const TEXT_SENT_BYTES_MAX: usize = 5 * 1_024 * 1_024;
+
 /// The event's answer: cookies apart, and each other header once, since the format has one value a name.
 pub(super) async fn response(response: Response) -> ApiGatewayV2httpResponse {
     let (parts, body) = response.into_parts();
@@ -105,18 +108,47 @@ fn set_body(answer: &mut ApiGatewayV2httpResponse, bytes: Bytes) {
     if bytes.is_empty() {
         return;
     }
-    match String::from_utf8(bytes.into()) {
-        Ok(text) => answer.body = Some(EventBody::Text(text)),
-        Err(error) => {
-            answer.body = Some(EventBody::Binary(error.into_bytes()));
-            answer.is_base64_encoded = true;
-        }
-    }
+    let (body, is_binary) = match String::from_utf8(bytes.into()) {
+        Ok(text) if sent_bytes(&text) <= TEXT_SENT_BYTES_MAX => (EventBody::Text(text), false),
+        // Its letters are four thirds as long and none of them grows on the way.
+        Ok(text) => (EventBody::Binary(text.into_bytes()), true),
+        Err(error) => (EventBody::Binary(error.into_bytes()), true),
+    };
+    (answer.body, answer.is_base64_encoded) = (Some(body), is_binary);
+}
+
+/// What a text comes to inside the answer, which is JSON itself: what has escapes of its own is escaped once more.
+fn sent_bytes(text: &str) -> usize {
+    let escaped = |byte: u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
+        0..=0x1f => 6,
+        _ => 1,
+    };
+    text.bytes().map(escaped).sum()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn the_longest_answer_fits_whatever_its_letters_are() {
+        // Lambda takes 6 MB: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
+        let lambda_bytes_max = 6 * 1_024 * 1_024;
+        for letter in ["a", "\"", "\\", "\n", "\u{1}", "\u{e4}"] {
+            let text = letter.repeat(RESPONSE_BYTES_MAX / letter.len());
+            let answer = response(Response::new(Body::from(text.clone()))).await;
+            assert!(serde_json::to_vec(&answer).unwrap().len() < lambda_bytes_max, "{letter:?}");
+            let read = match answer.body.unwrap() {
+                EventBody::Text(text) => text,
+                EventBody::Binary(bytes) => String::from_utf8(bytes).unwrap(),
+                _ => String::new(),
+            };
+            assert!(read == text, "{letter:?}");
+        }
+        let short = response(Response::new(Body::from("\"".repeat(1_000)))).await;
+        assert!(!short.is_base64_encoded);
+    }
 
     #[test]
     fn a_stage_is_stripped_only_where_it_is_a_whole_segment() {

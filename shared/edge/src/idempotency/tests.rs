@@ -66,6 +66,14 @@ impl Fixture {
             let next = counter.fetch_add(1, Ordering::SeqCst).to_be_bytes();
             bytes.iter_mut().zip(next.iter().rev()).for_each(|(byte, next)| *byte = *next);
         });
+        let refuse = run.clone();
+        let problem = move |axum::extract::Path(code): axum::extract::Path<String>| {
+            refuse();
+            let passes = code.strip_prefix("passing-");
+            let code = ProblemCode::ALL.iter().copied().find(|known| known.as_str() == passes.unwrap_or(&code)).unwrap();
+            let problem = Problem::new(code);
+            std::future::ready(if passes.is_some() { problem.with_retry_after(SignedDuration::from_secs(60)) } else { problem })
+        };
         let status = move |axum::extract::Path(status): axum::extract::Path<u16>| {
             run();
             std::future::ready(StatusCode::from_u16(status).unwrap())
@@ -74,6 +82,7 @@ impl Fixture {
             .route("/made", post(move |Run(seed)| async move { (StatusCode::CREATED, [(ETAG, "\"1\"")], told(made(), seed.as_ref())) }))
             .route("/made/other", post(|| async { "other" }).get(|| async { "read" }))
             .route("/status/{status}", post(status))
+            .route("/problem/{code}", post(problem))
             .route("/cookie", post(|| async { ([(SET_COOKIE, "a=secret")], "secret") }))
             .route("/large", post(|| async { "ü".repeat(600_000) }))
             .route(
@@ -281,7 +290,7 @@ async fn only_final_answers_are_kept() {
         (303, true),
         (400, true),
         (404, true),
-        (409, true),
+        (409, false),
         (422, true),
         (401, false),
         (403, false),
@@ -297,6 +306,22 @@ async fn only_final_answers_are_kept() {
         let again = service.post(&path, &key, "").await;
         assert_eq!((first.status, again.status, again.is_replayed()), (status, status, is_kept));
         assert_eq!(service.runs.load(Ordering::SeqCst) - before, if is_kept { 1 } else { 2 }, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn of_conflicts_only_the_one_that_does_not_pass_by_itself_is_kept() {
+    let service = Fixture::new();
+    let conflicts = ProblemCode::ALL.iter().filter(|code| code.status() == StatusCode::CONFLICT);
+    let mut rows: Vec<_> = conflicts.map(|code| (code.as_str().to_owned(), *code == ProblemCode::StateConflict)).collect();
+    assert!(rows.len() > 4);
+    rows.push(("passing-state_conflict".to_owned(), false));
+    for (code, is_kept) in rows {
+        let path = format!("/problem/{code}");
+        let before = service.runs.load(Ordering::SeqCst);
+        let (first, again) = (service.post(&path, &code, "").await, service.post(&path, &code, "").await);
+        assert_eq!((first.status, again.status, again.is_replayed()), (409, 409, is_kept), "{code}");
+        assert_eq!(service.runs.load(Ordering::SeqCst) - before, if is_kept { 1 } else { 2 }, "{code}");
     }
 }
 

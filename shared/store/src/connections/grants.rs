@@ -6,6 +6,7 @@
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use domain::connection::Connection;
 use domain::platform::PlatformName;
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{ConnectionItem, ConnectionWrite, transact_delete};
@@ -46,8 +47,12 @@ impl Store {
             .map_err(StoreError::unavailable("leaving a grant"))
     }
 
-    /// Whether any connection, of whoever, still lives on what this person granted; strongly consistent.
-    pub async fn is_grant_held(&self, platform: PlatformName, grantor: &str) -> Result<bool, StoreError> {
+    /// Whether any connection, of whoever, still lives on what this person granted, or accounts of it wait for a choice; strongly consistent.
+    pub async fn is_grant_held(&self, platform: PlatformName, grantor: &str, now: Timestamp) -> Result<bool, StoreError> {
+        // First: a choice is over when the connections stand that were chosen.
+        if self.is_choice_open(platform, grantor, now).await? {
+            return Ok(true);
+        }
         let answer = self
             .client
             .query()

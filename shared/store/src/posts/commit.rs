@@ -18,7 +18,7 @@ use crate::items::{from_item, number, text, to_item, written_by};
 use crate::key::{Item, Key};
 use crate::ledger::ledger_puts;
 use crate::watches::first_watch;
-use crate::{Store, StoreError};
+use crate::{Rounds, Store, StoreError};
 
 /// How many items one transaction changes.
 const LEGS_MAX: usize = 100;
@@ -79,6 +79,7 @@ pub(super) enum Leg {
     Binding,
     Connection,
     Cycle,
+    Drafts,
     Row,
 }
 
@@ -106,8 +107,9 @@ impl<'a> PostChange<'a> {
 }
 
 impl Store {
-    /// Stores new posts with their content and first events, all or none. At most 33 posts at once.
-    pub async fn create_posts(&self, posts: &[(Post, Content, Event)], writer: &str) -> Result<(), StoreError> {
+    /// Stores new drafts of one user with their content and first events, all or none. At most 33 posts at once. `false`: the user would have
+    /// more than [`DRAFTS_MAX`](domain::post::DRAFTS_MAX), and nothing was stored.
+    pub async fn create_posts(&self, posts: &[(Post, Content, Event)], writer: &str) -> Result<bool, StoreError> {
         let mut legs = Vec::with_capacity(posts.len() * 3);
         for (post, content, event) in posts {
             let key = Key::post(&post.user_id, &post.id);
@@ -115,14 +117,25 @@ impl Store {
             legs.push(put(&self.tables.posts, to_item(Key::content(&post.user_id, &post.id), ContentItem::from(content))));
             legs.push(put(&self.tables.posts, to_item(Key::event(&post.user_id, &post.id, post.rev), event)));
         }
-        let legs = legs.into_iter().map(transact_put).collect();
-        self.client
-            .transact_write_items()
-            .set_transact_items(Some(legs))
-            .send()
-            .await
-            .map(|_| ())
-            .map_err(StoreError::unavailable("creating posts"))
+        let mut legs: Vec<_> = legs.into_iter().map(transact_put).collect();
+        legs.extend(posts.first().map(|(post, ..)| self.drafts_made(&post.user_id, posts.len())));
+        let mut rounds = Rounds::new("creating posts", writer);
+        loop {
+            rounds.next().await?;
+            let sent = self.client.transact_write_items().set_transact_items(Some(legs.clone())).send().await;
+            let Err(error) = sent else { return Ok(true) };
+            let reasons = cancellation(&error).unwrap_or_default();
+            let is_full = failed(reasons.last());
+            // A post that is there already says first that this is our own write, sent again.
+            let is_new = !reasons.iter().rev().skip(1).any(|reason| failed(Some(reason)));
+            if is_full && is_new {
+                return Ok(false);
+            }
+            // Another request of the same user counts its drafts at this moment.
+            if !is_new || !reasons.iter().any(is_conflict) {
+                return Err(StoreError::unavailable("creating posts")(error));
+            }
+        }
     }
 
     /// Stores a change of a post: all of it, if the post and the cycles are as they were when it was derived.
@@ -142,6 +155,8 @@ impl Store {
             }
             Some(Leg::Connection) => Ok(Commit::ConnectionUnusable),
             Some(Leg::Cycle) => Ok(Commit::CycleMoved),
+            // There were fewer when the caller looked.
+            Some(Leg::Drafts) => Ok(Commit::Conflict),
             _ if reasons.iter().any(is_conflict) => Ok(Commit::Conflict),
             _ => Err(StoreError::unavailable("storing a post and its ledger")(error)),
         }
@@ -154,7 +169,7 @@ impl Store {
     pub async fn delete_post(&self, post: &Post) -> Result<Commit, StoreError> {
         let key = Key::post(&post.user_id, &post.id);
         let rows: Vec<Key> = self.story_items(&post.user_id, &post.id).await?.iter().filter_map(key_of).filter(|row| *row != key).collect();
-        let mut chunks: Vec<&[Key]> = rows.chunks(LEGS_MAX - 2).rev().collect();
+        let mut chunks: Vec<&[Key]> = rows.chunks(LEGS_MAX - 3).rev().collect();
         if chunks.is_empty() {
             chunks.push(&[]);
         }
@@ -167,7 +182,8 @@ impl Store {
             };
             // What may show yet of a post is a rival of others for as long as it may, though the post is gone.
             let intent = if index == last && !post.may_show() { self.intent_gone(post) } else { None };
-            let legs = std::iter::once(fence).chain(intent).chain(chunk.iter().map(gone)).collect();
+            let counted = (index == last && post.status() == Status::Draft).then(|| self.draft_gone(&post.user_id));
+            let legs = std::iter::once(fence).chain(intent).chain(counted).chain(chunk.iter().map(gone)).collect();
             let sent = self.client.transact_write_items().set_transact_items(Some(legs)).send().await;
             match sent {
                 Ok(_) => {}
@@ -230,7 +246,15 @@ impl Store {
         let check = change.usable.map(|connection| (Leg::Connection, self.usable_check(connection)));
         let plan = self.plan_leg(change.ledger).map(|leg| (Leg::Cycle, leg));
         let note = self.note_leg(change).map(|leg| (Leg::Row, leg));
-        puts.into_iter().map(|(leg, put)| (leg, transact_put(put))).chain(intent).chain(check).chain(plan).chain(note).collect()
+        let drafts = self.drafts_changed(change).map(|leg| (Leg::Drafts, leg));
+        puts.into_iter()
+            .map(|(leg, put)| (leg, transact_put(put)))
+            .chain(intent)
+            .chain(check)
+            .chain(plan)
+            .chain(note)
+            .chain(drafts)
+            .collect()
     }
 
     /// The leg that has the user's waiting posts looked through.

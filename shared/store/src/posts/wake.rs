@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::item::wake_pk;
-use crate::items::{from_item, text};
+use crate::items::{from_item, keyed, text};
 use crate::key::{shards, sortable};
 use crate::schema::WAKE_INDEX;
 use crate::{Store, StoreError};
@@ -52,7 +52,7 @@ impl Store {
                 .send()
                 .await
                 .map_err(StoreError::unavailable("looking for posts that stand still"))?;
-            wanted.extend(answer.items.unwrap_or_default().into_iter().map(|item| from_item("wake-up hint", item)));
+            wanted.extend(answer.items.unwrap_or_default().into_iter().map(|item| keyed(item, |item| from_item("wake-up hint", item))));
             start = answer.last_evaluated_key;
             if start.is_none() {
                 break;

@@ -13,6 +13,7 @@ use anyhow::Context;
 use domain::content::Content;
 use domain::id::{AttemptId, ConnectionId, GroupId, HistoryId, PostId, UserId};
 use domain::ledger::{Actor, Cause, ChangeReason, Cycle};
+use domain::order::Order;
 use domain::people::GiftCertificate;
 use domain::people::gift::{self, GiftHash, Grant, Redeemed};
 use domain::plan::{Plan, Source};
@@ -28,7 +29,7 @@ use embedded::{Aws, CallInfo, Fault, ensure_table};
 use jiff::{SignedDuration, Timestamp};
 use local::variables::{source, tables};
 use serde_json::{Value, json};
-use store::{Commit, Filter, PlanStored, PostChange, Redemption, Settled, Settlement, Store, schema};
+use store::{Commit, Filter, PlanStored, PostChange, Redemption, Settled, Settlement, Start, Store, schema};
 
 use provider::Provider;
 
@@ -243,7 +244,7 @@ impl World {
             self.settle(&transition).await?;
         }
         // Their owner has looked for what was in doubt, some of it after its cycle.
-        let filter = Filter { status: Some(Status::Unknown), ..Filter::default() };
+        let filter = Filter { statuses: vec![Status::Unknown], ..Filter::default() };
         for post in self.store.posts_where(&id, &filter, |_| true).await? {
             let transition = match self.dice.roll(3) {
                 0 => post.resolve_published(None, None, now)?,
@@ -315,7 +316,7 @@ impl World {
         for id in &self.people {
             let books = self.store.books(id).await?;
             self.cycles_follow(id, &books.cycles)?;
-            let told = self.store.cycle_analytics(id, self.now(), 100, None).await?.items;
+            let told = self.store.cycle_analytics(id, self.now(), 100, Start::first(Order::Desc)).await?.items;
             for cycle in &books.cycles {
                 let row = told.iter().find(|row| row.span.start == cycle.span.start);
                 if cycle.span.end <= self.now() {

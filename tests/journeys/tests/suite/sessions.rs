@@ -143,3 +143,17 @@ async fn any_use_keeps_a_session_for_a_week_and_none_keeps_it_for_more_than_a_mo
     })
     .await
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_signs_in_in_anothers_browser_ends_the_session_that_it_had() -> Outcome {
+    play(async |stage| {
+        let ann = signed_in(stage, "+61412345690").await?;
+        let mut shared = ann.clone();
+        shared.sign_in("+61412345691").await?;
+        assert_ne!(shared.cookie, ann.cookie);
+        shared.get("/api/user").await?.expect(200)?;
+        assert_eq!(ann.get("/api/user").await?.expect(401)?.str("/code")?, "session_expired");
+        Ok(())
+    })
+    .await
+}

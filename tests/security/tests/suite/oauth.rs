@@ -27,6 +27,23 @@ fn forgeries() -> Vec<Attack> {
         attack("a form", Ann, "POST", own).json("{}").gets(405, "method_not_allowed"),
         attack("fetched ahead", Ann, "GET", own).with("sec-purpose", "prefetch;prerender").gets(503, "unavailable"),
     ];
+    // A page of another site sends the browser of somebody who is signed in: nothing is counted, and no session is used.
+    let start = "/oauth/x/start?return_to=/connections";
+    for by in [Ann, Nobody] {
+        rows.push(attack("begun by another site", by, "GET", start).with("sec-fetch-site", "cross-site").gets(403, "csrf_rejected"));
+        let navigated = attack("a click on another site", by, "GET", start).with("sec-fetch-site", "cross-site");
+        rows.push(navigated.with("sec-fetch-mode", "navigate").is_sent_to("/connections?error=csrf_rejected"));
+    }
+    rows.push(attack("a program without a session", Nobody, "GET", start).gets(401, "session_required"));
+    rows.push(
+        attack("a person without a session", Nobody, "GET", start)
+            .with("sec-fetch-mode", "navigate")
+            .is_sent_to("/connections?error=session_required"),
+    );
+    let dead = attack("a person with a dead session", Ann, "GET", start).with("cookie", "__Host-session={dead_cookie}");
+    rows.push(dead.with("sec-fetch-mode", "navigate").is_sent_to("/connections?error=session_required"));
+    let elsewhere = attack("a person who would go elsewhere", Nobody, "GET", "/oauth/x/start?return_to=//evil.example");
+    rows.push(elsewhere.with("sec-fetch-mode", "navigate").is_sent_to("/?error=session_required"));
     let reconnects = [
         ("another's connection", Eve, "x", "{x}"),
         ("hers on another platform", Ann, "facebook", "{x}"),

@@ -230,3 +230,32 @@ async fn ten_consents_of_one_account_at_once_are_one_connection() -> Outcome {
     })
     .await
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_that_is_refused_leads_a_person_back_and_another_site_uses_nothing_up() -> Outcome {
+    play(async |stage| {
+        let ann = somebody(stage, "+61412345709").await?;
+        let start = "/oauth/x/start?return_to=/settings";
+        let navigate = [("sec-fetch-mode", "navigate"), ("sec-fetch-site", "same-site")];
+        let led = leads_to(stage.browser().request(Method::GET, start, &navigate, None).await?)?;
+        assert_eq!(led, "/settings?error=session_required");
+        let old = leads_to(stage.browser().request(Method::GET, start, &[("accept", "text/html")], None).await?)?;
+        assert_eq!(old, led, "a browser that does not say what it does takes HTML");
+        // As many as an hour allows, and more.
+        let foreign = [("sec-fetch-mode", "navigate"), ("sec-fetch-site", "cross-site")];
+        for _ in 0..130 {
+            let led = leads_to(ann.request(Method::GET, start, &foreign, None).await?)?;
+            assert_eq!(led, "/settings?error=csrf_rejected");
+        }
+        let begun = ann.request(Method::GET, start, &navigate, None).await?.expect(303)?.location()?;
+        assert!(begun.contains("/_sim/x/"), "{begun}");
+        for _ in 1..120 {
+            ann.request(Method::GET, start, &navigate, None).await?.expect(303)?;
+        }
+        let used_up = leads_to(ann.request(Method::GET, start, &navigate, None).await?)?;
+        assert_eq!(used_up, "/settings?error=too_many_requests");
+        assert_eq!(ann.get(start).await?.expect(429)?.json["code"], "too_many_requests");
+        Ok(())
+    })
+    .await
+}

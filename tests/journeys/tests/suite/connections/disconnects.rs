@@ -1,10 +1,13 @@
 //! Disconnecting: at once, or after what is in flight; for oneself, and once.
 
+use std::time::Instant;
+
 use futures::future::try_join_all;
 use journeys::{SOON, UNTIL_SEARCH_SECS, play};
+use local::Browser;
 use serde_json::json;
 
-use super::steps::{Outcome, calls, connections, secrets, somebody};
+use super::steps::{Outcome, calls, connections, ended, id_in, secrets, somebody};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_disconnect_waits_for_the_post_that_is_in_flight() -> Outcome {
@@ -143,6 +146,84 @@ async fn what_is_connected_again_or_still_needed_is_not_taken_down() -> Outcome 
         ann.browser.wait_for(&post, "needs_review", SOON).await?;
         ann.browser.advance(4_000).await?;
         assert_eq!(connections(&ann.browser).await?.len(), 1);
+        Ok(())
+    })
+    .await
+}
+
+/// Posts to a Page at once.
+async fn posts(browser: &Browser, page: &str, text: &str) -> Outcome {
+    let post = browser.write(text, &[page], &browser.service_time(0).await?).await?.remove(0);
+    browser.approve(&post).await?;
+    browser.wait_for(&post, "published", SOON).await.map(drop)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disconnect_ends_no_grant_that_another_customer_is_about_to_have() -> Outcome {
+    play(async |stage| {
+        let (ann, bob) = (somebody(stage, "+61412345748").await?, somebody(stage, "+61412345749").await?);
+        bob.redeem("starter").await?;
+        // Bob has been asked which Page he wants when Ann leaves.
+        let anns = ann.connect("facebook", &[], &["Demo Bakery"]).await?.remove(0);
+        let choice = bob.consent("facebook", "allow", &[]).await?;
+        let choice = choice.query_pairs().next().map(|(_, id)| id.into_owned()).unwrap_or_default();
+        ann.delete(&format!("/api/connections/{anns}")).await?.expect(204)?;
+        assert_eq!(calls(&ann, "facebook", "revoke").await?, 0);
+        let path = format!("/api/connections/choices/{choice}");
+        let account = bob.get(&path).await?.expect(200)?.str("/accounts/0/account_id")?;
+        let made = bob.post(&path, Some(&json!({ "account_ids": [account] }))).await?.expect(201)?;
+        let bobs = made.str("/items/0/id")?;
+        posts(&bob, &bobs, "Chosen").await?;
+        bob.delete(&format!("/api/connections/{bobs}")).await?.expect(204)?;
+        assert_eq!(calls(&ann, "facebook", "revoke").await?, 1, "a choice that is made holds nothing any more");
+
+        // Bob's code is being exchanged when Ann leaves.
+        let anns = ann.connect("facebook", &[], &["Demo Bakery"]).await?.remove(0);
+        let callback = bob.consent_until_callback("facebook", "allow", &[("page", "100000000000001")]).await?;
+        let before = calls(&ann, "facebook", "exchange").await?;
+        ann.fault("facebook", &json!({ "kind": "slow", "on": "exchange", "seconds": 1 })).await?;
+        let leaves = async {
+            let until = Instant::now() + SOON;
+            while calls(&ann, "facebook", "exchange").await? == before && Instant::now() < until {
+                tokio::task::yield_now().await;
+            }
+            ann.delete(&format!("/api/connections/{anns}")).await
+        };
+        let (shown, left) = tokio::join!(ended(&bob, &callback), leaves);
+        let left = left?;
+        assert!(left.status == 204 || left.status == 202, "{}", left.status);
+        let bobs = id_in(&shown?, "connected");
+        posts(&bob, &bobs, "Exchanged").await?;
+        assert_eq!(calls(&ann, "facebook", "revoke").await?, 1);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_comes_of_a_disconnect_and_a_consent_at_once_nobody_has_a_dead_connection() -> Outcome {
+    play(async |stage| {
+        let (ann, bob) = (somebody(stage, "+61412345751").await?, somebody(stage, "+61412345752").await?);
+        bob.redeem("professional").await?;
+        for round in 0..12 {
+            let anns = ann.connect("facebook", &[], &["Demo Bakery"]).await?.remove(0);
+            let callback = bob.consent_until_callback("facebook", "allow", &[("page", "100000000000001")]).await?;
+            let path = format!("/api/connections/{anns}");
+            let (shown, left) = tokio::join!(ended(&bob, &callback), ann.delete(&path));
+            if left?.status == 202 {
+                ann.advance(60).await?;
+                ann.delete(&path).await?;
+            }
+            let shown = shown?;
+            if shown.contains("connected=") {
+                let bobs = id_in(&shown, "connected");
+                posts(&bob, &bobs, &format!("Round {round}")).await?;
+                bob.delete(&format!("/api/connections/{bobs}")).await?.expect(204)?;
+            } else {
+                // The grant had ended before the code came: he is told, and clicks again.
+                assert_eq!(shown, "/connections?error=exchange_failed", "round {round}");
+            }
+        }
         Ok(())
     })
     .await

@@ -186,7 +186,7 @@ async fn a_user_connects_a_hundred_accounts_and_reconnects_each() -> Outcome {
             let shown = consented(&ann, X, &[("account", &format!("account_{number}"))]).await?;
             assert!(shown.starts_with("/connections?connected="), "{number}: {shown}");
         }
-        assert_eq!(consented(&ann, X, &[("account", "one_more")]).await?, "/connections?error=exchange_failed");
+        assert_eq!(consented(&ann, X, &[("account", "one_more")]).await?, "/connections?error=too_many_connections");
         let standing = connections(&ann).await?;
         assert_eq!(standing.len(), 100);
         let last = consented(&ann, X, &[("account", "account_99")]).await?;

@@ -1,0 +1,204 @@
+//! A row that cannot be read, or that stops whoever works on it: every job tells of it, and does the rest of its work.
+
+use std::time::Instant;
+
+use domain::content::Content;
+use domain::failure::FailureCode;
+use domain::id::{ConnectionId, GroupId, PostId, UserId};
+use domain::ledger::Actor;
+use domain::platform::PlatformName;
+use domain::post::{Draft, Event, Post, State};
+use edge::clock::Clock;
+use edge::host::Host;
+use edge::lines::Captured;
+use edge::random::Random;
+use embedded::{Aws, ensure_table};
+use jiff::{SignedDuration, Timestamp};
+use journeys::{Person, SOON, Stage, play_disturbed};
+use local::variables::{source, tables};
+use serde_json::{Value, json};
+use store::{Store, schema};
+use sweeper::Swept;
+
+type Outcome = anyhow::Result<()>;
+
+/// The last change that a row may say that it has seen: whoever changes it once more panics.
+const LAST_REV: &str = "18446744073709551615";
+const DAY: i64 = 24 * 3_600;
+
+/// The row of a table whose sort key begins with `sk` and that holds `id` somewhere.
+fn row(aws: &Aws, table: &str, sk: &str, id: &str) -> anyhow::Result<Value> {
+    let scanned = aws.tables("Scan", &json!({ "TableName": table, "ConsistentRead": true }))?;
+    let rows = scanned["Items"].as_array().cloned().unwrap_or_default();
+    let is_it = |row: &Value| row["sk"]["S"].as_str().is_some_and(|of| of.starts_with(sk)) && row.to_string().contains(id);
+    rows.into_iter().find(is_it).ok_or_else(|| anyhow::anyhow!("no {sk} of {id}"))
+}
+
+/// Changes one attribute of a row, past everything.
+fn spoil(aws: &Aws, table: &str, mut row: Value, name: &str, value: Value) -> Outcome {
+    row[name] = value;
+    aws.tables("PutItem", &json!({ "TableName": table, "Item": row })).map(drop)
+}
+
+/// The sum of what a metric has counted so far.
+fn counted(stage: &Stage, name: &str) -> f64 {
+    stage.log().iter().filter_map(|line| serde_json::from_str::<Value>(line).ok()).filter_map(|line| line[name].as_f64()).sum()
+}
+
+fn is_told(stage: &Stage, message: &str, id: &str) -> bool {
+    stage.log().iter().any(|line| line.contains("\"level\":\"ERROR\"") && line.contains(message) && line.contains(id))
+}
+
+async fn until(what: &str, mut is_so: impl FnMut() -> bool) -> Outcome {
+    let end = Instant::now() + SOON;
+    while !is_so() {
+        anyhow::ensure!(Instant::now() < end, "{what}");
+        tokio::task::yield_now().await;
+    }
+    Ok(())
+}
+
+/// Posts that are held and whose last moment has passed.
+fn overdue(user: &UserId, now: Timestamp, number: u8) -> (Post, Content, Event) {
+    let (due_at, content) = (now - SignedDuration::from_hours(3), Content { text: "Too late".into(), ai_recommendation: None });
+    let draft = Draft {
+        id: PostId::new(due_at, [number; 10]),
+        user_id: user.clone(),
+        group_id: GroupId::new(due_at, [number; 10]),
+        connection_id: ConnectionId::new(due_at, [number; 10]),
+        platform: PlatformName::X,
+        content_hash: content.hash(),
+        due_at,
+        latest_at: due_at + SignedDuration::from_hours(1),
+        time_zone: None,
+        local_time: None,
+    };
+    let post = Post { state: State::Held { code: FailureCode::ConnectionGone }, ..Post::draft(draft, due_at) };
+    let event = Event { at: due_at, from: None, to: post.status(), actor: Actor::User, note: "written".into() };
+    (post, content, event)
+}
+
+#[tokio::test]
+async fn posts_that_stop_the_sweeper_or_cannot_be_read_keep_no_other_waiting() -> Outcome {
+    let clock = Clock::from_fn(|| Timestamp::from_second(1_800_000_000).expect("a time of this century"));
+    let aws = Aws::in_memory("us-bad-rows-1", clock.clone())?;
+    let store = Store::new(&aws.sdk_config(), tables());
+    for definition in schema::definitions(&tables()) {
+        ensure_table(store.client(), definition).await?;
+    }
+    let variables = source(3_000, simulator::addresses(&url::Url::parse("http://localhost:3000")?), &[]);
+    let lines = Captured::default();
+    let deps =
+        sweeper::Deps::new(&Host { variables, clock: clock.clone(), random: Random::system(), lines: lines.lines() }, &aws.sdk_config())?;
+    let (now, user) = (clock.now(), UserId::new(clock.now(), [1; 10]));
+    let posts: Vec<_> = (0..4).map(|number| overdue(&user, now, number)).collect();
+    anyhow::ensure!(store.create_posts(&posts, "a test").await?);
+    let id = |number: usize| posts[number].0.id.to_string();
+    for (number, name, value) in [(0, "rev", json!({ "N": LAST_REV })), (1, "status", json!({ "S": "odd" }))] {
+        let key = format!("POST#{}", id(number));
+        let spoilt = row(&aws, &tables().posts, &key, "\"state\"")?;
+        spoil(&aws, &tables().posts, spoilt, name, value)?;
+    }
+    let swept = sweeper::sweep(&deps).await?;
+    assert_eq!(swept, Swept { found: 4, missed: 2, failed: 2, ..Swept::default() });
+    let metric = lines.read().into_iter().find(|line| line.contains("sweep_failures")).unwrap_or_default();
+    assert_eq!(serde_json::from_str::<Value>(&metric)?["sweep_failures"], 2.0);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_post_that_stops_the_publisher_harms_no_other_of_its_batch() -> Outcome {
+    play_disturbed(async |stage| {
+        let ann = stage.person("+61412345781", "starter", "ann").await?;
+        let (bad, good) = (ann.approved_on_x("Bad", 3_000).await?, ann.approved_on_x("Good", 3_000).await?);
+        let aws = stage.service().aws();
+        let spoilt = row(aws, &tables().posts, &format!("POST#{bad}"), "\"state\"")?;
+        spoil(aws, &tables().posts, spoilt, "rev", json!({ "N": LAST_REV }))?;
+        ann.browser.advance(3_000).await?;
+        ann.browser.wait_for(&good, "published", SOON).await?;
+        until("it is told", || counted(stage, "record_panicked") > 0.0 && is_told(stage, "a record's handler panicked", &bad)).await?;
+        assert_eq!((ann.times_on_x("Good").await?, ann.times_on_x("Bad").await?), (1, 0));
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cycle_that_stops_the_cycle_job_keeps_no_other_open() -> Outcome {
+    play_disturbed(async |stage| {
+        let (ann, mut bob) = (stage.person("+61412345782", "starter", "ann").await?, stage.person("+61412345783", "starter", "bob").await?);
+        let (aws, user) = (stage.service().aws(), ann.id().await?);
+        let spoilt = row(aws, &tables().ledger, "CYCLE#", &user)?;
+        spoil(aws, &tables().ledger, spoilt, "rev", json!({ "N": LAST_REV }))?;
+        ann.browser.advance(31 * DAY).await?;
+        until("it is told", || counted(stage, "cycle_failures") > 0.0 && is_told(stage, "a cycle's closing panicked", &user)).await?;
+        bob.browser.sign_in("+61412345783").await?;
+        let end = Instant::now() + SOON;
+        loop {
+            let told = bob.browser.get("/api/analytics/cycles").await?.expect(200)?;
+            if told.json["items"].as_array().is_some_and(|cycles| !cycles.is_empty()) {
+                return Ok(());
+            }
+            anyhow::ensure!(Instant::now() < end, "Bob's cycle is not closed");
+        }
+    })
+    .await
+}
+
+/// A post that went out at once.
+async fn published(person: &Person, text: &str) -> anyhow::Result<String> {
+    let post = person.approved_on_x(text, 0).await?;
+    person.browser.wait_for(&post, "published", SOON).await?;
+    Ok(post)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_of_numbers_that_stops_the_reader_keeps_no_other_unread() -> Outcome {
+    play_disturbed(async |stage| {
+        let ann = stage.person("+61412345784", "starter", "ann").await?;
+        let (bad, good) = (published(&ann, "Bad numbers").await?, published(&ann, "Good numbers").await?);
+        let aws = stage.service().aws();
+        let spoilt = row(aws, &tables().posts, "METRICS#", &bad)?;
+        spoil(aws, &tables().posts, spoilt, "rev", json!({ "N": LAST_REV }))?;
+        // On X a post is read once a day.
+        ann.browser.advance(3 * 3_600).await?;
+        until("it is told", || counted(stage, "numbers_failed") > 0.0 && is_told(stage, "reading a post's numbers panicked", &bad)).await?;
+        let end = Instant::now() + SOON;
+        loop {
+            let told = ann.browser.get(&format!("/api/posts/{good}/analytics")).await?.expect(200)?;
+            if !told.json["captured_at"].is_null() {
+                return Ok(());
+            }
+            anyhow::ensure!(Instant::now() < end, "{}", told.text);
+        }
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_waiting_post_that_cannot_be_looked_at_keeps_no_other_of_its_owner_waiting() -> Outcome {
+    play_disturbed(async |stage| {
+        let ann = stage.person("+61412345785", "starter", "ann").await?;
+        let [stops, odd, good] = [
+            ann.approved_on_x("Stops whoever changes it", 20_000).await?,
+            ann.approved_on_x("Cannot be read", 20_000).await?,
+            ann.approved_on_x("Goes on", 20_000).await?,
+        ];
+        let path = format!("/api/connections/{}", ann.x);
+        ann.browser.delete(&path).await?.expect(204)?;
+        ann.browser.wait_for(&good, "held", SOON).await?;
+        let aws = stage.service().aws();
+        for (post, name, value) in [(&stops, "rev", json!({ "N": LAST_REV })), (&odd, "status", json!({ "S": "odd" }))] {
+            let spoilt = row(aws, &tables().posts, &format!("POST#{post}"), "\"state\"")?;
+            spoil(aws, &tables().posts, spoilt, name, value)?;
+        }
+        ann.browser.connect("x", &[("account", "ann")], &[]).await?;
+        ann.browser.advance(61).await?;
+        ann.browser.wait_for(&good, "scheduled", SOON).await?;
+        assert!(is_told(stage, "a waiting post could not be looked at", &stops));
+        assert!(is_told(stage, "a waiting post could not be read", &odd));
+        assert!(counted(stage, "sweep_failures") >= 2.0);
+        Ok(())
+    })
+    .await
+}
