@@ -101,5 +101,5 @@ pub(crate) async fn list(
     let watches = watches(&deps, user, &page.items).await.map_err(trouble::store)?;
     let next = page.next.clone();
     let rows = page.into_rows().map(|(told, place)| (CycleJson::new(&told, &watches), place));
-    Ok(Json(ListJson::of_rows(rows, next, Cursor::encode)))
+    Ok(Json(ListJson::of_rows(rows, next.as_ref(), Cursor::encode)))
 }

@@ -84,5 +84,5 @@ pub(crate) async fn history(
     let start = start.map_err(|_| Problem::invalid_cursor())?;
     let page = deps.store.history(user, limit, start).await.map_err(trouble::store)?;
     let next = page.next.clone();
-    Ok(Json(ListJson::of_rows(page.into_rows().map(|(row, place)| (HistoryJson::from(row), place)), next, Cursor::encode)))
+    Ok(Json(ListJson::of_rows(page.into_rows().map(|(row, place)| (HistoryJson::from(row), place)), next.as_ref(), Cursor::encode)))
 }

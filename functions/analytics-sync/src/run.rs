@@ -113,7 +113,7 @@ impl Run<'_> {
         let reading = guarded(Box::pin(read(self.deps, &self.gate, &self.writer, &due))).await;
         let reading = reading.map_err(|_| tracing::error!(%post_id, %user_id, platform, "reading a post's numbers panicked")).ok()?;
         let failed = |error| tracing::error!(%post_id, %user_id, platform, error = chain(&error), "a post's numbers could not be read");
-        reading.map_err(|error| failed(error)).ok()
+        reading.map_err(failed).ok()
     }
 }
 

@@ -92,6 +92,6 @@ pub fn router(deps: Deps) -> Router {
     let router = Router::new().route("/oauth/{platform}/start", get(begin::begin));
     // A HEAD would begin a flow that nobody follows.
     // Around the session: what another site sends is refused before anything is read.
-    let routes = entrance.signed_in(router).route_layer(from_fn_with_state(deps.clone(), lead_back::lead_back));
-    with_fallbacks_get_alone(routes).with_state(deps)
+    let guarded = entrance.signed_in(router).route_layer(from_fn_with_state(deps.clone(), lead_back::lead_back));
+    with_fallbacks_get_alone(guarded).with_state(deps)
 }

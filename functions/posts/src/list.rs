@@ -86,7 +86,7 @@ pub(crate) async fn list(
     let filter = Filter { statuses, platform: query.platform, group_id: query.group_id, from: query.from, to: query.to };
     let page = deps.store.posts(user, &filter, limit, start).await.map_err(trouble::store)?;
     let next = page.next.clone();
-    Ok(Json(ListJson::of_rows(page.into_rows().map(|(post, place)| (PostJson::from(post), place)), next, Cursor::encode)))
+    Ok(Json(ListJson::of_rows(page.into_rows().map(|(post, place)| (PostJson::from(post), place)), next.as_ref(), Cursor::encode)))
 }
 
 #[cfg(test)]

@@ -68,7 +68,7 @@ async fn close(deps: &Deps, user: &UserId, start: Timestamp, followed: &mut Foll
         let is_due = |cycle: &&Cycle| cycle.closed_at.is_none() && cycle.span.end > now && cycle.pay_by.is_some_and(|pay_by| pay_by <= now);
         if let (Some(_), Some(user)) = (read.cycle.as_ref().filter(is_due), &read.user) {
             // What was promised in it is held by the next round.
-            followed.unpaid += usize::from(not_paid(deps, user.clone(), start, now).await?);
+            followed.unpaid += usize::from(not_paid(deps, user, start, now).await?);
             continue;
         }
         let Some(cycle) = read.cycle.as_ref().filter(|cycle| cycle.span.end <= now && !cycle.told) else { return Ok(None) };
@@ -99,7 +99,7 @@ async fn close(deps: &Deps, user: &UserId, start: Timestamp, followed: &mut Foll
 }
 
 /// A month of which no payment came grants nothing any more, nor do those after it. `false`: the user or a cycle changed meanwhile.
-async fn not_paid(deps: &Deps, user: User, start: Timestamp, now: Timestamp) -> Result<bool, StoreError> {
+async fn not_paid(deps: &Deps, user: &User, start: Timestamp, now: Timestamp) -> Result<bool, StoreError> {
     let cycles = deps.store.cycles_from(&user.id, start).await?;
     // No number grows by it, so nothing can be refused.
     let Ok(PlanChange { user, changes }) = catch_up(user, &cycles, (now, Actor::QuotaReset), || deps.random.bytes()) else {

@@ -51,7 +51,7 @@ pub(crate) async fn run(ops: &Ops, command: Command) -> anyhow::Result<Shown> {
         let now = ops.clock.now();
         let user = ops.store.user(&id).await.context("reading the user")?.context("there is no such user")?;
         let cycles = ops.store.cycles_from(&id, cycles_needed_from(now)).await.context("reading the cycles")?;
-        let PlanChange { user, changes } = change_plan(wish, user, &cycles, (now, Actor::Operator), || ops.random.bytes())?;
+        let PlanChange { user, changes } = change_plan(wish, &user, &cycles, (now, Actor::Operator), || ops.random.bytes())?;
         let writer = HistoryId::new(now, ops.random.bytes()).to_string();
         if ops.store.change_plan(&user, &changes, &writer).await.context("storing the plan")? == PlanStored::Moved {
             continue;

@@ -99,12 +99,11 @@ impl Certificates {
         if cycles > CYCLES_MAX.saturating_sub(ahead) {
             return None;
         }
-        match self.terms.iter_mut().find(|term| term.plan == plan) {
-            Some(term) => term.cycles += cycles,
-            None => {
-                let place = self.terms.partition_point(|term| term.plan > plan);
-                self.terms.insert(place, Term { plan, cycles });
-            }
+        if let Some(term) = self.terms.iter_mut().find(|term| term.plan == plan) {
+            term.cycles += cycles;
+        } else {
+            let place = self.terms.partition_point(|term| term.plan > plan);
+            self.terms.insert(place, Term { plan, cycles });
         }
         Some(self)
     }

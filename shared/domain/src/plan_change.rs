@@ -82,12 +82,12 @@ pub(crate) fn counts_from(now: Timestamp, user: &User, cycles: &[Cycle]) -> Time
 /// What an operator's `wish` does to `user` at `now`. `cycles`: the stored ones from [`cycles_needed_from`] on, in order.
 pub fn change_plan(
     wish: Wish,
-    user: User,
+    user: &User,
     cycles: &[Cycle],
     (now, actor): (Timestamp, Actor),
     entropy: impl FnMut() -> IdEntropy,
 ) -> Result<PlanChange, NotChanged> {
-    let now = counts_from(now, &user, cycles);
+    let now = counts_from(now, user, cycles);
     let running = user.timeline(now).at(now).filter(|slot| slot.span.start <= now);
     let mut facts = user.entitled.as_of(&user.paid, now);
     match wish {
@@ -132,18 +132,18 @@ pub fn change_plan(
         }
     }
     facts.seat(&user.paid, now);
-    changed(User { entitled: facts, ..user.clone() }, &user, cycles, (now, actor, ChangeReason::PlanStarted), entropy)
+    changed(User { entitled: facts, ..user.clone() }, user, cycles, (now, actor, ChangeReason::PlanStarted), entropy)
 }
 
 /// What time alone does to what `user` has at `now`: a month that was not paid for grants nothing any more. `cycles`: as [`change_plan`]
 /// needs them.
 pub fn catch_up(
-    user: User,
+    user: &User,
     cycles: &[Cycle],
     (now, actor): (Timestamp, Actor),
     entropy: impl FnMut() -> IdEntropy,
 ) -> Result<PlanChange, NotChanged> {
-    changed(user.clone(), &user, cycles, (now, actor, ChangeReason::CycleOpened), entropy)
+    changed(user.clone(), user, cycles, (now, actor, ChangeReason::CycleOpened), entropy)
 }
 
 /// The cycle that follows `ended` by itself, as of `now`; `None`: none does.

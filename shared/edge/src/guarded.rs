@@ -11,8 +11,8 @@ pub struct Panicked;
 
 /// What `work` comes to. A stored row that does not add up may stop whoever works on it; nobody else's row waits for that. Whatever `work`
 /// had borrowed must be whole after each of its steps, or be thrown away.
-pub async fn guarded<T>(work: impl Future<Output = T>) -> Result<T, Panicked> {
-    AssertUnwindSafe(work).catch_unwind().await.map_err(|_| Panicked)
+pub fn guarded<T>(work: impl Future<Output = T>) -> impl Future<Output = Result<T, Panicked>> {
+    AssertUnwindSafe(Box::pin(work)).catch_unwind().map(|told| told.map_err(|_| Panicked))
 }
 
 #[cfg(test)]
@@ -22,6 +22,6 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_an_outcome_like_another() {
         assert_eq!(guarded(async { 7 }).await, Ok(7));
-        assert_eq!(guarded(async { None::<u8>.expect("a row that adds up") }).await, Err(Panicked));
+        assert_eq!(guarded(async { panic!("a row that does not add up") }).await, Err::<u8, _>(Panicked));
     }
 }

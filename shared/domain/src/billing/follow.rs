@@ -270,7 +270,7 @@ mod tests {
         let mut world = World::new();
         world.told(&word("sub_1", began(), Standing::Live, LOW, period(0)));
         let operator = (days(1), Actor::Operator);
-        let raised = change_plan(Wish::Have(HIGH), world.user.clone(), &world.stored(), operator, || [8; 10]).unwrap();
+        let raised = change_plan(Wish::Have(HIGH), &world.user, &world.stored(), operator, || [8; 10]).unwrap();
         world.store(raised);
         assert_eq!(world.runs(days(1)).map(|runs| (runs.0, runs.3)), Some((began(), 52)));
         world.told(&word("sub_1", days(28), Standing::Live, LOW, period(1)));

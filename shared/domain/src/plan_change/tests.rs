@@ -53,7 +53,7 @@ impl World {
 
     fn wish(&mut self, wish: Wish) -> Result<(), NotChanged> {
         let (user, cycles, now) = (self.user.clone(), self.needed(), (self.now, Actor::Operator));
-        let PlanChange { user, changes } = change_plan(wish, user, &cycles, now, || self.entropy())?;
+        let PlanChange { user, changes } = change_plan(wish, &user, &cycles, now, || self.entropy())?;
         assert_eq!(user.rev, self.user.rev + 1);
         self.take(user, changes);
         Ok(())

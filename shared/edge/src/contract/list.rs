@@ -40,7 +40,7 @@ impl<T> ListJson<T> {
 impl<T: Serialize> ListJson<T> {
     /// A page of rows with the place after each. It ends early, with a cursor, before it comes to more than [`LIST_BYTES_MAX`]; one row is told
     /// in any case. `next` is the place after the last row, where something follows.
-    pub fn of_rows<P>(rows: impl IntoIterator<Item = (T, P)>, next: Option<P>, encode: impl Fn(&P) -> String) -> Self {
+    pub fn of_rows<P>(rows: impl IntoIterator<Item = (T, P)>, next: Option<&P>, encode: impl Fn(&P) -> String) -> Self {
         let (mut items, mut bytes, mut last) = (Vec::new(), 0, None);
         for (item, place) in rows {
             bytes += json_bytes(&item) + 1;
@@ -52,7 +52,7 @@ impl<T: Serialize> ListJson<T> {
             items.push(item);
             last = Some(place);
         }
-        Self { items, next_cursor: next.as_ref().map(encode) }
+        Self { items, next_cursor: next.map(encode) }
     }
 
     /// A page, of 100 rows where the request does not say, of a list that was read whole: `rows` are all of a user's, each with a name that is its own and sorts as the list does.
@@ -71,7 +71,7 @@ impl<T: Serialize> ListJson<T> {
         let mut rows: Vec<_> = rows.into_iter().filter(|(name, _)| follows(name)).map(|(name, row)| (row, name)).collect();
         let next = (rows.len() > limit).then(|| rows[limit - 1].1.clone());
         rows.truncate(limit);
-        Ok(Self::of_rows(rows, next, |name| start.encode(name)))
+        Ok(Self::of_rows(rows, next.as_ref(), |name| start.encode(name)))
     }
 }
 
@@ -185,7 +185,7 @@ mod tests {
         // As JSON, each of these letters is two.
         let text = "\"".repeat(500_000);
         let rows = (0..9).map(|place| (text.clone(), place));
-        let page = ListJson::of_rows(rows, Some(8), |place| format!("after {place}"));
+        let page = ListJson::of_rows(rows, Some(&8), |place| format!("after {place}"));
         assert_eq!((page.items.len(), page.next_cursor.as_deref()), (3, Some("after 2")));
         assert!(json_bytes(&page) <= LIST_BYTES_MAX + 100);
         let long = [("\"".repeat(3_000_000), 0), (String::new(), 1)];

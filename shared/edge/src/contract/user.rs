@@ -62,8 +62,8 @@ impl UserJson {
             subscription_active: running.is_some(),
             subscription_ends_at: timeline.ends_at(now).map(Time::from),
             certificates: ahead.into_iter().map(|Term { plan, cycles }| TermJson { plan, cycles }).collect(),
-            total_posts: running.map_or(0, |cycle| cycle.quota()),
-            remaining_posts: running.map_or(0, |cycle| cycle.remaining()),
+            total_posts: running.map_or(0, Cycle::quota),
+            remaining_posts: running.map_or(0, Cycle::remaining),
             source: last.map(|(_, source)| source),
         }
     }

@@ -140,8 +140,8 @@ impl Store {
                 .map_err(StoreError::unavailable("counting posts"))?;
             left = left.saturating_sub(usize::try_from(answer.scanned_count).unwrap_or_default().max(1));
             for item in answer.items.unwrap_or_default() {
-                let named = item.get("status").and_then(|status| status.as_s().ok()).and_then(|status| Status::parse(status));
-                *counted.of.entry(named.map_or("", Status::as_str)).or_default() += 1;
+                let status = item.get("status").and_then(|status| status.as_s().ok()).and_then(|status| Status::parse(status));
+                *counted.of.entry(status.map_or("", Status::as_str)).or_default() += 1;
             }
             start = answer.last_evaluated_key;
             if start.is_none() || left == 0 {

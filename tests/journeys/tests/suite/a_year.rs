@@ -132,7 +132,7 @@ impl World {
         let now = self.now();
         let user = self.store.user(&id).await?.expect("they are there");
         let cycles = self.store.cycles_from(&id, cycles_needed_from(now)).await?;
-        let Ok(change) = change_plan(wish, user, &cycles, (now, Actor::Operator), || self.random.bytes()) else { return Ok(()) };
+        let Ok(change) = change_plan(wish, &user, &cycles, (now, Actor::Operator), || self.random.bytes()) else { return Ok(()) };
         let stored = self.store.change_plan(&change.user, &change.changes, "year").await?;
         anyhow::ensure!(stored == PlanStored::Done);
         // Who loses a place by it is held by the job, some time.
@@ -332,7 +332,7 @@ impl World {
             let owner = self.store.user(id).await?.expect("they are there");
             if self.pays(id) {
                 let plan = owner.timeline(self.now()).at(self.now()).map(|slot| (slot.plan, slot.source));
-                let kept = owner.entitled.kept.filter(|kept| kept.span.end > self.now()).is_some();
+                let kept = owner.entitled.kept.is_some_and(|kept| kept.span.end > self.now());
                 let is_right = match self.provider.gives(id) {
                     (Some(bought), _) => plan == Some((bought, Source::Subscription)) || kept,
                     // What was paid is had.

@@ -33,7 +33,7 @@ async fn wish(stage: &Stage, person: &Person, wish: Wish) -> anyhow::Result<usiz
     let now: jiff::Timestamp = person.browser.advance(1).await?.parse()?;
     let user = store.user(&user_id(person).await?).await?.expect("they are there");
     let cycles = store.cycles_from(&user.id, cycles_needed_from(now)).await?;
-    let change = change_plan(wish, user, &cycles, (now, Actor::Operator), || random.bytes())?;
+    let change = change_plan(wish, &user, &cycles, (now, Actor::Operator), || random.bytes())?;
     anyhow::ensure!(store.change_plan(&change.user, &change.changes, "a test").await? == PlanStored::Done);
     // Sent again by a client that did not hear the answer, it stands once.
     anyhow::ensure!(store.change_plan(&change.user, &change.changes, "a test").await? == PlanStored::Done);

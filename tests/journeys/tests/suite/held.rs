@@ -24,7 +24,7 @@ async fn wish(stage: &Stage, person: &Person, wish: Wish) -> Outcome {
     let (random, now): (_, jiff::Timestamp) = (Random::system(), person.browser.advance(1).await?.parse()?);
     let user = store.user(&UserId::parse(&person.id().await?)?).await?.expect("they are there");
     let cycles = store.cycles_from(&user.id, cycles_needed_from(now)).await?;
-    let change = change_plan(wish, user, &cycles, (now, Actor::Operator), || random.bytes())?;
+    let change = change_plan(wish, &user, &cycles, (now, Actor::Operator), || random.bytes())?;
     anyhow::ensure!(store.change_plan(&change.user, &change.changes, "a test").await? == PlanStored::Done);
     for cycle in change.changes.iter().map(|change| &change.cycle) {
         let cause = || Cause { entropy: random.bytes(), at: now, actor: Actor::Operator, post_id: None };

@@ -88,7 +88,7 @@ async fn no_page_is_empty_while_something_follows_that_matches() -> Outcome {
     play(async |stage| {
         let ann = stage.person("+61412345770", "starter", "ann").await?;
         let user = user_of(&ann).await?;
-        let mut posts: Vec<_> = (0..MANY).map(|n| post(&user, n as i64, "A draft", State::Draft)).collect();
+        let mut posts: Vec<_> = (0..MANY).map(|n| post(&user, i64::try_from(n).unwrap_or_default(), "A draft", State::Draft)).collect();
         posts.push(post(&user, 10_000, "Called off", State::Cancelled));
         posts.push(post(&user, 10_001, "Called off, too", State::Cancelled));
         store_all(&store(stage), &posts).await?;
@@ -216,7 +216,7 @@ async fn long_texts_are_told_page_by_page_and_file_by_file_however_they_are_esca
         let ann = stage.person("+61412345774", "starter", "ann").await?;
         let user = user_of(&ann).await?;
         for (round, letter) in ["\"", "\\"].into_iter().enumerate() {
-            let at = |n: i64| 1_000 * round as i64 + n;
+            let at = |n: i64| 1_000 * i64::try_from(round).unwrap_or_default() + n;
             let posts: Vec<_> = (0..70).map(|n| post(&user, at(n), &letter.repeat(63_000), State::Draft)).collect();
             for one in &posts {
                 anyhow::ensure!(store(stage).create_posts(std::slice::from_ref(one), "a test").await?);
@@ -297,7 +297,8 @@ async fn a_thousand_drafts_are_kept_and_one_that_is_gone_makes_room() -> Outcome
     play(async |stage| {
         let ann = stage.person("+61412345777", "starter", "ann").await?;
         let (user, store) = (user_of(&ann).await?, store(stage));
-        let posts: Vec<_> = (0..DRAFTS_MAX - 3).map(|n| post(&user, n as i64, "A draft", State::Draft)).collect();
+        let posts: Vec<_> =
+            (0..DRAFTS_MAX - 3).map(|n| post(&user, i64::try_from(n).unwrap_or_default(), "A draft", State::Draft)).collect();
         store_all(&store, &posts).await?;
         let write = async || {
             let body = json!({ "content": "One more", "targets": [{ "connection_id": ann.x }], "scheduled_for": ahead() });
