@@ -23,6 +23,8 @@ use crate::{Deps, read_account, trouble};
 /// Pages of the payment provider that one account asks for: more than somebody needs who changes their mind now and then.
 const PAGES_BY_USER: Limit = Limit { name: "billing-pages", max: 20, span: SignedDuration::from_hours(1) };
 
+/// How often a page is closed already before it counts as paid.
+const REFUSED_MAX: usize = 4;
 /// A page that closes sooner is left alone, and another is opened.
 const STILL_OPEN_FOR: SignedDuration = SignedDuration::from_mins(2);
 
@@ -65,6 +67,7 @@ pub(crate) async fn checkout(
     let price = deps.prices.price_of(request.plan).ok_or_else(not_for_sale)?;
     let keys = deps.vault.billing_keys(deps.clock.now()).await.map_err(|error| Problem::unavailable_because(&error))?;
     let mut rounds = Rounds::new("opening a page to pay on", signed_in.session.user_id.as_str());
+    let mut refused = 0;
     loop {
         rounds.next().await.map_err(trouble::store)?;
         let (user, _) = read_account::account(&deps, &signed_in.session.user_id).await?;
@@ -78,6 +81,11 @@ pub(crate) async fn checkout(
             }
             // Two pages could both be paid.
             if !deps.payments.expire(&keys.api_key, &open.session_id).await.map_err(payments_trouble)? {
+                // Another request of theirs may be putting another page in its place.
+                refused += 1;
+                if refused < REFUSED_MAX {
+                    continue;
+                }
                 return Err(conflict("You have just paid for a plan. It runs within a minute; change it in the billing portal."));
             }
         }

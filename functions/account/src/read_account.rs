@@ -74,6 +74,7 @@ impl AttentionJson {
     }
 }
 
+/// Something that an account's owner should know.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Notice)]
 struct NoticeJson {
@@ -83,6 +84,7 @@ struct NoticeJson {
     message: &'static str,
 }
 
+/// What a notice is about.
 #[derive(Serialize, ToSchema)]
 #[schema(as = NoticeCode)]
 #[serde(rename_all = "snake_case")]

@@ -1,5 +1,7 @@
 //! `GET /api/posts`: a user's posts by time.
 
+use std::sync::LazyLock;
+
 use axum::extract::State;
 use domain::id::GroupId;
 use domain::order::Order;
@@ -46,6 +48,9 @@ pub(crate) struct ListPosts {
     order: Option<Order>,
 }
 
+/// What a refusal says of them.
+static NAMES: LazyLock<[&str; Status::ALL.len()]> = LazyLock::new(|| Status::ALL.map(Status::as_str));
+
 /// One status or several, separated by commas.
 #[derive(Debug, Default)]
 struct Statuses(Vec<Status>);
@@ -53,7 +58,7 @@ struct Statuses(Vec<Status>);
 impl<'de> Deserialize<'de> for Statuses {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let parse = |name: &str| Status::parse(name).ok_or_else(|| D::Error::custom("not a status"));
+        let parse = |name: &str| Status::parse(name).ok_or_else(|| D::Error::unknown_variant(name, NAMES.as_slice()));
         // More names than there are say something twice: nobody means that.
         let statuses: Vec<Status> = text.split(',').take(Status::ALL.len() + 1).map(parse).collect::<Result<_, _>>()?;
         if statuses.len() > Status::ALL.len() { Err(D::Error::custom("too many statuses")) } else { Ok(Self(statuses)) }

@@ -131,8 +131,8 @@ const CASES: &[(u8, &str, &[By])] = &[
         "a plan changes in mid-cycle, or money goes back",
         &[
             Sweep,
-            Test("a_running_plan_grows_is_raised_now_or_refuses_what_is_lower"),
-            Test("a_lower_plan_holds_the_posts_due_last_and_costs_none_of_the_others_its_slot"),
+            Test("a_certificate_goes_on_after_what_runs_or_raises_it_now"),
+            Test("a_lower_plan_keeps_the_running_cycle_and_holds_of_the_next_the_posts_due_last"),
             Test("plans_in_any_order_among_posts_add_up_and_explain_themselves"),
             Test("what_is_no_event_is_refused_and_what_is_unknown_is_not"),
         ],

@@ -345,7 +345,7 @@ impl World {
                 anyhow::ensure!(running.is_some(), "{id} has a plan and no cycle for {slot:?}");
             }
         }
-        anyhow::ensure!(closed > 300 && used > 300, "a year without a life: {closed} cycles, {used} posts");
+        anyhow::ensure!(closed > 300 && used > 200, "a year without a life: {closed} cycles, {used} posts");
         Ok(())
     }
 

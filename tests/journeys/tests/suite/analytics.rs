@@ -459,7 +459,7 @@ async fn a_long_export_goes_on_where_its_link_leads() -> Outcome {
         let ann = stage.person(PHONE, "professional", "ann").await?;
         let due = ann.browser.service_time(DAY).await?;
         let long = "long ".repeat(12_000);
-        let count = 30;
+        let count = 80;
         for n in 0..count {
             ann.browser.write(&format!("{n} {long}"), &[&ann.facebook], &due).await?;
         }

@@ -261,7 +261,7 @@ async fn a_post_with_a_long_story_is_removed_with_all_of_it() -> Outcome {
         stage.fail_after("dynamodb.TransactWriteItems", 1);
         ann.browser.delete(&path).await?.expect(503)?;
         stage.heal();
-        assert_eq!(rows()?, 233 - 36);
+        assert_eq!(rows()?, 233 - 38);
         ann.browser.get(&path).await?.expect(200)?;
         ann.browser.delete(&path).await?.expect(204)?;
         assert_eq!(rows()?, 0);

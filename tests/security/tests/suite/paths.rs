@@ -138,20 +138,20 @@ fn cursors(scene: &Scene<'_>) -> Vec<Attack> {
             ("the cursor of another list", format!("{{{own}}}")),
             ("an empty cursor", String::new()),
             ("a cursor that is no base64", "***".to_owned()),
-            ("a cursor for a user who is none", forged("evil\npk\nUSER#evil\nsk\nPOST#evil")),
-            ("a cursor into another's things", forged("{user}\npk\nUSER#{eves_user}\nsk\nHISTORY#0")),
-            ("a cursor into another's list", forged("{user}\nlist_pk\n{eves_user}\nlist_sk\n0\npk\nUSER#{user}\nsk\nPOST#0")),
-            ("a cursor into the profile", forged("{user}\npk\nUSER#{user}\nsk\nPROFILE")),
-            ("a cursor with a key too many", forged("{user}\npk\nUSER#{user}\nsk\nHISTORY#0\nevil\n1")),
-            ("a cursor with a key twice", forged("{user}\nsk\nHISTORY#0\nsk\nHISTORY#1")),
-            ("a cursor with half a key", forged("{user}\npk")),
+            ("a cursor for a user who is none", forged("evil\ndesc\npk\nUSER#evil\nsk\nPOST#evil")),
+            ("a cursor into another's things", forged("{user}\ndesc\npk\nUSER#{eves_user}\nsk\nHISTORY#0")),
+            ("a cursor into another's list", forged("{user}\ndesc\nlist_pk\n{eves_user}\nlist_sk\n0\npk\nUSER#{user}\nsk\nPOST#0")),
+            ("a cursor into the profile", forged("{user}\ndesc\npk\nUSER#{user}\nsk\nPROFILE")),
+            ("a cursor with a key too many", forged("{user}\ndesc\npk\nUSER#{user}\nsk\nHISTORY#0\nevil\n1")),
+            ("a cursor with a key twice", forged("{user}\ndesc\nsk\nHISTORY#0\nsk\nHISTORY#1")),
+            ("a cursor with half a key", forged("{user}\ndesc\npk")),
             ("a cursor of binary", data_encoding::BASE64URL_NOPAD.encode(&[0xff, 0xfe, 0])),
             ("a cursor of two kilobytes", "A".repeat(2_048)),
         ];
         rows.extend(odd.map(|(what, cursor)| attack(what, Ann, "GET", format!("{list}?cursor={cursor}")).gets(400, "invalid_cursor")));
     }
     // Where a cursor of hers is in her own list is hers to say: it leads nowhere else.
-    let moved = forged("{user}\npk\nUSER#{user}\nsk\nHISTORY#zzz");
+    let moved = forged("{user}\ndesc\npk\nUSER#{user}\nsk\nHISTORY#zzz");
     rows.push(attack("a cursor of hers, moved", Ann, "GET", format!("/api/quota/history?cursor={moved}")).is_harmless(200));
     rows
 }

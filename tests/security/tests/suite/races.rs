@@ -123,7 +123,9 @@ async fn a_certificate_has_one_owner_and_each_counts_once() -> Outcome {
             counted += u64::from(carol.post("/api/redeem-gift", Some(&json!({ "code": gift }))).await?.status == 200);
         }
         assert!(counted >= 1);
-        assert_eq!(carol.quota().await?, [12 * counted, 0, 0, 12 * counted], "each certificate counts once");
+        assert_eq!(carol.quota().await?, [12, 0, 0, 12]);
+        let ahead = carol.get("/api/user").await?.expect(200)?.json["certificates"].clone();
+        assert_eq!(ahead, json!([{ "plan": "starter", "cycles": 12 * counted }]), "each certificate counts once");
         let carol = Person { browser: carol, x: String::new(), facebook: String::new() };
         carol.ledger_adds_up().await?;
         tell(first + second, "calls at once on certificates");
