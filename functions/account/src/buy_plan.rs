@@ -86,7 +86,9 @@ pub(crate) async fn checkout(
                 if refused < REFUSED_MAX {
                     continue;
                 }
-                return Err(conflict("You have just paid for a plan. It runs within a minute; change it in the billing portal."));
+                return Err(
+                    conflict("You have just paid for a plan. It runs within a minute; change it in the billing portal.").that_passes()
+                );
             }
         }
         let customer_id = user.paid.foremost().map(|paid| paid.customer_id.as_str());
@@ -146,6 +148,11 @@ async fn count(deps: &Deps, user_id: &UserId) -> Result<(), Problem> {
 fn may_buy(user: &User, plan: Plan, now: Timestamp) -> Result<(), Problem> {
     if user.paid.giving().is_some() {
         return Err(conflict("A subscription is running. Change its plan in the billing portal."));
+    }
+    let running = user.timeline(now).at(now).filter(|slot| slot.source == Source::Subscription);
+    let goes_on = |end| user.timeline(now).at(end).is_some_and(|next| next.source == Source::Subscription);
+    if running.is_some_and(|slot| goes_on(slot.span.end)) {
+        return Err(conflict("Months that you have paid for are still to come. Buy again in the last of them.").that_passes());
     }
     let given = user.timeline(now).at(now).filter(|running| running.source == Source::Gift);
     match given {

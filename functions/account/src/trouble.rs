@@ -28,7 +28,8 @@ pub(crate) fn connect(error: ConnectError) -> Problem {
         ConnectError::Store(error) => store(error),
         ConnectError::Vault(error) => vault(error),
         ConnectError::TooMany => Problem::new(ProblemCode::StateConflict)
-            .with_detail(format!("{} accounts are connected, which is the most. Disconnect one first.", connecting::CONNECTIONS_MAX)),
+            .with_detail(format!("{} accounts are connected, which is the most. Disconnect one first.", connecting::CONNECTIONS_MAX))
+            .that_passes(),
         ConnectError::Refused(ReconnectRefused::LessThanNow) => Problem::new(ProblemCode::StateConflict)
             .with_detail("The new consent allows less than the one in force, which stands. Connect again and allow all."),
         ConnectError::Refused(ReconnectRefused::Disconnecting) => {

@@ -18,6 +18,9 @@ const ID_CHARS_MAX: usize = 255;
 /// The status of a subscription whose first payment never came: <https://docs.stripe.com/api/subscriptions/object#subscription_object-status>.
 const NEVER_PAID: &str = "incomplete_expired";
 
+/// Why a month's invoice was made: <https://docs.stripe.com/api/invoices/object#invoice_object-billing_reason>.
+const RENEWAL: &str = "subscription_cycle";
+
 /// What an event says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Told {
@@ -212,6 +215,7 @@ struct Invoice {
     /// Since then.
     parent: Option<Parent>,
     lines: Option<InvoiceLines>,
+    billing_reason: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -372,6 +376,8 @@ fn payment(invoice: Invoice, came: bool) -> Result<Told, OddEvent> {
     let lines = invoice.lines.into_iter().flat_map(|lines| lines.data);
     let ends = lines.filter_map(|line| line.period).map(|period| time(period.end)).collect::<Result<Vec<_>, _>>()?;
     match (came, ends.into_iter().max()) {
+        // Any other invoice, such as one of a change of plan, says nothing of the month.
+        (false, _) if invoice.billing_reason.as_deref() != Some(RENEWAL) => Ok(Told::Nothing),
         (false, _) => Ok(Told::Payment { customer_id, subscription_id, came: None }),
         (true, Some(until)) => Ok(Told::Payment { customer_id, subscription_id, came: Some(until) }),
         (true, None) => Err(OddEvent::NoPeriod),

@@ -109,7 +109,10 @@ async fn take(deps: &Deps, flow: &OAuthFlow, callback: &Callback) -> Result<Flow
     let app = deps.vault.app_credentials(flow.platform, now).await.map_err(|error| Problem::unavailable_because(&error))?;
     let attempt = AttemptId::new(now, deps.random.bytes());
     // So is this: whoever takes a grant back meanwhile could end what the code is about to bring.
-    let held = grants::hold(deps, flow.platform, &attempt).await?;
+    let held = match callback.code {
+        Some(_) => grants::hold(deps, flow.platform, &attempt).await?,
+        None => grants::nothing_to_hold(deps),
+    };
     let taken = deps.store.consume_flow(&flow.state_hash, &attempt, now).await;
     let end = match &taken {
         Ok(true) => Some(finish(deps, flow, callback, app, &attempt).await),

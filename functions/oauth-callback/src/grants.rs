@@ -42,6 +42,11 @@ pub(crate) async fn hold<'a>(deps: &'a Deps, platform: PlatformName, attempt: &A
     Err(Problem::unavailable(SignedDuration::from_secs(5)))
 }
 
+/// A consent that brought no code brings no tokens either.
+pub(crate) fn nothing_to_hold(deps: &Deps) -> Held<'_> {
+    Held { deps, noted: None }
+}
+
 impl Held<'_> {
     /// What the consent brought is stored, or lost.
     pub(crate) async fn let_go(self) {

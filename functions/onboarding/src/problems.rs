@@ -57,13 +57,16 @@ impl From<RedeemError> for Problem {
             RedeemError::InvalidCode => Self::invalid_code(),
             RedeemError::NotGranted(NotGranted::TooManyAhead) => Self::new(ProblemCode::StateConflict).with_detail(
                 "Your certificates bring as many cycles ahead as one can have. This one was not used, and stays valid: redeem it in a later cycle.",
-            ),
+            )
+            .that_passes(),
             RedeemError::NotGranted(NotGranted::NoCycle) => Self::new(ProblemCode::StateConflict).with_detail(
                 "No cycle runs that it could be added to. The certificate was not used, and stays valid: redeem it in a minute.",
-            ),
+            )
+            .that_passes(),
             RedeemError::NotGranted(NotGranted::CycleFull) => Self::new(ProblemCode::StateConflict).with_detail(
                 "Your cycle holds as many posts as one can. The certificate was not used, and stays valid: redeem it in a later cycle.",
-            ),
+            )
+            .that_passes(),
             RedeemError::TooMany(wait) => Self::too_many_requests(wait),
             RedeemError::NoUser => Self::new(ProblemCode::SessionExpired),
             RedeemError::Store(error) => of_store(&error),

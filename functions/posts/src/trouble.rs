@@ -32,7 +32,7 @@ pub(crate) fn refused(refused: Refused) -> Problem {
 /// One draft more is not kept.
 pub(crate) fn too_many_drafts() -> Problem {
     let detail = format!("{DRAFTS_MAX} drafts are kept. Approve, cancel or delete some first.");
-    Problem::new(ProblemCode::StateConflict).with_detail(detail)
+    Problem::new(ProblemCode::StateConflict).with_detail(detail).that_passes()
 }
 
 /// For `map_err` on a reservation.

@@ -63,6 +63,11 @@ pub(crate) async fn tidy(deps: &Deps) -> (usize, usize) {
             Err(error) => {
                 tracing::warn!(?note, error = chain(&error), "a secret could not be judged");
                 failed += 1;
+                if let Ok(note) = &note
+                    && let Err(error) = deps.store.put_leftover_behind(note, deps.clock.now()).await
+                {
+                    tracing::warn!(?note, error = chain(&error), "a note stays before the others");
+                }
             }
         }
     }

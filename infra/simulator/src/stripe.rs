@@ -126,6 +126,7 @@ impl Event {
                 invoice["lines"]["data"][0]["period"] = json!({ "start": month_start, "end": month_end });
                 if self.kind.ends_with(".payment_failed") {
                     invoice["status"] = json!("open");
+                    invoice["billing_reason"] = json!("subscription_cycle");
                     invoice["amount_remaining"] = invoice["amount_due"].clone();
                     invoice["amount_paid"] = json!(0);
                     invoice["status_transitions"]["paid_at"] = Value::Null;

@@ -21,6 +21,8 @@ use store::{ConnectionWrite, Filter, Store, StoreError};
 const IN_FLIGHT_SINCE: SignedDuration = SignedDuration::from_hours(48);
 /// A post that was approved late, or was put off, may be due up to a day before the cycle that pays for it.
 const DUE_BEFORE: SignedDuration = SignedDuration::from_hours(24);
+/// How long a platform may take to end a grant: consents at it wait meanwhile, for four seconds at most.
+const TAKE_BACK_MAX: Duration = Duration::from_secs(3);
 /// No index is behind for so long.
 const INDEX_BEHIND_MAX: SignedDuration = SignedDuration::from_hours(1);
 /// The most that clocks differ, and more.
@@ -93,7 +95,7 @@ pub async fn end(ending: &Ending<'_>, connection: Connection, now: Timestamp) ->
     if platforms.get(connection.platform).capabilities().grants_are_one {
         return alone(ending, connection, now).await;
     }
-    remove(ending, connection, now).await
+    remove(ending, connection, now, Revoke::Yes).await
 }
 
 /// The same where the grant may be somebody else's too: not while a consent is under way whose tokens would end with it.
@@ -107,7 +109,7 @@ async fn alone(ending: &Ending<'_>, connection: Connection, now: Timestamp) -> R
         // Noted first and looked then, as a consent does it: of two at once, at least one sees the other.
         store.begin_ending(platform, attempt, now).await?;
         let is_free = !store.is_consent_under_way(platform, now).await?;
-        let ended = if is_free { Some(remove(ending, connection.clone(), now).await) } else { None };
+        let ended = if is_free { Some(remove(ending, connection.clone(), now, Revoke::Yes).await) } else { None };
         if let Err(error) = store.ending_is_over(platform, attempt).await {
             // Until it ends by itself, consents at the platform wait.
             tracing::warn!(platform = platform.as_str(), error = chain(&error), "a note about a grant stays");
@@ -116,19 +118,41 @@ async fn alone(ending: &Ending<'_>, connection: Connection, now: Timestamp) -> R
             return ended;
         }
     }
+    if ending.actor == Actor::Sweeper {
+        // An hour after its owner left, its tokens go in any case. That ends nobody's grant.
+        tracing::warn!(connection_id = %connection.id, "consents are under way; a grant is left to the platform");
+        return remove(ending, connection, now, Revoke::No).await;
+    }
     tracing::info!(connection_id = %connection.id, "consents are under way; the grant is taken back later");
     Ok(Ended::NotYet)
 }
 
-async fn remove(ending: &Ending<'_>, connection: Connection, now: Timestamp) -> Result<Ended, EndError> {
+/// Whether the platform is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Revoke {
+    Yes,
+    No,
+}
+
+async fn remove(ending: &Ending<'_>, connection: Connection, now: Timestamp, revoke: Revoke) -> Result<Ended, EndError> {
     let Ending { store, vault, attempt, .. } = ending;
     // Under a lease of our own: a reconnect at this moment is refused instead of losing its tokens to us.
     let connection = connection.leased(attempt.clone(), now);
     if matches!(store.update_connection(&connection, attempt.as_str()).await?, ConnectionWrite::Moved(_)) {
         return Ok(Ended::NotYet);
     }
-    if let Err(error) = take_back(ending, &connection, now).await {
-        tracing::warn!(connection_id = %connection.id, error = chain(&*error), "a grant was not taken back at its platform");
+    let taking_back = async {
+        match revoke {
+            Revoke::Yes => take_back(ending, &connection, now).await,
+            Revoke::No => Ok(ending.store.leave_grant(&connection).await?),
+        }
+    };
+    match tokio::time::timeout(TAKE_BACK_MAX, taking_back).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::warn!(connection_id = %connection.id, error = chain(&*error), "a grant was not taken back at its platform");
+        }
+        Err(_) => tracing::warn!(connection_id = %connection.id, "a grant was not taken back: the platform did not answer in time"),
     }
     vault.delete(&connection.secret_name).await?;
     if !store.delete_connection(&connection).await? {

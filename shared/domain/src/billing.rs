@@ -141,7 +141,8 @@ impl Paid {
     /// nothing of the plan, so the newest word on it stays the newest; and it brings nothing back that has ended.
     fn after_payment(&self, came: Option<Timestamp>, at: Timestamp) -> Option<Self> {
         let standing = match (self.standing, came) {
-            (Standing::Pending | Standing::Overdue, Some(_)) if at >= self.as_of.at => Standing::Live,
+            // An earlier month's may be paid late, and this one not.
+            (Standing::Pending | Standing::Overdue, Some(until)) if at >= self.as_of.at && until >= self.period.end => Standing::Live,
             (Standing::Live, None) if at >= self.as_of.at => Standing::Overdue,
             (standing, _) => standing,
         };

@@ -151,7 +151,7 @@ impl Entitlements {
         let Some(first) = self.certificates.terms.first() else { return };
         let bought = self.bought.as_ref().and_then(|bought| paid.of(&bought.subscription_id));
         let bought = bought.filter(|paid| paid.until(now).is_none_or(|until| until > now)).map(|paid| paid.plan);
-        let other = self.operator.set.map(|(plan, _)| plan).or(bought).max(self.kept.map(|kept| kept.plan));
+        let other = self.operator.set.map(|(plan, _)| plan).or(bought);
         let waits = other.is_some_and(|other| other >= first.plan) || self.operator.lapsed;
         self.certificates.anchor = if waits { None } else { Some(self.certificates.anchor.unwrap_or(now)) };
     }

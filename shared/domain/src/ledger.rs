@@ -220,10 +220,11 @@ impl Cycle {
         (after.quota() <= QUOTA_MAX).then(|| self.changed(after, reason, cause))
     }
 
-    /// What is had in it from now on is `slot`; `None`: it stands so already. What was withheld comes back. A cycle that has begun keeps a
-    /// higher plan: what is paid is had.
+    /// What is had in it from now on is `slot`; `None`: it stands so already. What was withheld comes back. A cycle that has begun and
+    /// is paid keeps a higher plan: what is paid is had.
     pub(crate) fn fit(&self, slot: &Slot, follows: bool, has_begun: bool, cause: Cause) -> Option<LedgerChange> {
-        let plan = if has_begun && self.withheld == 0 { self.plan.max(slot.plan) } else { slot.plan };
+        let is_paid = has_begun && self.withheld == 0 && self.pay_by.is_none();
+        let plan = if is_paid { self.plan.max(slot.plan) } else { slot.plan };
         let granted = self.granted + self.withheld + places(plan.quota()) - places(self.plan.quota());
         let span = CycleSpan { end: slot.span.end, ..self.span };
         let after = Self { plan, granted, withheld: 0, span, lapsed: !follows, pay_by: slot.pay_by, ..self.clone() };

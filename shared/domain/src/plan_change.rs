@@ -21,8 +21,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::billing::Standing;
 use crate::entitlement::{Entitlements, Kept, Slot, Timeline};
-use crate::id::{IdEntropy, UserId};
+use crate::id::IdEntropy;
 use crate::ledger::{Actor, Cause, ChangeReason, Cycle, LedgerChange, QUOTA_MAX};
 use crate::plan::{CYCLE, CYCLE_MAX, Plan, Source};
 use crate::user::User;
@@ -98,6 +99,9 @@ pub fn change_plan(
             let since = match running {
                 Some(slot) if slot.plan > plan => {
                     facts.kept = Some(Kept::from(slot));
+                    if slot.source == Source::Gift {
+                        facts.certificates = facts.certificates.without_one();
+                    }
                     slot.span.end
                 }
                 Some(slot) if slot.source == Source::Operator => facts.operator.set.map_or(now, |(_, since)| since),
@@ -121,7 +125,11 @@ pub fn change_plan(
         Wish::Return => {
             facts.operator.lapsed = false;
             let mut since = now;
-            if let Some(kept) = facts.kept.take() {
+            let kept = facts.kept.take();
+            // What ran from elsewhere before it goes on to its end.
+            let runs = Timeline::of(&facts, &user.paid, now).at(now).is_some_and(|slot| slot.span.start <= now);
+            facts.kept = kept.filter(|kept| kept.source == Source::Subscription && !runs);
+            if let Some(kept) = kept {
                 since = kept.span.start;
                 if kept.source == Source::Gift {
                     facts.certificates = facts.certificates.with(kept.plan, 1).ok_or(NotChanged::CycleFull)?;
@@ -166,7 +174,7 @@ pub(crate) fn changed(
 ) -> Result<PlanChange, NotChanged> {
     let mut cause = || Cause { entropy: entropy(), at: now, actor, post_id: None };
     let (was, is) = (before.timeline(now), user.timeline(now));
-    let changes = fitted(&user.id, [&was, &is], cycles, (now, opened_by), &mut cause);
+    let changes = fitted(&user, [&was, &is], cycles, (now, opened_by), &mut cause);
     if changes.iter().any(|change| change.cycle.quota() > QUOTA_MAX) {
         return Err(NotChanged::CycleFull);
     }
@@ -174,7 +182,7 @@ pub(crate) fn changed(
 }
 
 fn fitted(
-    user: &UserId,
+    user: &User,
     [was, is]: [&Timeline; 2],
     cycles: &[Cycle],
     (now, opened_by): (Timestamp, ChangeReason),
@@ -185,9 +193,9 @@ fn fitted(
     let mut changes = Vec::new();
     if let Some(slot) = runs.filter(|slot| !is_stored(slot)) {
         // A lower plan changes nothing of the cycle that runs, though nobody has touched it.
-        let had = was.at(now).filter(|had| had.span.start == slot.span.start).map(|had| had.plan);
+        let had = was.at(now).filter(|had| had.span.start == slot.span.start && had.pay_by.is_none()).map(|had| had.plan);
         let (plan, lapsed) = (had.map_or(slot.plan, |had| had.max(slot.plan)), !is.follows(&slot));
-        let fresh = Cycle { lapsed, pay_by: slot.pay_by, ..Cycle::open(user.clone(), slot.span, plan, now) };
+        let fresh = Cycle { lapsed, pay_by: slot.pay_by, ..Cycle::open(user.id.clone(), slot.span, plan, now) };
         let reason = if had.is_some() { ChangeReason::CycleOpened } else { opened_by };
         changes.push(fresh.opening(reason, cause()).freeing(!cycles.is_empty() || was.last(now).is_some()));
     }
@@ -195,7 +203,7 @@ fn fitted(
         let (start, has_begun) = (cycle.span.start, cycle.span.start <= now);
         let change = match is.at(start).filter(|slot| slot.span.start == start) {
             Some(slot) => cycle.fit(&slot, is.follows(&slot), has_begun, cause()),
-            None => match runs.filter(|slot| has_begun && start < slot.span.start) {
+            None => match runs.filter(|slot| has_begun && start < slot.span.start && !is_unpaid(user, start)) {
                 Some(slot) => Some(cycle.cut(slot.span.start, cause())),
                 None => cycle.withhold(cause()),
             },
@@ -203,6 +211,12 @@ fn fitted(
         changes.extend(change);
     }
     changes
+}
+
+/// Whether nobody has paid for what began at `start`: what is bought is not paid for any more by then.
+fn is_unpaid(user: &User, start: Timestamp) -> bool {
+    let bought = user.entitled.bought.as_ref().and_then(|bought| user.paid.of(&bought.subscription_id));
+    bought.is_some_and(|paid| paid.standing != Standing::Live && start >= paid.paid_through())
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ use jiff::SignedDuration;
 
 use crate::clock::Clock;
 use crate::http_event::{BODY_BYTES_MAX, ClientAddress, RESPONSE_BYTES_MAX};
-use crate::problem::{Problem, ProblemCode, chain};
+use crate::problem::{Passes, Problem, ProblemCode, chain};
 use crate::random::Random;
 use crate::session::SignedIn;
 
@@ -199,7 +199,7 @@ fn stored_form(answer: &http::response::Parts, body: &Bytes) -> Option<StoredAns
 
 /// Whether the same request would be answered the same: it was made, or it was read and refused for what it asks.
 fn is_final(answer: &http::response::Parts) -> bool {
-    if answer.headers.contains_key(RETRY_AFTER) {
+    if answer.headers.contains_key(RETRY_AFTER) || answer.extensions.get::<Passes>().is_some() {
         return false;
     }
     match answer.status {

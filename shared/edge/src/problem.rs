@@ -49,12 +49,23 @@ pub struct Problem {
     detail: Cow<'static, str>,
     errors: Vec<FieldError>,
     headers: Vec<(HeaderName, HeaderValue)>,
+    passes: bool,
 }
+
+/// Of an answer: what it says passes, by itself or by what its reader does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Passes;
 
 impl Problem {
     /// A problem that says what its code says.
     pub fn new(code: ProblemCode) -> Self {
-        Self { code, detail: Cow::Borrowed(code.default_detail()), errors: Vec::new(), headers: Vec::new() }
+        Self { code, detail: Cow::Borrowed(code.default_detail()), errors: Vec::new(), headers: Vec::new(), passes: false }
+    }
+
+    /// Says that the same request may be answered otherwise later: it is not kept under an idempotency key.
+    #[must_use]
+    pub fn that_passes(self) -> Self {
+        Self { passes: true, ..self }
     }
 
     /// Says more than the code does. The text must not repeat the caller's input.
@@ -214,6 +225,9 @@ impl IntoResponse for Problem {
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         // For whatever stands around the routes: which problem it is, without reading the body.
         response.extensions_mut().insert(self.code);
+        if self.passes {
+            response.extensions_mut().insert(Passes);
+        }
         response
     }
 }

@@ -1,5 +1,7 @@
 //! Posts that are without their quota slot, or without their account.
 
+use std::panic::AssertUnwindSafe;
+
 use domain::connection::Connection;
 use domain::failure::FailureCode;
 use domain::id::{HistoryId, UserId};
@@ -7,6 +9,7 @@ use domain::ledger::{Cause, Cycle};
 use domain::plan::CYCLE_MAX;
 use domain::post::{Event, Post, State};
 use domain::timing::LATEST_MAX;
+use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::posts::{Commit, Filter, PostChange, Settled, Settlement};
@@ -34,7 +37,7 @@ impl Store {
         posts.sort_by(|one, other| (other.due_at, &other.id).cmp(&(one.due_at, &one.id)));
         let mut held = 0;
         for post in posts {
-            match self.hold_for_quota(post, start, &mut cause).await {
+            match guarded(self.hold_for_quota(post, start, &mut cause)).await {
                 Ok(Held::Done) => held += 1,
                 Ok(Held::Gone) => {}
                 Ok(Held::Enough) => break,
@@ -81,7 +84,7 @@ impl Store {
         let (mut held, mut failed) = (0, None);
         for post in self.each_post_where(&connection.user_id, &filter, waits).await?.into_iter().take(OF_ACCOUNT_MAX) {
             let outcome = match post {
-                Ok(post) => self.hold(post, code, &mut cause).await,
+                Ok(post) => guarded(self.hold(post, code, &mut cause)).await,
                 Err(unreadable) => Err(unreadable),
             };
             match outcome {
@@ -104,6 +107,17 @@ impl Store {
         let settlement = Settlement { transition: &transition, writer: &writer, event: &event, cause };
         Ok(matches!(self.settle(&settlement).await?, Settled::Done))
     }
+}
+
+/// A row that nobody can work with: whoever tried panicked.
+#[derive(Debug, thiserror::Error)]
+#[error("holding it panicked")]
+struct Panicked;
+
+/// A post that does not add up keeps no other from being held.
+async fn guarded<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let told = AssertUnwindSafe(Box::pin(work)).catch_unwind().await;
+    told.unwrap_or_else(|_| Err(StoreError::corrupt("post that is to be held")(Panicked)))
 }
 
 fn writer(cause: &Cause) -> String {

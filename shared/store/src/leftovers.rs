@@ -55,6 +55,14 @@ struct LeftoverItem {
 }
 
 impl Leftover {
+    /// The same, noted at another time.
+    fn noted_at(mut self, now: Timestamp) -> Self {
+        match &mut self {
+            Self::Connection { at, .. } | Self::Disconnect { at, .. } | Self::Choice { at, .. } => *at = now,
+        }
+        self
+    }
+
     /// Sorts by the time from which on it may be judged.
     fn key(&self) -> Key {
         match self {
@@ -67,6 +75,12 @@ impl Leftover {
 }
 
 impl Store {
+    /// Puts a note behind the others that wait: one that fails each time keeps none of them waiting.
+    pub async fn put_leftover_behind(&self, note: &Leftover, now: Timestamp) -> Result<(), StoreError> {
+        self.note_leftover(&note.clone().noted_at(now)).await?;
+        self.forget_leftover(note).await
+    }
+
     /// Notes a secret, before it is made. Repeating it changes nothing.
     pub async fn note_leftover(&self, leftover: &Leftover) -> Result<(), StoreError> {
         self.client

@@ -49,6 +49,7 @@ const PLAIN: [&str; 23] = [
     "iss",
     "latest_at",
     "limit",
+    "order",
     "outcome",
     "phone",
     "plan",

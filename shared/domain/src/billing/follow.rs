@@ -33,14 +33,15 @@ pub fn follow(
     let now = counts_from(now, before, cycles);
     let running = before.timeline(now).at(now).filter(|slot| slot.span.start <= now);
     let mut facts = before.entitled.as_of(&before.paid, now);
-    let given = |paid: &PaidSubscriptions| paid.giving().map(|paid| (paid.subscription_id.clone(), paid.plan));
+    let given = |paid: &PaidSubscriptions| paid.giving_at(now).map(|paid| (paid.subscription_id.clone(), paid.plan));
     if given(&paid) != given(&before.paid) {
         facts.operator = ByOperator::default();
     }
-    if let Some(giving) = paid.giving() {
+    if let Some(giving) = paid.giving_at(now) {
         counts(&mut facts, giving, running, now);
     }
     facts.seat(&paid, now);
+    used_up(&mut facts, running, cycles);
     let mut user = User { entitled: facts, paid, ..before.clone() };
     after_what_stands(&mut user, cycles, now);
     changed(user, before, cycles, (now, Actor::Billing, ChangeReason::PlanStarted), entropy)
@@ -49,18 +50,29 @@ pub fn follow(
 /// The subscription is the one that counts from now on. Its cycles go on, or begin where what runs leaves off.
 fn counts(facts: &mut Entitlements, giving: &Paid, running: Option<Slot>, now: Timestamp) {
     let is_same = facts.bought.as_ref().is_some_and(|bought| bought.subscription_id == giving.subscription_id);
+    // What is not paid for any more takes nothing over.
+    if giving.until(now).is_some_and(|until| until <= now) && facts.bought.is_some() {
+        return;
+    }
+    // What is paid is had to its end: also where certificates of a higher plan would begin now.
+    let outlasts = |slot: &Slot| slot.source != Source::Gift && slot.plan > giving.plan && slot.pay_by.is_none();
+    let outlasting = running.filter(outlasts).filter(|_| facts.operator == ByOperator::default());
+    if facts.operator == ByOperator::default() {
+        facts.kept = outlasting.map(Kept::from);
+    }
     if is_same && running.is_none_or(|slot| slot.source == Source::Subscription) {
         return;
     }
-    let outlasting =
-        running.filter(|slot| slot.source != Source::Gift && slot.plan > giving.plan && facts.operator == ByOperator::default());
-    if let Some(slot) = outlasting {
-        facts.kept = Some(Kept::from(slot));
-    } else if facts.operator == ByOperator::default() {
-        facts.kept = None;
-    }
     let since = outlasting.map_or(now, |slot| slot.span.end);
     facts.bought = Some(Bought { subscription_id: giving.subscription_id.clone(), since });
+}
+
+/// A cycle of a certificate that what is bought has cut short is had again later, unless something of it was used.
+fn used_up(facts: &mut Entitlements, running: Option<Slot>, cycles: &[Cycle]) {
+    let Some(slot) = running.filter(|slot| slot.source == Source::Gift && facts.certificates.anchor.is_none()) else { return };
+    if cycles.iter().any(|cycle| cycle.span.start == slot.span.start && cycle.used + cycle.reserved > 0) {
+        facts.certificates = std::mem::take(&mut facts.certificates).without_one();
+    }
 }
 
 /// The provider's month may have begun before a cycle that runs already, or within one that is closed: then that one keeps its key.
@@ -71,7 +83,8 @@ fn after_what_stands(user: &mut User, cycles: &[Cycle], now: Timestamp) {
         None if cycle.span.end <= now => cycle.span.end,
         None => cycle.span.start,
     };
-    let last = cycles.iter().map(stands).filter(|at| *at <= now).max();
+    // What grants nothing stands in nobody's way.
+    let last = cycles.iter().filter(|cycle| cycle.granted > 0).map(stands).filter(|at| *at <= now).max();
     if let (Some(last), Some(bought)) = (last.filter(|last| *last > slot.span.start), &mut user.entitled.bought) {
         bought.since = bought.since.max(last);
     }
@@ -277,5 +290,90 @@ mod tests {
         assert_eq!(world.plan(days(28)), Some((HIGH, Source::Operator)), "a renewal is no news");
         world.told(&word("sub_1", days(29), Standing::Ended, LOW, period(1)));
         assert_eq!(world.plan(days(29)), None, "nor was the second month paid for");
+    }
+
+    #[test]
+    fn a_lower_plan_that_is_heard_of_with_the_month_that_it_begins_with_is_the_plan_of_that_month() {
+        for opened_ahead in [false, true] {
+            let mut world = World::new();
+            world.told(&word("sub_1", began(), Standing::Live, HIGH, period(0)));
+            if opened_ahead {
+                let now = days(1);
+                let ahead = world.user.timeline(now).cycle_at(&world.user.id, period(1).start, now).unwrap();
+                world.cycles.insert(period(1).start, Cycle { rev: 1, ..ahead });
+            }
+            world.told(&word("sub_1", period(1).start, Standing::Live, LOW, period(1)));
+            assert_eq!(world.runs(period(1).start).map(|runs| (runs.2, runs.3)), Some((LOW, 12)), "{opened_ahead}");
+        }
+    }
+
+    #[test]
+    fn to_and_fro_beside_a_waiting_certificate_grants_nothing_twice() {
+        let mut world = World::new();
+        world.redeem(HIGH, 2, began() - SignedDuration::from_secs(DAY));
+        world.told(&word("sub_1", began(), Standing::Live, HIGH, period(0)));
+        for day in [5, 7, 9] {
+            world.told(&word("sub_1", days(day), Standing::Live, LOW, period(0)));
+            assert_eq!(world.runs(days(day)), Some((began(), period(0).end, HIGH, 52)), "what is paid is had");
+            world.told(&word("sub_1", days(day + 1), Standing::Live, HIGH, period(0)));
+            assert_eq!(world.runs(days(day + 1)), Some((began(), period(0).end, HIGH, 52)));
+        }
+        world.told(&word("sub_1", days(12), Standing::Live, LOW, period(0)));
+        assert_eq!(world.plan(period(0).end), Some((HIGH, Source::Gift)), "then the certificate, of a higher plan");
+    }
+
+    #[test]
+    fn a_month_that_is_not_paid_for_grants_nothing_beside_a_certificate_that_begins_then() {
+        let mut world = World::new();
+        world.redeem(LOW, 3, began() - SignedDuration::from_secs(DAY));
+        world.told(&word("sub_1", began(), Standing::Live, HIGH, period(0)));
+        world.told(&word("sub_1", period(1).start, Standing::Live, HIGH, period(1)));
+        let failed = period(1).start + SignedDuration::from_secs(3_600);
+        world.told(&word("sub_1", failed, Standing::Overdue, HIGH, period(1)));
+        assert_eq!(world.cycles[&period(1).start].granted, 0);
+        assert_eq!(world.runs(failed).map(|runs| (runs.0, runs.2)), Some((failed, LOW)));
+        // Further words on it begin nothing anew.
+        let later = failed + SignedDuration::from_secs(DAY);
+        world.told(&word("sub_1", later, Standing::Overdue, HIGH, period(1)));
+        assert_eq!(world.runs(later).map(|runs| runs.0), Some(failed));
+        world.paid(1, later + SignedDuration::from_secs(DAY));
+        assert_eq!(world.plan(later + SignedDuration::from_secs(DAY)), Some((HIGH, Source::Subscription)));
+    }
+
+    #[test]
+    fn a_certificates_cycle_that_was_used_is_not_had_again() {
+        let mut world = World::new();
+        world.redeem(LOW, 2, began());
+        let key = *world.cycles.keys().next().unwrap();
+        world.cycles.get_mut(&key).unwrap().used = 12;
+        let later = Period { start: days(2), end: days(33), anchor: days(2), days: None };
+        world.told(&Paid { started_at: days(2), ..word("sub_1", days(2), Standing::Live, HIGH, later) });
+        assert_eq!(world.user.entitled.certificates.terms[0].cycles, 1);
+    }
+
+    #[test]
+    fn what_was_opened_ahead_and_grants_nothing_does_not_cut_the_month_that_is_paid() {
+        let mut world = World::new();
+        let start = began() - SignedDuration::from_secs(20 * DAY);
+        world.redeem(LOW, 5, start);
+        let ahead = world.user.timeline(start).cycle_at(&world.user.id, start + CYCLE, start).unwrap();
+        world.cycles.insert(start + CYCLE, Cycle { rev: 1, ..ahead });
+        world.told(&word("sub_1", began(), Standing::Live, HIGH, period(0)));
+        world.told(&word("sub_1", days(15), Standing::Live, HIGH, period(0)));
+        assert_eq!(world.runs(days(15)).map(|runs| runs.0), Some(began()));
+        assert_eq!(world.cycles[&(start + CYCLE)].granted, 0);
+    }
+
+    #[test]
+    fn a_lower_plan_that_is_paid_is_had_though_a_higher_one_is_overdue() {
+        let mut world = World::new();
+        world.told(&word("sub_1", began(), Standing::Live, HIGH, period(0)));
+        world.told(&word("sub_1", days(29), Standing::Overdue, HIGH, period(1)));
+        let other = Period { start: days(30), end: days(60), anchor: days(30), days: None };
+        world.told(&Paid { started_at: days(30), ..word("sub_2", days(30), Standing::Live, LOW, other) });
+        assert_eq!(world.runs(days(31)).map(|runs| (runs.0, runs.2, runs.3)), Some((days(30), LOW, 12)));
+        // The invoice of a month before is paid; that of this month is not.
+        world.hear(world.user.paid.after_payment("sub_1", Some(period(0).end), days(32)), days(32));
+        assert_eq!(world.plan(days(33)), Some((LOW, Source::Subscription)));
     }
 }

@@ -27,6 +27,12 @@ impl PaidSubscriptions {
         self.foremost().filter(|paid| paid.standing.gives_plan())
     }
 
+    /// The one whose plan is had at `now`: before one that is not paid for any more, one that is.
+    pub(crate) fn giving_at(&self, now: Timestamp) -> Option<&Paid> {
+        let is_had = |paid: &&Paid| paid.standing.gives_plan() && paid.until(now).is_none_or(|until| until > now);
+        self.0.iter().find(is_had).or_else(|| self.giving())
+    }
+
     /// Another that gives a plan: money that somebody will want back.
     pub fn beside(&self) -> Option<&Paid> {
         self.0.get(1).filter(|paid| paid.standing.gives_plan())

@@ -85,14 +85,16 @@ impl Timeline {
         if let Some((since, paid)) = bought {
             let from = free_from.map_or(since, |free| free.max(since));
             let until = paid.until(now);
-            if until.is_none_or(|until| from < until) {
+            let is_had = until.is_none_or(|until| from < until);
+            if is_had {
                 let rhythm = Rhythm::Months(paid.period, paid.paid_through());
                 stretches.push(Stretch { from, until, plan: paid.plan, source: Source::Subscription, rhythm });
             }
             // While it may go on, nobody knows when the others begin.
             let is_over = |until: &Timestamp| paid.standing == Standing::Ended || *until <= now;
             let Some(until) = until.filter(is_over) else { return Self(stretches) };
-            free_from = Some(facts.certificates.anchor.map_or(until, |anchor| anchor.max(until)).max(from));
+            let begin = facts.certificates.anchor.map_or(until, |anchor| anchor.max(until));
+            free_from = Some(free_from.filter(|_| !is_had).map_or(begin, |free| free.max(begin)));
         }
         if let Some(from) = free_from {
             certificates(&mut stretches, from, None);

@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::id::UserId;
 use crate::ledger::HistoryEntry;
 use crate::people::gift::{self, GiftCertificate};
 use crate::people::phone::PhoneNumber;

@@ -104,6 +104,31 @@ async fn a_disconnected_account_holds_its_posts_at_once_and_the_same_account_let
     .await
 }
 
+/// No cycle follows any more. What is paid for in the running one goes on all the same, and may be moved within it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_a_cycle_that_is_the_last_a_held_post_goes_on_and_a_scheduled_one_is_moved() -> Outcome {
+    play(async |stage| {
+        let ann = stage.person("+61412347011", "starter", "ann").await?;
+        let (held, moved) = (ann.approved_on_x("Held", 2 * DAY).await?, ann.approved_on_x("Moved", 3 * DAY).await?);
+        wish(stage, &ann, Wish::Lapse).await?;
+        let (near, far) = (ann.browser.service_time(5 * DAY).await?, ann.browser.service_time(40 * DAY).await?);
+        let path = format!("/api/posts/{moved}");
+        ann.browser.patch(&path, "\"1\"", &json!({ "scheduled_for": near })).await?.expect(200)?;
+        let refused = ann.browser.patch(&path, "\"2\"", &json!({ "scheduled_for": far })).await?.expect(409)?;
+        assert_eq!(refused.json["code"], "no_active_plan");
+        ann.has_quota([12, 0, 2, 10]).await?;
+        disconnect(&ann).await?;
+        assert_eq!(says(&ann, &held).await?, held_for("connection_gone", "reconnect"));
+        connect(&ann, "ann").await?;
+        ann.browser.advance(A_ROUND).await?;
+        for post in [&held, &moved] {
+            ann.browser.wait_for(post, "scheduled", SOON).await?;
+        }
+        ann.has_quota([12, 0, 2, 10]).await
+    })
+    .await
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_disconnect_that_stops_half_way_is_told_by_the_sweeper() -> Outcome {
     play_disturbed(async |stage| {
