@@ -39,7 +39,7 @@ pub static ALL: LazyLock<Vec<Operation>> = LazyLock::new(|| {
 });
 
 /// What parameters and fields say that names nothing of anybody's.
-const PLAIN: [&str; 23] = [
+const PLAIN: [&str; 24] = [
     "ai_recommendation",
     "code",
     "content",
