@@ -8,8 +8,8 @@ use crate::plan::{CYCLE_MAX, CycleSpan};
 
 /// A period of a subscription as the provider counts it, and the months before and after it.
 ///
-/// Months are counted from the billing anchor by the calendar, in UTC; where a month is too short for the anchor's day, its last day takes
-/// the day's place: <https://docs.stripe.com/billing/subscriptions/billing-cycle>.
+/// Months are counted from the billing anchor by the calendar, in UTC. Where a month is too short for the anchor's day, its last day takes
+/// the place of that: <https://docs.stripe.com/billing/subscriptions/billing-cycle>.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Period {
     /// When it begins.

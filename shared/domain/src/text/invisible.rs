@@ -2,8 +2,8 @@
 
 /// Whether a letter shows as nothing, whatever stands around it.
 ///
-/// These are Unicode's `Default_Ignorable_Code_Point` (DerivedCoreProperties.txt, 16.0), among them joiners, marks of direction,
-/// Hangul fillers, variation selectors and tags; then what is left of category `Cf` and has no glyph, and the blank patterns that have one.
+/// These are Unicode's `Default_Ignorable_Code_Point` (DerivedCoreProperties.txt, 16.0): joiners, marks of direction, Hangul fillers,
+/// variation selectors, tags. Then what is left of category `Cf` and has no glyph, and the blank patterns that have one.
 /// `Cf` as a whole would be wrong: Arabic number signs belong to it and are seen.
 pub(crate) fn is_invisible(letter: char) -> bool {
     matches!(letter,

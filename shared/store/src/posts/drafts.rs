@@ -1,8 +1,8 @@
 //! How many drafts a user has: a number beside the posts, changed in the very transactions that make drafts and end them.
 //!
 //! Drafts cost nothing and wait for nobody, so nothing else bounds them. An index may be behind and the posts themselves are much to read;
-//! this row is one. It is raised and lowered instead of computed, which is safe because each transaction with it is fenced by a post: what is
-//! carried out a second time is refused as a whole.
+//! this row is one. It is raised and lowered instead of computed. That is safe because a post fences each transaction with it: what is carried
+//! out a second time is refused as a whole.
 
 use std::collections::BTreeMap;
 

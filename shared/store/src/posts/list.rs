@@ -74,7 +74,7 @@ impl Counted {
 }
 
 impl Store {
-    /// A page of at most `limit` (1 to 100) posts by their due time; it ends early where the texts are long, and is not empty while
+    /// A page of at most `limit` (1 to 100) posts by their due time. It ends early where the texts are long, and is not empty while
     /// something follows that matches. The index may be a moment behind.
     pub async fn posts(&self, user: &UserId, filter: &Filter, limit: usize, start: Start) -> Result<Page<(Post, Content)>, StoreError> {
         let mut page = self.posts_page(user, filter, limit, start).await?;
