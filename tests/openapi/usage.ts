@@ -8,7 +8,9 @@ type Problem = components["schemas"]["Problem"];
 type FieldCode = components["schemas"]["FieldCode"];
 type Post = components["schemas"]["Post"];
 
-const api = createClient<paths>({ baseUrl: "https://postledger.example", credentials: "include" });
+// A list of values is one parameter, its values separated by commas.
+const querySerializer = { array: { style: "form", explode: false } } as const;
+const api = createClient<paths>({ baseUrl: "https://postledger.example", credentials: "include", querySerializer });
 
 // The token goes along with everything that changes something.
 const csrf = (token: string): Middleware => ({
@@ -66,7 +68,7 @@ export async function everyPost(): Promise<Post[]> {
     let cursor: string | undefined;
     do {
         const { data, error } = await api.GET("/api/posts", {
-            params: { query: { limit: 100, status: "scheduled", platform: "x", from: "2026-11-24T09:00:00Z", ...(cursor && { cursor }) } },
+            params: { query: { limit: 100, status: ["failed", "missed"], order: "desc", platform: "x", ...(cursor && { cursor }) } },
         });
         if (error) throw new Error(tell(error));
         all.push(...data.items);
