@@ -349,7 +349,11 @@ pub(crate) async fn bought(world: &mut World) -> anyhow::Result<()> {
     quota(world, [52, 0, 0, 52]).await?;
     let page = world.browser.post("/api/billing/portal", None).await?.expect(200)?.str("/url")?;
     world.browser.post_form(&page, &[("decision".to_owned(), "end".to_owned())]).await?.expect(303)?;
-    world.browser.get("/api/quota").await?.expect(409)?;
+    // What is paid is had to its end.
+    quota(world, [52, 0, 0, 52]).await?;
+    let [user, cycle] = [world.browser.get("/api/user").await?.expect(200)?, world.browser.get("/api/quota").await?.expect(200)?];
+    let [ends_at, end] = [user.str("/subscription_ends_at")?, cycle.str("/cycle_end")?];
+    ensure!(ends_at == end, "the plan should end with the paid month, at {end}, and not at {ends_at}");
     world.saw("a plan was bought and ended on the payment provider's pages; a forged event was refused");
     Ok(())
 }
