@@ -23,8 +23,7 @@ fn ends_of(scenario: &Scenario) -> Vec<&'static str> {
         // The first was lost on its way, and what is shown is another customer's.
         "a shared account" => vec!["needs_review", "published"],
         // The owner takes the account away in the very second in which the post is due, and is the first; it never comes back.
-        // Nor does the plan.
-        "disconnected when due" | "a plan ends before its next cycle" => vec!["missed"],
+        "disconnected when due" => vec!["missed"],
         // Its account was taken away before the platform showed what it had accepted.
         "disconnected before it shows" => vec!["needs_review"],
         _ => vec!["published"; scenario.posts.len()],
