@@ -65,7 +65,6 @@ pub(crate) fn went_on(world: &World, (users, ledger): (&[Value], &[Value]), rows
     };
     for row in rows.iter().filter(|row| row.status == "missed" && held_for.iter().any(|code| code.as_str() == row.code)) {
         let usable = of(users, row, "CONNECTION#").iter().any(|item| field(item, "health") == "ok");
-        let runs = of(users, row, "PROFILE").iter().any(|item| item["subscription"]["M"]["active"]["BOOL"] == true);
         let holds = |cycle: &Value| {
             let at = |name: &str| field(cycle, name).parse::<Timestamp>().ok();
             let has_it = at("start").zip(at("end")).is_some_and(|(start, end)| start <= row.due && row.due < end);
@@ -75,7 +74,7 @@ pub(crate) fn went_on(world: &World, (users, ledger): (&[Value], &[Value]), rows
         // Nothing of the user's ledger has changed since.
         let slot_since = of(ledger, row, "HISTORY#").iter().filter_map(|item| field(item, "at").parse::<Timestamp>().ok()).max();
         let Some(since) = slot_since.max(came_back(world, row)) else { continue };
-        if usable && runs && has_slot && since + GOES_ON_WITHIN + jump < row.latest {
+        if usable && has_slot && since + GOES_ON_WITHIN + jump < row.latest {
             say(format!("L10: {} was missed at {} for {}, which was back since {since}", row.text, row.latest, row.code));
         }
     }
