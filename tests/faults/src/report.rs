@@ -102,8 +102,9 @@ impl Report {
         );
         let ends: Vec<String> = self.ends.iter().map(|(end, count)| format!("{end} {count}")).collect();
         let _infallible = writeln!(words, "posts ended: {}", ends.join(", "));
-        let taken = LEGAL.len() - self.edges_missing().len();
-        let _infallible = writeln!(words, "steps of a post's life: {taken} of {}, fewest:", LEGAL.len());
+        let missing = self.edges_missing();
+        let taken = LEGAL.len() - missing.len();
+        let _infallible = writeln!(words, "steps of a post's life: {taken} of {}, without {missing:?}; fewest:", LEGAL.len());
         let mut edges: Vec<_> = self.edges.iter().collect();
         edges.sort_by_key(|(_, times)| **times);
         for ((from, to), times) in edges.into_iter().take(6) {
