@@ -41,7 +41,9 @@ pub fn follow(
         counts(&mut facts, giving, running, now);
     }
     facts.seat(&paid, now);
-    used_up(&mut facts, running, cycles);
+    // One that an operator has made the last is used up already.
+    let cut = running.filter(|slot| before.entitled.kept.is_none_or(|kept| kept.span != slot.span));
+    used_up(&mut facts, cut, cycles);
     let mut user = User { entitled: facts, paid, ..before.clone() };
     after_what_stands(&mut user, cycles, now);
     changed(user, before, cycles, (now, Actor::Billing, ChangeReason::PlanStarted), entropy)
@@ -375,5 +377,19 @@ mod tests {
         // The invoice of a month before is paid; that of this month is not.
         world.hear(world.user.paid.after_payment("sub_1", Some(period(0).end), days(32)), days(32));
         assert_eq!(world.plan(days(33)), Some((LOW, Source::Subscription)));
+    }
+
+    #[test]
+    fn words_after_an_operators_lapse_use_up_no_further_cycle_of_a_certificate() {
+        let mut world = World::new();
+        world.redeem(LOW, 3, began());
+        let key = *world.cycles.keys().next().unwrap();
+        world.cycles.get_mut(&key).unwrap().used = 2;
+        let lapsed = change_plan(Wish::Lapse, &world.user, &world.stored(), (days(1), Actor::Operator), || [8; 10]).unwrap();
+        world.store(lapsed);
+        for day in [2, 3] {
+            world.told(&word("sub_1", days(day), Standing::Pending, LOW, period(0)));
+            assert_eq!(world.user.entitled.certificates.terms[0].cycles, 2, "the running one alone");
+        }
     }
 }
