@@ -6,6 +6,7 @@
 
 pub mod attack;
 pub mod canary;
+pub mod copies;
 pub mod operations;
 pub mod rush;
 pub mod scene;

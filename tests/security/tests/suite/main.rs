@@ -1,6 +1,7 @@
 //! The attack list, the cross-tenant probes, the races and the canaries, over the whole service.
 
 mod bodies;
+mod bounds;
 mod canaries;
 mod gates;
 mod idempotency;
@@ -13,6 +14,7 @@ mod races;
 mod refusals;
 mod resolving;
 mod sessions;
+mod starts;
 mod tenants;
 
 use journeys::play;

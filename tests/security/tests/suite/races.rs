@@ -16,7 +16,7 @@ type Outcome = anyhow::Result<()>;
 const ROUNDS_MAX: usize = 10;
 const LATER_SECS: i64 = 2 * 24 * 3_600;
 
-fn call(browser: &Browser, method: &str, target: &str, body: Option<&Value>) -> Request {
+pub(super) fn call(browser: &Browser, method: &str, target: &str, body: Option<&Value>) -> Request {
     let request = request_of(browser, method, target);
     body.map_or(request.clone(), |body| with_json(request, &body.to_string()))
 }
@@ -26,7 +26,7 @@ async fn all_at_once(stage: &Stage, requests: Vec<Request>) -> anyhow::Result<Ru
 }
 
 /// All at once, and again for those that were told to come again, until everyone has an answer that stands.
-async fn until_answered(stage: &Stage, requests: Vec<Request>) -> anyhow::Result<(Rush, usize)> {
+pub(super) async fn until_answered(stage: &Stage, requests: Vec<Request>) -> anyhow::Result<(Rush, usize)> {
     let (mut waiting, mut answered, mut calls) = (requests, Vec::new(), 0);
     for _ in 0..ROUNDS_MAX {
         calls += waiting.len();
