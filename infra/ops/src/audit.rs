@@ -100,7 +100,7 @@ impl Found {
                 "ledger": difference.ledger, "computed": difference.computed,
             })).collect::<Value>(),
             "zone_changes": self.zone_changes.iter().map(|(user, change)| json!({
-                "user_id": user, "post_id": change.post_id, "due_at": Time::from(change.due_at), "local_time": change.local_time,
+                "user_id": user, "post_id": change.post_id, "due_at": Time::from(change.due_at), "local_time": format!("{:.3}", change.local_time),
                 "time_zone": change.time_zone, "now_means": change.now_means.map(Time::from),
             })).collect::<Value>(),
             "unreadable": self.unreadable.iter().map(|(user, why)| json!({ "user_id": user, "error": why })).collect::<Value>(),
@@ -115,7 +115,7 @@ impl Found {
         }
         if !self.zone_changes.is_empty() {
             let rows = self.zone_changes.iter().map(|(user, change)| {
-                let (due, local) = (Time::from(change.due_at).to_string(), change.local_time.to_string());
+                let (due, local) = (Time::from(change.due_at).to_string(), format!("{:.3}", change.local_time));
                 [
                     user.to_string(),
                     change.post_id.to_string(),
