@@ -38,11 +38,11 @@ impl Reader {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// The least sort key of an index of `table`, whatever it is an index by.
-    pub fn first_of(&self, table: &str, index: &str) -> anyhow::Result<Option<String>> {
+    /// The least sort key after `after` of an index of `table`, whatever it is an index by.
+    pub fn first_of(&self, table: &str, index: &str, after: &str) -> anyhow::Result<Option<String>> {
         let connection = self.connection();
-        let sql = format!("SELECT substr(min(gsi_sk), 3) FROM main.\"{table}::gsi::{index}\"");
-        Ok(connection.prepare_cached(&sql)?.query_row([], |row| row.get(0))?)
+        let sql = format!("SELECT substr(min(gsi_sk), 3) FROM main.\"{table}::gsi::{index}\" WHERE gsi_sk > ?1");
+        Ok(connection.prepare_cached(&sql)?.query_row([format!("S:{after}")], |row| row.get(0))?)
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {

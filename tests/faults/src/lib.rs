@@ -9,6 +9,7 @@
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 pub mod actor;
+mod bad_rows;
 mod check;
 pub mod dice;
 pub mod money;

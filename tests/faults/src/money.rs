@@ -26,6 +26,9 @@ const SUMMED_MAX: usize = 100;
 /// A word that is taken is told so often in all.
 const TAKEN_TIMES: usize = 2;
 
+/// Those that a person may hold.
+const SUBSCRIPTIONS: [usize; 2] = [0, 1];
+
 /// What the provider tells of a person's subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Word {
@@ -155,12 +158,12 @@ pub(crate) async fn check(world: &World, scenario: &Scenario) -> anyhow::Result<
         // A certificate may hold a higher one, and so may what was paid for before and is had to its end.
         let redeems = scenario.all_deeds().any(|deed| deed == Deed::Redeem(person));
         let may_be_higher = redeems || user.entitled.kept.is_some();
-        // What nobody has paid for gives nothing, whatever was told of it; what is paid is had.
-        let is_paid = is_paid(&world.told.borrow(), person, subscription);
+        // What nobody has paid for gives nothing, whatever was told of it. What is paid is had, though the subscription that counts ended unpaid.
+        let is_paid = |on: usize| is_paid(&world.told.borrow(), person, on);
         let is_right = match (bought, plan) {
-            (Some(bought), Some(plan)) => plan.plan == bought || (may_be_higher && plan.plan > bought) || !is_paid,
-            (None, plan) => plan.is_none_or(|plan| plan.source == Source::Gift || is_paid),
-            (Some(_), None) => !is_paid,
+            (Some(bought), Some(plan)) => plan.plan == bought || (may_be_higher && plan.plan > bought) || !is_paid(subscription),
+            (None, plan) => plan.is_none_or(|plan| plan.source == Source::Gift || SUBSCRIPTIONS.into_iter().any(is_paid)),
+            (Some(_), None) => !is_paid(subscription),
         };
         if !is_right {
             world.injector.violation(format!("S7: after {meant}, the plan of person {person} is {plan:?}"));
@@ -189,7 +192,7 @@ async fn sums(world: &World, person: usize) -> anyhow::Result<()> {
 /// two words that nothing tells apart.
 fn last_word(told: &[Spoken], person: usize) -> Option<(usize, u64, Word, Option<Plan>)> {
     let mut newest = Vec::new();
-    for on in [0, 1] {
+    for on in SUBSCRIPTIONS {
         let of_it = told.iter().filter(|spoken| (spoken.person, spoken.subscription) == (person, on));
         let words: Vec<_> =
             of_it.filter_map(|spoken| spoken.said.of_subscription().map(|(told, plan)| ((spoken.at, told), spoken.said, plan))).collect();

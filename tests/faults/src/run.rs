@@ -21,6 +21,7 @@ use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep};
 
 use crate::actor::End;
+use crate::bad_rows;
 use crate::check;
 use crate::money;
 use crate::network::READS;
@@ -206,16 +207,19 @@ fn start(world: &Rc<World>, name: &'static str, limit: Duration, work: impl Futu
 }
 
 async fn sweep(world: Rc<World>) {
-    let _logged = sweeper::sweep(&world.sweeper).await;
+    let swept = sweeper::sweep(&world.sweeper).await;
+    bad_rows::left(&world, "a sweep", swept.ok().map(|swept| swept.failed), bad_rows::OF_A_SWEEP);
 }
 
 async fn reset(world: Rc<World>) {
-    let _logged = quota_reset::run(&world.quota_reset).await;
+    let closed = quota_reset::run(&world.quota_reset).await;
+    bad_rows::left(&world, "the cycle job", closed.ok().map(|closed| closed.failed), bad_rows::OF_A_JOB);
 }
 
 /// When the sweeper has something to do next.
 fn earliest_wake(world: &World) -> Option<Timestamp> {
-    let post = world.reader.first_of(&tables().posts, "wake").ok().flatten().and_then(|at| at.parse().ok());
+    let after = if world.bad_rows { bad_rows::before(world.began) } else { String::new() };
+    let post = world.reader.first_of(&tables().posts, "wake", &after).ok().flatten().and_then(|at| at.parse().ok());
     let note = are_returns_noted(world).then(|| world.clock.now());
     [post, note, stray_tokens(world)].into_iter().flatten().min()
 }
@@ -229,7 +233,7 @@ fn stray_tokens(world: &World) -> Option<Timestamp> {
 
 /// Whether the sweeper has somebody's waiting posts to look through.
 fn are_returns_noted(world: &World) -> bool {
-    world.reader.items(&tables().users, "RETURN#*", "").is_ok_and(|notes| !notes.is_empty())
+    world.reader.items(&tables().users, "RETURN#*", "").is_ok_and(|notes| notes.iter().any(|(_, json)| !bad_rows::is_told(json)))
 }
 
 /// Fires schedules, and hands what is visible to the publisher.
@@ -320,6 +324,7 @@ async fn done(world: &Rc<World>, scenario: &Scenario, at: u64, deed: Deed) {
         Deed::Resolve(n) => resolve(world, scenario, n).await,
         Deed::Wake(n) => wake(world, scenario, n, 1).await,
         Deed::WakeLater(n) => wake(world, scenario, n, 2).await,
+        Deed::WakeUnreadable => wake_unreadable(world).await,
         Deed::Poison => send(world, r#"{"nonsense": true}"#.to_owned()).await,
         Deed::Told { person, subscription, word, late_secs } => {
             sleep(Duration::from_secs(late_secs)).await;
@@ -329,7 +334,10 @@ async fn done(world: &Rc<World>, scenario: &Scenario, at: u64, deed: Deed) {
         Deed::ReadNumbers => {
             let run = {
                 let world = world.clone();
-                async move { analytics_sync::run(&world.analytics_sync).await }
+                async move {
+                    let read = analytics_sync::run(&world.analytics_sync).await;
+                    bad_rows::left(&world, "a reading of numbers", read.ok().map(|read| read.failed), bad_rows::OF_A_JOB);
+                }
             };
             let end = world.invoke(NUMBERS, RESET_TIMEOUT, run).await;
             world.injector.note(&format!("numbers were read: {end:?}"));
@@ -443,6 +451,11 @@ async fn wake(world: &Rc<World>, scenario: &Scenario, n: usize, version: u32) {
     let user = &world.people[scenario.posts[n].person].user;
     let body = json!({ "post_id": id(world, n), "user_id": user.as_str(), "version": version });
     send(world, body.to_string()).await;
+}
+
+async fn wake_unreadable(world: &Rc<World>) {
+    let Ok((user, post)) = bad_rows::whose(world) else { return };
+    send(world, json!({ "post_id": post, "user_id": user, "version": 1 }).to_string()).await;
 }
 
 /// Puts a message into the queue of wake-ups.

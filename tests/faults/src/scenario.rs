@@ -30,6 +30,8 @@ pub enum Deed {
     WakeLater(usize),
     /// Nobody's deed: something that is no wake-up comes.
     Poison,
+    /// Nobody's deed: a wake-up of the post that cannot be read comes.
+    WakeUnreadable,
     /// The payment provider's word on a person's subscription.
     Told {
         /// Whose.
@@ -93,6 +95,8 @@ pub struct Scenario {
     pub lost_sends: usize,
     /// How many seconds later they arrive all the same; never, if 0.
     pub arrive_secs: u64,
+    /// Whether rows that cannot be read stand beside everybody's: in each index, before theirs.
+    pub bad_rows: bool,
 }
 
 /// The core stories in which posts take, keep, move and give back their places, and the one in which numbers are read.
@@ -121,6 +125,7 @@ impl Scenario {
             shared: false,
             lost_sends: 0,
             arrive_secs: 0,
+            bad_rows: false,
         }
     }
 
@@ -130,7 +135,9 @@ impl Scenario {
     }
 
     fn of_posts() -> Vec<Self> {
-        use Deed::{Approve, Cancel, Connect, Disconnect, Edit, EditAgain, Poison, ReadNumbers, Resolve, Retry, Wake};
+        use Deed::{
+            Approve, Cancel, CloseCycles, Connect, Disconnect, Edit, EditAgain, Poison, ReadNumbers, Resolve, Retry, Wake, WakeUnreadable,
+        };
         let twins = |scenario: Self| {
             let posts = scenario.posts.iter().enumerate().map(|(n, post)| Written { same_text: n > 0, ..*post }).collect();
             Self { posts, ..scenario }
@@ -182,6 +189,24 @@ impl Scenario {
                 ..twins(Self::new("a shared account, and late", &[(0, 5), (1, 95)], &[(1, Approve(0)), (1, Approve(1))]))
             },
             Self::new("a reconnect", &[(0, 60), (0, 900)], &[(1, Approve(0)), (1, Approve(1)), (30, Disconnect(0)), (200, Connect(0))]),
+            Self {
+                bad_rows: true,
+                ..Self::new(
+                    "beside rows that cannot be read",
+                    &[(0, 5), (0, 700)],
+                    &[
+                        (1, Approve(0)),
+                        (2, Approve(1)),
+                        (5, WakeUnreadable),
+                        (30, Disconnect(0)),
+                        (100, Connect(0)),
+                        (1_300, CloseCycles),
+                        (1_400, CloseCycles),
+                        (3_700, ReadNumbers),
+                        (3_800, ReadNumbers),
+                    ],
+                )
+            },
             Self::new("disconnected while sending", &[(0, 5)], &[(1, Approve(0)), (12, Disconnect(0))]),
             Self {
                 disorder: true,
@@ -340,7 +365,7 @@ impl Scenario {
 
     /// A story by chance. Some seeds in a row begin alike.
     pub fn random(seed: u64) -> Self {
-        let (people, posts, token_secs) = Self::beginning(&mut Dice::new(seed / BEGIN_ALIKE, 5));
+        let (people, posts, token_secs, bad_rows) = Self::beginning(&mut Dice::new(seed / BEGIN_ALIKE, 5));
         let dice = &mut Dice::new(seed, 2);
         let mut deeds = Self::deeds_by_chance(dice, people, &posts);
         Self::money_by_chance(dice, people, &mut deeds);
@@ -349,6 +374,9 @@ impl Scenario {
         let lag_secs = *dice.pick(&[0, 20, 30, 400]);
         let key_life_secs = *dice.pick(&[60, 1_200, 3_600]);
         let (rotates, disorder) = (dice.chance(700), dice.chance(300));
+        if bad_rows && dice.chance(500) {
+            deeds.push((dice.below(300), Deed::WakeUnreadable));
+        }
         Self {
             name: "by chance".to_owned(),
             reconcile,
@@ -364,11 +392,13 @@ impl Scenario {
             shared: false,
             lost_sends: 0,
             arrive_secs: 0,
+            bad_rows,
         }
     }
 
-    /// How many people there are, what they have written, and how long their first access tokens live.
-    fn beginning(dice: &mut Dice) -> (usize, Vec<Written>, i64) {
+    /// How many people there are, what they have written, how long their first access tokens live, and whether rows beside theirs cannot be
+    /// read.
+    fn beginning(dice: &mut Dice) -> (usize, Vec<Written>, i64, bool) {
         let people = 1 + usize::from(dice.chance(300));
         // Most of what can go wrong goes wrong with one post, and costs less there.
         let count = *dice.pick(&[1, 1, 1, 1, 1, 2, 2, 3]);
@@ -380,7 +410,7 @@ impl Scenario {
                 same_text: n > 0 && dice.chance(150),
             })
             .collect();
-        (people, posts, *dice.pick(&[100, 150, 300, 7_200]))
+        (people, posts, *dice.pick(&[100, 150, 300, 7_200]), dice.chance(60))
     }
 
     /// What is done with the posts and the accounts.

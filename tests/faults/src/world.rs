@@ -23,7 +23,7 @@ use domain::people::gift::{GiftCertificate, GiftCode};
 use domain::plan::Plan;
 use domain::platform::PlatformName;
 use edge::clock::Clock;
-use edge::config::Prices;
+use edge::config::{self, Prices};
 use edge::host::Host;
 use edge::lines::Lines;
 use edge::metrics::Metrics;
@@ -43,6 +43,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::actor::{Actor, End, Invocation, Morgue};
+use crate::bad_rows;
 use crate::dice::Dice;
 use crate::money::Spoken;
 use crate::network::{Held, Network};
@@ -121,6 +122,8 @@ pub(crate) struct World {
     pub(crate) people: Vec<Person>,
     pub(crate) connections: Vec<Connection>,
     pub(crate) posts: RefCell<Vec<Value>>,
+    /// Whether rows that cannot be read stand beside theirs.
+    pub(crate) bad_rows: bool,
     /// Edits that were granted, by post and by the version that they were made from.
     pub(crate) edits: RefCell<Vec<(usize, u32)>>,
     /// The code of a certificate that nobody has redeemed when the run begins.
@@ -153,9 +156,9 @@ impl World {
     /// another began like it before or not.
     pub(crate) async fn open(scenario: &Scenario, plan: FaultPlan, seed: u64) -> anyhow::Result<Self> {
         let template = template().await?;
-        let Scenario { people, posts, token_secs, shared, .. } = scenario;
+        let Scenario { people, posts, token_secs, shared, bad_rows, .. } = scenario;
         let alike = seed / BEGIN_ALIKE;
-        let of = format!("{alike} {people} {token_secs} {shared} {posts:?}");
+        let of = format!("{alike} {people} {token_secs} {shared} {bad_rows} {posts:?}");
         if !BEGINNING.with_borrow(|beginning| beginning.as_ref().is_some_and(|kept| kept.of == of)) {
             let mut world = Self::at(SIGNED_UP, &template, scenario, FaultPlan::Exactly(Vec::new()), Dice::new(alike, 1))?;
             world.begin(scenario).await?;
@@ -205,6 +208,7 @@ impl World {
             people: template.people.clone(),
             connections: Vec::new(),
             posts: RefCell::default(),
+            bad_rows: scenario.bad_rows,
             edits: RefCell::default(),
             spare: template.spare.clone(),
             redeemed: RefCell::default(),
@@ -227,6 +231,9 @@ impl World {
         }
         for n in 0..scenario.posts.len() {
             self.write(scenario, n).await?;
+        }
+        if self.bad_rows {
+            bad_rows::put(self, &self.publisher.store).await?;
         }
         Ok(())
     }
@@ -442,7 +449,7 @@ impl Functions {
             random: random.clone(),
             allowed_origins: vec![origin()],
             // Nobody buys here: what the provider tells changes plans by the same way as a certificate.
-            payments,
+            payments: payments.clone(),
             prices: Prices::default(),
             frontend_url: Url::parse(&origin())?,
         };
@@ -477,7 +484,16 @@ impl Functions {
         };
         let quota_reset =
             quota_reset::Deps { store: posts.store.clone(), clock: clock.clone(), random: random.clone(), metrics: Metrics::silent() };
-        let (onboarding, webhook) = (onboarding::Deps::new(&host, &sdk)?, billing_webhook::Deps::new(&host, &sdk)?);
+        let webhook = billing_webhook::Deps {
+            store: posts.store.clone(),
+            vault: account.vault.clone(),
+            payments,
+            prices: config::read(&host.variables, Prices::read)?,
+            clock: clock.clone(),
+            random: random.clone(),
+            metrics: Metrics::silent(),
+        };
+        let onboarding = onboarding::Deps::new(&host, &sdk)?;
         let gateway = Gateway::new(vec![
             (account::PATHS, account::router(account)),
             (billing_webhook::PATHS, billing_webhook::router(webhook)),
