@@ -131,8 +131,8 @@ pub(crate) async fn posts(State(deps): State<Deps>, signed_in: SignedIn, Query(q
     let mut last: Option<Cursor> = None;
     for _ in 0..PAGES_MAX {
         let page = deps.store.posts(user, &filter, PAGE, start).await.map_err(trouble::store)?;
-        let told = deps.store.watches_of(page.items.iter().map(|(post, _)| post)).await.map_err(trouble::store)?;
-        let told: Vec<_> = told.into_iter().map(|watch| deps.paces.told(watch)).collect();
+        let told = deps.store.watches_of(page.items.iter().map(|(post, _)| post)).await.and_then(|told| deps.store.readable(told));
+        let told: Vec<_> = told.map_err(trouble::store)?.into_iter().map(|watch| deps.paces.told(watch)).collect();
         let rest = page.next.clone();
         for ((post, content), place) in page.into_rows() {
             let cells = row(&post, &content, told.iter().find(|watch| watch.post_id == post.id));

@@ -143,7 +143,7 @@ impl Deps {
             ((tables, variables.secrets_prefix()), networks, paces, Web::read(variables), Billing::read(variables))
         })?;
         Ok(Self {
-            store: Store::new(sdk, tables),
+            store: Store::new(sdk, tables).leaving_out(host.counts_left_out("account")),
             vault: Vault::open(sdk, prefix),
             configured: networks.configured,
             platforms: Arc::new(Platforms::new(&networks.addresses)?),

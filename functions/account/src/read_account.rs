@@ -139,8 +139,15 @@ pub(crate) async fn status(State(deps): State<Deps>, signed_in: SignedIn) -> Res
     let read = tokio::try_join!(deps.store.user_with_connections(id), deps.store.latest_cycles(id), posts);
     let (profile, cycles, posts) = read.map_err(trouble::store)?;
     let (user, connections) = profile.ok_or_else(gone)?;
-    let now = deps.clock.now();
-    let running = user.running_cycle(&cycles, now);
+    let (now, stored) = (deps.clock.now(), cycles.len());
+    let connections = deps.store.readable(connections).map_err(trouble::store)?;
+    let cycles = deps.store.readable(cycles).map_err(trouble::store)?;
+    // What is not stored is a fresh cycle, so where one was left out the running one is asked for by itself.
+    let running = if cycles.len() == stored {
+        user.running_cycle(&cycles, now)
+    } else {
+        deps.store.running_cycle(&user, now).await.map_err(trouble::store)?
+    };
     let onboarding = OnboardingJson {
         phone_verified: true,
         plan_active: running.is_some(),

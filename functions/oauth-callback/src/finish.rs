@@ -8,6 +8,7 @@ use domain::id::AttemptId;
 use domain::people::oauth_flow::OAuthFlow;
 use domain::people::{FlowEnd, FlowError, ReturnPath};
 use domain::platform::PlatformName;
+use edge::frontend::is_navigation;
 use edge::json::{Path, Query};
 use edge::prefetch;
 use edge::problem::{Problem, chain};
@@ -21,7 +22,7 @@ use crate::Deps;
 use crate::accept::{Accepted, accept, end_of};
 use crate::grants;
 use crate::keep::{self, KeepError};
-use crate::redirect::redirect;
+use crate::redirect::{lead_back, redirect};
 
 /// How long a platform may take for the exchange with all its calls: what is left of the function's time is for keeping what came.
 const EXCHANGE_MAX: Duration = Duration::from_secs(20);
@@ -69,15 +70,16 @@ impl FinishError {
 
 /// Comes back from the platform's consent page.
 ///
-/// It sends the browser on to the frontend. Only where nothing was consumed and the same call may succeed later, it says 503.
+/// It sends the browser on to the frontend. Only a program is told 503, where nothing was connected and the same call may succeed later.
 #[utoipa::path(get, path = "/oauth/{platform}/callback", operation_id = "finish_consent", tag = "oauth",
     params(("platform" = PlatformName, Path, description = "Which platform."), Callback),
     responses(
         (status = 303, description = "To the frontend, with `connected=<connection id>` (and `missing=`, the scopes that posting needs and \
             that were not granted, separated by spaces), `choose=<choice id>` or `error=` and one of `denied`, `state_invalid`, `session_mismatch`, \
-            `scope_missing`, `no_accounts`, `too_many_connections`, `account_mismatch`, `exchange_failed`. `no_accounts`: all that is needed was allowed, and the consent \
-            holds no Page where the person may create content. Trying the same again helps nobody: the person needs such a role on a Page, \
-            and to tick the Page in the platform's dialog, together with the business that owns it.",
+            `scope_missing`, `no_accounts`, `too_many_connections`, `account_mismatch`, `exchange_failed`, `unavailable`. \
+            `no_accounts`: all that is needed was allowed, and the consent holds no Page where the person may create content. Trying the \
+            same again helps nobody: the person needs such a role on a Page, and to tick the Page in the platform's dialog, together with \
+            the business that owns it. `unavailable`: something is out of reach at this moment, and connecting in a minute may succeed.",
             headers(("Location" = String, description = "A page of the frontend."))),
         (status = 503, description = "unavailable"),
     ))]
@@ -93,12 +95,16 @@ pub(crate) async fn callback(
         return Ok(redirect(&deps.web.frontend_url, ReturnPath::default(), &FlowError::StateInvalid.into()));
     };
     let named = (callback.state.as_deref(), callback.iss.as_deref());
-    let accepted = accept(&deps, platform, named, &headers).await.map_err(|error| Problem::unavailable_because(&error))?;
-    let (path, end) = match accepted {
-        Accepted::Open(flow) => (flow.return_to, take(&deps, &flow, &callback).await?),
-        Accepted::Over(path, end) => (path, end),
+    let (path, end) = match accept(&deps, platform, named, &headers).await {
+        Ok(Accepted::Open(flow)) => (flow.return_to, take(&deps, &flow, &callback).await),
+        Ok(Accepted::Over(path, end)) => (path, Ok(end)),
+        Err(error) => (ReturnPath::default(), Err(Problem::unavailable_because(&error))),
     };
-    Ok(redirect(&deps.web.frontend_url, path, &end))
+    match end {
+        Ok(end) => Ok(redirect(&deps.web.frontend_url, path, &end)),
+        Err(problem) if is_navigation(&headers) => Ok(lead_back(&deps.web.frontend_url, path, &problem)),
+        Err(problem) => Err(problem),
+    }
 }
 
 /// Takes the flow before anything else is done with the answer: of ten callbacks at once, one exchanges the code, and the others see what

@@ -2,11 +2,17 @@
 
 use axum::response::Response;
 use domain::people::{FlowEnd, ReturnPath};
+use edge::problem::Problem;
 use url::Url;
 
 /// The 303 to the frontend: `connected` (and `missing`, scopes separated by spaces, where it is limited), `choose` or `error`.
 pub(crate) fn redirect(frontend: &Url, path: ReturnPath, end: &FlowEnd) -> Response {
     edge::frontend::redirect(frontend, path, parameters(end))
+}
+
+/// The 303 to the frontend of a person whose callback comes to nothing now and may later: `error` is the problem's code.
+pub(crate) fn lead_back(frontend: &Url, path: ReturnPath, problem: &Problem) -> Response {
+    edge::frontend::redirect(frontend, path, [("error", problem.code().as_str().to_owned())])
 }
 
 fn parameters(end: &FlowEnd) -> Vec<(&'static str, String)> {
@@ -26,7 +32,7 @@ mod tests {
     use domain::people::FlowError;
     use http::StatusCode;
     use http::header::LOCATION;
-    use jiff::Timestamp;
+    use jiff::{SignedDuration, Timestamp};
 
     use super::*;
 
@@ -36,6 +42,8 @@ mod tests {
         let response = redirect(&frontend, ReturnPath::Connections, &FlowError::StateInvalid.into());
         assert_eq!(response.status(), StatusCode::SEE_OTHER);
         assert_eq!(response.headers()[LOCATION], "https://app.example.com/ui/connections?error=state_invalid");
+        let response = lead_back(&frontend, ReturnPath::Connections, &Problem::unavailable(SignedDuration::from_secs(1)));
+        assert_eq!(response.headers()[LOCATION], "https://app.example.com/ui/connections?error=unavailable");
     }
 
     #[test]

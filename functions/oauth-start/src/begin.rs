@@ -41,7 +41,7 @@ pub(crate) struct Wanted {
     params(("platform" = PlatformName, Path, description = "Which platform."), Wanted), security(("session" = [])),
     responses(
         (status = 303, description = "To the platform's consent page. Where nothing was begun, a browser that navigates is led back to the \
-            frontend, with `error=` and one of `session_required`, `csrf_rejected`, `too_many_requests`, `unavailable`, `internal`; \
+            frontend, with `error=` and one of `session_required`, `csrf_rejected`, `not_found`, `too_many_requests`, `unavailable`, `internal`; \
             a program is told the problem.", headers(("Location" = String, description = "On the platform, or a page of the frontend."))),
         (status = 403, description = "csrf_rejected"),
         (status = 429, description = "too_many_requests"),

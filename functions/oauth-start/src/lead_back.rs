@@ -25,12 +25,17 @@ pub(crate) async fn lead_back(State(deps): State<Deps>, request: Request, next: 
     refused.map_or(answer, |told| redirect(&deps.web.frontend_url, return_to, [("error", told.to_owned())]))
 }
 
-/// What the frontend is told; `None`: the address is none of ours, or the request is nothing that a page of ours sends.
+/// What the frontend is told; `None`: the request is nothing that a page of ours sends.
 fn told(code: ProblemCode) -> Option<&'static str> {
     match code {
         // To the frontend both mean the same: sign in.
         ProblemCode::SessionRequired | ProblemCode::SessionExpired => Some(ProblemCode::SessionRequired.as_str()),
-        ProblemCode::CsrfRejected | ProblemCode::TooManyRequests | ProblemCode::Unavailable | ProblemCode::Internal => Some(code.as_str()),
+        // A page that was loaded a while ago may name a connection that is gone, or a platform that is no longer connected here.
+        ProblemCode::NotFound
+        | ProblemCode::CsrfRejected
+        | ProblemCode::TooManyRequests
+        | ProblemCode::Unavailable
+        | ProblemCode::Internal => Some(code.as_str()),
         _ => None,
     }
 }
@@ -62,8 +67,8 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_is_none_leads_nowhere() {
-        for code in [ProblemCode::NotFound, ProblemCode::MalformedRequest, ProblemCode::MethodNotAllowed] {
+    fn what_no_page_of_ours_sends_leads_nowhere() {
+        for code in [ProblemCode::MalformedRequest, ProblemCode::MethodNotAllowed] {
             assert_eq!(told(code), None);
         }
     }

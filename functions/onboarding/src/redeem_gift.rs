@@ -8,7 +8,7 @@
 
 use axum::extract::State;
 use domain::id::{HistoryId, UserId};
-use domain::ledger::Cycle;
+use domain::ledger::{Cycle, LedgerChange};
 use domain::people::gift::{self, GUESSES_BY_ADDRESS, GUESSES_BY_USER, GiftHash, Grant, NotGranted, Redeemed};
 use domain::people::limit::{AddressHash, Subject};
 use domain::people::{GiftCertificate, GiftCode};
@@ -141,14 +141,20 @@ async fn redeem(deps: &Deps, user: &UserId, hash: &GiftHash) -> Result<(Plan, Cy
         };
         let cycles = deps.store.cycles_from(&user.id, cycles_needed_from(now)).await?;
         let Grant { gift, user, changes } = gift::grant(gift, &user, &cycles, now, || deps.random.bytes())?;
+        let running = running(&changes)?.clone();
         let writer = HistoryId::new(now, deps.random.bytes()).to_string();
         let redemption = Redemption { hash, gift: &gift, user: &user, ledger: &changes, writer: &writer };
         if deps.store.redeem(&redemption).await? == Stored::Done {
             tracing::info!(user_id = %user.id, plan = gift.plan.as_str(), "a gift certificate was redeemed");
-            let running = changes.into_iter().next().expect("a certificate that is granted changes the running cycle");
-            return Ok((gift.plan, running.cycle));
+            return Ok((gift.plan, running));
         }
     }
+}
+
+/// The running cycle, which a grant changes first. It is looked for before anything is stored: a certificate that brings nothing to show
+/// stays valid.
+fn running(changes: &[LedgerChange]) -> Result<&Cycle, NotGranted> {
+    changes.first().map(|change| &change.cycle).ok_or(NotGranted::NoCycle)
 }
 
 /// The answer to its owner once more: the running cycle, or the one that the certificate began if its plan has ended.
@@ -162,4 +168,14 @@ async fn repeated(deps: &Deps, user: &User, gift: &GiftCertificate, now: Timesta
     };
     // Without either, the certificate gives nothing that could be shown.
     cycle.map(|cycle| (gift.plan, cycle)).ok_or(RedeemError::InvalidCode)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grant_without_a_cycle_is_refused() {
+        assert_eq!(running(&[]), Err(NotGranted::NoCycle));
+    }
 }

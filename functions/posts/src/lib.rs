@@ -66,7 +66,7 @@ impl Deps {
             (tables, Queue::read(variables), config::Schedules::read(variables), Web::read(variables), config::metrics_paces(variables))
         })?;
         Ok(Self {
-            store: Store::new(sdk, tables),
+            store: Store::new(sdk, tables).leaving_out(host.counts_left_out("posts")),
             timer: Timer::new(sdk, queue.url.into(), queue.arn, schedules.group, schedules.role_arn, schedules.dead_letter_arn),
             clock: host.clock.clone(),
             random: host.random.clone(),

@@ -66,6 +66,6 @@ impl From<Watch> for AnalyticsJson {
     responses((status = 200, description = "The numbers that were told last.", body = AnalyticsJson)))]
 pub(crate) async fn read(State(deps): State<Deps>, signed_in: SignedIn, Path(id): Path<PostId>) -> Result<Json<AnalyticsJson>, Problem> {
     let (post, _) = own(&deps, &signed_in.session.user_id, &id).await?;
-    let told = deps.store.watches_of([&post]).await.map_err(trouble::store)?.pop();
+    let told = deps.store.watches_of([&post]).await.and_then(|mut told| told.pop().transpose()).map_err(trouble::store)?;
     Ok(Json(told.map(|watch| deps.paces.told(watch).into()).unwrap_or_default()))
 }

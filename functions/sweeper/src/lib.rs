@@ -70,7 +70,7 @@ impl Deps {
             (tables, variables.secrets_prefix(), networks, Queue::read(variables), config::Schedules::read(variables))
         })?;
         Ok(Self {
-            store: Store::new(sdk, tables),
+            store: Store::new(sdk, tables).leaving_out(host.counts_left_out("sweeper")),
             vault: Vault::open(sdk, prefix),
             platforms: Arc::new(Platforms::new(&networks.addresses)?),
             timer: Timer::new(sdk, queue.url.into(), queue.arn, schedules.group, schedules.role_arn, schedules.dead_letter_arn),

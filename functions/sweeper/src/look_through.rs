@@ -117,21 +117,23 @@ async fn of_user(deps: &Deps, note: &ReturnNote, looked: &mut Looked) -> Result<
 struct Means {
     plan: Option<RunningPlan>,
     connections: Vec<Connection>,
+    /// Whether these are all of the user's: some may not be readable.
+    is_whole: bool,
 }
 
 impl Means {
     async fn read(deps: &Deps, user: &UserId) -> Result<Self, StoreError> {
-        let read = deps.store.user_with_connections(user).await?;
-        Ok(read.map_or(Self { plan: None, connections: Vec::new() }, |(user, connections)| Self {
-            plan: Some(RunningPlan::of(&user, deps.clock.now())),
-            connections,
-        }))
+        let Some((user, stored)) = deps.store.user_with_connections(user).await? else {
+            return Ok(Self { plan: None, connections: Vec::new(), is_whole: true });
+        };
+        let count = stored.len();
+        let connections = deps.store.readable(stored)?;
+        let is_whole = connections.len() == count;
+        Ok(Self { plan: Some(RunningPlan::of(&user, deps.clock.now())), connections, is_whole })
     }
 
-    /// The connection, if it can be used, or why it cannot.
-    fn account(&self, id: &ConnectionId) -> Result<&Connection, FailureCode> {
-        let connection = self.connections.iter().find(|connection| connection.id == *id).ok_or(FailureCode::ConnectionGone)?;
-        connection.unusable_for().map_or(Ok(connection), Err)
+    fn connection(&self, id: &ConnectionId) -> Option<&Connection> {
+        self.connections.iter().find(|connection| connection.id == *id)
     }
 }
 
@@ -187,8 +189,7 @@ impl Walk<'_> {
             if self.deps.clock.now() > post.latest_at {
                 return Ok(Judged::Same);
             }
-            let account = self.means.account(&post.connection_id).cloned();
-            match account {
+            match self.account(&post).await? {
                 Err(lost) => return self.hold(post, lost).await,
                 Ok(_) if !is_held => return Ok(Judged::Same),
                 Ok(connection) => match self.resume(&post, &connection).await? {
@@ -202,6 +203,17 @@ impl Walk<'_> {
                 },
             }
         }
+    }
+
+    /// The post's connection, if it can be used, or why it cannot. One that cannot be read is not gone: it is asked for by itself, and is
+    /// then the error of this post alone.
+    async fn account(&self, post: &Post) -> Result<Result<Connection, FailureCode>, StoreError> {
+        let connection = match self.means.connection(&post.connection_id) {
+            None if !self.means.is_whole => self.deps.store.connection(&post.user_id, &post.connection_id).await?,
+            known => known.cloned(),
+        };
+        let Some(connection) = connection else { return Ok(Err(FailureCode::ConnectionGone)) };
+        Ok(connection.unusable_for().map_or(Ok(connection), Err))
     }
 
     async fn hold(&self, post: Post, code: FailureCode) -> Result<Judged, StoreError> {

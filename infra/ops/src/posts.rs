@@ -32,7 +32,7 @@ pub(crate) async fn run(ops: &Ops, command: Command) -> anyhow::Result<Shown> {
     let story = ops.store.story(&user, &id).await.context("reading the post")?.context("the user has no such post")?;
     let post = &story.post;
     let error = post.error();
-    let watch = ops.store.watches_of([post]).await.context("reading the post's numbers")?.pop();
+    let watch = ops.store.watches_of([post]).await.and_then(|mut told| told.pop().transpose()).context("reading the post's numbers")?;
     let json = json!({
         "id": post.id, "status": post.status(), "version": post.version, "platform": post.platform, "connection_id": post.connection_id,
         "due_at": Time::from(post.due_at), "latest_at": Time::from(post.latest_at), "approved_at": post.approved_at.map(Time::from),

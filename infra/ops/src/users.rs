@@ -28,7 +28,7 @@ pub(crate) enum Command {
 pub(crate) async fn run(ops: &Ops, command: Command) -> anyhow::Result<Shown> {
     let Command::Show { user: id, history } = command;
     let user = ops.store.user(&id).await.context("reading the user")?.context("there is no such user")?;
-    let mut cycles = ops.store.latest_cycles(&id).await.context("reading the cycles")?;
+    let mut cycles = ops.store.latest_cycles(&id).await.and_then(|cycles| ops.store.readable(cycles)).context("reading the cycles")?;
     cycles.reverse();
     let connections = ops.store.connections(&id).await.context("reading the connections")?;
     let history = match usize::from(history) {

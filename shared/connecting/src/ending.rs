@@ -168,29 +168,37 @@ async fn remove(ending: &Ending<'_>, connection: Connection, now: Timestamp, rev
 /// Posts are found by an index, which may be behind; the ledger never is.
 async fn in_flight(store: &Store, connection: &Connection, now: Timestamp) -> Result<bool, StoreError> {
     let user = &connection.user_id;
-    // Nobody waits longer for an index, nor for a ledger that is wrong.
+    // Nobody waits longer for an index, nor for a ledger that is wrong, nor for a post that cannot be read: no worker can read it either.
     let posts = if now < connection.updated_at + INDEX_BEHIND_MAX {
         let Some(posts) = holders(store, user, now - IN_FLIGHT_SINCE).await? else { return Ok(true) };
         posts
     } else {
         let filter = Filter { from: Some(now - IN_FLIGHT_SINCE), to: Some(now + CLOCKS_APART), ..Filter::default() };
-        store.posts_now(&store.posts_where(user, &filter, |_| true).await?).await?
+        let shown = store.readable(store.each_post_where(user, &filter, |_| true).await?)?;
+        store.posts_now(&shown).await?
     };
     let needs = |post: &Post| matches!(post.status(), Status::Publishing | Status::Processing | Status::Unknown);
     Ok(posts.iter().any(|post| post.connection_id == connection.id && needs(post)))
 }
 
 /// The posts that hold a place in a cycle that had not ended at `since`, as each that is under way does. `None`: the index shows fewer or more
-/// of them than the ledger has places set aside, or that has changed meanwhile.
+/// of them that can be read than the ledger has places set aside, or that has changed meanwhile, or cannot be read.
 async fn holders(store: &Store, user: &UserId, since: Timestamp) -> Result<Option<Vec<Post>>, StoreError> {
-    let cycles = store.cycles_from(user, since - CYCLE_MAX).await?;
+    let cycles = match store.cycles_from(user, since - CYCLE_MAX).await {
+        Ok(cycles) => cycles,
+        Err(error @ StoreError::Corrupt { .. }) => {
+            tracing::error!(user_id = %user, error = chain(&error), "a ledger cannot be read; a disconnect waits for an hour");
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
     let places: usize = cycles.iter().filter_map(|cycle| usize::try_from(cycle.reserved).ok()).sum();
     if places == 0 {
         return Ok(Some(Vec::new()));
     }
     let from = cycles.iter().map(|cycle| cycle.span.start - DUE_BEFORE).min();
     let holds = |post: &Post| post.holds_reservation() && cycles.iter().any(|cycle| Some(cycle.span.start) == post.cycle_start);
-    let shown = store.posts_where(user, &Filter { from, ..Filter::default() }, holds).await?;
+    let shown = store.readable(store.each_post_where(user, &Filter { from, ..Filter::default() }, holds).await?)?;
     let posts: Vec<_> = store.posts_now(&shown).await?.into_iter().filter(holds).collect();
     let is_whole = posts.len() == places && store.cycles_from(user, since - CYCLE_MAX).await? == cycles;
     Ok(is_whole.then_some(posts))

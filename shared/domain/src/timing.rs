@@ -229,7 +229,8 @@ fn zone_named(name: &str) -> Result<(String, TimeZone), TimeError> {
     Ok((name, zone))
 }
 
-fn instant(text: &str, pointer: &'static str) -> Result<Timestamp, TimeError> {
+/// Reads an instant with its offset, in the one spelling that the contract has (RFC 3339 §5.6); `pointer` is where it stands.
+pub fn instant(text: &str, pointer: &'static str) -> Result<Timestamp, TimeError> {
     let malformed = at_fault(TimeFault::TimeMalformed, pointer);
     match offset_of(text).ok_or(malformed)? {
         "" => Err(at_fault(TimeFault::TimeWithoutZone, pointer)),

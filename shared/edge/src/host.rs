@@ -34,4 +34,10 @@ impl Host {
     pub fn metrics(&self, service: &'static str) -> Metrics {
         Metrics::to(service, self.lines.clone())
     }
+
+    /// Counts a stored row that a function leaves out of a list because it cannot be read.
+    pub fn counts_left_out(&self, service: &'static str) -> impl Fn() + Send + Sync + use<> {
+        let (metrics, clock) = (self.metrics(service), self.clock.clone());
+        move || metrics.count(clock.now(), "row_unreadable", &[])
+    }
 }

@@ -13,7 +13,7 @@ use domain::platform::PlatformName;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::items::{BATCH_MAX, from_item, number, text, to_item, written_by};
+use crate::items::{BATCH_MAX, from_item, keyed, number, text, to_item, written_by};
 use crate::key::{CONNECTION, Item, Key, user_pk};
 use crate::posts::{cancellation, failed, is_conflict, put, transact_put};
 use crate::{Rounds, Store, StoreError};
@@ -152,7 +152,7 @@ impl Store {
         self.batch_get(keys).await?.into_iter().map(read).collect()
     }
 
-    /// All of a user's connections, in the order in which they were made.
+    /// All of a user's connections that can be read, in the order in which they were made.
     pub async fn connections(&self, user: &UserId) -> Result<Vec<Connection>, StoreError> {
         let answer = self
             .client
@@ -166,7 +166,7 @@ impl Store {
             .send()
             .await
             .map_err(StoreError::unavailable("listing connections"))?;
-        answer.items.unwrap_or_default().into_iter().map(read).collect()
+        self.readable(answer.items.unwrap_or_default().into_iter().map(|item| keyed(item, read)))
     }
 
     /// The id under which the user has connected an account, now or ever: a disconnect leaves it.

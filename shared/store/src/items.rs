@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 use std::error::Error;
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
+use std::sync::Arc;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
@@ -58,6 +59,26 @@ pub(crate) fn keyed<T>(item: Item, read: impl FnOnce(Item) -> Result<T, StoreErr
     })
 }
 
+/// An error and its causes on one line: the key of the item stands in one of them.
+fn with_causes(error: &StoreError) -> String {
+    let (mut told, mut cause) = (error.to_string(), error.source());
+    while let Some(error) = cause {
+        told = format!("{told}: {error}");
+        cause = error.source();
+    }
+    told
+}
+
+/// Who counts the rows that lists leave out. `None`: nobody, so a list leaves out none.
+#[derive(Clone, Default)]
+pub(crate) struct LeftOut(Option<Arc<dyn Fn() + Send + Sync>>);
+
+impl Debug for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LeftOut")
+    }
+}
+
 /// The writer that the item in the way was written by, if it is at `rev`.
 pub(crate) fn written_by(item: Option<&Item>, rev: u64) -> Option<&str> {
     let item = item?;
@@ -80,6 +101,28 @@ where
 }
 
 impl Store {
+    /// The same tables with lists that leave out a row that cannot be read, so that it harms no other. An ERROR line names the row, and
+    /// `count` is called. Without this such a row is the list's error: an operator must not miss one.
+    #[must_use]
+    pub fn leaving_out(self, count: impl Fn() + Send + Sync + 'static) -> Self {
+        Self { left_out: LeftOut(Some(Arc::new(count))), ..self }
+    }
+
+    /// Those of a list's rows that can be read; see [`Self::leaving_out`].
+    pub fn readable<T>(&self, rows: impl IntoIterator<Item = Result<T, StoreError>>) -> Result<Vec<T>, StoreError> {
+        rows.into_iter().filter_map(|row| self.read_row(row).transpose()).collect()
+    }
+
+    /// One row of a list; `None`: it is left out.
+    pub(crate) fn read_row<T>(&self, row: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+        row.map(Some).or_else(|error| {
+            let Some(count) = &self.left_out.0 else { return Err(error) };
+            tracing::error!(error = with_causes(&error), "a stored row cannot be read and is left out");
+            count();
+            Ok(None)
+        })
+    }
+
     /// Stores an item whose key holds fresh random bytes of ours: if it is there already, our own write came through and is being sent again.
     pub(crate) async fn put_fresh(&self, table: &str, doing: &'static str, item: Item) -> Result<(), StoreError> {
         let sent =

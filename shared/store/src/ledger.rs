@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::cursor::{Cursor, Page, Start};
-use crate::items::{from_item, number, text};
+use crate::items::{from_item, keyed, number, text};
 use crate::key::{CYCLE, HISTORY, Item, Key, sortable, user_pk};
 use crate::posts::{cancellation, failed, is_conflict, transact_put};
 use crate::{Store, StoreError};
@@ -178,8 +178,8 @@ impl Store {
     }
 
     /// The last 40 of a user's stored cycles, the latest first, strongly consistent: those ahead, the running one and two years of
-    /// those that ended.
-    pub async fn latest_cycles(&self, user: &UserId) -> Result<Vec<Cycle>, StoreError> {
+    /// those that ended. One that cannot be read harms no other.
+    pub async fn latest_cycles(&self, user: &UserId) -> Result<Vec<Result<Cycle, StoreError>>, StoreError> {
         let answer = self
             .client
             .query()
@@ -194,11 +194,11 @@ impl Store {
             .await
             .map_err(StoreError::unavailable("reading the latest cycles"))?;
         let rows = answer.items.unwrap_or_default().into_iter();
-        rows.map(|item| Ok(from_item::<CycleItem>("cycle", item)?.into())).collect()
+        Ok(rows.map(|item| keyed(item, |item| Ok(from_item::<CycleItem>("cycle", item)?.into()))).collect())
     }
 
     /// A user's stored cycles that begin at `start` or later, in order, strongly consistent; no more than 100, which is more than
-    /// there can be.
+    /// there can be. An error if one cannot be read: what is decided by them needs all.
     pub async fn cycles_from(&self, user: &UserId, start: Timestamp) -> Result<Vec<Cycle>, StoreError> {
         let answer = self
             .client
@@ -215,7 +215,7 @@ impl Store {
             .await
             .map_err(StoreError::unavailable("reading the cycles ahead"))?;
         let rows = answer.items.unwrap_or_default().into_iter();
-        rows.map(|item| Ok(from_item::<CycleItem>("cycle", item)?.into())).collect()
+        rows.map(|item| keyed(item, |item| Ok(from_item::<CycleItem>("cycle", item)?.into()))).collect()
     }
 
     /// Stores changes of the ledger alone, all or none, with the analytics of the cycles that they close; `false`: a cycle changed
@@ -258,8 +258,8 @@ impl Store {
         self.ledger_page("reading the quota history", (user, HISTORY), limit, start, read).await
     }
 
-    /// A page of at most `limit` of a user's rows of one kind; `read` leaves out what is not shown. No page is empty while something follows
-    /// that is shown.
+    /// A page of at most `limit` of a user's rows of one kind; `read` leaves out what is not shown, and what cannot be read is left out, too.
+    /// No page is empty while something follows that is shown.
     pub(crate) async fn ledger_page<T>(
         &self,
         doing: &'static str,
@@ -290,7 +290,7 @@ impl Store {
                 .map_err(StoreError::unavailable(doing))?;
             for item in answer.items.unwrap_or_default() {
                 let place = Cursor::from_key(user, order, &position(&item));
-                found.extend(read(item)?.map(|row| (row, place)));
+                found.extend(self.read_row(keyed(item, &read))?.flatten().map(|row| (row, place)));
             }
             start = answer.last_evaluated_key;
             if start.is_none() || found.len() > limit {

@@ -48,12 +48,14 @@ pub use posts::{Commit, Counted, Filter, Owner, PostChange, Settled, Settlement,
 pub use returns::ReturnNote;
 pub use rounds::Rounds;
 pub use sessions::StoredSession;
-pub use users::{TablePlace, UserPage};
+pub use users::{TablePlace, UserPage, UserWithConnections};
 pub use verification::SignIn;
 pub use watches::{DueWatch, DueWatches, WatchWrite, Watched};
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
+
+use items::LeftOut;
 
 /// The names of the tables. A function leaves those empty that are not its own; a call to one of them fails.
 #[derive(Debug, Clone, Default)]
@@ -73,12 +75,13 @@ pub struct Tables {
 pub struct Store {
     client: Client,
     tables: Tables,
+    left_out: LeftOut,
 }
 
 impl Store {
     /// A store on the client configuration `sdk`; cheap, no call is made.
     pub fn new(sdk: &SdkConfig, tables: Tables) -> Self {
-        Self { client: Client::new(sdk), tables }
+        Self { client: Client::new(sdk), tables, left_out: LeftOut::default() }
     }
 
     /// The client itself, for whoever creates tables.

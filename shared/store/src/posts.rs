@@ -24,7 +24,7 @@ use domain::id::{PostId, UserId};
 use domain::platform::PlatformName;
 use domain::post::{AttemptRecord, Event, Post};
 
-use crate::items::{BATCH_MAX, from_item, text};
+use crate::items::{BATCH_MAX, from_item, keyed, text};
 use crate::key::{Item, Key, POST, user_pk};
 use crate::{Store, StoreError};
 use item::{AttemptItem, ContentItem, PostItem};
@@ -62,7 +62,7 @@ impl Store {
         Ok(post.zip(content))
     }
 
-    /// A post with its whole story, strongly consistent.
+    /// A post with its whole story, strongly consistent. Of the tries and steps, those that cannot be read are left out.
     pub async fn story(&self, user: &UserId, id: &PostId) -> Result<Option<Story>, StoreError> {
         let (mut post, mut content, mut attempts, mut events) = (None, None, Vec::new(), Vec::new());
         for item in self.story_items(user, id).await? {
@@ -70,8 +70,11 @@ impl Store {
             match sk.split('#').nth(2) {
                 None => post = Some(from_item::<PostItem>("post", item)?.try_into()?),
                 Some("CONTENT") => content = Some(from_item::<ContentItem>("content", item)?.into()),
-                Some("TRY") => attempts.push(from_item::<AttemptItem>("attempt", item)?.into()),
-                Some(_) => events.push(from_item("event", item)?),
+                Some("TRY") => {
+                    let attempt = self.read_row(keyed(item, |item| from_item::<AttemptItem>("attempt", item)))?;
+                    attempts.extend(attempt.map(AttemptRecord::from));
+                }
+                Some(_) => events.extend(self.read_row(keyed(item, |item| from_item::<Event>("event", item)))?),
             }
         }
         Ok(post.zip(content).map(|(post, content)| Story { post, content, attempts, events }))

@@ -98,7 +98,7 @@ impl Store {
             .map_err(StoreError::unavailable("ending a session"))
     }
 
-    /// A user's sessions, newest first. The index may be a moment behind; dead ones may still be in it.
+    /// A user's sessions that can be read, newest first. The index may be a moment behind; dead ones may still be in it.
     pub async fn sessions(&self, user: &UserId) -> Result<Vec<StoredSession>, StoreError> {
         let answer = self
             .client
@@ -115,9 +115,10 @@ impl Store {
         let stored = |item: crate::key::Item| {
             let part = |name| item.get(name).and_then(|value: &aws_sdk_dynamodb::types::AttributeValue| value.as_s().ok()).cloned();
             let key = Key { pk: part("pk").unwrap_or_default(), sk: part("sk").unwrap_or_default() };
+            // The key comes of the cookie: an error does not tell it.
             Ok(StoredSession { session: from_item::<SessionItem>("session", item)?.into(), key })
         };
-        answer.items.unwrap_or_default().into_iter().map(stored).collect()
+        self.readable(answer.items.unwrap_or_default().into_iter().map(stored))
     }
 
     /// Ends a session from the user's own list; `false`: it is gone already.

@@ -78,6 +78,9 @@ const ITEMS_A_PAGE: i32 = 250;
 #[derive(Debug, Clone)]
 pub struct TablePlace(pub(crate) Item);
 
+/// A user, and each of their connections, readable or not.
+pub type UserWithConnections = (User, Vec<Result<Connection, StoreError>>);
+
 /// A page of users, each readable or not, and where the next starts.
 pub type UserPage = (Vec<Result<UserId, StoreError>>, Option<TablePlace>);
 
@@ -121,8 +124,8 @@ impl Store {
     }
 
     /// A user's profile and all of their connections, in the order in which they were made: one strongly consistent query, because
-    /// they stand side by side.
-    pub async fn user_with_connections(&self, id: &UserId) -> Result<Option<(User, Vec<Connection>)>, StoreError> {
+    /// they stand side by side. A connection that cannot be read harms no other.
+    pub async fn user_with_connections(&self, id: &UserId) -> Result<Option<UserWithConnections>, StoreError> {
         let (first, last) = (CONNECTION.to_owned(), Key::profile(id).sk);
         let answer = self
             .client
@@ -142,7 +145,7 @@ impl Store {
         let mut items = answer.items.unwrap_or_default().into_iter().peekable();
         let is_profile = |item: &Item| item.get("sk").and_then(|sk| sk.as_s().ok()).is_some_and(|sk| *sk == last);
         let Some(profile) = items.next_if(is_profile) else { return Ok(None) };
-        let mut connections = items.map(connections::read).collect::<Result<Vec<_>, _>>()?;
+        let mut connections: Vec<_> = items.map(|item| keyed(item, connections::read)).collect();
         connections.reverse();
         Ok(Some((from_item::<UserItem>("user", profile)?.into(), connections)))
     }

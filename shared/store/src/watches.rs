@@ -188,7 +188,7 @@ impl Store {
         for item in self.batch_get(keys).await? {
             let sk = item.get("sk").and_then(|sk| sk.as_s().ok()).cloned().unwrap_or_default();
             if sk == row.sk {
-                read.watch = Some(from_item::<WatchItem>("post's numbers", item)?.try_into()?);
+                read.watch = Some(watch(item)?);
             } else if sk == pause.sk {
                 read.pause = Some(until_of(item)?);
             } else {
@@ -199,18 +199,18 @@ impl Store {
     }
 
     /// The numbers of at most 100 posts, in no order, strongly consistent. A post that is not published, or cannot be read at its platform,
-    /// has none.
-    pub async fn watches_of(&self, posts: impl IntoIterator<Item = &Post>) -> Result<Vec<Watch>, StoreError> {
+    /// has none. A row that cannot be read harms no other.
+    pub async fn watches_of(&self, posts: impl IntoIterator<Item = &Post>) -> Result<Vec<Result<Watch, StoreError>>, StoreError> {
         let published = posts.into_iter().filter_map(Watch::of).take(BATCH_MAX);
         let keys: Vec<_> = published.map(|watch| (self.tables.posts.as_str(), key_of(&watch))).collect();
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        self.batch_get(keys).await?.into_iter().map(|item| from_item::<WatchItem>("post's numbers", item)?.try_into()).collect()
+        Ok(self.batch_get(keys).await?.into_iter().map(watch).collect())
     }
 
     /// The numbers of a user's posts that were published from `from` on and before `to`, oldest first, strongly consistent; `None`: there
-    /// are more than `most`.
+    /// are more than `most`. What cannot be read is left out.
     pub async fn watches(&self, user: &UserId, from: Timestamp, to: Timestamp, most: usize) -> Result<Option<Vec<Watch>>, StoreError> {
         let (mut found, mut start) = (Vec::new(), None);
         for _ in 0..PAGES_MAX {
@@ -229,7 +229,7 @@ impl Store {
                 .await
                 .map_err(StoreError::unavailable("reading the numbers of posts"))?;
             for item in answer.items.unwrap_or_default() {
-                found.push(from_item::<WatchItem>("post's numbers", item)?.try_into()?);
+                found.extend(self.read_row(watch(item))?);
             }
             start = answer.last_evaluated_key;
             if found.len() > most {
@@ -288,6 +288,10 @@ impl Store {
             }
         }
     }
+}
+
+fn watch(item: Item) -> Result<Watch, StoreError> {
+    keyed(item, |item| from_item::<WatchItem>("post's numbers", item)?.try_into())
 }
 
 /// What a refused condition tells: our own earlier write, or somebody else's.

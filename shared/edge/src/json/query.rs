@@ -4,13 +4,14 @@ use std::borrow::Cow;
 use std::fmt;
 
 use axum::extract::FromRequestParts;
+use domain::timing::{self, TimeError, TimeFault};
 use http::request::Parts;
 use serde::de::value::{MapAccessDeserializer, StringDeserializer};
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error, Expected, IntoDeserializer, MapAccess, Unexpected, Visitor};
 use serde::forward_to_deserialize_any;
 use url::form_urlencoded;
 
-use super::wording::{Expecting, name_list};
+use super::wording::{Expecting, TIMESTAMP, name_list};
 use crate::problem::{FieldCode, FieldError, Problem};
 
 /// The query's parameters. What `T` does not take is 400 `malformed_request`, and the parameter at fault is named. Unknown parameters are
@@ -39,6 +40,7 @@ enum Fault {
     Missing(&'static str),
     ValueUnknown(&'static [&'static str]),
     Value(String),
+    LeapSecond(TimeError),
     Unreadable,
 }
 
@@ -106,6 +108,7 @@ impl Parameters<'_> {
             Fault::Value(expected) => {
                 FieldError::new(format!("/{name}"), FieldCode::ValueMalformed, format!("`{name}` takes {}.", Expecting(&expected)))
             }
+            Fault::LeapSecond(error) => FieldError::new(format!("/{name}"), error.code(), error.detail()),
             Fault::Unreadable => {
                 FieldError::new(format!("/{name}"), FieldCode::ValueMalformed, format!("Give `{name}` as an answer of ours gave it."))
             }
@@ -153,6 +156,12 @@ impl<'de> Deserializer<'de> for Value<'_> {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         let expected = (&visitor as &dyn Expected).to_string();
+        // As in bodies: the parser of a timestamp takes more spellings, and a leap second for the second before it.
+        if expected == TIMESTAMP
+            && let Err(error) = timing::instant(&self.0, "")
+        {
+            return Err(if error.fault == TimeFault::LeapSecond { Fault::LeapSecond(error) } else { Fault::Value(expected) });
+        }
         // What a type says of a text that it cannot read may repeat it; what it takes does not.
         self.text().deserialize_any(visitor).map_err(|fault| match fault {
             Fault::Unreadable => Fault::Value(expected),
@@ -225,6 +234,14 @@ mod tests {
             ("word=a&limit=", "/limit", "value_malformed", "`limit` takes a whole number."),
             ("word=a&platform=evil", "/platform", "value_unknown", "`platform` takes `x` or `facebook`."),
             ("word=a&from=evil", "/from", "value_malformed", "`from` takes a time with its offset, such as 2026-11-24T09:00:00Z."),
+            (
+                "word=a&from=20261231T235960Z",
+                "/from",
+                "value_malformed",
+                "`from` takes a time with its offset, such as 2026-11-24T09:00:00Z.",
+            ),
+            ("word=a&from=2026-12-31T23:59:60Z", "/from", "time_malformed", "Leap seconds are not taken. Give a second from 00 to 59."),
+            ("word=a&from=2016-12-31T23:59:60.5Z", "/from", "time_malformed", "Leap seconds are not taken. Give a second from 00 to 59."),
             ("word=a&group_id=evil", "/group_id", "value_malformed", "Give `group_id` as an answer of ours gave it."),
             ("word=a&limit=1&limit=2", "/limit", "name_repeated", "Give `limit` once."),
             ("limit=1", "/word", "value_missing", "Give `word` too."),

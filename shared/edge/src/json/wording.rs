@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// What a timestamp says of itself.
+pub(super) const TIMESTAMP: &str = "a timestamp string";
+
 /// What a type takes, by what it says of itself where it is not given that.
 pub(super) struct Expecting<'a>(pub(super) &'a str);
 
@@ -12,7 +15,7 @@ impl fmt::Display for Expecting<'_> {
             "a sequence" => "a list",
             "a boolean" => "`true` or `false`",
             "an object" => "an object",
-            "a timestamp string" => "a time with its offset, such as 2026-11-24T09:00:00Z",
+            TIMESTAMP => "a time with its offset, such as 2026-11-24T09:00:00Z",
             "u8" | "u16" | "u32" | "u64" | "usize" | "i8" | "i16" | "i32" | "i64" | "isize" | "a whole number" => "a whole number",
             known if known.starts_with("struct ") || known.starts_with("a map") => "an object",
             _ => "another kind of value",

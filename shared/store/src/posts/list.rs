@@ -75,10 +75,10 @@ impl Counted {
 
 impl Store {
     /// A page of at most `limit` (1 to 100) posts by their due time. It ends early where the texts are long, and is not empty while
-    /// something follows that matches. The index may be a moment behind.
+    /// something follows that matches. One that cannot be read is left out. The index may be a moment behind.
     pub async fn posts(&self, user: &UserId, filter: &Filter, limit: usize, start: Start) -> Result<Page<(Post, Content)>, StoreError> {
         let mut page = self.posts_page(user, filter, limit, start).await?;
-        // All of them were deleted between two reads.
+        // All of them were deleted between two reads, or their texts cannot be read.
         for _ in 0..READS_IN_VAIN_MAX {
             let Some(next) = page.next.clone().filter(|_| page.items.is_empty()) else { break };
             page = self.posts_page(user, filter, limit, Start::after(next)).await?;
@@ -94,10 +94,7 @@ impl Store {
             let (items, last) = self.posts_by_due(user, filter, (rows, order), start.take()).await?;
             for item in items {
                 let position = position(&item);
-                let post: Post = from_item::<PostItem>("post", item)?.try_into()?;
-                if filter.matches(&post) {
-                    found.push((post, position));
-                }
+                found.extend(self.read_row(post(item))?.filter(|post| filter.matches(post)).map(|post| (post, position)));
                 // One more says that there is another page.
                 if found.len() > limit {
                     break;
@@ -151,14 +148,13 @@ impl Store {
         }
     }
 
-    /// The same posts as they stand now, strongly consistent, in no order: an index may have told an older state of them.
+    /// The same posts as they stand now, strongly consistent, in no order: an index may have told an older state of them. One that cannot be
+    /// read any more is left out.
     pub async fn posts_now(&self, posts: &[Post]) -> Result<Vec<Post>, StoreError> {
         let mut now = Vec::new();
         for some in posts.chunks(BATCH_MAX) {
             let keys = some.iter().map(|post| (self.tables.posts.as_str(), Key::post(&post.user_id, &post.id))).collect();
-            for item in self.batch_get(keys).await? {
-                now.push(from_item::<PostItem>("post", item)?.try_into()?);
-            }
+            now.extend(self.readable(self.batch_get(keys).await?.into_iter().map(post))?);
         }
         Ok(now)
     }
@@ -189,8 +185,8 @@ impl Store {
         for _ in 0..ALL_PAGES_MAX {
             let (items, last) = self.posts_by_due(user, filter, (ALL_PAGE, Order::Asc), start).await?;
             for item in items {
-                let post = keyed(item, |item| from_item::<PostItem>("post", item)?.try_into());
-                if post.as_ref().map_or(true, |post: &Post| filter.matches(post) && wanted(post)) {
+                let post = post(item);
+                if post.as_ref().map_or(true, |post| filter.matches(post) && wanted(post)) {
                     found.push(post);
                 }
             }
@@ -245,13 +241,14 @@ impl Store {
         let keys = found.iter().map(|(post, _)| (self.tables.posts.as_str(), Key::content(user, &post.id))).collect();
         let mut contents = BTreeMap::new();
         for item in self.batch_get(keys).await? {
-            if let Some(key) = key_of(&item) {
-                contents.insert(key.sk, Content::from(from_item::<ContentItem>("content", item)?));
-            }
+            let Some(key) = key_of(&item) else { continue };
+            let content = self.read_row(keyed(item, |item| from_item::<ContentItem>("content", item)))?;
+            contents.extend(content.map(|content| (key.sk, Content::from(content))));
         }
         let (mut posts, mut bytes, count) = (Vec::new(), 0, found.len());
         for (index, (post, position)) in found.into_iter().enumerate() {
-            // A post that was deleted between the two reads has no content any more, and no place in the list.
+            // A post that was deleted between the two reads has no content any more, and no place in the list; nor has one whose content
+            // cannot be read.
             let Some(content) = contents.remove(&Key::content(user, &post.id).sk) else { continue };
             bytes += content.text.len() + content.ai_recommendation.as_ref().map_or(0, String::len);
             posts.push(((post, content), position.clone()));
@@ -261,6 +258,10 @@ impl Store {
         }
         Ok((posts, None))
     }
+}
+
+fn post(item: Item) -> Result<Post, StoreError> {
+    keyed(item, |item| from_item::<PostItem>("post", item)?.try_into())
 }
 
 /// A post with what it says, and the key at which a list goes on after it.

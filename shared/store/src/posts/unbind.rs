@@ -84,7 +84,7 @@ impl Store {
 
     /// The row of the metrics goes as it was read, and what it told leaves the sums of its cycle.
     async fn metrics_gone(&self, before: &Post) -> Result<Vec<TransactWriteItem>, StoreError> {
-        let Some(watch) = self.watches_of([before]).await?.pop() else { return Ok(Vec::new()) };
+        let Some(watch) = self.watches_of([before]).await?.pop().transpose()? else { return Ok(Vec::new()) };
         let delete = Delete::builder()
             .table_name(&self.tables.posts)
             .set_key(Some(Key::metrics(&watch.user_id, watch.published_at, &watch.post_id).into_item()))

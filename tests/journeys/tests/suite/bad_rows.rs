@@ -25,6 +25,8 @@ type Outcome = anyhow::Result<()>;
 /// The last change that a row may say that it has seen: whoever changes it once more panics.
 const LAST_REV: &str = "18446744073709551615";
 const DAY: i64 = 24 * 3_600;
+/// How a list tells operators of a row that it leaves out.
+const LEFT_OUT: &str = "a stored row cannot be read and is left out";
 
 /// The row of a table whose sort key begins with `sk` and that holds `id` somewhere.
 fn row(aws: &Aws, table: &str, sk: &str, id: &str) -> anyhow::Result<Value> {
@@ -38,6 +40,25 @@ fn row(aws: &Aws, table: &str, sk: &str, id: &str) -> anyhow::Result<Value> {
 fn spoil(aws: &Aws, table: &str, mut row: Value, name: &str, value: Value) -> Outcome {
     row[name] = value;
     aws.tables("PutItem", &json!({ "TableName": table, "Item": row })).map(drop)
+}
+
+/// Makes a row of a running service unreadable, by one attribute that holds a word which is none of ours.
+fn make_odd(stage: &Stage, table: &str, (sk, id): (&str, &str), name: &str) -> Outcome {
+    let aws = stage.service().aws();
+    spoil(aws, table, row(aws, table, sk, id)?, name, json!({ "S": "odd" }))
+}
+
+/// The ids of a list that has a query, page by page.
+async fn ids(person: &Person, list: &str) -> anyhow::Result<Vec<String>> {
+    let (mut all, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = person.browser.get(&format!("{list}{cursor}")).await?.expect(200)?;
+        let items = page.json["items"].as_array().cloned().unwrap_or_default();
+        all.extend(items.iter().map(|item| item["id"].as_str().unwrap_or_default().to_owned()));
+        let Some(next) = page.json["next_cursor"].as_str() else { return Ok(all) };
+        anyhow::ensure!(!items.is_empty(), "an empty page of {list} before its end");
+        cursor = format!("&cursor={next}");
+    }
 }
 
 /// The sum of what a metric has counted so far.
@@ -198,6 +219,132 @@ async fn a_waiting_post_that_cannot_be_looked_at_keeps_no_other_of_its_owner_wai
         assert!(is_told(stage, "a waiting post could not be looked at", &stops));
         assert!(is_told(stage, "a waiting post could not be read", &odd));
         assert!(counted(stage, "sweep_failures") >= 2.0);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_post_that_cannot_be_read_is_left_out_of_lists_and_no_page_fails_for_it() -> Outcome {
+    play_disturbed(async |stage| {
+        let ann = stage.person("+61412345786", "starter", "ann").await?;
+        let mut posts = Vec::new();
+        for n in 0..5 {
+            posts.push(ann.written_on_x(&format!("Post {n}"), 3_000).await?);
+        }
+        let table = tables().posts;
+        make_odd(stage, &table, (&format!("POST#{}", posts[1]), "\"state\""), "status")?;
+        let aws = stage.service().aws();
+        spoil(aws, &table, row(aws, &table, &format!("POST#{}#CONTENT", posts[3]), "")?, "text", json!({ "L": [] }))?;
+        make_odd(stage, &table, (&format!("POST#{}#EVENT#", posts[0]), ""), "to")?;
+
+        let mut left = [posts[0].clone(), posts[2].clone(), posts[4].clone()];
+        for query in ["limit=1", "limit=2", "limit=100", "limit=1&status=draft"] {
+            assert_eq!(ids(&ann, &format!("/api/posts?{query}")).await?, left, "{query}");
+        }
+        left.reverse();
+        assert_eq!(ids(&ann, "/api/posts?limit=1&order=desc").await?, left);
+        let file = ann.browser.get("/api/export/posts.csv").await?.expect(200)?;
+        assert_eq!(file.text.lines().count(), 1 + left.len());
+        assert_eq!(ann.browser.post_story(&posts[0]).await?["events"], json!([]));
+        ann.browser.get(&format!("/api/posts/{}", posts[1])).await?.expect(500)?;
+        assert!(posts[..2].iter().chain([&posts[3]]).all(|post| is_told(stage, LEFT_OUT, post)));
+        assert!(counted(stage, "row_unreadable") > 0.0);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_that_cannot_be_read_is_left_out_of_an_accounts_other_lists() -> Outcome {
+    play_disturbed(async |stage| {
+        let ann = stage.person("+61412345787", "starter", "ann").await?;
+        let (bad, good) = (published(&ann, "Bad numbers").await?, published(&ann, "Good numbers").await?);
+        make_odd(stage, &tables().posts, ("METRICS#", &bad), "watching")?;
+        ann.browser.advance(61).await?;
+        let totals = ann.browser.get("/api/analytics/totals").await?.expect(200)?;
+        assert_eq!(totals.json["items"][0]["posts"], 1);
+        ann.browser.get("/api/export/posts.csv").await?.expect(200)?;
+        ann.browser.get(&format!("/api/posts/{good}/analytics")).await?.expect(200)?;
+        ann.browser.get(&format!("/api/posts/{bad}/analytics")).await?.expect(500)?;
+
+        let history = ids(&ann, "/api/quota/history?limit=1").await?;
+        make_odd(stage, &tables().ledger, ("HISTORY#", &history[1]), "reason")?;
+        assert_eq!(ids(&ann, "/api/quota/history?limit=1").await?, [&history[..1], &history[2..]].concat());
+
+        stage.browser().sign_in("+61412345787").await?;
+        let sessions = ids(&ann, "/api/sessions?limit=1").await?;
+        make_odd(stage, &tables().sessions, ("SESSION", &sessions[0]), "last_seen_at")?;
+        assert_eq!(ids(&ann, "/api/sessions?limit=1").await?, sessions[1..]);
+
+        make_odd(stage, &tables().users, ("CONNECTION#", &ann.facebook), "health")?;
+        assert_eq!(ids(&ann, "/api/connections?limit=1").await?, [ann.x.clone()]);
+        let first_page = ann.browser.get("/api/user/status").await?.expect(200)?;
+        assert_eq!(first_page.json["connections"].as_array().map(Vec::len), Some(1));
+        ann.browser.connect("x", &[("account", "another")], &[]).await?;
+        assert!([&bad, &history[1], &ann.facebook].into_iter().all(|id| is_told(stage, LEFT_OUT, id)));
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_page_is_told_without_an_old_cycle_that_cannot_be_read_and_never_without_the_running_one() -> Outcome {
+    play_disturbed(async |stage| {
+        let mut ann = stage.person("+61412345788", "starter", "ann").await?;
+        ann.browser.advance(31 * DAY).await?;
+        ann.browser.sign_in("+61412345788").await?;
+        let old = ann.browser.get("/api/analytics/cycles").await?.expect(200)?.str("/items/0/cycle_start")?;
+        let running = ann.browser.get("/api/quota").await?.expect(200)?.str("/cycle_start")?;
+        let key = |kind: &str, start: &str| format!("{kind}#{}", &start[.."2026-11-24T09:00:00".len()]);
+        make_odd(stage, &tables().ledger, (&key("ANALYTICS", &old), ""), "quota")?;
+        assert_eq!(ann.browser.get("/api/analytics/cycles").await?.expect(200)?.json["items"], json!([]));
+        make_odd(stage, &tables().ledger, (&key("CYCLE", &old), ""), "plan")?;
+        let told = ann.browser.get("/api/user/status").await?.expect(200)?;
+        assert_eq!(told.json["quota"]["cycle_start"], json!(running));
+        make_odd(stage, &tables().ledger, (&key("CYCLE", &running), ""), "plan")?;
+        ann.browser.get("/api/user/status").await?.expect(500)?;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_post_that_cannot_be_read_keeps_its_account_for_an_hour_at_most_and_no_other_post_from_being_held() -> Outcome {
+    play_disturbed(async |stage| {
+        let ann = stage.person("+61412345789", "starter", "ann").await?;
+        let (odd, good) = (ann.approved_on_x("Cannot be read", 3_000).await?, ann.approved_on_x("Is held", 20_000).await?);
+        make_odd(stage, &tables().posts, (&format!("POST#{odd}"), "\"state\""), "status")?;
+        // It has a quota slot: for all that anybody knows it is under way.
+        let path = format!("/api/connections/{}", ann.x);
+        for _ in 0..2 {
+            ann.browser.delete(&path).await?.expect(202)?;
+        }
+        assert_eq!(ann.browser.post_story(&good).await?["status"], "held");
+        assert!(is_told(stage, LEFT_OUT, &odd) && counted(stage, "row_unreadable") > 0.0);
+        ann.browser.advance(3_700).await?;
+        assert_eq!(ids(&ann, "/api/connections?limit=1").await?, [ann.facebook.clone()]);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_that_cannot_be_read_keeps_no_post_of_another_waiting_and_its_own_are_not_called_lost() -> Outcome {
+    play_disturbed(async |stage| {
+        let ann = stage.person("+61412345790", "starter", "ann").await?;
+        let good = ann.approved_on_x("Goes on", 20_000).await?;
+        let due = ann.browser.service_time(20_000).await?;
+        let odd = ann.browser.write("Its account cannot be read", &[&ann.facebook], &due).await?.remove(0);
+        ann.browser.approve(&odd).await?;
+        ann.browser.delete(&format!("/api/connections/{}", ann.x)).await?.expect(204)?;
+        ann.browser.wait_for(&good, "held", SOON).await?;
+        make_odd(stage, &tables().users, ("CONNECTION#", &ann.facebook), "health")?;
+        ann.browser.connect("x", &[("account", "ann")], &[]).await?;
+        ann.browser.advance(61).await?;
+        ann.browser.wait_for(&good, "scheduled", SOON).await?;
+        assert_eq!(ann.browser.post_story(&odd).await?["status"], "scheduled");
+        assert!(is_told(stage, "a waiting post could not be looked at", &odd));
         Ok(())
     })
     .await

@@ -99,6 +99,9 @@ async fn bad_input_gets_the_contracts_problem_and_changes_nothing() -> Outcome {
                 400,
                 "malformed_request",
             ),
+            ("a list from a leap second on", Method::GET, "/api/posts?from=2026-12-31T23:59:60Z", None, &[], 400, "time_malformed"),
+            ("totals up to a leap second", Method::GET, "/api/analytics/totals?to=2026-12-31T23:59:60Z", None, &[], 400, "time_malformed"),
+            ("a file up to a leap second", Method::GET, "/api/export/posts.csv?to=2026-12-31T23:59:60Z", None, &[], 400, "time_malformed"),
             (
                 "another spelling of the version",
                 Method::PATCH,

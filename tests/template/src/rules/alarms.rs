@@ -11,7 +11,7 @@ use crate::{Product, Template};
 const NAMESPACE: &str = "Postledger";
 
 /// What goes wrong in a run that ends well, so that no alarm on the function's errors sees it: the metric, and its dimensions by name.
-const COUNTED: [(&str, &str); 12] = [
+const COUNTED: [(&str, &str); 14] = [
     ("audit_failures", "service=quota-reset"),
     ("billing_trouble", "service=billing-webhook"),
     ("cycle_failures", "service=quota-reset"),
@@ -23,6 +23,8 @@ const COUNTED: [(&str, &str); 12] = [
     ("platform_paused", "platform=x service=analytics-sync"),
     ("platform_paused", "platform=x service=publisher"),
     ("record_panicked", "service=publisher"),
+    ("row_unreadable", "service=account"),
+    ("row_unreadable", "service=posts"),
     ("sweep_failures", "service=sweeper"),
 ];
 

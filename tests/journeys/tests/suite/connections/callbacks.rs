@@ -1,9 +1,13 @@
 //! A consent is finished once, by the browser that began it, at the platform that was asked.
 
+use domain::id::AttemptId;
+use domain::platform::PlatformName;
 use futures::future::try_join_all;
-use journeys::{SOON, play};
+use journeys::{SOON, ahead, play};
+use local::variables::tables;
 use reqwest::Method;
 use serde_json::json;
+use store::Store;
 
 use super::steps::{Outcome, calls, connections, consented, ended, id_in, leads_to, somebody, with};
 
@@ -241,6 +245,9 @@ async fn a_start_that_is_refused_leads_a_person_back_and_another_site_uses_nothi
         assert_eq!(led, "/settings?error=session_required");
         let old = leads_to(stage.browser().request(Method::GET, start, &[("accept", "text/html")], None).await?)?;
         assert_eq!(old, led, "a browser that does not say what it does takes HTML");
+        let gone = format!("{start}&reconnect=01ARZ3NDEKTSV4RRFFQ69G5FAV");
+        assert_eq!(leads_to(ann.request(Method::GET, &gone, &navigate, None).await?)?, "/settings?error=not_found");
+        assert_eq!(ann.get(&gone).await?.expect(404)?.json["code"], "not_found");
         // As many as an hour allows, and more.
         let foreign = [("sec-fetch-mode", "navigate"), ("sec-fetch-site", "cross-site")];
         for _ in 0..130 {
@@ -255,6 +262,40 @@ async fn a_start_that_is_refused_leads_a_person_back_and_another_site_uses_nothi
         let used_up = leads_to(ann.request(Method::GET, start, &navigate, None).await?)?;
         assert_eq!(used_up, "/settings?error=too_many_requests");
         assert_eq!(ann.get(start).await?.expect(429)?.json["code"], "too_many_requests");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_callback_that_comes_to_nothing_for_now_leads_a_person_back_and_succeeds_later() -> Outcome {
+    play(async |stage| {
+        let ann = somebody(stage, "+61412345710").await?;
+        let led = async |callback: &str| -> anyhow::Result<String> {
+            leads_to(ann.request(Method::GET, callback, &[("sec-fetch-mode", "navigate")], None).await?)
+        };
+        let callback = ann.consent_until_callback("x", "allow", &[]).await?;
+        for (operation, page) in [
+            // Without the flow, nobody knows where the person came from.
+            ("dynamodb.GetItem", "/?error=unavailable"),
+            ("secretsmanager.GetSecretValue", "/connections?error=unavailable"),
+            ("dynamodb.UpdateItem", "/connections?error=unavailable"),
+        ] {
+            stage.fail(operation);
+            assert_eq!(led(&callback).await?, page, "{operation}");
+            stage.heal();
+        }
+        assert!(led(&callback).await?.starts_with("/connections?connected="));
+
+        // Somebody's grant is being taken back for longer than a callback waits.
+        let store = Store::new(&stage.service().aws().sdk_config(), tables());
+        let ending = AttemptId::new(ahead(), [7; 10]);
+        store.begin_ending(PlatformName::Facebook, &ending, ahead()).await?;
+        let callback = ann.consent_until_callback("facebook", "allow", &[]).await?;
+        assert_eq!(led(&callback).await?, "/connections?error=unavailable");
+        assert_eq!(calls(&ann, "facebook", "exchange").await?, 0);
+        store.ending_is_over(PlatformName::Facebook, &ending).await?;
+        assert!(led(&callback).await?.starts_with("/connections?choose="));
         Ok(())
     })
     .await
