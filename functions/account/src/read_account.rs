@@ -11,7 +11,7 @@ use edge::json::Json;
 use edge::problem::{Problem, ProblemCode};
 use edge::session::SignedIn;
 use serde::Serialize;
-use store::Counted;
+use store::{Counted, UserWithConnections};
 use utoipa::ToSchema;
 
 use crate::{Deps, trouble};
@@ -138,7 +138,7 @@ pub(crate) async fn status(State(deps): State<Deps>, signed_in: SignedIn) -> Res
     let posts = deps.store.count_posts(id, &TELLING, COUNTED_MAX);
     let read = tokio::try_join!(deps.store.user_with_connections(id), deps.store.latest_cycles(id), posts);
     let (profile, cycles, posts) = read.map_err(trouble::store)?;
-    let (user, connections) = profile.ok_or_else(gone)?;
+    let UserWithConnections { user, connections, .. } = profile.ok_or_else(gone)?;
     let (now, stored) = (deps.clock.now(), cycles.len());
     let connections = deps.store.readable(connections).map_err(trouble::store)?;
     let cycles = deps.store.readable(cycles).map_err(trouble::store)?;

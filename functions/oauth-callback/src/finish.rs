@@ -8,7 +8,7 @@ use domain::id::AttemptId;
 use domain::people::oauth_flow::OAuthFlow;
 use domain::people::{FlowEnd, FlowError, ReturnPath};
 use domain::platform::PlatformName;
-use edge::frontend::is_navigation;
+use edge::frontend::{count_led_back, is_navigation};
 use edge::json::{Path, Query};
 use edge::prefetch;
 use edge::problem::{Problem, chain};
@@ -70,7 +70,7 @@ impl FinishError {
 
 /// Comes back from the platform's consent page.
 ///
-/// It sends the browser on to the frontend. Only a program is told 503, where nothing was connected and the same call may succeed later.
+/// It sends the browser on to the frontend. Only a program is told 503, where the same call may later succeed, or show what was connected.
 #[utoipa::path(get, path = "/oauth/{platform}/callback", operation_id = "finish_consent", tag = "oauth",
     params(("platform" = PlatformName, Path, description = "Which platform."), Callback),
     responses(
@@ -102,7 +102,10 @@ pub(crate) async fn callback(
     };
     match end {
         Ok(end) => Ok(redirect(&deps.web.frontend_url, path, &end)),
-        Err(problem) if is_navigation(&headers) => Ok(lead_back(&deps.web.frontend_url, path, &problem)),
+        Err(problem) if is_navigation(&headers) => {
+            count_led_back(&deps.metrics, deps.clock.now(), problem.code());
+            Ok(lead_back(&deps.web.frontend_url, path, &problem))
+        }
         Err(problem) => Err(problem),
     }
 }

@@ -22,6 +22,7 @@ use domain::platform::PlatformName;
 use edge::clock::Clock;
 use edge::config::{self, ConfigError, Web, variables};
 use edge::host::Host;
+use edge::metrics::Metrics;
 use edge::random::Random;
 use edge::routing::with_fallbacks_get_alone;
 use platforms::{Platforms, PlatformsError};
@@ -53,6 +54,8 @@ pub struct Deps {
     pub clock: Clock,
     /// Ids.
     pub random: Random,
+    /// How many people are led back because of us.
+    pub metrics: Metrics,
 }
 
 /// Why the function could not start.
@@ -78,13 +81,14 @@ impl Deps {
             (tables, variables.secrets_prefix(), config::Platforms::read(variables), Web::read(variables))
         })?;
         Ok(Self {
-            store: Store::new(sdk, tables).leaving_out(host.counts_left_out("oauth-callback")),
+            store: Store::new(sdk, tables),
             vault: Vault::open(sdk, prefix),
             configured: networks.configured,
             platforms: Arc::new(Platforms::new(&networks.addresses)?),
             web,
             clock: host.clock.clone(),
             random: host.random.clone(),
+            metrics: host.metrics("oauth-callback"),
         })
     }
 }

@@ -4,7 +4,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use domain::people::ReturnPath;
-use edge::frontend::{is_navigation, redirect};
+use edge::frontend::{count_led_back, is_navigation, redirect};
 use edge::prefetch;
 use edge::problem::ProblemCode;
 use edge::session::check_origin;
@@ -21,8 +21,10 @@ pub(crate) async fn lead_back(State(deps): State<Deps>, request: Request, next: 
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     };
-    let refused = answer.extensions().get::<ProblemCode>().filter(|_| navigates).and_then(|code| told(*code));
-    refused.map_or(answer, |told| redirect(&deps.web.frontend_url, return_to, [("error", told.to_owned())]))
+    let refused = answer.extensions().get::<ProblemCode>().filter(|_| navigates).copied();
+    let Some((code, told)) = refused.and_then(|code| Some((code, told(code)?))) else { return answer };
+    count_led_back(&deps.metrics, deps.clock.now(), code);
+    redirect(&deps.web.frontend_url, return_to, [("error", told.to_owned())])
 }
 
 /// What the frontend is told; `None`: the request is nothing that a page of ours sends.

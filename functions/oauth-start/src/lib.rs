@@ -18,6 +18,7 @@ use domain::platform::PlatformName;
 use edge::clock::Clock;
 use edge::config::{self, ConfigError, Web, variables};
 use edge::host::Host;
+use edge::metrics::Metrics;
 use edge::random::Random;
 use edge::routing::with_fallbacks_get_alone;
 use entrance::Entrance;
@@ -50,6 +51,8 @@ pub struct Deps {
     pub clock: Clock,
     /// States and verifiers.
     pub random: Random,
+    /// How many people are led back because of us.
+    pub metrics: Metrics,
 }
 
 /// Why the function could not start.
@@ -82,6 +85,7 @@ impl Deps {
             web,
             clock: host.clock.clone(),
             random: host.random.clone(),
+            metrics: host.metrics("oauth-start"),
         })
     }
 }

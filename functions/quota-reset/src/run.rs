@@ -1,5 +1,6 @@
 //! One run over all shards, page by page.
 
+use domain::planted::Bug;
 use edge::guarded::guarded;
 use edge::metrics::Unit;
 use edge::problem::chain;
@@ -80,6 +81,7 @@ async fn run_shard(deps: &Deps, shard: u8, until: Timestamp, total: &mut Closed)
                     total.told += told;
                     total.unpaid += unpaid;
                 }
+                Err(()) if Bug::BadRowStopsTheJob.is_planted() => return Ok(()),
                 Err(()) => total.failed += 1,
             }
         }

@@ -18,7 +18,7 @@ use edge::guarded::guarded;
 use edge::problem::chain;
 use futures::stream::{self, StreamExt};
 use jiff::{SignedDuration, Timestamp};
-use store::{Commit, Filter, PostChange, ReturnNote, Rounds, StoreError};
+use store::{Commit, Filter, PostChange, ReturnNote, Rounds, StoreError, UserWithConnections};
 
 use crate::Deps;
 use crate::attend::arm;
@@ -39,7 +39,7 @@ pub(crate) struct Looked {
     pub(crate) resumed: usize,
     /// They were held, or say what they wait for now.
     pub(crate) held: usize,
-    /// Users who could not be looked after this time.
+    /// Users, and posts, that could not be looked after this time. Of those that go out by an account that cannot be read, the first.
     pub(crate) failed: usize,
 }
 
@@ -91,7 +91,8 @@ async fn of_user(deps: &Deps, note: &ReturnNote, looked: &mut Looked) -> Result<
         return deps.store.followed_return(note).await;
     }
     let now = deps.clock.now();
-    let mut walk = Walk { deps, means: Means::read(deps, &note.user_id).await?, full: BTreeSet::new() };
+    let means = Means::read(deps, &note.user_id).await?;
+    let mut walk = Walk { deps, means, full: BTreeSet::new(), unreadable: BTreeSet::new() };
     let filter = Filter { from: Some(now - LATEST_MAX), ..Filter::default() };
     let waits = |post: &Post| matches!(post.state, State::Scheduled { .. } | State::Held { .. });
     let mut all_judged = true;
@@ -100,6 +101,7 @@ async fn of_user(deps: &Deps, note: &ReturnNote, looked: &mut Looked) -> Result<
             Some(Judged::Resumed) => looked.resumed += 1,
             Some(Judged::Held) => looked.held += 1,
             Some(Judged::Same) => {}
+            Some(Judged::Not) => all_judged = false,
             // The others go on all the same, and the next round tries this one again.
             None => (looked.failed, all_judged) = (looked.failed + 1, false),
         }
@@ -117,18 +119,18 @@ async fn of_user(deps: &Deps, note: &ReturnNote, looked: &mut Looked) -> Result<
 struct Means {
     plan: Option<RunningPlan>,
     connections: Vec<Connection>,
-    /// Whether these are all of the user's: some may not be readable.
+    /// Whether these are all of the user's: some may not be readable, or too many.
     is_whole: bool,
 }
 
 impl Means {
     async fn read(deps: &Deps, user: &UserId) -> Result<Self, StoreError> {
-        let Some((user, stored)) = deps.store.user_with_connections(user).await? else {
+        let Some(UserWithConnections { user, connections: stored, is_whole }) = deps.store.user_with_connections(user).await? else {
             return Ok(Self { plan: None, connections: Vec::new(), is_whole: true });
         };
         let count = stored.len();
         let connections = deps.store.readable(stored)?;
-        let is_whole = connections.len() == count;
+        let is_whole = is_whole && connections.len() == count;
         Ok(Self { plan: Some(RunningPlan::of(&user, deps.clock.now())), connections, is_whole })
     }
 
@@ -142,6 +144,8 @@ enum Judged {
     Held,
     /// Nothing: it is as it should be, or somebody else's.
     Same,
+    /// It was not judged: its account cannot be read, which stands in the log for an earlier post.
+    Not,
 }
 
 /// One look through a user's posts.
@@ -150,6 +154,8 @@ struct Walk<'a> {
     means: Means,
     /// Where cycles begin that have no quota slot left.
     full: BTreeSet<Timestamp>,
+    /// Connections that cannot be read.
+    unreadable: BTreeSet<ConnectionId>,
 }
 
 /// What came of a try to let a post go on.
@@ -189,6 +195,9 @@ impl Walk<'_> {
             if self.deps.clock.now() > post.latest_at {
                 return Ok(Judged::Same);
             }
+            if self.unreadable.contains(&post.connection_id) {
+                return Ok(Judged::Not);
+            }
             match self.account(&post).await? {
                 Err(lost) => return self.hold(post, lost).await,
                 Ok(_) if !is_held => return Ok(Judged::Same),
@@ -205,11 +214,18 @@ impl Walk<'_> {
         }
     }
 
-    /// The post's connection, if it can be used, or why it cannot. One that cannot be read is not gone: it is asked for by itself, and is
-    /// then the error of this post alone.
-    async fn account(&self, post: &Post) -> Result<Result<Connection, FailureCode>, StoreError> {
-        let connection = match self.means.connection(&post.connection_id) {
-            None if !self.means.is_whole => self.deps.store.connection(&post.user_id, &post.connection_id).await?,
+    /// The post's connection, if it can be used, or why it cannot. One that is not among the means may still be there: it is asked for by
+    /// itself. That it cannot be read is the error of the first post that needs it.
+    async fn account(&mut self, post: &Post) -> Result<Result<Connection, FailureCode>, StoreError> {
+        let id = &post.connection_id;
+        let connection = match self.means.connection(id) {
+            None if !self.means.is_whole => {
+                let read = self.deps.store.connection(&post.user_id, id).await;
+                if matches!(read, Err(StoreError::Corrupt { .. })) {
+                    self.unreadable.insert(id.clone());
+                }
+                read?
+            }
             known => known.cloned(),
         };
         let Some(connection) = connection else { return Ok(Err(FailureCode::ConnectionGone)) };

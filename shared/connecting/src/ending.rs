@@ -168,7 +168,7 @@ async fn remove(ending: &Ending<'_>, connection: Connection, now: Timestamp, rev
 /// Posts are found by an index, which may be behind; the ledger never is.
 async fn in_flight(store: &Store, connection: &Connection, now: Timestamp) -> Result<bool, StoreError> {
     let user = &connection.user_id;
-    // Nobody waits longer for an index, nor for a ledger that is wrong, nor for a post that cannot be read: no worker can read it either.
+    // A disconnect waits no longer for an index, a ledger that is wrong, or a post that cannot be read: no worker can read it either.
     let posts = if now < connection.updated_at + INDEX_BEHIND_MAX {
         let Some(posts) = holders(store, user, now - IN_FLIGHT_SINCE).await? else { return Ok(true) };
         posts

@@ -103,7 +103,7 @@ async fn create(
     now: Timestamp,
 ) -> Result<Option<Connection>, ConnectError> {
     let Connecting { user, grant, tokens, fresh_id, attempt } = connecting;
-    if store.connections(user).await?.len() >= CONNECTIONS_MAX {
+    if store.count_connections(user).await? >= CONNECTIONS_MAX {
         return Err(ConnectError::TooMany);
     }
     let again = known.is_some();

@@ -48,6 +48,8 @@ pub enum Bug {
     RivalsIgnored,
     /// Takes the note away that a plan or an account is back, and lets no post go on.
     ReturnForgotten,
+    /// Ends the cycle job's work on a shard at a row that it cannot read.
+    BadRowStopsTheJob,
 }
 
 impl Bug {

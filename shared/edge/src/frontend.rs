@@ -4,7 +4,11 @@ use axum::response::{IntoResponse, Response};
 use domain::people::ReturnPath;
 use http::header::{ACCEPT, CACHE_CONTROL, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
+use jiff::Timestamp;
 use url::Url;
+
+use crate::metrics::Metrics;
+use crate::problem::ProblemCode;
 
 /// Set by browsers, out of scripts' reach (W3C Fetch Metadata).
 const SEC_FETCH_MODE: &str = "sec-fetch-mode";
@@ -31,9 +35,32 @@ pub fn redirect(frontend: &Url, path: ReturnPath, parameters: impl IntoIterator<
     (StatusCode::SEE_OTHER, [(LOCATION, location), (CACHE_CONTROL, HeaderValue::from_static("no-store"))]).into_response()
 }
 
+/// Counts a person whose consent is led back to the frontend because of us. No 5xx tells of it: the gateway sees a redirect.
+pub fn count_led_back(metrics: &Metrics, now: Timestamp, code: ProblemCode) {
+    if code.status().is_server_error() {
+        metrics.count(now, "consent_unavailable", &[]);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lines::Captured;
+
+    #[test]
+    fn only_who_is_led_back_because_of_us_is_counted() {
+        for (code, counts) in [
+            (ProblemCode::Unavailable, true),
+            (ProblemCode::Internal, true),
+            (ProblemCode::SessionRequired, false),
+            (ProblemCode::TooManyRequests, false),
+        ] {
+            let captured = Captured::default();
+            count_led_back(&Metrics::to("oauth-start", captured.lines()), Timestamp::UNIX_EPOCH, code);
+            let lines = captured.read();
+            assert_eq!(lines.iter().any(|line| line.contains("\"consent_unavailable\":1.0")), counts, "{code:?} {lines:?}");
+        }
+    }
 
     #[test]
     fn a_browser_that_shows_the_answer_is_told_from_a_program() {

@@ -3,7 +3,7 @@
 use crate::clock::Clock;
 use crate::config::{self, ConfigError, Source};
 use crate::lines::Lines;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Unit};
 use crate::random::Random;
 use crate::telemetry;
 
@@ -35,9 +35,12 @@ impl Host {
         Metrics::to(service, self.lines.clone())
     }
 
-    /// Counts a stored row that a function leaves out of a list because it cannot be read.
-    pub fn counts_left_out(&self, service: &'static str) -> impl Fn() + Send + Sync + use<> {
+    /// Counts the stored rows that a function leaves out of a list because they cannot be read.
+    pub fn counts_left_out(&self, service: &'static str) -> impl Fn(usize) + Send + Sync + use<> {
         let (metrics, clock) = (self.metrics(service), self.clock.clone());
-        move || metrics.count(clock.now(), "row_unreadable", &[])
+        move |rows: usize| {
+            let rows = f64::from(u32::try_from(rows).unwrap_or(u32::MAX));
+            metrics.emit(clock.now(), &[], &[("row_unreadable", rows, Unit::Count)], &[]);
+        }
     }
 }

@@ -154,6 +154,16 @@ impl Store {
 
     /// All of a user's connections that can be read, in the order in which they were made.
     pub async fn connections(&self, user: &UserId) -> Result<Vec<Connection>, StoreError> {
+        self.readable(self.each_connection(user).await?)
+    }
+
+    /// How many connections a user has. One that cannot be read is one of them.
+    pub async fn count_connections(&self, user: &UserId) -> Result<usize, StoreError> {
+        Ok(self.each_connection(user).await?.len())
+    }
+
+    /// Each of them, readable or not.
+    async fn each_connection(&self, user: &UserId) -> Result<Vec<Result<Connection, StoreError>>, StoreError> {
         let answer = self
             .client
             .query()
@@ -166,7 +176,7 @@ impl Store {
             .send()
             .await
             .map_err(StoreError::unavailable("listing connections"))?;
-        self.readable(answer.items.unwrap_or_default().into_iter().map(|item| keyed(item, read)))
+        Ok(answer.items.unwrap_or_default().into_iter().map(|item| keyed(item, read)).collect())
     }
 
     /// The id under which the user has connected an account, now or ever: a disconnect leaves it.
@@ -195,9 +205,9 @@ impl Store {
             // First: whoever makes one after this has raised it, and is seen by the condition.
             let counted: Option<ConnectingItem> =
                 self.get(&self.tables.users, "count of connections", Key::connecting(&connection.user_id)).await?;
-            let standing = self.connections(&connection.user_id).await?;
+            let standing = self.each_connection(&connection.user_id).await?;
             // Our own write may have landed, and its answer be lost.
-            let is_there = standing.iter().any(|other| other.id == connection.id);
+            let is_there = standing.iter().flatten().any(|other| other.id == connection.id);
             if standing.len() >= most && !is_there {
                 return Ok(ConnectionMade::TooMany);
             }

@@ -95,6 +95,16 @@ impl<T> Page<T> {
         Self { items, places, next }
     }
 
+    /// At most `limit` of its rows, which is one or more; the next page begins with what is cut off.
+    pub(crate) fn cut(mut self, limit: usize) -> Self {
+        if self.items.len() > limit {
+            self.items.truncate(limit);
+            self.places.truncate(limit);
+            self.next = self.places.last().cloned();
+        }
+        self
+    }
+
     /// Each row with the place after it.
     pub fn into_rows(self) -> impl Iterator<Item = (T, Cursor)> {
         self.items.into_iter().zip(self.places)

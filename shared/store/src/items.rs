@@ -14,6 +14,8 @@ use crate::{Rounds, Store, StoreError};
 
 /// DynamoDB answers at most 100 keys in one batch.
 pub(crate) const BATCH_MAX: usize = 100;
+/// Of the rows that one reading leaves out, the log names so many: every row of a user may be odd at once.
+const NAMED_MAX: usize = 10;
 
 pub(crate) fn text(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
@@ -40,12 +42,11 @@ pub(crate) fn from_item<T: DeserializeOwned>(what: &'static str, item: Item) -> 
     serde_dynamo::from_item(item).map_err(StoreError::corrupt(what))
 }
 
-/// An item that cannot be read, by its key: who it is about is not known otherwise.
+/// An item that cannot be read, and which one it is: who it is about is not known otherwise.
 #[derive(Debug, thiserror::Error)]
-#[error("the item {pk} {sk}")]
+#[error("the item {name}")]
 struct OddItem {
-    pk: String,
-    sk: String,
+    name: String,
     source: Box<dyn Error + Send + Sync>,
 }
 
@@ -53,8 +54,13 @@ struct OddItem {
 pub(crate) fn keyed<T>(item: Item, read: impl FnOnce(Item) -> Result<T, StoreError>) -> Result<T, StoreError> {
     let part = |name| item.get(name).and_then(|value: &AttributeValue| value.as_s().ok()).cloned().unwrap_or_default();
     let (pk, sk) = (part("pk"), part("sk"));
-    read(item).map_err(|error| match error {
-        StoreError::Corrupt { what, source } => StoreError::Corrupt { what, source: Box::new(OddItem { pk, sk, source }) },
+    named(read(item), || format!("{pk} {sk}"))
+}
+
+/// What was made of an item; an error that is about the item itself says which it is.
+pub(crate) fn named<T>(read: Result<T, StoreError>, name: impl FnOnce() -> String) -> Result<T, StoreError> {
+    read.map_err(|error| match error {
+        StoreError::Corrupt { what, source } => StoreError::Corrupt { what, source: Box::new(OddItem { name: name(), source }) },
         error => error,
     })
 }
@@ -71,11 +77,52 @@ fn with_causes(error: &StoreError) -> String {
 
 /// Who counts the rows that lists leave out. `None`: nobody, so a list leaves out none.
 #[derive(Clone, Default)]
-pub(crate) struct LeftOut(Option<Arc<dyn Fn() + Send + Sync>>);
+pub(crate) struct LeftOut(Option<Arc<dyn Fn(usize) + Send + Sync>>);
 
 impl Debug for LeftOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("LeftOut")
+    }
+}
+
+/// One reading of a list, however many pages and tables it takes. It leaves out the rows that cannot be read; at its end, also at an early
+/// one, it tells how many there were.
+pub(crate) struct Reading<'a> {
+    left_out: &'a LeftOut,
+    rows: usize,
+}
+
+impl Reading<'_> {
+    /// One row of the list; `None`: it is left out.
+    pub(crate) fn row<T>(&mut self, row: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+        let error = match row {
+            Ok(row) => return Ok(Some(row)),
+            Err(error) if self.left_out.0.is_none() => return Err(error),
+            Err(error) => error,
+        };
+        if self.rows < NAMED_MAX {
+            tracing::error!(error = with_causes(&error), "a stored row cannot be read and is left out");
+        }
+        self.rows += 1;
+        Ok(None)
+    }
+
+    /// Whether a row was left out so far.
+    pub(crate) fn has_left_out(&self) -> bool {
+        self.rows > 0
+    }
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        if self.rows > NAMED_MAX {
+            tracing::error!(rows = self.rows - NAMED_MAX, "more stored rows cannot be read and are left out");
+        }
+        if self.rows > 0
+            && let Some(count) = &self.left_out.0
+        {
+            count(self.rows);
+        }
     }
 }
 
@@ -101,26 +148,23 @@ where
 }
 
 impl Store {
-    /// The same tables with lists that leave out a row that cannot be read, so that it harms no other. An ERROR line names the row, and
-    /// `count` is called. Without this such a row is the list's error: an operator must not miss one.
+    /// The same tables with lists that leave out a row that cannot be read, so that it harms no other. ERROR lines name the first rows of
+    /// one reading, and `count` is called once with how many there were. Without this such a row is the list's error: an operator must not
+    /// miss one.
     #[must_use]
-    pub fn leaving_out(self, count: impl Fn() + Send + Sync + 'static) -> Self {
+    pub fn leaving_out(self, count: impl Fn(usize) + Send + Sync + 'static) -> Self {
         Self { left_out: LeftOut(Some(Arc::new(count))), ..self }
     }
 
     /// Those of a list's rows that can be read; see [`Self::leaving_out`].
     pub fn readable<T>(&self, rows: impl IntoIterator<Item = Result<T, StoreError>>) -> Result<Vec<T>, StoreError> {
-        rows.into_iter().filter_map(|row| self.read_row(row).transpose()).collect()
+        let mut reading = self.reading();
+        rows.into_iter().filter_map(|row| reading.row(row).transpose()).collect()
     }
 
-    /// One row of a list; `None`: it is left out.
-    pub(crate) fn read_row<T>(&self, row: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
-        row.map(Some).or_else(|error| {
-            let Some(count) = &self.left_out.0 else { return Err(error) };
-            tracing::error!(error = with_causes(&error), "a stored row cannot be read and is left out");
-            count();
-            Ok(None)
-        })
+    /// Begins to read a list.
+    pub(crate) fn reading(&self) -> Reading<'_> {
+        Reading { left_out: &self.left_out, rows: 0 }
     }
 
     /// Stores an item whose key holds fresh random bytes of ours: if it is there already, our own write came through and is being sent again.
@@ -172,5 +216,45 @@ impl Store {
                 return Ok(items);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    fn odd() -> Result<(), StoreError> {
+        Err(StoreError::Corrupt { what: "row", source: "odd".into() })
+    }
+
+    #[test]
+    fn what_one_reading_leaves_out_is_counted_once_and_only_if_there_is_any() {
+        let counted: Arc<Mutex<Vec<usize>>> = Arc::default();
+        let told = counted.clone();
+        let left_out = LeftOut(Some(Arc::new(move |rows| told.lock().unwrap().push(rows))));
+        for rows in [0, 1, NAMED_MAX + 5] {
+            let mut reading = Reading { left_out: &left_out, rows: 0 };
+            assert_eq!(reading.row(Ok(7)).unwrap(), Some(7));
+            for _ in 0..rows {
+                assert_eq!(reading.row(odd()).unwrap(), None);
+            }
+            assert_eq!(reading.has_left_out(), rows > 0);
+        }
+        assert_eq!(*counted.lock().unwrap(), [1, NAMED_MAX + 5]);
+    }
+
+    #[test]
+    fn nothing_is_left_out_where_nobody_counts() {
+        let nobody = LeftOut::default();
+        let mut reading = Reading { left_out: &nobody, rows: 0 };
+        assert!(reading.row(odd()).is_err() && !reading.has_left_out());
+    }
+
+    #[test]
+    fn the_error_of_an_item_says_which_it_is_and_why() {
+        let told = with_causes(&named(odd(), || "01A of 01B".to_owned()).unwrap_err());
+        assert_eq!(told, "a stored row cannot be read: the item 01A of 01B: odd");
     }
 }

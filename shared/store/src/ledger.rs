@@ -19,8 +19,12 @@ use crate::{Store, StoreError};
 const CYCLES_AHEAD_MAX: i32 = 100;
 /// Those ahead, the running one and two years of those that ended.
 const CYCLES_LATEST_MAX: i32 = 40;
-/// Reads for one page: rows that are not shown are few, and one that is a read is enough for the rest.
-const PAGES_MAX: usize = 20;
+/// A page with something in it is filled from at most this many reads: the next page goes on where they stopped.
+const READS_MAX: usize = 20;
+/// An empty one is not given while there may be something: more reads than the most rows of a user take.
+const READS_IN_VAIN_MAX: usize = 100;
+/// How many rows one read looks at, once one of the list could not be read.
+const ROWS_A_READ: usize = 500;
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct CycleItem {
@@ -272,8 +276,9 @@ impl Store {
         T: Send,
     {
         let Start { order, after } = start;
-        let (mut found, mut start) = (Vec::new(), after.map(Cursor::into_key));
-        for _ in 0..PAGES_MAX {
+        let (mut found, mut start, mut reading) = (Vec::new(), after.map(Cursor::into_key), self.reading());
+        for reads in 1..=READS_IN_VAIN_MAX {
+            let rows_max = if reading.has_left_out() { ROWS_A_READ } else { limit + 1 };
             let answer = self
                 .client
                 .query()
@@ -283,17 +288,21 @@ impl Store {
                 .expression_attribute_values(":pk", text(user_pk(user)))
                 .expression_attribute_values(":sk", text(rows))
                 .scan_index_forward(order == Order::Asc)
-                .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX))
+                .limit(i32::try_from(rows_max).unwrap_or(i32::MAX))
                 .set_exclusive_start_key(start.take())
                 .send()
                 .await
                 .map_err(StoreError::unavailable(doing))?;
             for item in answer.items.unwrap_or_default() {
                 let place = Cursor::from_key(user, order, &position(&item));
-                found.extend(self.read_row(keyed(item, &read))?.flatten().map(|row| (row, place)));
+                found.extend(reading.row(keyed(item, &read))?.flatten().map(|row| (row, place)));
+                // One more says that there is another page.
+                if found.len() > limit {
+                    break;
+                }
             }
             start = answer.last_evaluated_key;
-            if start.is_none() || found.len() > limit {
+            if start.is_none() || found.len() > limit || (reads >= READS_MAX && !found.is_empty()) {
                 break;
             }
         }

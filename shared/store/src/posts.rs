@@ -65,16 +65,17 @@ impl Store {
     /// A post with its whole story, strongly consistent. Of the tries and steps, those that cannot be read are left out.
     pub async fn story(&self, user: &UserId, id: &PostId) -> Result<Option<Story>, StoreError> {
         let (mut post, mut content, mut attempts, mut events) = (None, None, Vec::new(), Vec::new());
+        let mut reading = self.reading();
         for item in self.story_items(user, id).await? {
             let sk = item.get("sk").and_then(|sk| sk.as_s().ok()).cloned().unwrap_or_default();
             match sk.split('#').nth(2) {
                 None => post = Some(from_item::<PostItem>("post", item)?.try_into()?),
                 Some("CONTENT") => content = Some(from_item::<ContentItem>("content", item)?.into()),
                 Some("TRY") => {
-                    let attempt = self.read_row(keyed(item, |item| from_item::<AttemptItem>("attempt", item)))?;
+                    let attempt = reading.row(keyed(item, |item| from_item::<AttemptItem>("attempt", item)))?;
                     attempts.extend(attempt.map(AttemptRecord::from));
                 }
-                Some(_) => events.extend(self.read_row(keyed(item, |item| from_item::<Event>("event", item)))?),
+                Some(_) => events.extend(reading.row(keyed(item, |item| from_item::<Event>("event", item)))?),
             }
         }
         Ok(post.zip(content).map(|(post, content)| Story { post, content, attempts, events }))

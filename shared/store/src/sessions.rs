@@ -1,12 +1,13 @@
 //! Sessions, by the hash of their cookie.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use domain::id::{SessionId, UserId};
 use domain::people::session::{Session, SessionHash};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::items::{from_item, number, text, written};
-use crate::key::Key;
+use crate::items::{from_item, named, number, text, written};
+use crate::key::{Item, Key};
 use crate::schema::BY_USER_INDEX;
 use crate::{Store, StoreError};
 
@@ -112,11 +113,13 @@ impl Store {
             .send()
             .await
             .map_err(StoreError::unavailable("listing sessions"))?;
-        let stored = |item: crate::key::Item| {
-            let part = |name| item.get(name).and_then(|value: &aws_sdk_dynamodb::types::AttributeValue| value.as_s().ok()).cloned();
+        let stored = |item: Item| {
+            let part = |name| item.get(name).and_then(|value: &AttributeValue| value.as_s().ok()).cloned();
             let key = Key { pk: part("pk").unwrap_or_default(), sk: part("sk").unwrap_or_default() };
-            // The key comes of the cookie: an error does not tell it.
-            Ok(StoredSession { session: from_item::<SessionItem>("session", item)?.into(), key })
+            let id = part("id").unwrap_or_else(|| "without an id".to_owned());
+            // The key comes of the cookie: an error tells the session by its id, and whose it is.
+            let session = named(from_item::<SessionItem>("session", item), || format!("{id} of {user}"))?;
+            Ok(StoredSession { session: session.into(), key })
         };
         self.readable(answer.items.unwrap_or_default().into_iter().map(stored))
     }

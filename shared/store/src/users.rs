@@ -78,8 +78,16 @@ const ITEMS_A_PAGE: i32 = 250;
 #[derive(Debug, Clone)]
 pub struct TablePlace(pub(crate) Item);
 
-/// A user, and each of their connections, readable or not.
-pub type UserWithConnections = (User, Vec<Result<Connection, StoreError>>);
+/// A user with their connections.
+#[derive(Debug)]
+pub struct UserWithConnections {
+    /// The user.
+    pub user: User,
+    /// In the order in which they were made. One that cannot be read harms no other.
+    pub connections: Vec<Result<Connection, StoreError>>,
+    /// Whether these are all: there may be more than one read takes.
+    pub is_whole: bool,
+}
 
 /// A page of users, each readable or not, and where the next starts.
 pub type UserPage = (Vec<Result<UserId, StoreError>>, Option<TablePlace>);
@@ -123,8 +131,7 @@ impl Store {
         Ok(item.map(Into::into))
     }
 
-    /// A user's profile and all of their connections, in the order in which they were made: one strongly consistent query, because
-    /// they stand side by side. A connection that cannot be read harms no other.
+    /// A user's profile and their connections, the newest 200 of them: one strongly consistent query, because they stand side by side.
     pub async fn user_with_connections(&self, id: &UserId) -> Result<Option<UserWithConnections>, StoreError> {
         let (first, last) = (CONNECTION.to_owned(), Key::profile(id).sk);
         let answer = self
@@ -142,12 +149,13 @@ impl Store {
             .send()
             .await
             .map_err(StoreError::unavailable("reading a user with their connections"))?;
+        let is_whole = answer.last_evaluated_key.is_none();
         let mut items = answer.items.unwrap_or_default().into_iter().peekable();
         let is_profile = |item: &Item| item.get("sk").and_then(|sk| sk.as_s().ok()).is_some_and(|sk| *sk == last);
         let Some(profile) = items.next_if(is_profile) else { return Ok(None) };
         let mut connections: Vec<_> = items.map(|item| keyed(item, connections::read)).collect();
         connections.reverse();
-        Ok(Some((from_item::<UserItem>("user", profile)?.into(), connections)))
+        Ok(Some(UserWithConnections { user: from_item::<UserItem>("user", profile)?.into(), connections, is_whole }))
     }
 
     /// The user that a verified phone number belongs to.

@@ -212,7 +212,7 @@ impl Store {
     /// The numbers of a user's posts that were published from `from` on and before `to`, oldest first, strongly consistent; `None`: there
     /// are more than `most`. What cannot be read is left out.
     pub async fn watches(&self, user: &UserId, from: Timestamp, to: Timestamp, most: usize) -> Result<Option<Vec<Watch>>, StoreError> {
-        let (mut found, mut start) = (Vec::new(), None);
+        let (mut found, mut start, mut reading) = (Vec::new(), None, self.reading());
         for _ in 0..PAGES_MAX {
             let answer = self
                 .client
@@ -229,7 +229,7 @@ impl Store {
                 .await
                 .map_err(StoreError::unavailable("reading the numbers of posts"))?;
             for item in answer.items.unwrap_or_default() {
-                found.extend(self.read_row(watch(item))?);
+                found.extend(reading.row(watch(item))?);
             }
             start = answer.last_evaluated_key;
             if found.len() > most {

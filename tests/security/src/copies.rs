@@ -1,4 +1,4 @@
-//! Things that are there already: whoever attacks a limit of a thousand need not make the first 990 over the wire.
+//! Rows that are there already: an attack on a limit of a thousand need not make the first 990 over the wire.
 //!
 //! They are copies of what the product has made itself, row for row, so that no shape of a row is written down here.
 

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use super::item::{ContentItem, PostItem};
 use super::key_of;
 use crate::cursor::{Cursor, Page, Start};
-use crate::items::{BATCH_MAX, from_item, keyed, text};
+use crate::items::{BATCH_MAX, Reading, from_item, keyed, text};
 use crate::key::{Item, Key, sortable};
 use crate::schema::BY_DUE_INDEX;
 use crate::{Store, StoreError};
@@ -22,7 +22,7 @@ use crate::{Store, StoreError};
 const READS_MAX: usize = 5;
 /// An empty one is not given while there may be something: more reads than the most posts that a user has take.
 const READS_IN_VAIN_MAX: usize = 100;
-/// How many rows one read looks at where some of them may not be wanted.
+/// How many rows one read looks at where some of them may not be wanted, or one could not be read.
 const FILTERED_READ: usize = 499;
 /// A page ends after the text with which it comes to so many bytes: what is read at once is bounded.
 const PAGE_BYTES_MAX: usize = 1_536 * 1_024;
@@ -77,24 +77,32 @@ impl Store {
     /// A page of at most `limit` (1 to 100) posts by their due time. It ends early where the texts are long, and is not empty while
     /// something follows that matches. One that cannot be read is left out. The index may be a moment behind.
     pub async fn posts(&self, user: &UserId, filter: &Filter, limit: usize, start: Start) -> Result<Page<(Post, Content)>, StoreError> {
-        let mut page = self.posts_page(user, filter, limit, start).await?;
-        // All of them were deleted between two reads, or their texts cannot be read.
+        let mut reading = self.reading();
+        let mut page = self.posts_page(user, filter, limit, start, &mut reading).await?;
+        // All of them were deleted between two reads, or their texts cannot be read: from here on it looks at as many as it can at once.
         for _ in 0..READS_IN_VAIN_MAX {
             let Some(next) = page.next.clone().filter(|_| page.items.is_empty()) else { break };
-            page = self.posts_page(user, filter, limit, Start::after(next)).await?;
+            page = self.posts_page(user, filter, BATCH_MAX, Start::after(next), &mut reading).await?;
         }
-        Ok(page)
+        Ok(page.cut(limit))
     }
 
-    async fn posts_page(&self, user: &UserId, filter: &Filter, limit: usize, start: Start) -> Result<Page<(Post, Content)>, StoreError> {
+    async fn posts_page(
+        &self,
+        user: &UserId,
+        filter: &Filter,
+        limit: usize,
+        start: Start,
+        reading: &mut Reading<'_>,
+    ) -> Result<Page<(Post, Content)>, StoreError> {
         let Start { order, after } = start;
-        let rows = if filter.is_selective() { FILTERED_READ } else { limit };
         let (mut found, mut start): (Vec<(Post, Item)>, _) = (Vec::new(), after.map(Cursor::into_key));
         for reads in 1..=READS_IN_VAIN_MAX {
+            let rows = if filter.is_selective() || reading.has_left_out() { FILTERED_READ } else { limit };
             let (items, last) = self.posts_by_due(user, filter, (rows, order), start.take()).await?;
             for item in items {
                 let position = position(&item);
-                found.extend(self.read_row(post(item))?.filter(|post| filter.matches(post)).map(|post| (post, position)));
+                found.extend(reading.row(post(item))?.filter(|post| filter.matches(post)).map(|post| (post, position)));
                 // One more says that there is another page.
                 if found.len() > limit {
                     break;
@@ -107,7 +115,7 @@ impl Store {
         }
         let cut = (found.len() > limit).then(|| found[limit - 1].1.clone());
         found.truncate(limit);
-        let (rows, text_cut) = self.with_content(user, found).await?;
+        let (rows, text_cut) = self.with_content(user, found, reading).await?;
         let next = text_cut.or(cut).or(start).map(|key| Cursor::from_key(user, order, &key));
         Ok(Page::new(rows.into_iter().map(|(row, position)| (row, Cursor::from_key(user, order, &position))), next))
     }
@@ -151,10 +159,12 @@ impl Store {
     /// The same posts as they stand now, strongly consistent, in no order: an index may have told an older state of them. One that cannot be
     /// read any more is left out.
     pub async fn posts_now(&self, posts: &[Post]) -> Result<Vec<Post>, StoreError> {
-        let mut now = Vec::new();
+        let (mut now, mut reading) = (Vec::new(), self.reading());
         for some in posts.chunks(BATCH_MAX) {
             let keys = some.iter().map(|post| (self.tables.posts.as_str(), Key::post(&post.user_id, &post.id))).collect();
-            now.extend(self.readable(self.batch_get(keys).await?.into_iter().map(post))?);
+            for item in self.batch_get(keys).await? {
+                now.extend(reading.row(post(item))?);
+            }
         }
         Ok(now)
     }
@@ -234,7 +244,12 @@ impl Store {
     }
 
     /// The posts with what they say, and the position of the last one where the texts are too long for the rest.
-    async fn with_content(&self, user: &UserId, found: Vec<(Post, Item)>) -> Result<(Vec<Placed>, Option<Item>), StoreError> {
+    async fn with_content(
+        &self,
+        user: &UserId,
+        found: Vec<(Post, Item)>,
+        reading: &mut Reading<'_>,
+    ) -> Result<(Vec<Placed>, Option<Item>), StoreError> {
         if found.is_empty() {
             return Ok((Vec::new(), None));
         }
@@ -242,7 +257,7 @@ impl Store {
         let mut contents = BTreeMap::new();
         for item in self.batch_get(keys).await? {
             let Some(key) = key_of(&item) else { continue };
-            let content = self.read_row(keyed(item, |item| from_item::<ContentItem>("content", item)))?;
+            let content = reading.row(keyed(item, |item| from_item::<ContentItem>("content", item)))?;
             contents.extend(content.map(|content| (key.sk, Content::from(content))));
         }
         let (mut posts, mut bytes, count) = (Vec::new(), 0, found.len());

@@ -20,6 +20,8 @@ use serde_json::{Value, json};
 use store::{Store, schema};
 use sweeper::Swept;
 
+use crate::until;
+
 type Outcome = anyhow::Result<()>;
 
 /// The last change that a row may say that it has seen: whoever changes it once more panics.
@@ -48,6 +50,16 @@ fn make_odd(stage: &Stage, table: &str, (sk, id): (&str, &str), name: &str) -> O
     spoil(aws, table, row(aws, table, sk, id)?, name, json!({ "S": "odd" }))
 }
 
+/// Puts copies of a row beside it, alike but for their ids, which come after the row's own.
+fn copies(stage: &Stage, table: &str, row: &Value, id: &str, count: usize) -> Outcome {
+    let (aws, row) = (stage.service().aws(), row.to_string());
+    for number in 0..count {
+        let item: Value = serde_json::from_str(&row.replace(id, &format!("7{}{number:016}", &id[1..10])))?;
+        aws.tables("PutItem", &json!({ "TableName": table, "Item": item }))?;
+    }
+    Ok(())
+}
+
 /// The ids of a list that has a query, page by page.
 async fn ids(person: &Person, list: &str) -> anyhow::Result<Vec<String>> {
     let (mut all, mut cursor) = (Vec::new(), String::new());
@@ -66,17 +78,13 @@ fn counted(stage: &Stage, name: &str) -> f64 {
     stage.log().iter().filter_map(|line| serde_json::from_str::<Value>(line).ok()).filter_map(|line| line[name].as_f64()).sum()
 }
 
-fn is_told(stage: &Stage, message: &str, id: &str) -> bool {
-    stage.log().iter().any(|line| line.contains("\"level\":\"ERROR\"") && line.contains(message) && line.contains(id))
+/// How many lines of the log hold this.
+fn lines(stage: &Stage, text: &str) -> usize {
+    stage.log().iter().filter(|line| line.contains(text)).count()
 }
 
-async fn until(what: &str, mut is_so: impl FnMut() -> bool) -> Outcome {
-    let end = Instant::now() + SOON;
-    while !is_so() {
-        anyhow::ensure!(Instant::now() < end, "{what}");
-        tokio::task::yield_now().await;
-    }
-    Ok(())
+fn is_told(stage: &Stage, message: &str, id: &str) -> bool {
+    stage.log().iter().any(|line| line.contains("\"level\":\"ERROR\"") && line.contains(message) && line.contains(id))
 }
 
 /// Posts that are held and whose last moment has passed.
@@ -274,11 +282,14 @@ async fn a_row_that_cannot_be_read_is_left_out_of_an_accounts_other_lists() -> O
 
         stage.browser().sign_in("+61412345787").await?;
         let sessions = ids(&ann, "/api/sessions?limit=1").await?;
+        let kept = row(stage.service().aws(), &tables().sessions, "SESSION", &sessions[0])?;
         make_odd(stage, &tables().sessions, ("SESSION", &sessions[0]), "last_seen_at")?;
         assert_eq!(ids(&ann, "/api/sessions?limit=1").await?, sessions[1..]);
+        assert!(is_told(stage, LEFT_OUT, &format!("{} of {}", sessions[0], ann.id().await?)), "operators can find it");
+        assert_eq!(lines(stage, kept["pk"]["S"].as_str().unwrap_or_default()), 0, "its key comes of a cookie");
 
         make_odd(stage, &tables().users, ("CONNECTION#", &ann.facebook), "health")?;
-        assert_eq!(ids(&ann, "/api/connections?limit=1").await?, [ann.x.clone()]);
+        assert_eq!(ids(&ann, "/api/connections?limit=1").await?, std::slice::from_ref(&ann.x));
         let first_page = ann.browser.get("/api/user/status").await?.expect(200)?;
         assert_eq!(first_page.json["connections"].as_array().map(Vec::len), Some(1));
         ann.browser.connect("x", &[("account", "another")], &[]).await?;
@@ -323,7 +334,7 @@ async fn a_post_that_cannot_be_read_keeps_its_account_for_an_hour_at_most_and_no
         assert_eq!(ann.browser.post_story(&good).await?["status"], "held");
         assert!(is_told(stage, LEFT_OUT, &odd) && counted(stage, "row_unreadable") > 0.0);
         ann.browser.advance(3_700).await?;
-        assert_eq!(ids(&ann, "/api/connections?limit=1").await?, [ann.facebook.clone()]);
+        assert_eq!(ids(&ann, "/api/connections?limit=1").await?, std::slice::from_ref(&ann.facebook));
         Ok(())
     })
     .await
@@ -345,6 +356,115 @@ async fn an_account_that_cannot_be_read_keeps_no_post_of_another_waiting_and_its
         ann.browser.wait_for(&good, "scheduled", SOON).await?;
         assert_eq!(ann.browser.post_story(&odd).await?["status"], "scheduled");
         assert!(is_told(stage, "a waiting post could not be looked at", &odd));
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_rows_that_one_list_leaves_out_ten_are_named_all_are_counted_and_few_reads_are_made() -> Outcome {
+    const ODD: usize = 200;
+    play_disturbed(async |stage| {
+        let ann = stage.person("+61412345791", "starter", "ann").await?;
+        let posts = [ann.written_on_x("First", 3_000).await?, ann.written_on_x("Last", 6_000).await?];
+        let table = tables().posts;
+        let mut odd = row(stage.service().aws(), &table, &format!("POST#{}", posts[0]), "\"state\"")?;
+        odd["status"] = json!({ "S": "odd" });
+        copies(stage, &table, &odd, &posts[0], ODD)?;
+
+        ann.browser.get("/api/posts?limit=100").await?.expect(200)?;
+        assert_eq!(lines(stage, LEFT_OUT), 10);
+        assert!(is_told(stage, "more stored rows cannot be read and are left out", "\"rows\":190"));
+        assert_eq!((lines(stage, "row_unreadable"), lines(stage, "\"row_unreadable\":200.0")), (1, 1));
+
+        let before = stage.calls("dynamodb.Query");
+        assert_eq!(ids(&ann, "/api/posts?limit=1").await?, posts);
+        // The sweeper may have come meanwhile.
+        let queries = stage.calls("dynamodb.Query") - before;
+        assert!(queries < 50, "{queries} queries for two pages");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_page_is_empty_before_a_lists_end_however_many_rows_before_it_cannot_be_read() -> Outcome {
+    play_disturbed(async |stage| {
+        let ann = stage.person("+61412345792", "starter", "ann").await?;
+        let posts = [ann.written_on_x("First", 3_000).await?, ann.written_on_x("Last", 6_000).await?];
+        let (aws, table, key) = (stage.service().aws(), tables().posts, format!("POST#{}", posts[0]));
+        let (post, mut content) = (row(aws, &table, &key, "\"state\"")?, row(aws, &table, &format!("{key}#CONTENT"), "")?);
+        content["text"] = json!({ "L": [] });
+        copies(stage, &table, &post, &posts[0], 110)?;
+        copies(stage, &table, &content, &posts[0], 110)?;
+        assert_eq!(ids(&ann, "/api/posts?limit=1").await?, posts);
+
+        let list = "/api/quota/history?limit=1&order=desc";
+        let history = ids(&ann, list).await?;
+        let mut odd = row(aws, &tables().ledger, "HISTORY#", &history[0])?;
+        odd["reason"] = json!({ "S": "odd" });
+        copies(stage, &tables().ledger, &odd, &history[0], 60)?;
+        assert_eq!(ids(&ann, list).await?, history);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn accounts_that_cannot_be_read_are_among_the_hundred_that_a_person_may_connect() -> Outcome {
+    play_disturbed(async |stage| {
+        let ann = stage.person("+61412345793", "starter", "ann").await?;
+        let mut odd = row(stage.service().aws(), &tables().users, "CONNECTION#", &ann.x)?;
+        odd["health"] = json!({ "S": "odd" });
+        // X and Facebook stand already.
+        copies(stage, &tables().users, &odd, &ann.x, 98)?;
+        let ended = ann.browser.consent("x", "allow", &[("account", "another")]).await?;
+        assert_eq!(ended.query(), Some("error=too_many_connections"));
+        ann.browser.delete(&format!("/api/connections/{}", ann.facebook)).await?.expect(204)?;
+        ann.browser.connect("x", &[("account", "another")], &[]).await?;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_that_one_read_does_not_reach_is_not_called_gone() -> Outcome {
+    play_disturbed(async |stage| {
+        let ann = stage.person("+61412345794", "starter", "ann").await?;
+        let post = ann.approved_on_x("Waits", 20_000).await?;
+        let standing = row(stage.service().aws(), &tables().users, "CONNECTION#", &ann.x)?;
+        copies(stage, &tables().users, &standing, &ann.x, 210)?;
+        // So the waiting posts of its owner are looked through.
+        ann.browser.delete(&format!("/api/connections/{}", ann.facebook)).await?.expect(204)?;
+        ann.browser.advance(61).await?;
+        assert_eq!(ann.browser.post_story(&post).await?["status"], "scheduled");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_that_cannot_be_read_is_told_once_a_round_however_many_posts_go_out_by_it() -> Outcome {
+    play_disturbed(async |stage| {
+        let ann = stage.person("+61412345795", "starter", "ann").await?;
+        let due = ann.browser.service_time(20_000).await?;
+        let mut posts = Vec::new();
+        for n in 0..8 {
+            let post = ann.browser.write(&format!("Post {n}"), &[&ann.facebook], &due).await?.remove(0);
+            ann.browser.approve(&post).await?;
+            posts.push(post);
+        }
+        let before = lines(stage, "\"message\":\"swept\"");
+        make_odd(stage, &tables().users, ("CONNECTION#", &ann.facebook), "health")?;
+        ann.browser.delete(&format!("/api/connections/{}", ann.x)).await?.expect(204)?;
+        ann.browser.advance(61).await?;
+        let told = lines(stage, "a waiting post could not be looked at");
+        let rounds = lines(stage, "\"message\":\"swept\"") - before;
+        assert!((1..=rounds).contains(&told), "{told} lines in {rounds} rounds");
+        assert_eq!(lines(stage, "\"sweep_failures\":1.0"), told, "each of them is counted");
+        for post in &posts {
+            assert_eq!(ann.browser.post_story(post).await?["status"], "scheduled");
+        }
         Ok(())
     })
     .await

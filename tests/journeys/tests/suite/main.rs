@@ -23,3 +23,15 @@ mod posting;
 mod sessions;
 mod sweeping;
 mod versions;
+
+use std::time::Instant;
+
+/// Waits for something that the service does by itself.
+async fn until(what: &str, mut is_so: impl FnMut() -> bool) -> anyhow::Result<()> {
+    let end = Instant::now() + journeys::SOON;
+    while !is_so() {
+        anyhow::ensure!(Instant::now() < end, "{what}");
+        tokio::task::yield_now().await;
+    }
+    Ok(())
+}

@@ -116,13 +116,20 @@ async fn a_person_connects_a_hundred_accounts_however_many_callbacks_come_at_onc
         assert_eq!(parameter(refused.header("location").unwrap_or_default(), "error"), "too_many_connections");
         let changed = before.differences(&State::read(stage).await?, &["FLOW#", "sim x calls"]);
         assert!(changed.is_empty(), "{changed:#?}");
+        // Who chooses among Pages of which none is connected is told what to do.
+        let pages = [("page", "100000000000003"), ("page", "100000000000004")];
+        let choice = parameter(ann.browser.consent("facebook", "allow", &pages).await?.as_str(), "choose");
+        let cafe = json!({ "account_ids": ["100000000000003"] });
+        let choose = call(&ann.browser, "POST", &format!("/api/connections/choices/{choice}"), Some(&cafe));
+        let refused = choose.send(base).await?.expect(409)?;
+        ensure!(refused.code() == "state_conflict" && says(&refused, "Disconnect one first"), "{}", refused.told());
         // One that is disconnected makes room for one.
         ann.browser.delete(&format!("/api/connections/{}", ann.x)).await?.expect(204)?;
         let again = callback(stage, &ann, "one_more").await?;
         let shown = call(&ann.browser, "GET", &again, None).send(base).await?.expect(303)?;
         assert!(shown.header("location").is_some_and(|to| to.contains("/connections?connected=")), "{}", shown.told());
         assert_eq!(State::read(stage).await?.count(" CONNECTION#"), CONNECTIONS_MAX);
-        tell(count + 2, "calls at once on a person's last accounts");
+        tell(count + 3, "calls at once on a person's last accounts");
         Ok(())
     })
     .await

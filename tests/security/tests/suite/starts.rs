@@ -1,4 +1,4 @@
-//! Consents that a page of another site begins in somebody's browser: none is begun, and none of hers is used up.
+//! Consents that a page of another site begins in a person's browser: none is begun, and none of hers is used up.
 
 use journeys::play;
 use security::attack::{Attack, attack, run};

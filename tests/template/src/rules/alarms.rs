@@ -11,9 +11,11 @@ use crate::{Product, Template};
 const NAMESPACE: &str = "Postledger";
 
 /// What goes wrong in a run that ends well, so that no alarm on the function's errors sees it: the metric, and its dimensions by name.
-const COUNTED: [(&str, &str); 14] = [
+const COUNTED: [(&str, &str); 17] = [
     ("audit_failures", "service=quota-reset"),
     ("billing_trouble", "service=billing-webhook"),
+    ("consent_unavailable", "service=oauth-callback"),
+    ("consent_unavailable", "service=oauth-start"),
     ("cycle_failures", "service=quota-reset"),
     ("ledger_differences", "service=quota-reset"),
     ("limit_reached", "limit=codes-sent service=onboarding"),
@@ -25,6 +27,7 @@ const COUNTED: [(&str, &str); 14] = [
     ("record_panicked", "service=publisher"),
     ("row_unreadable", "service=account"),
     ("row_unreadable", "service=posts"),
+    ("row_unreadable", "service=sweeper"),
     ("sweep_failures", "service=sweeper"),
 ];
 

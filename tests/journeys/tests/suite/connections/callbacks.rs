@@ -9,7 +9,7 @@ use reqwest::Method;
 use serde_json::json;
 use store::Store;
 
-use super::steps::{Outcome, calls, connections, consented, ended, id_in, leads_to, somebody, with};
+use super::steps::{Outcome, calls, connections, consented, ended, id_in, leads_to, led_back, somebody, with};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_fifteen_callbacks_at_once_one_exchanges_the_code_and_all_show_what_it_brought() -> Outcome {
@@ -268,6 +268,25 @@ async fn a_start_that_is_refused_leads_a_person_back_and_another_site_uses_nothi
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_that_comes_to_nothing_for_now_leads_a_person_back_and_is_counted() -> Outcome {
+    play(async |stage| {
+        let ann = somebody(stage, "+61412345720").await?;
+        let start = "/oauth/x/start?return_to=/settings";
+        let navigate = [("sec-fetch-mode", "navigate"), ("sec-fetch-site", "same-site")];
+        stage.fail("secretsmanager.GetSecretValue");
+        assert_eq!(leads_to(ann.request(Method::GET, start, &navigate, None).await?)?, "/settings?error=unavailable");
+        // The gateway counts what a program is told.
+        assert_eq!(ann.get(start).await?.expect(503)?.json["code"], "unavailable");
+        stage.heal();
+        let begun = ann.request(Method::GET, start, &navigate, None).await?.expect(303)?.location()?;
+        assert!(begun.contains("/_sim/x/"), "{begun}");
+        assert_eq!(led_back(stage, "oauth-start"), 1);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_callback_that_comes_to_nothing_for_now_leads_a_person_back_and_succeeds_later() -> Outcome {
     play(async |stage| {
         let ann = somebody(stage, "+61412345710").await?;
@@ -276,7 +295,7 @@ async fn a_callback_that_comes_to_nothing_for_now_leads_a_person_back_and_succee
         };
         let callback = ann.consent_until_callback("x", "allow", &[]).await?;
         for (operation, page) in [
-            // Without the flow, nobody knows where the person came from.
+            // Without the flow, the page that the person came from is unknown.
             ("dynamodb.GetItem", "/?error=unavailable"),
             ("secretsmanager.GetSecretValue", "/connections?error=unavailable"),
             ("dynamodb.UpdateItem", "/connections?error=unavailable"),
@@ -287,7 +306,7 @@ async fn a_callback_that_comes_to_nothing_for_now_leads_a_person_back_and_succee
         }
         assert!(led(&callback).await?.starts_with("/connections?connected="));
 
-        // Somebody's grant is being taken back for longer than a callback waits.
+        // A grant is being taken back for longer than a callback waits.
         let store = Store::new(&stage.service().aws().sdk_config(), tables());
         let ending = AttemptId::new(ahead(), [7; 10]);
         store.begin_ending(PlatformName::Facebook, &ending, ahead()).await?;
@@ -296,6 +315,7 @@ async fn a_callback_that_comes_to_nothing_for_now_leads_a_person_back_and_succee
         assert_eq!(calls(&ann, "facebook", "exchange").await?, 0);
         store.ending_is_over(PlatformName::Facebook, &ending).await?;
         assert!(led(&callback).await?.starts_with("/connections?choose="));
+        assert_eq!(led_back(stage, "oauth-callback"), 4, "no 5xx tells of it");
         Ok(())
     })
     .await

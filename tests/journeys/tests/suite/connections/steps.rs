@@ -40,6 +40,12 @@ pub(crate) fn with(callback: &str, name: &str, value: Option<&str>) -> anyhow::R
     Ok(url.into())
 }
 
+/// How many people a function has led back because of us.
+pub(crate) fn led_back(stage: &Stage, service: &str) -> usize {
+    let service = format!("\"service\":\"{service}\"");
+    stage.log().iter().filter(|line| line.contains("\"consent_unavailable\":1.0") && line.contains(&service)).count()
+}
+
 /// The user's connections, as they are shown.
 pub(crate) async fn connections(browser: &Browser) -> anyhow::Result<Vec<Value>> {
     let listed = browser.get("/api/connections").await?.expect(200)?;
