@@ -158,12 +158,14 @@ pub(crate) async fn check(world: &World, scenario: &Scenario) -> anyhow::Result<
         // A certificate may hold a higher one, and so may what was paid for before and is had to its end.
         let redeems = scenario.all_deeds().any(|deed| deed == Deed::Redeem(person));
         let may_be_higher = redeems || user.entitled.kept.is_some();
-        // What nobody has paid for gives nothing, whatever was told of it. What is paid is had, though the subscription that counts ended unpaid.
-        let is_paid = |on: usize| is_paid(&world.told.borrow(), person, on);
+        let told = world.told.borrow();
         let is_right = match (bought, plan) {
-            (Some(bought), Some(plan)) => plan.plan == bought || (may_be_higher && plan.plan > bought) || !is_paid(subscription),
-            (None, plan) => plan.is_none_or(|plan| plan.source == Source::Gift || SUBSCRIPTIONS.into_iter().any(is_paid)),
-            (Some(_), None) => !is_paid(subscription),
+            (Some(bought), Some(plan)) if is_paid(&told, person, subscription) => {
+                plan.plan == bought || (may_be_higher && plan.plan > bought)
+            }
+            (Some(_), None) => !is_paid(&told, person, subscription),
+            // An unpaid plan gives nothing, whatever the provider said of it. A paid month is had, on whichever subscription.
+            (_, plan) => plan.is_none_or(|plan| plan.source == Source::Gift || Some(plan.plan) <= paid_for(&told, person)),
         };
         if !is_right {
             world.injector.violation(format!("S7: after {meant}, the plan of person {person} is {plan:?}"));
@@ -209,6 +211,12 @@ fn last_word(told: &[Spoken], person: usize) -> Option<(usize, u64, Word, Option
 fn is_paid(told: &[Spoken], person: usize, subscription: usize) -> bool {
     let paid = [Word::Begins, Word::Grows, Word::Shrinks, Word::Paid];
     told.iter().any(|spoken| (spoken.person, spoken.subscription) == (person, subscription) && paid.contains(&spoken.said))
+}
+
+/// The highest plan of which a month was paid, on any of a person's subscriptions.
+fn paid_for(told: &[Spoken], person: usize) -> Option<Plan> {
+    let of_paid = |spoken: &&Spoken| spoken.person == person && is_paid(told, person, spoken.subscription);
+    told.iter().filter(of_paid).filter_map(|spoken| spoken.said.of_subscription()?.1).max()
 }
 
 /// The spare certificate was granted to those alone who were told so, and at most once.

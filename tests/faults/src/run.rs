@@ -92,12 +92,13 @@ async fn play_in(scenario: &Scenario, plan: Plan, seed: u64) -> Verdict {
     }
     world.injector.heal();
     // What rests stays as it is. The two jobs ask every shard, which takes longer than many a run: so not in all of them.
-    if seed.is_multiple_of(JOBS_AGAIN_EVERY) {
+    let jobs_ran = seed.is_multiple_of(JOBS_AGAIN_EVERY);
+    if jobs_ran {
         world.injector.note("--- everything rests; the jobs run once more ---");
         let _swept = world.invoke("sweeper", SWEEP_TIMEOUT, sweep(world.clone())).await;
         let _closed = world.invoke("quota-reset", RESET_TIMEOUT, reset(world.clone())).await;
     }
-    let ends = match check::check(&world, scenario) {
+    let ends = match check::check(&world, scenario, jobs_ran) {
         Ok(ends) => ends,
         Err(error) => {
             world.injector.violation(format!("the tables cannot be read: {error:#}"));
@@ -105,7 +106,7 @@ async fn play_in(scenario: &Scenario, plan: Plan, seed: u64) -> Verdict {
         }
     };
     // The audit asks the tables for everything; where nobody buys or reads numbers, the checks of the ledger have counted the same.
-    if (scenario.deals_with_money() || scenario.reads_numbers() || seed.is_multiple_of(JOBS_AGAIN_EVERY))
+    if (scenario.deals_with_money() || scenario.reads_numbers() || jobs_ran)
         && let Err(error) = money::check(&world, scenario).await
     {
         world.injector.violation(format!("plans and certificates cannot be read: {error:#}"));

@@ -95,8 +95,17 @@ pub struct Scenario {
     pub lost_sends: usize,
     /// How many seconds later they arrive all the same; never, if 0.
     pub arrive_secs: u64,
-    /// Whether rows that cannot be read stand beside everybody's: in each index, before theirs.
-    pub bad_rows: bool,
+    /// What else stands in the tables.
+    pub beside: Beside,
+}
+
+/// What stands in the tables beside everybody's rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beside {
+    /// Nothing.
+    Nothing,
+    /// Rows that cannot be read: in each index, before theirs.
+    BadRows,
 }
 
 /// The core stories in which posts take, keep, move and give back their places, and the one in which numbers are read.
@@ -125,19 +134,17 @@ impl Scenario {
             shared: false,
             lost_sends: 0,
             arrive_secs: 0,
-            bad_rows: false,
+            beside: Beside::Nothing,
         }
     }
 
     /// The stories that every call of is broken in every way.
     pub fn core() -> Vec<Self> {
-        Self::of_posts().into_iter().chain(Self::of_money()).collect()
+        Self::of_posts().into_iter().chain(Self::of_accounts()).chain(Self::of_money()).collect()
     }
 
     fn of_posts() -> Vec<Self> {
-        use Deed::{
-            Approve, Cancel, CloseCycles, Connect, Disconnect, Edit, EditAgain, Poison, ReadNumbers, Resolve, Retry, Wake, WakeUnreadable,
-        };
+        use Deed::{Approve, Cancel, Disconnect, Edit, EditAgain, Poison, ReadNumbers, Resolve, Retry, Wake};
         let twins = |scenario: Self| {
             let posts = scenario.posts.iter().enumerate().map(|(n, post)| Written { same_text: n > 0, ..*post }).collect();
             Self { posts, ..scenario }
@@ -161,7 +168,7 @@ impl Scenario {
                     ..Self::new("tokens end, and so does the time", &[(0, 60)], &[(1, Approve(0)), (60, Wake(0)), (70, Wake(0))])
                 },
             ),
-            Self::new("edited when due", &[(0, 120)], &[(1, Approve(0)), (118, EditAgain(0)), (119, Edit(0))]),
+            Self::new("edited when due", &[(0, 180)], &[(1, Approve(0)), (178, EditAgain(0)), (179, Edit(0))]),
             Self::new("cancelled when due", &[(0, 60)], &[(1, Approve(0)), (60, Cancel(0))]),
             Self::new("disconnected when due", &[(0, 60)], &[(1, Approve(0)), (60, Disconnect(0))]),
             Self::new("in the next cycle", &[(0, 1_800)], &[(1, Approve(0))]),
@@ -188,26 +195,6 @@ impl Scenario {
                 lag_secs: 0,
                 ..twins(Self::new("a shared account, and late", &[(0, 5), (1, 95)], &[(1, Approve(0)), (1, Approve(1))]))
             },
-            Self::new("a reconnect", &[(0, 60), (0, 900)], &[(1, Approve(0)), (1, Approve(1)), (30, Disconnect(0)), (200, Connect(0))]),
-            Self {
-                bad_rows: true,
-                ..Self::new(
-                    "beside rows that cannot be read",
-                    &[(0, 5), (0, 700)],
-                    &[
-                        (1, Approve(0)),
-                        (2, Approve(1)),
-                        (5, WakeUnreadable),
-                        (30, Disconnect(0)),
-                        (100, Connect(0)),
-                        (1_300, CloseCycles),
-                        (1_400, CloseCycles),
-                        (3_700, ReadNumbers),
-                        (3_800, ReadNumbers),
-                    ],
-                )
-            },
-            Self::new("disconnected while sending", &[(0, 5)], &[(1, Approve(0)), (12, Disconnect(0))]),
             Self {
                 disorder: true,
                 ..Self::new(
@@ -249,6 +236,32 @@ impl Scenario {
                     &[(1, Approve(0)), (3_700, ReadNumbers), (3_701, ReadNumbers), (21_700, ReadNumbers)],
                 )
             },
+        ]
+    }
+
+    fn of_accounts() -> Vec<Self> {
+        use Deed::{Approve, CloseCycles, Connect, Disconnect, ReadNumbers, WakeUnreadable};
+        vec![
+            Self::new("a reconnect", &[(0, 60), (0, 900)], &[(1, Approve(0)), (1, Approve(1)), (30, Disconnect(0)), (200, Connect(0))]),
+            Self {
+                beside: Beside::BadRows,
+                ..Self::new(
+                    "beside rows that cannot be read",
+                    &[(0, 5), (0, 700)],
+                    &[
+                        (1, Approve(0)),
+                        (2, Approve(1)),
+                        (5, WakeUnreadable),
+                        (30, Disconnect(0)),
+                        (100, Connect(0)),
+                        (1_300, CloseCycles),
+                        (1_400, CloseCycles),
+                        (3_700, ReadNumbers),
+                        (3_800, ReadNumbers),
+                    ],
+                )
+            },
+            Self::new("disconnected while sending", &[(0, 5)], &[(1, Approve(0)), (12, Disconnect(0))]),
         ]
     }
 
@@ -365,7 +378,7 @@ impl Scenario {
 
     /// A story by chance. Some seeds in a row begin alike.
     pub fn random(seed: u64) -> Self {
-        let (people, posts, token_secs, bad_rows) = Self::beginning(&mut Dice::new(seed / BEGIN_ALIKE, 5));
+        let (people, posts, token_secs, beside) = Self::beginning(&mut Dice::new(seed / BEGIN_ALIKE, 5));
         let dice = &mut Dice::new(seed, 2);
         let mut deeds = Self::deeds_by_chance(dice, people, &posts);
         Self::money_by_chance(dice, people, &mut deeds);
@@ -374,7 +387,7 @@ impl Scenario {
         let lag_secs = *dice.pick(&[0, 20, 30, 400]);
         let key_life_secs = *dice.pick(&[60, 1_200, 3_600]);
         let (rotates, disorder) = (dice.chance(700), dice.chance(300));
-        if bad_rows && dice.chance(500) {
+        if beside == Beside::BadRows && dice.chance(500) {
             deeds.push((dice.below(300), Deed::WakeUnreadable));
         }
         Self {
@@ -392,25 +405,26 @@ impl Scenario {
             shared: false,
             lost_sends: 0,
             arrive_secs: 0,
-            bad_rows,
+            beside,
         }
     }
 
     /// How many people there are, what they have written, how long their first access tokens live, and whether rows beside theirs cannot be
     /// read.
-    fn beginning(dice: &mut Dice) -> (usize, Vec<Written>, i64, bool) {
+    fn beginning(dice: &mut Dice) -> (usize, Vec<Written>, i64, Beside) {
         let people = 1 + usize::from(dice.chance(300));
         // Most of what can go wrong goes wrong with one post, and costs less there.
         let count = *dice.pick(&[1, 1, 1, 1, 1, 2, 2, 3]);
         let posts: Vec<_> = (0..count)
             .map(|n| Written {
                 person: usize::try_from(dice.below(people as u64)).unwrap_or_default(),
-                due_secs: *dice.pick(&[0, 5, 60, 60, 120, 300, 1_190, 1_800]),
+                due_secs: *dice.pick(&[0, 5, 60, 60, 180, 300, 1_190, 1_800]),
                 late_secs: *dice.pick(&[0, 0, 0, 60, 300]),
                 same_text: n > 0 && dice.chance(150),
             })
             .collect();
-        (people, posts, *dice.pick(&[100, 150, 300, 7_200]), dice.chance(60))
+        let token_secs = *dice.pick(&[100, 150, 300, 7_200]);
+        (people, posts, token_secs, if dice.chance(60) { Beside::BadRows } else { Beside::Nothing })
     }
 
     /// What is done with the posts and the accounts.

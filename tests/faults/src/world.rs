@@ -48,7 +48,7 @@ use crate::dice::Dice;
 use crate::money::Spoken;
 use crate::network::{Held, Network};
 use crate::plan::{Injector, Plan as FaultPlan, Side, aws_fault};
-use crate::scenario::{BEGIN_ALIKE, Scenario};
+use crate::scenario::{BEGIN_ALIKE, Beside, Scenario};
 use crate::watch::Watch;
 
 /// The operations that change a table.
@@ -156,9 +156,9 @@ impl World {
     /// another began like it before or not.
     pub(crate) async fn open(scenario: &Scenario, plan: FaultPlan, seed: u64) -> anyhow::Result<Self> {
         let template = template().await?;
-        let Scenario { people, posts, token_secs, shared, bad_rows, .. } = scenario;
+        let Scenario { people, posts, token_secs, shared, beside, .. } = scenario;
         let alike = seed / BEGIN_ALIKE;
-        let of = format!("{alike} {people} {token_secs} {shared} {bad_rows} {posts:?}");
+        let of = format!("{alike} {people} {token_secs} {shared} {beside:?} {posts:?}");
         if !BEGINNING.with_borrow(|beginning| beginning.as_ref().is_some_and(|kept| kept.of == of)) {
             let mut world = Self::at(SIGNED_UP, &template, scenario, FaultPlan::Exactly(Vec::new()), Dice::new(alike, 1))?;
             world.begin(scenario).await?;
@@ -191,7 +191,8 @@ impl World {
         let injector = Injector::new(plan);
         let network = Network::new(aws.clone(), injector.clone(), true_clock.clone(), scenario, tables().posts);
         let random = random(Arc::new(Mutex::new(dice)));
-        let functions = Functions::new(&aws, &clock, &random, &network, template.payments.clone())?;
+        let listing = lists(&aws, &injector, scenario.beside == Beside::BadRows);
+        let functions = Functions::new(&aws, &clock, &random, &network, (listing, template.payments.clone()))?;
         Ok(Self {
             queue: aws_sdk_sqs::Client::new(&aws.sdk_config()),
             aws,
@@ -208,7 +209,7 @@ impl World {
             people: template.people.clone(),
             connections: Vec::new(),
             posts: RefCell::default(),
-            bad_rows: scenario.bad_rows,
+            bad_rows: scenario.beside == Beside::BadRows,
             edits: RefCell::default(),
             spare: template.spare.clone(),
             redeemed: RefCell::default(),
@@ -314,7 +315,7 @@ impl World {
             fresh_id: ConnectionId::new(now, random.bytes()),
             attempt: AttemptId::new(now, random.bytes()),
         };
-        Ok(connecting::connect(&self.publisher.store, &self.publisher.vault, &connecting, now).await?.connection)
+        Ok(connecting::connect(&self.sweeper.store, &self.publisher.vault, &connecting, now).await?.connection)
     }
 
     async fn write(&self, scenario: &Scenario, n: usize) -> anyhow::Result<()> {
@@ -433,10 +434,11 @@ struct Functions {
 }
 
 impl Functions {
-    fn new(aws: &Aws, clock: &Clock, random: &Random, network: &Network, payments: Payments) -> anyhow::Result<Self> {
+    /// `listing` is the store of those whose lists leave out what cannot be read.
+    fn new(aws: &Aws, clock: &Clock, random: &Random, network: &Network, (listing, payments): (Store, Payments)) -> anyhow::Result<Self> {
         let host = host(clock, random)?;
         let sdk = aws.sdk_config();
-        let posts = posts::Deps::new(&host, &sdk)?;
+        let (store, posts) = (Store::new(&sdk, tables()), posts::Deps { store: listing, ..posts::Deps::new(&host, &sdk)? });
         let vault = Vault::open(&sdk, SECRETS_PREFIX);
         let platforms = Arc::new(Platforms::of(network.adapter(PlatformName::X), network.adapter(PlatformName::Facebook)));
         let account = account::Deps {
@@ -454,7 +456,7 @@ impl Functions {
             frontend_url: Url::parse(&origin())?,
         };
         let publisher = publisher::Deps {
-            store: posts.store.clone(),
+            store: store.clone(),
             vault: vault.clone(),
             wake_ups: cloud::queue::WakeUps::new(&sdk, embedded::queue_url(embedded::WAKE_UPS)),
             platforms: platforms.clone(),
@@ -464,7 +466,7 @@ impl Functions {
             metrics: Metrics::silent(),
         };
         let analytics_sync = analytics_sync::Deps {
-            store: posts.store.clone(),
+            store: store.clone(),
             vault: vault.clone(),
             configured: PlatformName::ALL.to_vec(),
             paces: Paces::default(),
@@ -483,9 +485,9 @@ impl Functions {
             metrics: Metrics::silent(),
         };
         let quota_reset =
-            quota_reset::Deps { store: posts.store.clone(), clock: clock.clone(), random: random.clone(), metrics: Metrics::silent() };
+            quota_reset::Deps { store: store.clone(), clock: clock.clone(), random: random.clone(), metrics: Metrics::silent() };
         let webhook = billing_webhook::Deps {
-            store: posts.store.clone(),
+            store,
             vault: account.vault.clone(),
             payments,
             prices: config::read(&host.variables, Prices::read)?,
@@ -502,6 +504,16 @@ impl Functions {
         ]);
         Ok(Self { gateway, publisher, sweeper, quota_reset, analytics_sync })
     }
+}
+
+/// The store of the functions that show lists, which leave out a row that cannot be read. In a run without bad rows there must be none.
+fn lists(aws: &Aws, injector: &Injector, bad_rows: bool) -> Store {
+    let injector = injector.clone();
+    Store::new(&aws.sdk_config(), tables()).leaving_out(move |_| {
+        if !bad_rows {
+            injector.violation("S29: a row that nobody has spoilt cannot be read".to_owned());
+        }
+    })
 }
 
 fn host(clock: &Clock, random: &Random) -> anyhow::Result<Host> {

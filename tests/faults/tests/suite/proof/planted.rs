@@ -45,6 +45,7 @@ found! {
     numbers_counted_twice: NumbersCountedTwice in "its numbers are read",
     rivals_of_other_customers_ignored: RivalsIgnored in "a shared account",
     a_return_that_is_forgotten: ReturnForgotten in "a reconnect",
+    a_job_that_stops_at_a_bad_row: BadRowStopsTheJob in "beside rows that cannot be read",
 }
 
 /// The bug leads to a violation. How soon, and to which, is what one wants to see of this.
