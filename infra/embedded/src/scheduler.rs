@@ -1,9 +1,12 @@
 //! `EventBridge` Scheduler: one-time schedules whose target is a queue of this machine.
 //!
-//! Recurring expressions are refused: on this machine, clocks of the local run take their place. Source: Scheduler API reference.
+//! A schedule fires somewhere in the minute that begins at its time, as AWS's does. Recurring expressions are refused: on this machine, clocks
+//! of the local run take their place. Source: Scheduler API reference and user guide.
 
-use jiff::Timestamp;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use jiff::civil::DateTime;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -15,6 +18,10 @@ use crate::wire::{Refusal, from_json, to_json, unknown_operation};
 
 /// How many schedules one look takes to the queue; the next look takes the rest.
 const FIRED_AT_ONCE_MAX: u32 = 1000;
+/// A schedule for a nearer time may be missed by the service, whose precision is a minute: here it is refused, so that none is made.
+const AHEAD_MIN: SignedDuration = SignedDuration::from_secs(60);
+/// Where in its minute a schedule fires is anybody's guess; here its name says it, so that a run is the same each time.
+const PRECISION_MS: u64 = 60_000;
 /// How many schedules one page of a list holds.
 const PAGE_MAX: usize = 100;
 
@@ -109,11 +116,22 @@ fn create(tx: &Transaction<'_>, name: &str, request: &CreateSchedule, now: Times
     if at <= now {
         return Err(invalid("Invalid Schedule Expression: the time is in the past."));
     }
+    if at < now + AHEAD_MIN {
+        return Err(invalid("Less than a minute ahead, which the service may miss. Put it on the queue with a delay instead."));
+    }
     let sql = "INSERT INTO schedules (grp, name, queue, at_ms, input, request, created_ms)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-    let columns = params![group, name, queue, at.as_millisecond(), request.target.input, to_json(request), now.as_millisecond()];
+    let fires_ms = at.as_millisecond() + in_its_minute(name);
+    let columns = params![group, name, queue, fires_ms, request.target.input, to_json(request), now.as_millisecond()];
     tx.execute(sql, columns)?;
     Ok(created(group, name))
+}
+
+/// How long after its time the schedule of this name fires, in milliseconds.
+fn in_its_minute(name: &str) -> i64 {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    i64::try_from(hasher.finish() % PRECISION_MS).unwrap_or_default()
 }
 
 fn get(tx: &Transaction<'_>, group: &str, name: &str) -> Result<String, Refusal> {

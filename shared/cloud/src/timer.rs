@@ -4,12 +4,22 @@ use aws_config::SdkConfig;
 use domain::wake_up::WakeUp;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::queue::{SendError, WakeUps};
+use crate::queue::{DELAY_SECS_MAX, SendError, WakeUps};
 use crate::schedules::{ScheduleError, Schedules};
 
-/// Scheduler refuses times that have passed and may miss the very next minute: what is due sooner goes to the queue, with a
-/// delay.
-pub const AHEAD_MIN: SignedDuration = SignedDuration::from_secs(90);
+/// A post's schedule stands so long before the post is due, because Scheduler fires somewhere in the minute that follows. The publisher that is
+/// woken sends the wake-up for the exact second as a delayed message.
+/// Source: <https://docs.aws.amazon.com/scheduler/latest/UserGuide/what-is-scheduler.html> (precision of 60 seconds).
+const EARLY: SignedDuration = SignedDuration::from_secs(75);
+/// Scheduler refuses times that have passed and may miss the very next minute: no schedule is made for a time that is nearer.
+const SCHEDULE_AHEAD_MIN: SignedDuration = SignedDuration::from_secs(90);
+/// What is due sooner goes to the queue, with a delay.
+pub const AHEAD_MIN: SignedDuration = SignedDuration::from_secs(EARLY.as_secs() + SCHEDULE_AHEAD_MIN.as_secs());
+
+const _: () = {
+    assert!(EARLY.as_secs() > 60, "a schedule that fires at the end of its minute comes in time");
+    assert!(AHEAD_MIN.as_secs() < DELAY_SECS_MAX as i64, "what has no schedule is near enough for a delay");
+};
 
 /// A queue for what is due soon, and schedules for what is due later.
 #[derive(Debug, Clone)]
@@ -41,12 +51,12 @@ impl Timer {
         Self { wake_ups: WakeUps::new(sdk, queue_url), schedules }
     }
 
-    /// Arranges a wake-up at `at`. Arranging it twice wakes twice at most, and a wake-up is only a hint.
+    /// Arranges a wake-up at `at`, or early: up to 75 s before it where it takes a schedule. Arranging it twice wakes twice at most, and a wake-up is only a hint.
     pub async fn set(&self, wake_up: &WakeUp, at: Timestamp, now: Timestamp) -> Result<(), TimerError> {
         if is_near(at, now) {
             return Ok(self.wake_ups.send(wake_up, at.duration_since(now)).await?);
         }
-        self.schedules.arm(&wake_up.post_id, wake_up.version, &wake_up.user_id, at).await?;
+        self.schedules.arm(&wake_up.post_id, wake_up.version, &wake_up.user_id, at - EARLY).await?;
         Ok(())
     }
 

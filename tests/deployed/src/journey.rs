@@ -152,8 +152,8 @@ pub(crate) struct UnderWay {
 /// One that its schedule will wake, one whose schedule is deleted by hand, one whose answer gets lost.
 pub(crate) async fn set_off(world: &World, person: &mut Person) -> anyhow::Result<UnderWay> {
     let (text_a, text_b, text_c) = (person.text("By its schedule."), person.text("By the sweeper."), person.text("Answer lost."));
-    let scheduled = world.approved(&text_a, &person.x, 120).await?;
-    let unscheduled = world.approved(&text_b, &person.page, 100).await?;
+    let scheduled = world.approved(&text_a, &person.x, 200).await?;
+    let unscheduled = world.approved(&text_b, &person.page, 180).await?;
     let group = world.stack.output("ScheduleGroupName")?;
     let names = inspect::schedules(world).await?;
     ensure!(names.len() == 2, "two posts have a schedule each, saw {names:?}");

@@ -31,7 +31,7 @@ async fn a_schedule_whose_answer_was_lost_is_armed_again_without_a_second_one() 
     assert!(schedules.arm(&post(1), 1, &user(), due).await.unwrap_err().is_retryable());
     stage.heal();
     schedules.arm(&post(1), 1, &user(), due).await.unwrap();
-    stage.pass(secs(120));
+    stage.pass(secs(180));
     assert_eq!(stage.aws.fire_due_schedules().unwrap(), 1);
 }
 

@@ -127,7 +127,7 @@ async fn refused_text(stage: &mut Stage, code: FailureCode, fault: &str) -> Outc
 
 async fn too_late(stage: &mut Stage) -> Outcome {
     let ann = stage.person("+61412347102", "starter", "ann").await?;
-    let due: Timestamp = ann.browser.service_time(120).await?.parse()?;
+    let due: Timestamp = ann.browser.service_time(300).await?.parse()?;
     let body = json!({ "content": "In time", "targets": [{ "connection_id": ann.x }], "scheduled_for": due,
         "latest_at": due + SignedDuration::from_mins(2) });
     let post = ann.browser.post("/api/posts", Some(&body)).await?.expect(201)?.str("/items/0/id")?;
