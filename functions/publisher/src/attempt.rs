@@ -35,7 +35,11 @@ pub(crate) async fn prepare(
     let Some(connection) = connection else {
         return conclude(deps, deadline, post, Conclusion::AccountLost(FailureCode::ConnectionGone), Answer::default()).await;
     };
-    let usable = tokens::usable(&deps.access(), connection, refused).await?;
+    let connection_id = connection.id.clone();
+    let usable = tokens::usable(&deps.access(), connection, refused).await.unwrap_or_else(|error| {
+        tracing::warn!(post_id = %post.id, %connection_id, error = chain(&error), "the tokens of a post could not be had; it is put off");
+        Usable::Later
+    });
     let now = deps.clock.now();
     let conclusion = match usable {
         Usable::Ready(..) if !can_send(deadline) => out_of_time(now),

@@ -9,7 +9,7 @@ use domain::planted::Bug;
 use domain::platform::PlatformName;
 use domain::post::{Event, Post, SEND_DEADLINE, SETTLE_RESERVE, Status, Transition};
 use edge::deadline::Deadline;
-use store::{Commit, PostChange, StoreError};
+use store::{Commit, PostChange, Rounds, StoreError};
 
 use crate::deps::Deps;
 use crate::progress::StepError;
@@ -55,13 +55,21 @@ async fn store(
     let writer = writer(post);
     let event = Event::of(from, post, Actor::Publisher, note, deps.clock.now());
     let change = PostChange { usable, intent, ..PostChange::of(post, &writer, &event) };
-    Ok(Bug::NoIntent.is_planted() || matches!(twice_if_need_be(deps, &change).await?, Commit::Done))
+    Ok(Bug::NoIntent.is_planted() || matches!(commit(deps, &change).await?, Commit::Done))
 }
 
-async fn twice_if_need_be(deps: &Deps, change: &PostChange<'_>) -> Result<Commit, StoreError> {
-    match deps.store.commit(change).await {
-        Err(_) => deps.store.commit(change).await,
-        commit => commit,
+/// Stores a change, once more after a lost answer, and again where another transaction held one of its items: two posts of one account meet at
+/// their connection. Giving up would leave the post claimed until its lease ends.
+async fn commit(deps: &Deps, change: &PostChange<'_>) -> Result<Commit, StoreError> {
+    let mut rounds = Rounds::new("storing a step to a send", change.writer);
+    let mut was_lost = false;
+    loop {
+        rounds.next().await?;
+        match deps.store.commit(change).await {
+            Ok(Commit::Conflict) => {}
+            Err(_) if !was_lost => was_lost = true,
+            commit => return commit,
+        }
     }
 }
 
@@ -71,7 +79,7 @@ pub(crate) async fn taken(deps: &Deps, transition: &Transition, note: &str) -> R
     let writer = writer(post);
     let event = Event::of(*from, post, Actor::Publisher, note, deps.clock.now());
     let change = PostChange { attempt: attempt.as_ref(), ..PostChange::of(post, &writer, &event) };
-    Ok(matches!(deps.store.commit(&change).await?, Commit::Done))
+    Ok(matches!(commit(deps, &change).await?, Commit::Done))
 }
 
 /// The attempt that has the post; none has one whose worker vanished.

@@ -7,6 +7,7 @@ use domain::id::AttemptId;
 use domain::ledger::Actor;
 use domain::post::{Event, Post, Status};
 use edge::deadline::Deadline;
+use edge::problem::chain;
 use store::{Commit, PostChange, Settled};
 
 use crate::attempt::{dispatch, in_two_steps, prepare};
@@ -31,7 +32,11 @@ pub(crate) async fn claim(deps: &Deps, deadline: Deadline, post: Post, content: 
     }
     let live = match &connection {
         Some(connection) if connection.token_state(deps.clock.now()) == TokenState::Live => {
-            tokens::live(&deps.access(), connection).await?
+            // Under the claim they are asked for again, and the post is put off if they cannot be had.
+            tokens::live(&deps.access(), connection).await.unwrap_or_else(|error| {
+                tracing::warn!(post_id = %post.id, error = chain(&error), "the tokens of a due post could not be read");
+                None
+            })
         }
         _ => None,
     };

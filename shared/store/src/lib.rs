@@ -7,6 +7,7 @@ mod audit;
 mod audit_round;
 mod billing;
 mod choices;
+mod client;
 mod closing;
 mod connections;
 mod cursor;
@@ -81,7 +82,7 @@ pub struct Store {
 impl Store {
     /// A store on the client configuration `sdk`; cheap, no call is made.
     pub fn new(sdk: &SdkConfig, tables: Tables) -> Self {
-        Self { client: Client::new(sdk), tables, left_out: LeftOut::default() }
+        Self { client: client::client(sdk), tables, left_out: LeftOut::default() }
     }
 
     /// The client itself, for whoever creates tables.

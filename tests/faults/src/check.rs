@@ -21,8 +21,12 @@ const SKEW: SignedDuration = SignedDuration::from_secs(60);
 /// A call that was begun in time may end so much later.
 const CALL: SignedDuration = SignedDuration::from_secs(90);
 
-/// The most that one lost answer of ours may cost.
+/// The most that one answer of ours that is lost, or says "later", may cost.
 const SWIFT: SignedDuration = SignedDuration::from_secs(5);
+/// The most that one answer may cost that does not come: a time-out more.
+const STALLED: SignedDuration = SignedDuration::from_secs(10);
+/// The most that a part of ours may cost that fails for all of a call's tries: a post that is put back meets the lease on its tokens, too.
+const PUT_BACK: SignedDuration = SignedDuration::from_secs(90);
 
 /// A post as its row says.
 pub(crate) struct Row {
@@ -240,7 +244,9 @@ fn undisturbed(world: &World, scenario: &Scenario, rows: &[Row], publications: &
     let [hit] = hits.as_slice() else { return };
     let slack = if scenario.disorder { DISORDER } else { SignedDuration::ZERO };
     let most = match hit.kind {
-        Kind::AnswerLost => Some(("L8", SWIFT)),
+        Kind::AnswerLost | Kind::NotApplied | Kind::Throttled | Kind::Conflict => Some(("L8", SWIFT)),
+        Kind::Stalled | Kind::StalledAfter => Some(("L8", STALLED)),
+        Kind::NotAppliedThrice | Kind::AnswerLostThrice => Some(("L8", PUT_BACK)),
         Kind::CrashBefore | Kind::CrashAfter => Some(("L2", TAKEN_OVER)),
         _ => None,
     };

@@ -1,7 +1,10 @@
 //! Disconnecting: at once, or after what is in flight; for oneself, and once.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use embedded::Fault;
 use futures::future::try_join_all;
 use journeys::{SOON, UNTIL_SEARCH_SECS, play};
 use local::Browser;
@@ -36,6 +39,26 @@ async fn a_disconnect_waits_for_the_post_that_is_in_flight() -> Outcome {
         assert_eq!(ann.browser.post_story(&waiting).await?["status"], "held", "it has an hour after its time, as any other");
         assert_eq!((ann.times_on_x("In flight").await?, ann.times_on_x("Not begun").await?), (1, 0));
         ann.has_quota([12, 1, 0, 11]).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// What a claim does to it: the claim's transaction holds the connection's row for a moment.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disconnect_whose_writes_each_meet_a_transaction_once_ends_all_the_same() -> Outcome {
+    play(async |stage| {
+        let ann = stage.person("+61412345796", "starter", "ann").await?;
+        let met = Mutex::new(BTreeSet::new());
+        stage.service().aws().on_call(Box::new(move |call| {
+            let is_write = ["PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"].contains(&call.operation.as_str());
+            let is_first = is_write && met.lock().unwrap_or_else(PoisonError::into_inner).insert(call.operation.clone());
+            is_first.then_some(Fault::Conflict)
+        }));
+        ann.browser.delete(&format!("/api/connections/{}", ann.x)).await?.expect(204)?;
+        assert!(stage.calls("dynamodb.UpdateItem") >= 2, "a write met a transaction, and was made again");
+        stage.heal();
+        assert_eq!(connections(&ann.browser).await?.len(), 1);
         Ok(())
     })
     .await
