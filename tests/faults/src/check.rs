@@ -25,8 +25,9 @@ const CALL: SignedDuration = SignedDuration::from_secs(90);
 const SWIFT: SignedDuration = SignedDuration::from_secs(5);
 /// The most that one answer may cost that does not come: a time-out more.
 const STALLED: SignedDuration = SignedDuration::from_secs(10);
-/// The most that a part of ours may cost that fails for all of a call's tries: a post that is put back meets the lease on its tokens, too.
-const PUT_BACK: SignedDuration = SignedDuration::from_secs(90);
+/// The most that a part of ours may cost that fails for all of a call's tries. A wake-up that is lost by it is made good by the sweeper, and a
+/// post that is put back meets the lease on its tokens.
+const PUT_BACK: SignedDuration = SignedDuration::from_secs(WAKE_GRACE.as_secs() + 60 + 20);
 
 /// A post as its row says.
 pub(crate) struct Row {
