@@ -10,7 +10,7 @@ mod gate;
 mod read;
 mod run;
 
-pub use run::{Synced, run};
+pub use run::{EVERY, Synced, run};
 
 use std::sync::Arc;
 

@@ -24,8 +24,8 @@ const POSTS_AT_ONCE: usize = 8;
 /// A run begins no page after so long: the function's time-out in the template is five minutes.
 const RUN_MAX: SignedDuration = SignedDuration::from_mins(3);
 
-/// The job's schedule in the template.
-const EVERY_SECS: i64 = 600;
+/// How often the job runs: what starts it goes by this.
+pub const EVERY: SignedDuration = SignedDuration::from_mins(10);
 
 /// What a run did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -65,7 +65,7 @@ async fn all_shards(deps: &Deps) -> Result<Synced, StoreError> {
     let writer = AttemptId::new(now, deps.random.bytes()).to_string();
     let run = Run { deps, gate: Gate::new(&deps.platforms), writer, until: now + RUN_MAX };
     let mut total = Synced::default();
-    for shard in Store::sync_shards(now.as_second() / EVERY_SECS) {
+    for shard in Store::sync_shards(now.as_second() / EVERY.as_secs()) {
         if let Err(error) = Box::pin(run.shard(shard, &mut total)).await {
             tracing::error!(shard, error = chain(&error), "a shard could not be read");
             total.failed += 1;

@@ -1,6 +1,6 @@
 //! One try at a claimed post: tokens, handle, intent, and the send.
 
-use connecting::tokens::{self, Usable};
+use connecting::tokens::{self, AccessError, Usable};
 use domain::connection::Connection;
 use domain::content::Content;
 use domain::failure::FailureCode;
@@ -19,8 +19,9 @@ use crate::progress::{Progress, StepError};
 use crate::send::{self, Sent, send};
 use crate::settle::conclude;
 
-/// How long a post waits for tokens that cannot be had at the moment.
+/// How long a post waits for tokens that cannot be had at the moment: at first, and at most.
 const TOKEN_WAIT: SignedDuration = SignedDuration::from_secs(30);
+const TOKEN_WAIT_MAX: SignedDuration = SignedDuration::from_mins(5);
 
 /// What a claimed post lacks before it can be sent: live tokens, and a handle where the platform publishes in two steps. `refused` names a
 /// version of the tokens that the platform did not take.
@@ -35,9 +36,8 @@ pub(crate) async fn prepare(
     let Some(connection) = connection else {
         return conclude(deps, deadline, post, Conclusion::AccountLost(FailureCode::ConnectionGone), Answer::default()).await;
     };
-    let connection_id = connection.id.clone();
     let usable = tokens::usable(&deps.access(), connection, refused).await.unwrap_or_else(|error| {
-        tracing::warn!(post_id = %post.id, %connection_id, error = chain(&error), "the tokens of a post could not be had; it is put off");
+        tokens_missing(deps, &post, &error);
         Usable::Later
     });
     let now = deps.clock.now();
@@ -69,11 +69,25 @@ pub(crate) async fn prepare(
             }
             return Box::pin(dispatch(deps, deadline, post, content, *connection, tokens, refused.is_some())).await;
         }
-        Usable::Later => Conclusion::Deferred { code: FailureCode::TokenUnavailable, until: now + TOKEN_WAIT },
+        Usable::Later => Conclusion::Deferred { code: FailureCode::TokenUnavailable, until: tokens_again(&post, now) },
         Usable::Dead => Conclusion::AccountLost(FailureCode::ReconnectNeeded),
         Usable::Gone => Conclusion::AccountLost(FailureCode::ConnectionGone),
     };
     conclude(deps, deadline, post, conclusion, Answer::default()).await
+}
+
+/// Tells operators that the vault or a table did not give a post's tokens. When they are asked for again.
+pub(crate) fn tokens_missing(deps: &Deps, post: &Post, error: &AccessError) -> Timestamp {
+    let (now, platform) = (deps.clock.now(), post.platform.as_str());
+    deps.metrics.count(now, "tokens_unavailable", &[]);
+    tracing::error!(post_id = %post.id, connection_id = %post.connection_id, platform, error = chain(error), "a post waits for its tokens");
+    tokens_again(post, now)
+}
+
+/// The longer a post has waited the longer it waits again, so that a long outage does not fill its story; but not past its last moment.
+fn tokens_again(post: &Post, now: Timestamp) -> Timestamp {
+    let wait = (now.duration_since(post.due_at) / 2).clamp(TOKEN_WAIT, TOKEN_WAIT_MAX);
+    (now + wait).min(post.latest_at)
 }
 
 /// What came of the step before the send.

@@ -3,14 +3,15 @@
 use connecting::tokens;
 use domain::connection::TokenState;
 use domain::content::Content;
+use domain::failure::FailureCode;
 use domain::id::AttemptId;
 use domain::ledger::Actor;
 use domain::post::{Event, Post, Status};
 use edge::deadline::Deadline;
-use edge::problem::chain;
+use jiff::Timestamp;
 use store::{Commit, PostChange, Settled};
 
-use crate::attempt::{dispatch, in_two_steps, prepare};
+use crate::attempt::{dispatch, in_two_steps, prepare, tokens_missing};
 use crate::deps::Deps;
 use crate::intent::{can_send, intended, stored, taken};
 use crate::limit::Limit;
@@ -28,15 +29,17 @@ pub(crate) async fn claim(deps: &Deps, deadline: Deadline, post: Post, content: 
     }
     let (connection, pause) = deps.store.connection_and_pause(&post.user_id, &post.connection_id, post.platform).await?;
     if let Some(limit) = Limit::standing(connection.as_ref(), pause, deps.clock.now()) {
-        return put_off(deps, post, limit).await;
+        return put_off(deps, post, (limit.code(), limit.until), "put off: a limit of the platform stands").await;
     }
     let live = match &connection {
         Some(connection) if connection.token_state(deps.clock.now()) == TokenState::Live => {
-            // Under the claim they are asked for again, and the post is put off if they cannot be had.
-            tokens::live(&deps.access(), connection).await.unwrap_or_else(|error| {
-                tracing::warn!(post_id = %post.id, error = chain(&error), "the tokens of a due post could not be read");
-                None
-            })
+            match tokens::live(&deps.access(), connection).await {
+                Ok(tokens) => tokens,
+                Err(error) => {
+                    let until = tokens_missing(deps, &post, &error);
+                    return put_off(deps, post, (FailureCode::TokenUnavailable, until), "put off: its tokens cannot be read").await;
+                }
+            }
         }
         _ => None,
     };
@@ -53,13 +56,13 @@ pub(crate) async fn claim(deps: &Deps, deadline: Deadline, post: Post, content: 
             if !intended(deps, (from, &post), "taken, and about to be sent", &connection, &content).await? {
                 return Ok(Progress::Again);
             }
-            dispatch(deps, deadline, post, &content, connection, tokens, false).await
+            Box::pin(dispatch(deps, deadline, post, &content, connection, tokens, false)).await
         }
         (connection, _) => {
             if !stored(deps, (from, &post), "taken", None).await? {
                 return Ok(Progress::Again);
             }
-            prepare(deps, deadline, post, &content, connection, None).await
+            Box::pin(prepare(deps, deadline, post, &content, connection, None)).await
         }
     }
 }
@@ -73,14 +76,14 @@ pub(crate) async fn take_over(deps: &Deps, deadline: Deadline, post: Post, conte
         return Ok(Progress::Again);
     }
     let connection = deps.store.connection(&transition.post.user_id, &transition.post.connection_id).await?;
-    prepare(deps, deadline, transition.post, &content, connection, None).await
+    Box::pin(prepare(deps, deadline, transition.post, &content, connection, None)).await
 }
 
-/// Puts a post off that would only meet a limit that is known; nobody takes it, and the platform is not asked.
-async fn put_off(deps: &Deps, post: Post, limit: Limit) -> Result<Progress, StepError> {
+/// Puts a post off that cannot go out before a time that is known; nobody takes it, and the platform is not asked.
+async fn put_off(deps: &Deps, post: Post, (code, until): (FailureCode, Timestamp), note: &str) -> Result<Progress, StepError> {
     let now = deps.clock.now();
-    let transition = post.defer(limit.code(), limit.until, now)?;
-    if matches!(settle::store(deps, &transition, "put off: a limit of the platform stands").await?, Settled::Done) {
+    let transition = post.defer(code, until, now)?;
+    if matches!(settle::store(deps, &transition, note).await?, Settled::Done) {
         settle::wake_later(deps, &transition.post).await;
     }
     Ok(Progress::Rest)

@@ -122,8 +122,8 @@ fn may_pass(error: &StepError) -> bool {
 
 /// A post that goes on soon is woken by a delayed message. If that is lost, the sweeper wakes it a little later.
 ///
-/// Sent by the one that stored the step to wait for, and by nobody else: if each wake-up led to a next one, a post that waits for long
-/// would gather more and more of them.
+/// Sent by the one that stored the step to wait for, and for the first try by the schedule's early wake-up. If every wake-up led to a next one,
+/// a post that waits for long would gather more and more of them.
 pub(crate) async fn wake_later(deps: &Deps, post: &Post) {
     let Some(next) = post.next_attempt_at() else { return };
     let delay = next.duration_since(deps.clock.now());

@@ -12,7 +12,7 @@ mod follow;
 mod run;
 
 pub use audit::{Audited, audit};
-pub use run::{Closed, run};
+pub use run::{Closed, EVERY, run};
 
 use aws_config::SdkConfig;
 use edge::clock::Clock;

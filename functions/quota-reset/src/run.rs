@@ -20,8 +20,8 @@ const CYCLES_AT_ONCE: usize = 10;
 /// A run begins no page after so long: the function's time-out in the template is five minutes.
 const RUN_MAX: SignedDuration = SignedDuration::from_mins(4);
 
-/// The job's schedule in the template.
-const EVERY_SECS: i64 = 3_600;
+/// How often the job runs: what starts it goes by this.
+pub const EVERY: SignedDuration = SignedDuration::from_hours(1);
 
 /// What a run did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub fn run(deps: &Deps) -> BoxFuture<'_, Result<Closed, StoreError>> {
 async fn all_shards(deps: &Deps) -> Result<Closed, StoreError> {
     let (now, mut total) = (deps.clock.now(), Closed::default());
     let until = now + RUN_MAX;
-    for shard in Store::closing_shards(now.as_second() / EVERY_SECS) {
+    for shard in Store::closing_shards(now.as_second() / EVERY.as_secs()) {
         if let Err(error) = run_shard(deps, shard, until, &mut total).await {
             tracing::error!(shard, error = chain(&error), "a shard could not be read");
             total.failed += 1;

@@ -11,7 +11,7 @@ mod look_through;
 mod sweep;
 mod tidy;
 
-pub use sweep::{Swept, sweep};
+pub use sweep::{EVERY, Swept, sweep};
 
 use std::sync::Arc;
 

@@ -9,6 +9,7 @@ use edge::problem::chain;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt};
+use jiff::SignedDuration;
 use store::{Store, StoreError, Wanted};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
@@ -19,8 +20,8 @@ use crate::tidy::tidy;
 
 /// Posts that are looked at at once.
 const POSTS_AT_ONCE: usize = 10;
-/// How often the template's schedule starts a round.
-const EVERY_SECS: i64 = 60;
+/// How often a round begins: what starts one goes by this.
+pub const EVERY: SignedDuration = SignedDuration::from_mins(1);
 /// How long a round looks at posts, how long it may then still send what the last look found, and how long it arms, goes by notes of returns,
 /// and tidies. Together less than the function's time; the next round, which begins at another shard, goes on with what is left over.
 const LOOKING_MAX: Duration = Duration::from_secs(15);
@@ -62,7 +63,7 @@ async fn round(deps: &Deps) -> Result<Swept, StoreError> {
     let mut swept = Swept::default();
     let mut unarmed = Vec::new();
     let (mut read, mut unread) = (0, None);
-    for shard in Store::wake_shards(now.as_second() / EVERY_SECS) {
+    for shard in Store::wake_shards(now.as_second() / EVERY.as_secs()) {
         let Ok(looked) = timeout_at(looks_until, deps.store.wanting_attention(shard, now)).await else { break };
         match looked {
             Ok(wanted) => {
@@ -90,7 +91,7 @@ async fn round(deps: &Deps) -> Result<Swept, StoreError> {
         tracing::error!("arming took too long; the rest is armed in the next round");
     }
     swept.failed += waiting - swept.armed;
-    go_by_notes(deps, now.as_second() / EVERY_SECS, &mut swept).await;
+    go_by_notes(deps, now.as_second() / EVERY.as_secs(), &mut swept).await;
     // Last: it is in no hurry.
     let (tidied, failed) = timeout(TIDYING_MAX, tidy(deps)).await.unwrap_or_else(|_| {
         tracing::error!("tidying took too long; the next round goes on");

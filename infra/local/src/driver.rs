@@ -34,14 +34,8 @@ const AT_REST_WITHIN: Duration = Duration::from_millis(500);
 const BATCH_MAX: i32 = 10;
 /// Batches taken in one round.
 const BATCHES_PER_ROUND_MAX: usize = 100;
-/// The sweeper's schedule in the template.
-const SWEEP_EVERY: SignedDuration = SignedDuration::from_secs(60);
-/// The cycle job's schedule in the template.
-const RESET_EVERY: SignedDuration = SignedDuration::from_hours(1);
-/// The nightly audit's.
+/// The nightly audit's schedule in the template.
 const AUDIT_EVERY: SignedDuration = SignedDuration::from_hours(24);
-/// That of the job that reads posts' numbers.
-const SYNC_EVERY: SignedDuration = SignedDuration::from_mins(10);
 /// The functions' time-outs in the template.
 const PUBLISH_TIMEOUT: Duration = Duration::from_mins(1);
 const SWEEP_TIMEOUT: Duration = Duration::from_secs(55);
@@ -178,7 +172,7 @@ impl Driver {
     async fn run_jobs(&self, last: &mut LastRuns) {
         let now = self.clock.now();
         let is_due = |last: Option<Timestamp>, every| last.is_none_or(|last| now.duration_since(last) >= every);
-        if is_due(last.reset, RESET_EVERY) {
+        if is_due(last.reset, quota_reset::EVERY) {
             last.reset = Some(now);
             run_job("quota-reset", RESET_TIMEOUT, quota_reset::run(&self.quota_reset).map_ok(drop)).await;
         }
@@ -186,7 +180,7 @@ impl Driver {
             last.audited = Some(now);
             run_job("audit", RESET_TIMEOUT, quota_reset::audit(&self.quota_reset).map_ok(drop)).await;
         }
-        if is_due(last.swept, SWEEP_EVERY) {
+        if is_due(last.swept, sweeper::EVERY) {
             last.swept = Some(now);
             run_job("sweeper", SWEEP_TIMEOUT, sweeper::sweep(&self.sweeper).map_ok(drop)).await;
         }
@@ -196,7 +190,7 @@ impl Driver {
     fn start_sync(self: &Arc<Self>, last: &mut LastRuns, syncs: &mut JoinSet<()>) {
         let now = self.clock.now();
         while syncs.try_join_next().is_some() {}
-        if !syncs.is_empty() || last.synced.is_some_and(|last| now.duration_since(last) < SYNC_EVERY) {
+        if !syncs.is_empty() || last.synced.is_some_and(|last| now.duration_since(last) < analytics_sync::EVERY) {
             return;
         }
         last.synced = Some(now);

@@ -15,7 +15,7 @@ pub(crate) fn client(sdk: &SdkConfig) -> Client {
     Client::from_conf(Builder::from(sdk).retry_classifier(MetTransaction).build())
 }
 
-/// A plain write whose item a transaction held at that moment was not carried out; some milliseconds later it may be. The SDK does not repeat
+/// A plain write whose item a transaction held at that moment was not carried out; a moment later it may be. The SDK does not repeat
 /// it by itself.
 /// Source: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html>, transaction conflict handling.
 #[derive(Debug)]
@@ -31,7 +31,8 @@ impl ClassifyRetry for MetTransaction {
             put.or_else(update).or_else(delete)
         });
         match code {
-            Some("TransactionConflictException") => RetryAction::transient_error(),
+            // Not a transient error: for that the SDK would close the connection, too.
+            Some("TransactionConflictException") => RetryAction::server_error(),
             _ => RetryAction::NoActionIndicated,
         }
     }

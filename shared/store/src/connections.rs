@@ -345,12 +345,17 @@ impl Store {
             .expression_attribute_values(":rev", number(connection.rev));
         let mut legs = vec![transact_delete(row)];
         legs.extend(self.grant_left(connection));
-        match self.client.transact_write_items().set_transact_items(Some(legs)).send().await {
-            Ok(_) => Ok(true),
-            Err(error) => match cancellation(&error) {
-                Some(reasons) if failed(reasons.first()) => Ok(false),
-                _ => Err(StoreError::unavailable("removing a connection")(error)),
-            },
+        let mut rounds = Rounds::new("removing a connection", connection.id.as_str());
+        loop {
+            rounds.next().await?;
+            let sent = self.client.transact_write_items().set_transact_items(Some(legs.clone())).send().await;
+            let Err(error) = sent else { return Ok(true) };
+            match cancellation(&error) {
+                Some(reasons) if failed(reasons.first()) => return Ok(false),
+                // A claim holds the row for a moment.
+                Some(reasons) if reasons.iter().any(is_conflict) => {}
+                _ => return Err(StoreError::unavailable("removing a connection")(error)),
+            }
         }
     }
 }

@@ -35,8 +35,6 @@ use crate::world::{API_TIMEOUT, NUMBERS, World, text};
 const PUBLISH_TIMEOUT: Duration = Duration::from_mins(1);
 const SWEEP_TIMEOUT: Duration = Duration::from_secs(55);
 const RESET_TIMEOUT: Duration = Duration::from_mins(5);
-/// The sweeper's schedule in the template.
-const SWEEP_EVERY: Duration = Duration::from_mins(1);
 /// When the cycle job comes: after the cycle of a run's people has ended.
 const RESET_AT: Duration = Duration::from_mins(25);
 /// In one run of so many, the jobs come once more at the end, and the books are audited.
@@ -144,7 +142,7 @@ impl Ahead {
 
 /// What AWS does by itself. `true`: everything came to rest.
 async fn drive(world: &Rc<World>, deeds: &[tokio::task::JoinHandle<()>], began: Instant, horizon: Duration) -> bool {
-    let (mut next_sweep, mut reset_done, mut ahead) = (began + SWEEP_EVERY, false, Ahead::default());
+    let (mut next_sweep, mut reset_done, mut ahead) = (began + sweeper::EVERY.unsigned_abs(), false, Ahead::default());
     loop {
         let now = Instant::now();
         if now.duration_since(began) > horizon {
@@ -164,7 +162,7 @@ async fn drive(world: &Rc<World>, deeds: &[tokio::task::JoinHandle<()>], began: 
                 start(world, "sweeper", SWEEP_TIMEOUT, sweep(world.clone()));
             }
             while next_sweep <= now {
-                next_sweep += SWEEP_EVERY;
+                next_sweep += sweeper::EVERY.unsigned_abs();
             }
         }
         if !reset_done && now >= began + RESET_AT {

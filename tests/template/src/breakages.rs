@@ -90,6 +90,12 @@ pub(crate) const BREAKAGES: &[Breakage] = &[
     breakage("a table has no point-in-time recovery", "must live", |all| {
         remove(&mut all["LedgerTable"]["Properties"], "PointInTimeRecoverySpecification");
     }),
+    breakage("a table that may go keeps its stack from going", "must live", |all| {
+        all["SessionsTable"]["Properties"]["DeletionProtectionEnabled"] = json!(true);
+    }),
+    breakage("a job runs at another rate than it counts on", "schedules have no name", |all| {
+        all["SweeperFunctionEveryMinute"]["Properties"]["ScheduleExpression"] = json!("rate(2 minutes)");
+    }),
     breakage("a table goes with the stack", "must live", |all| all["PostsTable"]["DeletionPolicy"] = json!("Delete")),
     breakage("the hash key goes with the stack", "must live", |all| remove(&mut all["HashKey"], "UpdateReplacePolicy")),
     breakage("an index lacks an attribute", "keys and indexes", |all| {

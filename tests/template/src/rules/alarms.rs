@@ -11,7 +11,7 @@ use crate::{Product, Template};
 const NAMESPACE: &str = "Postledger";
 
 /// What goes wrong in a run that ends well, so that no alarm on the function's errors sees it: the metric, and its dimensions by name.
-const COUNTED: [(&str, &str); 17] = [
+const COUNTED: [(&str, &str); 18] = [
     ("audit_failures", "service=quota-reset"),
     ("billing_trouble", "service=billing-webhook"),
     ("consent_unavailable", "service=oauth-callback"),
@@ -29,6 +29,7 @@ const COUNTED: [(&str, &str); 17] = [
     ("row_unreadable", "service=posts"),
     ("row_unreadable", "service=sweeper"),
     ("sweep_failures", "service=sweeper"),
+    ("tokens_unavailable", "service=publisher"),
 ];
 
 pub(super) fn read_what_is_counted(template: &Template, _: &Product) -> Vec<String> {

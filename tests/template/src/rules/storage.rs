@@ -17,13 +17,15 @@ pub(super) fn outlive_the_stack(template: &Template, _: &Product) -> Vec<String>
     let mut faults = Vec::new();
     for (name, table) in template.of_type("AWS::DynamoDB::Table") {
         let properties = &table["Properties"];
-        if properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] != true {
+        let can_be_put_back = properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] == true;
+        let protection = &properties["DeletionProtectionEnabled"];
+        if name == MAY_GO {
+            if can_be_put_back || *protection != false {
+                faults.push(format!("{name} may go with the stack, and is kept from it or charged for a restore"));
+            }
+        } else if !can_be_put_back {
             faults.push(format!("{name} cannot be put back to an earlier point in time"));
-        }
-        if properties["SSESpecification"]["SSEEnabled"] != true {
-            faults.push(format!("{name} is not encrypted with a KMS key"));
-        }
-        if properties["DeletionProtectionEnabled"].is_null() {
+        } else if protection.is_null() {
             faults.push(format!("{name} says nothing of deletion protection"));
         }
     }

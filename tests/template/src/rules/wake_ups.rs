@@ -1,5 +1,6 @@
 //! Queues and schedules: what wakes a function, and what becomes of a wake-up that nobody could take.
 
+use jiff::SignedDuration;
 use serde_json::Value;
 
 use crate::transformed::{listed, target_of};
@@ -8,13 +9,24 @@ use crate::{Product, Template};
 /// The messages of a queue stay hidden for this many time-outs of the function that reads it (AWS's own advice for Lambda).
 const TIME_OUTS_HIDDEN: u64 = 6;
 
-/// The functions that nothing starts but the clock.
-const ON_A_SCHEDULE: [(&str, &str); 4] = [
-    ("analytics-sync", "rate(10 minutes)"),
-    ("quota-reset", "rate(1 hour)"),
-    ("quota-reset", "cron(23 3 * * ? *)"),
-    ("sweeper", "rate(1 minute)"),
-];
+/// The functions that nothing starts but the clock, and when: a job's turn follows from how often it runs.
+fn on_a_schedule() -> [(&'static str, String); 4] {
+    [
+        ("analytics-sync", rate(analytics_sync::EVERY)),
+        ("quota-reset", rate(quota_reset::EVERY)),
+        ("quota-reset", "cron(23 3 * * ? *)".to_owned()),
+        ("sweeper", rate(sweeper::EVERY)),
+    ]
+}
+
+/// As a schedule says it.
+fn rate(every: SignedDuration) -> String {
+    match (every.as_hours(), every.as_mins()) {
+        (1, 60) => "rate(1 hour)".to_owned(),
+        (_, 1) => "rate(1 minute)".to_owned(),
+        (_, minutes) => format!("rate({minutes} minutes)"),
+    }
+}
 
 /// The mappings, each with its function and its queue.
 fn mappings(template: &Template) -> impl Iterator<Item = (&str, &Value, Option<&Value>, Option<&Value>)> {
@@ -97,11 +109,11 @@ pub(super) fn schedules_are_safe(template: &Template, _: &Product) -> Vec<String
             faults.push(format!("{name} would be tried for a day"));
         }
     }
-    for (binary, at) in ON_A_SCHEDULE {
+    for (binary, at) in on_a_schedule() {
         let function = template.functions().find(|(of, _, _)| *of == binary).map(|(_, function, _)| function);
         let runs = template.of_type("AWS::Scheduler::Schedule").any(|(_, schedule)| {
             let properties = &schedule["Properties"];
-            let starts = target_of(&properties["Target"]["Arn"]) == function && properties["ScheduleExpression"] == at;
+            let starts = target_of(&properties["Target"]["Arn"]) == function && properties["ScheduleExpression"] == at.as_str();
             function.is_some() && starts && properties["State"] != "DISABLED"
         });
         if !runs {
