@@ -16,6 +16,12 @@ const SOON_SECS: u64 = 30;
 const LOGGED_SECS: u64 = 10;
 /// A lost answer is searched for after 100 s, counted from the intent.
 const SEARCHED_SECS: u64 = 160;
+/// When a post is due that has a schedule: what is due within 165 s has none.
+const SCHEDULED_IN_SECS: i64 = 200;
+/// When one is due whose schedule is deleted.
+const UNSCHEDULED_IN_SECS: i64 = 180;
+/// How long the one with a schedule may take from its approval on.
+const SCHEDULED_SECS: u64 = 240;
 /// The sweeper comes every minute (the emulator looks every ten seconds) and gives a schedule 20 s of grace.
 const SWEPT_SECS: u64 = 150;
 
@@ -152,8 +158,8 @@ pub(crate) struct UnderWay {
 /// One that its schedule will wake, one whose schedule is deleted by hand, one whose answer gets lost.
 pub(crate) async fn set_off(world: &World, person: &mut Person) -> anyhow::Result<UnderWay> {
     let (text_a, text_b, text_c) = (person.text("By its schedule."), person.text("By the sweeper."), person.text("Answer lost."));
-    let scheduled = world.approved(&text_a, &person.x, 200).await?;
-    let unscheduled = world.approved(&text_b, &person.page, 180).await?;
+    let scheduled = world.approved(&text_a, &person.x, SCHEDULED_IN_SECS).await?;
+    let unscheduled = world.approved(&text_b, &person.page, UNSCHEDULED_IN_SECS).await?;
     let group = world.stack.output("ScheduleGroupName")?;
     let names = inspect::schedules(world).await?;
     ensure!(names.len() == 2, "two posts have a schedule each, saw {names:?}");
@@ -212,7 +218,7 @@ pub(crate) async fn deployed_again(world: &World, under_way: &UnderWay) -> anyho
 /// All three went out, each once.
 pub(crate) async fn arrived(world: &World, under_way: &UnderWay) -> anyhow::Result<()> {
     let (post, text) = &under_way.scheduled;
-    let story = world.until(post, "published", SEARCHED_SECS).await?;
+    let story = world.until(post, "published", SCHEDULED_SECS).await?;
     once(world, "x", text).await?;
     let late = lateness(&story)?;
     // From twenty seconds on it could have been the sweeper.
