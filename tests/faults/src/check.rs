@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use domain::connection::Health;
 use domain::post::{LEASE, WAKE_GRACE};
 use embedded::{DEAD_LETTERS, WAKE_UPS};
 use jiff::{SignedDuration, Timestamp};
@@ -247,7 +248,7 @@ fn undisturbed(world: &World, scenario: &Scenario, rows: &[Row], publications: &
     let most = match hit.kind {
         Kind::AnswerLost | Kind::NotApplied | Kind::Throttled | Kind::Conflict => Some(("L8", SWIFT)),
         Kind::Stalled | Kind::StalledAfter => Some(("L8", STALLED)),
-        Kind::NotAppliedThrice | Kind::AnswerLostThrice => Some(("L8", PUT_BACK)),
+        Kind::NotAppliedThrice | Kind::AnswerLostThrice | Kind::VaultBusy => Some(("L8", PUT_BACK)),
         Kind::CrashBefore | Kind::CrashAfter => Some(("L2", TAKEN_OVER)),
         _ => None,
     };
@@ -417,6 +418,11 @@ fn connections(world: &World, scenario: &Scenario, items: &[Value], say: &dyn Fn
         if !secrets.iter().any(|(of, at, _)| *of == name && *at == version) {
             say(format!("S15: the tokens of {} cannot be read", field(row, "username")));
         }
+    }
+    // Whatever our own services do while no function is stopped, tokens that a platform has renewed are kept.
+    let gentle = world.injector.hits().iter().all(|hit| hit.kind.is_gentle());
+    for row in rows.iter().filter(|row| gentle && field(row, "health") == Health::NeedsReauth.as_str()) {
+        say(format!("S30: the grant of {} is lost", field(row, "username")));
     }
     for (name, ..) in secrets.iter().filter(|(name, ..)| name.contains("/connection/")) {
         if !rows.iter().any(|row| field(row, "secret_name") == *name) {

@@ -161,6 +161,7 @@ impl Scenario {
                 token_secs: 100,
                 ..Self::new("tokens end, two posts at once", &[(0, 60), (0, 60)], &[(1, Approve(0)), (1, Approve(1))])
             },
+            Self { token_secs: 400, ..Self::new("tokens end before it is due", &[(0, 300)], &[(1, Approve(0))]) },
             hurried(
                 60,
                 Self {

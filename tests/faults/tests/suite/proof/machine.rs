@@ -70,6 +70,18 @@ fn a_post_that_waits_long_is_asked_after_once_a_minute() {
     assert!(calls("look_up") <= minutes + 1 && calls("sqs.SendMessage") <= minutes + 5, "{}", seen.trace());
 }
 
+/// Tokens that will have ended when a post is due are renewed when its schedule comes, in the minute before.
+#[test]
+fn tokens_that_end_are_renewed_before_their_post_is_due() {
+    let story = Scenario::core().into_iter().find(|story| story.name == "tokens end before it is due").unwrap();
+    let seen = play(&story, Plan::Exactly(Vec::new()), 1).seen;
+    let at = |name: &str| seen.calls.iter().filter(|call| call.name == name).map(|call| call.at.as_secs()).collect::<Vec<_>>();
+    let due = u64::try_from(story.posts[0].due_secs).unwrap();
+    let (renewed, sent) = (at("refresh"), at("publish"));
+    assert!(renewed.len() == 1 && (due - 75..due).contains(&renewed[0]), "{renewed:?}\n{}", seen.trace());
+    assert!(sent.len() == 1 && (due..due + 2).contains(&sent[0]), "{sent:?}\n{}", seen.trace());
+}
+
 #[test]
 fn the_same_seed_is_the_same_run() {
     let stories = Scenario::core().into_iter().map(|story| sweep::whole(&story));
