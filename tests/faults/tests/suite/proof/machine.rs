@@ -7,6 +7,8 @@ use faults::scenario::{Deed, Scenario};
 use faults::sweep::{self, Job};
 use faults::watch::{Edge, Standing};
 
+use super::every;
+
 /// As many as two small machines have.
 const THREADS: usize = 2;
 /// Mixtures by chance.
@@ -99,13 +101,17 @@ fn the_same_seed_is_the_same_run() {
 #[test]
 fn one_fault_at_any_call_and_mixtures_by_chance_break_no_promise() {
     let core = Scenario::core();
+    let every = every("one fault at any call, and mixtures");
     let singles = core.iter().map(sweep::whole).chain(core.iter().flat_map(sweep::singles));
-    let jobs = singles.chain(sweep::mixtures(0..SEEDS));
+    let jobs = singles.chain(sweep::mixtures(0..SEEDS)).step_by(every);
     let told = std::sync::Mutex::new(Vec::new());
     let report = sweep::run_all(jobs, THREADS, |failure| told.lock().unwrap().push(failure.to_owned()), |_| {});
     let told = told.into_inner().unwrap();
     assert!(report.failed == 0, "{}\n{}", told.join("\n\n"), report.words());
     assert_eq!(report.not_fallen, 0, "a fault was planned at a call that was not made");
+    if every > 1 {
+        return;
+    }
     let spared: Vec<_> = report.possible.keys().filter(|pair| !report.pairs.contains_key(*pair)).collect();
     assert!(spared.is_empty(), "never broken: {spared:?}");
     assert!(report.edges_missing().is_empty(), "no post took {:?}\n{}", report.edges_missing(), report.words());
@@ -132,13 +138,16 @@ fn no_index_that_is_behind_lets_a_disconnect_overlook_a_post_that_is_being_sent(
 #[test]
 fn what_once_failed_holds() {
     let hit = |call, kind| Hit { call, kind };
+    let story = Scenario::core().into_iter().find(|story| story.name == "tokens end, and so does the time").unwrap();
+    let made = play(&story, Plan::Exactly(Vec::new()), 1).seen.calls;
+    let refresh = made.iter().position(|call| call.name == "refresh").unwrap();
     let cases = [
         // A worker stood still between reading the connection and claiming the post, and sent after the disconnect was done.
         ("disconnected when due", vec![hit(12, Kind::PauseAfter)]),
         ("disconnected when due", vec![hit(14, Kind::AnswerLost)]),
         ("disconnected when due", vec![hit(14, Kind::StalledAfter)]),
         // A post was missed while its worker waited for fresh tokens; the worker took that write for its own intent, and sent.
-        ("tokens end, and so does the time", vec![hit(13, Kind::SlowAfter), hit(14, Kind::ClockAhead)]),
+        ("tokens end, and so does the time", vec![hit(refresh, Kind::SlowAfter), hit(refresh + 1, Kind::ClockAhead)]),
         // The doubt outlived the key, and the clock of the worker that repeated the send was too far behind to see it.
         (
             "by a key of some minutes",
