@@ -15,7 +15,7 @@ use crate::closing::Place;
 use crate::items::{BATCH_MAX, from_item, keyed, number, text, to_item, written_by};
 use crate::key::{Item, Key, METRICS, shard, shards, sortable, user_pk};
 use crate::pauses::until_of;
-use crate::posts::{cancellation, failed, is_conflict, put, transact_put};
+use crate::posts::{put, transact_put};
 use crate::schema::SYNC_INDEX;
 use crate::{Rounds, Store, StoreError};
 
@@ -278,13 +278,11 @@ impl Store {
                 let tally = self.tally(&watch.user_id, start).await?;
                 legs.push(self.tally_leg(&watch.user_id, start, &tally.with(before, watch)));
             }
-            let sent = self.client.transact_write_items().set_transact_items(Some(legs)).send().await;
-            let Err(error) = sent else { return Ok(WatchWrite::Done) };
-            match cancellation(&error) {
-                Some(reasons) if failed(reasons.first()) => return Ok(told(reasons[0].item.as_ref(), watch, writer)),
-                // The sums have changed, or are being written.
-                Some(reasons) if failed(reasons.get(1)) || reasons.iter().any(is_conflict) => {}
-                _ => return Err(StoreError::unavailable("storing a post's numbers")(error)),
+            match self.transact("storing a post's numbers", writer, legs).await? {
+                Ok(()) => return Ok(WatchWrite::Done),
+                Err(refused) if refused.failed(0) => return Ok(told(refused.standing(0), watch, writer)),
+                // The sums have changed.
+                Err(_) => {}
             }
         }
     }

@@ -97,6 +97,8 @@ pub struct Scenario {
     pub arrive_secs: u64,
     /// What else stands in the tables.
     pub beside: Beside,
+    /// How long each transaction takes, in milliseconds. If 0, those meet that come in one moment.
+    pub transaction_millis: u64,
 }
 
 /// What stands in the tables beside everybody's rows.
@@ -135,6 +137,7 @@ impl Scenario {
             lost_sends: 0,
             arrive_secs: 0,
             beside: Beside::Nothing,
+            transaction_millis: 0,
         }
     }
 
@@ -391,6 +394,8 @@ impl Scenario {
         if beside == Beside::BadRows && dice.chance(500) {
             deeds.push((dice.below(300), Deed::WakeUnreadable));
         }
+        let dice = &mut Dice::new(seed, 7);
+        let transaction_millis = dice.below(2) * dice.below(20);
         Self {
             name: "by chance".to_owned(),
             reconcile,
@@ -407,6 +412,7 @@ impl Scenario {
             lost_sends: 0,
             arrive_secs: 0,
             beside,
+            transaction_millis,
         }
     }
 

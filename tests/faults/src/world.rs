@@ -176,6 +176,12 @@ impl World {
             let kind = hook.decide(Side::Aws, &format!("{}.{}", call.service, call.operation))?;
             aws_fault(kind)
         }));
+        world.aws.transactions_take(Duration::from_millis(scenario.transaction_millis));
+        let injector = world.injector.clone();
+        world.aws.on_conflict(Box::new(move |call| {
+            let caller = Actor::current().map_or_else(String::new, |actor| format!("{}#{}: ", actor.name, actor.number));
+            injector.note(&format!("{caller}{}.{} meets a transaction", call.service, call.operation));
+        }));
         Ok(world)
     }
 

@@ -61,6 +61,18 @@ fn the_platforms_own_word_takes_a_binding_back() {
     }
 }
 
+/// Two approvals of one moment meet at their cycle. The loser goes through a moment later, and nobody hears of it.
+#[test]
+fn transactions_that_overlap_meet_and_all_go_through() {
+    let story = Scenario::core().into_iter().find(|story| story.name == "two of one tenant").unwrap();
+    for transaction_millis in [0, 5, 20] {
+        let verdict = play(&Scenario { transaction_millis, ..story.clone() }, Plan::Exactly(Vec::new()), 1);
+        assert!(verdict.seen.violations.is_empty(), "{:#?}\n{}", verdict.seen.violations, verdict.seen.trace());
+        assert!(verdict.seen.notes.iter().any(|(_, note)| note.contains("meets a transaction")), "{}", verdict.seen.trace());
+        assert_eq!(verdict.ends, ["published"; 2], "{}", verdict.seen.trace());
+    }
+}
+
 /// However often it is woken, a post that waits is looked at once at a time, and its wake-ups do not grow in number.
 #[test]
 fn a_post_that_waits_long_is_asked_after_once_a_minute() {
