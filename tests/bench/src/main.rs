@@ -4,6 +4,9 @@
 //! those of a debug build, several times as slow.
 #![expect(clippy::print_stdout, reason = "a command line talks to its terminal")]
 
+mod idle;
+mod lateness;
+mod percentile;
 mod quota_reset_run;
 mod requests;
 
@@ -21,6 +24,10 @@ struct Cli {
 /// One measurement each, in a file of its own.
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// How late posts are that are all due in one second, most of them of one customer.
+    Lateness(lateness::Options),
+    /// The share of a core that the local service takes while nothing happens.
+    Idle(idle::Options),
     /// Answers of the local service under 20 clients at once.
     Requests,
     /// The cycle job over many users whose cycles have all ended.
@@ -30,11 +37,18 @@ enum Command {
 impl Command {
     /// Each measurement with its defaults, in the order in which all run.
     fn all() -> Vec<Self> {
-        vec![Self::Requests, Self::QuotaReset(quota_reset_run::Options::default())]
+        vec![
+            Self::Idle(idle::Options::default()),
+            Self::Lateness(lateness::Options::default()),
+            Self::Requests,
+            Self::QuotaReset(quota_reset_run::Options::default()),
+        ]
     }
 
     async fn run(self) -> anyhow::Result<()> {
         match self {
+            Self::Lateness(options) => Box::pin(lateness::run(&options)).await,
+            Self::Idle(options) => Box::pin(idle::run(&options)).await,
             Self::Requests => Box::pin(requests::run()).await,
             Self::QuotaReset(options) => Box::pin(quota_reset_run::run(&options)).await,
         }
