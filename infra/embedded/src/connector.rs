@@ -212,7 +212,7 @@ impl Aws {
             Service::Sns => file.transaction(|tx| sns::serve(tx, &call.operation, call.body, now)),
         };
         if call.operation.starts_with("SendMessage") || call.operation == "CreateSchedule" {
-            self.0.work_brought.fetch_add(1, Ordering::Relaxed);
+            self.0.work_brought.send_modify(|calls| *calls += 1);
         }
         call.service.protocol().answer(outcome)
     }

@@ -34,6 +34,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use edge::clock::Clock;
 use jiff::Timestamp;
 use secrecy::SecretString;
+use tokio::sync::watch;
 
 pub use fault::{Afterwards, CallInfo, Conflicts, Fault, Hook};
 pub use file::make_private_dir;
@@ -86,13 +87,13 @@ struct Engines {
     /// Counts what was carried out, so that whoever watches knows when there is something new.
     served: AtomicU64,
     /// How many calls put something into a queue or set a schedule.
-    work_brought: AtomicU64,
+    work_brought: watch::Sender<u64>,
 }
 
 impl Engines {
     fn new(clock: Clock, dynamodb: dynamodb::Dynamodb, file: Arc<file::File>, region: &str, watch: fault::Watch) -> Self {
         let (region, under_way) = (region.to_owned(), Arc::default());
-        Self { clock, dynamodb, file, region, watch, under_way, served: AtomicU64::new(0), work_brought: AtomicU64::new(0) }
+        Self { clock, dynamodb, file, region, watch, under_way, served: AtomicU64::new(0), work_brought: watch::Sender::new(0) }
     }
 }
 
@@ -149,9 +150,10 @@ impl Aws {
         Ok(self.0.file.transaction(secrets::all)?)
     }
 
-    /// Rises with every call that puts something into a queue or sets a schedule: whoever drives them need not look before.
-    pub fn work_brought(&self) -> u64 {
-        self.0.work_brought.load(Ordering::Relaxed)
+    /// Changes with every call that puts something into a queue or sets a schedule: whoever drives them need not look before, or before
+    /// [`next_due`](Self::next_due).
+    pub fn work_brought(&self) -> watch::Receiver<u64> {
+        self.0.work_brought.subscribe()
     }
 
     /// How many messages a queue holds, hidden ones too.
