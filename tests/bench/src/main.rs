@@ -4,6 +4,7 @@
 //! those of a debug build, several times as slow.
 #![expect(clippy::print_stdout, reason = "a command line talks to its terminal")]
 
+mod cold_start;
 mod quota_reset_run;
 mod requests;
 
@@ -25,18 +26,21 @@ enum Command {
     Requests,
     /// The cycle job over many users whose cycles have all ended.
     QuotaReset(quota_reset_run::Options),
+    /// The start of each function as it is deployed, beside one that does nothing. Builds them.
+    ColdStart(cold_start::Options),
 }
 
 impl Command {
     /// Each measurement with its defaults, in the order in which all run.
     fn all() -> Vec<Self> {
-        vec![Self::Requests, Self::QuotaReset(quota_reset_run::Options::default())]
+        vec![Self::Requests, Self::QuotaReset(quota_reset_run::Options::default()), Self::ColdStart(cold_start::Options::default())]
     }
 
     async fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Requests => Box::pin(requests::run()).await,
             Self::QuotaReset(options) => Box::pin(quota_reset_run::run(&options)).await,
+            Self::ColdStart(options) => Box::pin(cold_start::run(&options)).await,
         }
     }
 }
