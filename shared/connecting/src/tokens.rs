@@ -143,7 +143,7 @@ async fn not_found(access: &Access<'_>, connection: &Connection) -> Result<Usabl
 /// The tokens that the row names, ready for calls. `None`: the vault does not show them yet, or somebody removed or spoilt them, and only the user can bring new
 /// ones.
 pub async fn live(access: &Access<'_>, connection: &Connection) -> Result<Option<TokenSet>, AccessError> {
-    match access.vault.read(&connection.secret_name, &connection.secret_version).await {
+    match access.vault.read(&connection.secret_name, &connection.secret_version, access.clock.now()).await {
         Ok(tokens) => proven(access, connection.platform, tokens).await.map(Some),
         Err(error @ (VaultError::Missing { .. } | VaultError::Malformed { .. })) => {
             tracing::error!(connection_id = %connection.id, error = chain(&error), "the tokens of a connection are not in the vault");

@@ -118,6 +118,8 @@ impl Http {
 
     fn connecting_within(connect_timeout: Duration, https_only: bool) -> Result<Self, reqwest::Error> {
         let client = Client::builder()
+            // Without it, the roots are read anew for each client.
+            .tls_backend_preconfigured(tls::client())
             .user_agent(concat!("Postledger/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
             .retry(retry::never())

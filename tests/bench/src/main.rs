@@ -4,6 +4,7 @@
 //! those of a debug build, several times as slow.
 #![expect(clippy::print_stdout, reason = "a command line talks to its terminal")]
 
+mod cold_start;
 mod idle;
 mod lateness;
 mod percentile;
@@ -32,6 +33,8 @@ enum Command {
     Requests,
     /// The cycle job over many users whose cycles have all ended.
     QuotaReset(quota_reset_run::Options),
+    /// The start of each function as it is deployed, beside one that does nothing. Builds them.
+    ColdStart(cold_start::Options),
 }
 
 impl Command {
@@ -42,6 +45,7 @@ impl Command {
             Self::Lateness(lateness::Options::default()),
             Self::Requests,
             Self::QuotaReset(quota_reset_run::Options::default()),
+            Self::ColdStart(cold_start::Options::default()),
         ]
     }
 
@@ -51,6 +55,7 @@ impl Command {
             Self::Idle(options) => Box::pin(idle::run(&options)).await,
             Self::Requests => Box::pin(requests::run()).await,
             Self::QuotaReset(options) => Box::pin(quota_reset_run::run(&options)).await,
+            Self::ColdStart(options) => Box::pin(cold_start::run(&options)).await,
         }
     }
 }

@@ -445,7 +445,8 @@ impl Functions {
         let host = host(clock, random)?;
         let sdk = aws.sdk_config();
         let (store, posts) = (Store::new(&sdk, tables()), posts::Deps { store: listing, ..posts::Deps::new(&host, &sdk)? });
-        let vault = Vault::open(&sdk, SECRETS_PREFIX);
+        // Each reading of tokens is a call that may fail.
+        let vault = Vault::open(&sdk, SECRETS_PREFIX).remembering_no_tokens();
         let platforms = Arc::new(Platforms::of(network.adapter(PlatformName::X), network.adapter(PlatformName::Facebook)));
         let account = account::Deps {
             store: posts.store.clone(),
