@@ -1,7 +1,7 @@
 //! Text messages to phones, through SNS, which hands them on to AWS End User Messaging.
 //!
-//! Nothing here tells whether a text arrives: in some countries carriers drop what comes from a sender that is registered nowhere, and SNS
-//! takes it all the same. Its delivery log tells, by the message's id.
+//! An accepted text may never arrive: in some countries carriers drop what comes from a sender that is registered nowhere, and SNS takes it
+//! all the same. Its delivery log has the carrier's answer, under the message's id.
 //!
 //! Neither the number nor the text stands in an error: SNS repeats the number in its refusals, so its message is dropped.
 

@@ -115,7 +115,7 @@ pub(crate) const BREAKAGES: &[Breakage] = &[
         all["HashKey"]["Properties"]["Name"] = json!({ "Fn::Sub": "postledger/${Stage}/hash-key" });
     }),
     breakage("a queue has a name", "taken already", |all| all["PublishQueue"]["Properties"]["QueueName"] = json!("publish")),
-    breakage("nobody knows whether something needs a name of its own", "taken already", |all| {
+    breakage("something may need a name of its own", "taken already", |all| {
         all["Topic"] = json!({ "Type": "AWS::SNS::Topic" });
     }),
     breakage("the hash key goes with the stack", "must live", |all| remove(&mut all["HashKey"], "UpdateReplacePolicy")),

@@ -27,7 +27,7 @@ pub struct BillingKeys {
 }
 
 /// Where the key is that codes, sessions and certificates are hashed with. The stack makes it and gives it a name of its own, so that a key
-/// that an earlier stack left behind is in nobody's way.
+/// that an earlier stack left behind does not stand in its way.
 #[derive(Clone)]
 pub struct HashKeySecret {
     client: Client,

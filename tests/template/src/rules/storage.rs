@@ -76,7 +76,7 @@ pub(super) fn have_no_names(template: &Template, _: &Product) -> Vec<String> {
             Some((_, property)) if !resource["Properties"][property].is_null() => {
                 faults.push(format!("{name} has a name of ours: another stack's, or one that was kept, may have it already"));
             }
-            None if !NAMELESS.contains(&kind) => faults.push(format!("nobody has said whether two {kind} can have one name ({name})")),
+            None if !NAMELESS.contains(&kind) => faults.push(format!("it is not known here whether two {kind} can have one name ({name})")),
             _ => {}
         }
     }
