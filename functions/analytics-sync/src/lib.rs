@@ -70,7 +70,6 @@ impl Deps {
                 posts: variables.text(variables::POSTS_TABLE),
                 ledger: variables.text(variables::LEDGER_TABLE),
                 sessions: variables.text(variables::SESSIONS_TABLE),
-                ..Tables::default()
             };
             (tables, variables.secrets_prefix(), config::Platforms::read(variables), config::metrics_paces(variables))
         })?;
