@@ -703,6 +703,42 @@ fn a_send_that_its_owner_did_not_find_is_remembered_through_the_edit_that_makes_
 }
 
 #[test]
+fn a_send_that_its_owner_did_not_find_counts_again_when_its_text_and_account_come_back() {
+    let sent = unknown().in_doubt().unwrap();
+    let failed = unknown().resolve_not_published(sent.last_at + SETTLE_WAIT).unwrap().post;
+    let says = |text: &str| Edit { content_hash: Some(Content { text: text.into(), ai_recommendation: None }.hash()), ..Edit::default() };
+    let goes_to = |n: u8| Edit { connection_id: Some(ConnectionId::new(at(0), [n; 10])), ..Edit::default() };
+    let ways = [[says("good-bye"), says("hello")], [goes_to(5), goes_to(4)]];
+    for [away, back] in ways {
+        let elsewhere = failed.clone().edit(away.clone(), at(LATE)).unwrap();
+        assert_eq!((elsewhere.unseen.len(), elsewhere.sent_to.clone(), elsewhere.may_show()), (0, None, false), "{away:?}");
+        // What it is now is lost, too.
+        let lost = elsewhere.approve(at(5), true, at(LATE)).unwrap().claim(attempt_id(3), Some("7"), at(LATE)).unwrap();
+        let later = lost.in_doubt().unwrap();
+        let lost = lost.conclude(Conclusion::AnswerLost, Answer::default(), at(LATE)).unwrap().post;
+        let lost = lost.resolve_not_published(later.last_at + SETTLE_WAIT).unwrap().post;
+        let returned = lost.edit(back, at(LATE + 200)).unwrap();
+        assert_eq!((&*returned.unseen, &returned.sent_to), (&[sent][..], &Some(to_7(1))), "{away:?}");
+        assert!(returned.may_show());
+        let once_more = returned.edit(away, at(LATE + 201)).unwrap();
+        assert_eq!((&*once_more.unseen, once_more.set_aside.len()), (&[later][..], 1));
+    }
+}
+
+#[test]
+fn a_post_remembers_few_texts_that_may_show_yet_the_newest() {
+    let says = |text: usize| Edit { content_hash: Some(ContentHash::from_stored(format!("text {text}"))), ..Edit::default() };
+    let mut post = draft().edit(says(0), at(1)).unwrap();
+    for text in 1..=SET_ASIDE_KEPT + 2 {
+        let seen_by_nobody = Intent { first_at: at(i64::try_from(text).unwrap()), last_at: at(i64::try_from(text).unwrap()) };
+        post = Post { unseen: vec![seen_by_nobody], ..post }.edit(says(text), at(10)).unwrap();
+        assert!(post.set_aside.len() <= SET_ASIDE_KEPT);
+    }
+    assert_eq!(post.clone().edit(says(0), at(20)).unwrap().unseen, [], "its row still stands as a rival");
+    assert_eq!(post.edit(says(SET_ASIDE_KEPT), at(20)).unwrap().unseen.len(), 1);
+}
+
+#[test]
 fn a_waiting_post_goes_to_another_account_under_a_new_version_and_keeps_its_place() {
     let other = ConnectionId::new(at(0), [5; 10]);
     let edit = Edit { connection_id: Some(other.clone()), armed: true, ..Edit::default() };
