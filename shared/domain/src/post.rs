@@ -67,6 +67,9 @@ pub const DRAFTS_MAX: usize = 1_000;
 pub const CHANGES_MAX: u64 = 500;
 /// How many sends that its owner did not find a post remembers.
 pub const UNSEEN_KEPT: usize = 4;
+/// How long before it is missed a post whose wait is only guessed has its last try. Its wake-up may come late, and older posts of its account go
+/// first.
+pub const LAST_TRY: SignedDuration = SignedDuration::from_secs(30);
 /// A wake-up this much early still counts: two clocks may differ, a customer's launch may not come early.
 pub const EARLY_TOLERANCE: SignedDuration = SignedDuration::from_secs(2);
 
