@@ -13,7 +13,7 @@ use store::{Commit, PostChange, Settled};
 
 use crate::attempt::{dispatch, in_two_steps, prepare, tokens_missing};
 use crate::deps::Deps;
-use crate::intent::{can_send, intended, stored, taken};
+use crate::intent::{can_send, intended, stored, taken, vanished};
 use crate::limit::Limit;
 use crate::progress::{Progress, StepError};
 use crate::settle;
@@ -95,7 +95,7 @@ pub(crate) async fn suspect(deps: &Deps, post: Post) -> Result<Progress, StepErr
     let transition = post.suspect(now)?;
     let writer = format!("suspect-{}", deps.random.bytes::<8>().map(|byte| format!("{byte:02x}")).concat());
     let event = Event::of(transition.from, &transition.post, Actor::Publisher, "its worker vanished while it was sending", now);
-    let change = PostChange { attempt: transition.attempt.as_ref(), ..PostChange::of(&transition.post, &writer, &event) };
+    let change = PostChange { attempt: vanished(deps, &transition).await?, ..PostChange::of(&transition.post, &writer, &event) };
     if matches!(deps.store.commit(&change).await?, Commit::Done) {
         deps.metrics.count(now, "answer_lost", &[("platform", transition.post.platform.as_str())]);
         tracing::warn!(post_id = %transition.post.id, became = Status::Unknown.as_str(), "a worker vanished while it was sending");

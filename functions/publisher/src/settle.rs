@@ -56,7 +56,7 @@ pub(crate) async fn conclude(
     answer: Answer,
 ) -> Result<Progress, StepError> {
     let transition = post.clone().conclude(conclusion, answer.clone(), deps.clock.now())?;
-    match until_stored(deps, deadline, &transition, note(&transition)).await? {
+    match until_stored(deps, deadline, &post, &transition, note(&transition)).await? {
         // Of another send the platform has said so too: only a person can tell which is which.
         Settled::AlreadyBound(_) => {
             let transition = post.conclude(Conclusion::AnswerLost, answer, deps.clock.now())?;
@@ -83,10 +83,28 @@ pub(crate) async fn tell_late(deps: &Deps, post: &Post, transition: &Transition)
     Ok(())
 }
 
+/// Leaves what was learned in the row of the try, which is one write where the whole change is many. A search finds it there, should this
+/// worker be cut off before the post itself says so. Whether nothing more is to be left.
+async fn leave_word(deps: &Deps, before: &Post, transition: &Transition) -> bool {
+    let Some(record) = transition.late(before) else { return true };
+    let left = deps.store.leave_word(before, &record).await;
+    if let Err(error) = &left {
+        tracing::warn!(post_id = %before.id, attempt_id = %record.id, error = chain(error), "no word of a result was left");
+    }
+    left.is_ok()
+}
+
 /// Stores what a try or a search came to, as often as it takes while there is time: only what may go better next time is tried again. What
 /// the platform itself has said takes a binding back from a post of which a search only guessed it.
-pub(crate) async fn until_stored(deps: &Deps, deadline: Deadline, transition: &Transition, note: &str) -> Result<Settled, StepError> {
+pub(crate) async fn until_stored(
+    deps: &Deps,
+    deadline: Deadline,
+    before: &Post,
+    transition: &Transition,
+    note: &str,
+) -> Result<Settled, StepError> {
     let mut rounds = Rounds::new("settling a post", transition.post.id.as_str()).patient();
+    let mut has_left_word = false;
     loop {
         rounds.next().await?;
         let stored = match store(deps, transition, note).await {
@@ -103,6 +121,7 @@ pub(crate) async fn until_stored(deps: &Deps, deadline: Deadline, transition: &T
         match stored {
             Err(error) if may_pass(&error) && deadline.remaining() > SETTLE_RESERVE.unsigned_abs() => {
                 tracing::warn!(post_id = %transition.post.id, error = chain(&error), "a result is not stored yet");
+                has_left_word = has_left_word || leave_word(deps, before, transition).await;
             }
             Err(error) => {
                 // The last trace of what the platform said; the search goes by the platform's own evidence.
