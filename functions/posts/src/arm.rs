@@ -26,7 +26,7 @@ pub(crate) async fn arm(deps: &Deps, post: &Post) {
 
 /// Takes back the wake-up of a version that is gone.
 pub(crate) async fn disarm(deps: &Deps, post: &Post) {
-    if let Err(error) = deps.timer.unset(&post.wake_up()).await {
+    if let Err(error) = deps.timer.unset(&post.wake_up(), post.due_at).await {
         tracing::warn!(post_id = %post.id, error = chain(&error), "a schedule was left behind");
     }
 }

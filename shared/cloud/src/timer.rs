@@ -60,9 +60,10 @@ impl Timer {
         Ok(())
     }
 
-    /// Takes back a wake-up that nobody needs. One that stays behind wakes a version that is gone, and does nothing.
-    pub async fn unset(&self, wake_up: &WakeUp) -> Result<(), TimerError> {
-        Ok(self.schedules.disarm(&wake_up.post_id, wake_up.version).await?)
+    /// Takes back a wake-up that was arranged for `at`, and that nobody needs. One that stays behind wakes a version that is gone, and does
+    /// nothing.
+    pub async fn unset(&self, wake_up: &WakeUp, at: Timestamp) -> Result<(), TimerError> {
+        Ok(self.schedules.disarm(&wake_up.post_id, wake_up.version, at - EARLY).await?)
     }
 
     /// The queue itself, for wake-ups that are due now.
