@@ -154,6 +154,25 @@ pub(crate) async fn wake_later(deps: &Deps, post: &Post) {
     }
 }
 
+/// Wakes a post at its second, whose schedule has come early. The sweeper would come later than that, so a queue that refuses is asked again
+/// until then.
+pub(crate) async fn wake_in_time(deps: &Deps, deadline: Deadline, post: &Post) {
+    let mut rounds = Rounds::new("waking a post at its time", post.id.as_str()).patient();
+    while rounds.next().await.is_ok() {
+        let delay = post.due_at.duration_since(deps.clock.now());
+        let Err(error) = deps.wake_ups.send(&post.wake_up(), delay.max(SignedDuration::ZERO)).await else { return };
+        tracing::warn!(post_id = %post.id, error = chain(&error), "the wake-up of a post at its time was not sent");
+        if deps.clock.now() >= post.due_at || deadline.remaining() <= SETTLE_RESERVE.unsigned_abs() {
+            return;
+        }
+    }
+}
+
+/// Whether all the time that a post took is ours: no limit, no hold, and nothing that went wrong has kept it, but that we had no time.
+fn is_ours(post: &Post) -> bool {
+    post.errors.iter().all(|note| note.code == FailureCode::OutOfTime)
+}
+
 /// One line and one metric for each decision.
 fn tell(deps: &Deps, transition: &Transition) {
     let now = deps.clock.now();

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use cloud::timer::is_near;
+use cloud::timer::is_imminent;
 use domain::connection::Connection;
 use domain::failure::FailureCode;
 use domain::id::{ConnectionId, HistoryId, UserId};
@@ -257,7 +257,7 @@ impl Walk<'_> {
             self.full.insert(start);
             return Ok(Resumed::NoSlot);
         };
-        let Ok(resumed) = post.clone().resume(start, is_near(post.due_at, now), now) else { return Ok(Resumed::Moved(None)) };
+        let Ok(resumed) = post.clone().resume(start, is_imminent(post.due_at, now), now) else { return Ok(Resumed::Moved(None)) };
         let event = Event::of(post.status(), &resumed, Actor::Sweeper, "goes on: its account and a quota slot are there again", now);
         let writer = HistoryId::new(now, self.deps.random.bytes()).to_string();
         let change = PostChange { ledger: &[reserved], usable: Some(connection), ..PostChange::of(&resumed, &writer, &event) };

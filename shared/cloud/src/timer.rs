@@ -16,6 +16,10 @@ const SCHEDULE_AHEAD_MIN: SignedDuration = SignedDuration::from_secs(90);
 /// What is due sooner goes to the queue, with a delay.
 pub const AHEAD_MIN: SignedDuration = SignedDuration::from_secs(EARLY.as_secs() + SCHEDULE_AHEAD_MIN.as_secs());
 
+/// What is due sooner is stored as armed before its wake-up is arranged. The sweeper would not come in time for it, and the queue may hand its
+/// message out before a mark is written. What is due later is marked once its wake-up is arranged, so that the sweeper arranges a forgotten one.
+pub const IMMINENT: SignedDuration = SCHEDULE_AHEAD_MIN;
+
 const _: () = {
     assert!(EARLY.as_secs() > 60, "a schedule that fires at the end of its minute comes in time");
     assert!(AHEAD_MIN.as_secs() < DELAY_SECS_MAX as i64, "what has no schedule is near enough for a delay");
@@ -42,6 +46,11 @@ pub enum TimerError {
 /// Whether what is due at `at` goes straight to the queue.
 pub fn is_near(at: Timestamp, now: Timestamp) -> bool {
     at.duration_since(now) < AHEAD_MIN
+}
+
+/// Whether what is due at `at` is stored as armed at once; see [`IMMINENT`].
+pub fn is_imminent(at: Timestamp, now: Timestamp) -> bool {
+    at.duration_since(now) < IMMINENT
 }
 
 impl Timer {
