@@ -1,5 +1,6 @@
 //! Writing down what became of a post, and what follows from it.
 
+use domain::failure::FailureCode;
 use domain::id::HistoryId;
 use domain::ledger::{Actor, Cause};
 use domain::post::{Answer, AttemptOutcome, Conclusion, Event, Post, SETTLE_RESERVE, State, Status, Transition};
@@ -194,6 +195,9 @@ fn tell(deps: &Deps, transition: &Transition) {
     if let State::Published { at, .. } = post.state {
         let late_secs = at.duration_since(post.due_at).as_secs_f64();
         values.push(("publish_lateness_seconds", late_secs, Unit::Seconds));
+        if is_ours(post) {
+            values.push(("own_lateness_seconds", late_secs, Unit::Seconds));
+        }
     }
     deps.metrics.emit(now, &[("platform", post.platform.as_str()), ("became", status.as_str())], &values, &[("post_id", post.id.as_str())]);
 }

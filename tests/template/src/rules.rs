@@ -32,6 +32,8 @@ pub const RULES: &[Rule] = &[
     Rule { name: "what a run counts because it ends well all the same has an alarm", check: alarms::read_what_is_counted },
     Rule { name: "schedules have no name and a place for what they cannot deliver", check: wake_ups::schedules_are_safe },
     Rule { name: "the publisher may run for as long as the publish machine counts on", check: wake_ups::publisher_time_out },
+    Rule { name: "the sweeper may run for as long as its round counts on", check: wake_ups::sweeper_time_out },
+    Rule { name: "no record of a batch waits for another", check: wake_ups::work_on_all_of_a_batch },
     Rule { name: "tables and secrets that must live are kept and can be put back", check: storage::outlive_the_stack },
     Rule { name: "tables have the keys and indexes that the code uses", check: storage::match_the_code },
     Rule { name: "only the schedules' role may be passed on, and only to the scheduler", check: permissions::pass_one_role },

@@ -23,6 +23,7 @@ mod posting;
 mod sessions;
 mod sweeping;
 mod versions;
+mod waits;
 
 use std::time::Instant;
 
