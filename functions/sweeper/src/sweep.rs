@@ -173,9 +173,12 @@ async fn sweep_shard(
             Attention::Missed => swept.missed += 1,
             Attention::Failed(error) => {
                 swept.failed += 1;
-                failures.add(|| match &hint {
-                    Some(WakeUp { post_id, user_id, .. }) => tracing::error!(%post_id, %user_id, error, "a post could not be looked after"),
-                    None => tracing::error!(error, "a row of the index could not be read"),
+                failures.add(|| {
+                    if let Some(WakeUp { post_id, user_id, .. }) = &hint {
+                        tracing::error!(%post_id, %user_id, error, "a post could not be looked after");
+                    } else {
+                        tracing::error!(error, "a row of the index could not be read");
+                    }
                 });
             }
             Attention::None => {}

@@ -48,7 +48,7 @@ async fn share(service: &LocalService, span: Duration) -> anyhow::Result<(Durati
     tokio::time::sleep(SETTLE).await;
     let (before, started) = (processor_time()?, Instant::now());
     tokio::time::sleep(span).await;
-    Ok((processor_time()? - before, started.elapsed()))
+    Ok((processor_time()?.saturating_sub(before), started.elapsed()))
 }
 
 /// What the kernel says that this process has used, in itself and in calls.

@@ -132,11 +132,11 @@ mod tests {
 
     #[test]
     fn a_lifetime_is_read_as_number_or_text_and_has_bounds() {
-        let year = Duration::from_secs(366 * 86_400);
+        let year = Duration::from_hours(366 * 24);
         for (told, lifetime) in [
-            ("7200", Some(Duration::from_secs(7200))),
-            (r#""7200""#, Some(Duration::from_secs(7200))),
-            ("7200.0", Some(Duration::from_secs(7200))),
+            ("7200", Some(Duration::from_hours(2))),
+            (r#""7200""#, Some(Duration::from_hours(2))),
+            ("7200.0", Some(Duration::from_hours(2))),
             ("-5", Some(Duration::ZERO)),
             ("9223372036854775807", Some(year)),
             (r#""inf""#, Some(year)),

@@ -12,6 +12,7 @@ const WHOLE: &str = "whole";
 const SAMPLE_EVERY: usize = 20;
 
 /// Every so many-th run of a part of the proof is to be played. A sample says so, past the harness, which shows no output of tests that pass.
+#[expect(clippy::disallowed_methods, reason = "a test has no configuration but its environment")]
 fn every(part: &str) -> usize {
     if std::env::var_os("PROOF").is_some_and(|proof| proof == WHOLE) {
         return 1;
