@@ -1,95 +1,53 @@
-//! Figures of the local service under 20 clients at once, and of the cycle job over many users. It judges nothing: what is slow on one
-//! machine is not on another.
+//! Figures of the service on this machine. It judges nothing: what is slow on one machine is not on another.
 //!
-//! `cargo run --release -p bench` for the first, `cargo run --release -p bench -- quota-reset [users]` for the other; without `--release` the figures are those of a debug build, several times as slow.
+//! `cargo run --release -p bench` for all of them, one after the other; each has a command of its own. Without `--release` the figures are
+//! those of a debug build, several times as slow.
 #![expect(clippy::print_stdout, reason = "a command line talks to its terminal")]
 
-mod measure;
 mod quota_reset_run;
+mod requests;
 
-use anyhow::{Context, ensure};
-use edge::lines::Captured;
-use local::{Browser, LocalService, Options};
-use serde_json::json;
+use clap::{Parser, Subcommand};
 
-use measure::measure;
+/// Measures the service on this machine, and prints what it measured.
+#[derive(Debug, Parser)]
+#[command(name = "bench", version)]
+struct Cli {
+    /// Without one, all run, one after the other, each with its defaults.
+    #[command(subcommand)]
+    command: Option<Command>,
+}
 
-/// How many people there are; each has several clients.
-const PEOPLE: usize = 4;
-const CLIENTS_EACH: usize = 5;
-const REQUESTS_EACH: usize = 50;
-/// The longest page of a list.
-const PAGE: usize = 100;
+/// One measurement each, in a file of its own.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Answers of the local service under 20 clients at once.
+    Requests,
+    /// The cycle job over many users whose cycles have all ended.
+    QuotaReset(quota_reset_run::Options),
+}
+
+impl Command {
+    /// Each measurement with its defaults, in the order in which all run.
+    fn all() -> Vec<Self> {
+        vec![Self::Requests, Self::QuotaReset(quota_reset_run::Options::default())]
+    }
+
+    async fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Requests => Box::pin(requests::run()).await,
+            Self::QuotaReset(options) => Box::pin(quota_reset_run::run(&options)).await,
+        }
+    }
+}
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
+    let commands = Cli::parse().command.map_or_else(Command::all, |command| vec![command]);
     let build = if cfg!(debug_assertions) { "debug" } else { "release" };
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => {}
-        ["quota-reset"] => return quota_reset_run::run(build, quota_reset_run::USERS).await,
-        ["quota-reset", users] => return quota_reset_run::run(build, users.parse().context("how many users")?).await,
-        _ => anyhow::bail!("say nothing, or: quota-reset [users]"),
+    println!("{build} build, {} processors", std::thread::available_parallelism()?);
+    for command in commands {
+        command.run().await?;
     }
-    let folder = tempfile::tempdir()?;
-    let lines = Captured::default();
-    let options = Options { port: 0, data_dir: folder.path().to_owned(), fresh: false, lines: lines.lines() };
-    let service = LocalService::start(options).await?;
-    println!("The local service, {build} build, {} processors", std::thread::available_parallelism()?);
-    let measured = run(&service).await;
-    service.stop().await;
-    measured
-}
-
-async fn run(service: &LocalService) -> anyhow::Result<()> {
-    let mut people = Vec::new();
-    for number in 0..PEOPLE {
-        people.push(Person::new(service.base_url(), number).await?);
-    }
-    let clients: Vec<Browser> = people.iter().flat_map(|person| std::iter::repeat_n(&person.browser, CLIENTS_EACH)).cloned().collect();
-
-    let status = async |client: &Browser, _| client.get("/api/user/status").await?.expect(200).map(drop);
-    println!("{}", measure(("GET /api/user/status", service), &clients, REQUESTS_EACH, status).await?);
-
-    let due = people[0].browser.service_time(86_400).await?;
-    let write = async |client: &Browser, number| {
-        let owner = people.iter().find(|person| person.browser.cookie == client.cookie);
-        let connection = owner.map(|person| &person.connection);
-        let body = json!({
-            "content": format!("Fresh bread, batch {number}"),
-            "targets": [{ "connection_id": connection }],
-            "scheduled_for": due,
-        });
-        client.post("/api/posts", Some(&body)).await?.expect(201).map(drop)
-    };
-    println!("{}", measure(("POST /api/posts", service), &clients, REQUESTS_EACH, write).await?);
-
-    let page = async |client: &Browser, _| {
-        let page = client.get(&format!("/api/posts?limit={PAGE}")).await?.expect(200)?;
-        let posts = page.json["items"].as_array().map_or(0, Vec::len);
-        ensure!(posts == PAGE, "{posts} posts on a page");
-        Ok(())
-    };
-    println!("{}", measure(("GET /api/posts?limit=100", service), &clients[..1], REQUESTS_EACH, page).await?);
     Ok(())
-}
-
-/// Somebody signed in, with a plan, an account and an approved post.
-struct Person {
-    browser: Browser,
-    connection: String,
-}
-
-impl Person {
-    async fn new(base_url: &str, number: usize) -> anyhow::Result<Self> {
-        let mut browser = Browser::new(base_url)?;
-        browser.sign_in(&format!("+6141234567{number}")).await?;
-        browser.redeem("professional").await?;
-        let account = format!("bench{number}");
-        let connection = browser.connect("x", &[("account", &account)], &[]).await?.remove(0);
-        let due = browser.service_time(3_600).await?;
-        let post = browser.write("Fresh bread", &[&connection], &due).await?.remove(0);
-        browser.approve(&post).await?;
-        Ok(Self { browser, connection })
-    }
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use clap::Args;
 use domain::id::UserId;
 use domain::ledger::{Actor, Cause, ChangeReason, Cycle};
 use domain::plan::{CYCLE, CycleSpan, Plan};
@@ -18,8 +19,8 @@ use local::variables::{source, tables};
 use serde_json::{Value, json};
 use store::{Store, schema};
 
-/// How many, if nobody says.
-pub(crate) const USERS: usize = 100_000;
+/// How many users, if nobody says.
+const USERS: usize = 100_000;
 /// What one `BatchWriteItem` takes.
 const BATCH: usize = 25;
 /// How often memory is looked at.
@@ -27,7 +28,21 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Runs of the job, at most: each stops after four minutes.
 const RUNS_MAX: usize = 60;
 
-pub(crate) async fn run(build: &str, users: usize) -> anyhow::Result<()> {
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// How many users there are.
+    #[arg(default_value_t = USERS)]
+    users: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { users: USERS }
+    }
+}
+
+pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
+    let users = options.users;
     let folder = tempfile::tempdir()?;
     let began = Timestamp::from_second(1_800_000_000)?;
     let started = Instant::now();
@@ -39,7 +54,7 @@ pub(crate) async fn run(build: &str, users: usize) -> anyhow::Result<()> {
     for definition in schema::definitions(&tables()) {
         ensure_table(store.client(), definition).await?;
     }
-    println!("quota-reset, {build} build, {} processors, {users} users", std::thread::available_parallelism()?);
+    println!("quota-reset: {users} users");
     sign_up(&aws, &store, users, began).await?;
     println!("  everybody signed up after {:.0} s", started.elapsed().as_secs_f64());
 
