@@ -34,6 +34,7 @@ pub const RULES: &[Rule] = &[
     Rule { name: "the publisher may run for as long as the publish machine counts on", check: wake_ups::publisher_time_out },
     Rule { name: "tables and secrets that must live are kept and can be put back", check: storage::outlive_the_stack },
     Rule { name: "tables have the keys and indexes that the code uses", check: storage::match_the_code },
+    Rule { name: "what is on the way of every post can be warmed", check: storage::can_be_warmed },
     Rule { name: "only the schedules' role may be passed on, and only to the scheduler", check: permissions::pass_one_role },
     Rule { name: "nothing is allowed on everything, unless for a reason", check: permissions::have_no_wildcards },
     Rule { name: "every role may do just what grants.txt says", check: permissions::are_as_written },
