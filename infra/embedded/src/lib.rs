@@ -11,6 +11,7 @@ mod connector;
 mod dynamodb;
 mod fault;
 mod file;
+mod meter;
 mod sandbox;
 mod scheduler;
 mod secrets;
@@ -35,6 +36,7 @@ use secrecy::SecretString;
 
 pub use fault::{Afterwards, CallInfo, Fault, Hook};
 pub use file::make_private_dir;
+pub use meter::Metered;
 pub use sandbox::{Reader, Sandbox};
 pub use sns::Text;
 pub use tables::{ensure_table, ensure_time_to_live};
@@ -80,6 +82,7 @@ struct Engines {
     file: Arc<file::File>,
     region: String,
     watch: fault::Watch,
+    meter: meter::Meter,
     /// Counts what was carried out, so that whoever watches knows when there is something new.
     served: AtomicU64,
     /// How many calls put something into a queue or set a schedule.
@@ -88,7 +91,8 @@ struct Engines {
 
 impl Engines {
     fn new(clock: Clock, dynamodb: dynamodb::Dynamodb, file: Arc<file::File>, region: &str, watch: fault::Watch) -> Self {
-        Self { clock, dynamodb, file, region: region.to_owned(), watch, served: AtomicU64::new(0), work_brought: AtomicU64::new(0) }
+        let (region, meter) = (region.to_owned(), meter::Meter::default());
+        Self { clock, dynamodb, file, region, watch, meter, served: AtomicU64::new(0), work_brought: AtomicU64::new(0) }
     }
 }
 
@@ -192,6 +196,16 @@ impl Aws {
     /// Counts up with each call that was carried out, late ones too: as long as it stands still, so does everything here but time.
     pub fn served(&self) -> u64 {
         self.0.served.load(Ordering::Relaxed)
+    }
+
+    /// Counts calls and the units that they cost, from now on and from nothing, until [`Self::end_metering`].
+    pub fn begin_metering(&self) {
+        self.0.meter.begin();
+    }
+
+    /// What was counted since [`Self::begin_metering`]. The names are `service.operation`, as in `sqs.SendMessage`.
+    pub fn end_metering(&self) -> BTreeMap<String, Metered> {
+        self.0.meter.end()
     }
 
     /// How often each operation was called since the start, broken calls and the SDK's own repetitions included.

@@ -60,7 +60,7 @@ impl Metrics {
 
     /// Writes one line with several values of one moment.
     ///
-    /// A count of zero is left out, and a line of zeros not written: a sum is the same without it, and CloudWatch charges a metric for each
+    /// A count of zero is left out, and a line of zeros not written. A sum is the same without it, and CloudWatch charges a metric for each
     /// hour in which it has a value.
     ///
     /// `dimensions` are pairs of few possible values, such as a platform's name. `properties` are searchable and cost
