@@ -4,6 +4,7 @@
 //! those of a debug build, several times as slow.
 #![expect(clippy::print_stdout, reason = "a command line talks to its terminal")]
 
+mod counting;
 mod quota_reset_run;
 mod requests;
 
@@ -23,6 +24,10 @@ struct Cli {
 enum Command {
     /// Answers of the local service under 20 clients at once.
     Requests,
+    /// What each step of a post's life calls, and the units that the tables reckon for it.
+    Calls,
+    /// The tables of COST.md.
+    Cost(counting::Options),
     /// The cycle job over many users whose cycles have all ended.
     QuotaReset(quota_reset_run::Options),
 }
@@ -36,6 +41,8 @@ impl Command {
     async fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Requests => Box::pin(requests::run()).await,
+            Self::Calls => counting::calls().await,
+            Self::Cost(options) => counting::cost(&options).await,
             Self::QuotaReset(options) => Box::pin(quota_reset_run::run(&options)).await,
         }
     }
