@@ -6,7 +6,6 @@
 //! *On failure:* run again; where a reading costs it is noted before it is made. No post waits for
 //! this: the platforms' limits are met with a wide margin, and a limit of reading is not one of posting.
 
-mod accounts;
 mod gate;
 mod read;
 mod run;
@@ -20,8 +19,10 @@ use cloud::vault::Vault;
 use connecting::tokens::Access;
 use domain::analytics::Paces;
 use domain::platform::PlatformName;
+use domain::post::FUNCTION_TIMEOUT;
 use edge::clock::Clock;
 use edge::config::{self, ConfigError, variables};
+use edge::deadline::Deadline;
 use edge::host::Host;
 use edge::metrics::Metrics;
 use edge::random::Random;
@@ -67,6 +68,7 @@ impl Deps {
             let tables = Tables {
                 users: variables.text(variables::USERS_TABLE),
                 posts: variables.text(variables::POSTS_TABLE),
+                sessions: variables.text(variables::SESSIONS_TABLE),
                 ..Tables::default()
             };
             (tables, variables.secrets_prefix(), config::Platforms::read(variables), config::metrics_paces(variables))
@@ -83,9 +85,9 @@ impl Deps {
         })
     }
 
-    /// What tokens are read and renewed with.
+    /// What tokens are read and renewed with. A run has more time left than one renewal may take.
     fn access(&self) -> Access<'_> {
         let Self { store, vault, platforms, clock, random, metrics, .. } = self;
-        Access { store, vault, platforms, clock, random, metrics }
+        Access { store, vault, platforms, clock, random, metrics, deadline: Deadline::after(FUNCTION_TIMEOUT.unsigned_abs()) }
     }
 }

@@ -8,7 +8,6 @@ use platforms::{Account, NumbersError, Published, Told};
 use store::{DueWatch, StoreError, WatchWrite, Watched};
 
 use crate::Deps;
-use crate::accounts::Accounts;
 use crate::gate::Gate;
 
 /// The wait where a platform names no end of a limit, and where much of what an account may ask is used up.
@@ -56,7 +55,6 @@ enum Asked {
 pub(crate) struct Reader<'a> {
     pub(crate) deps: &'a Deps,
     pub(crate) gate: Gate,
-    pub(crate) accounts: Accounts,
     /// The name that the run's writes are recognised by.
     pub(crate) writer: String,
 }
@@ -114,11 +112,11 @@ impl Reader<'_> {
 
     /// Asks the platform; a token that ends meanwhile is renewed once.
     async fn ask(&self, watch: &Watch, connection: Connection) -> Result<Asked, AccessError> {
-        let Self { deps, gate, accounts, .. } = self;
+        let Self { deps, gate, .. } = self;
         let mut refused = None;
         let mut connection = connection;
         loop {
-            let (ready, tokens) = match accounts.usable(&deps.access(), connection, refused.as_deref()).await? {
+            let (ready, tokens) = match tokens::usable(&deps.access(), connection, refused.as_deref()).await? {
                 Usable::Ready(connection, tokens) => (connection, tokens),
                 Usable::Later => return Ok(Asked::Trouble(Trouble::Limited(deps.clock.now()))),
                 Usable::Dead => return Ok(Asked::Trouble(Trouble::NeedsReauth)),

@@ -14,7 +14,6 @@ use jiff::{SignedDuration, Timestamp};
 use store::{DueWatch, Store, StoreError, Watched};
 
 use crate::Deps;
-use crate::accounts::Accounts;
 use crate::gate::Gate;
 use crate::read::{Reader, Reading};
 
@@ -77,7 +76,7 @@ pub fn run(deps: &Deps) -> BoxFuture<'_, Result<Synced, StoreError>> {
 async fn all_shards(deps: &Deps) -> Result<Synced, StoreError> {
     let now = deps.clock.now();
     let writer = AttemptId::new(now, deps.random.bytes()).to_string();
-    let reader = Reader { deps, gate: Gate::new(&deps.platforms), accounts: Accounts::default(), writer };
+    let reader = Reader { deps, gate: Gate::new(&deps.platforms), writer };
     let run = Run { reader, until: now + RUN_MAX };
     let mut total = Synced::default();
     for shard in Store::sync_shards(now.as_second() / EVERY.as_secs()) {

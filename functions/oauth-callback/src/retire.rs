@@ -24,7 +24,8 @@ pub(crate) async fn retire(deps: &Deps, connection: &Connection, version: &str) 
 }
 
 async fn try_to(deps: &Deps, connection: &Connection, version: &str) -> Result<(), Box<dyn Error + Send + Sync>> {
-    let tokens = deps.vault.read(&connection.secret_name, version).await?;
-    let (client_id, client_secret) = deps.vault.app_credentials(connection.platform, deps.clock.now()).await?;
+    let now = deps.clock.now();
+    let tokens = deps.vault.read(&connection.secret_name, version, now).await?;
+    let (client_id, client_secret) = deps.vault.app_credentials(connection.platform, now).await?;
     Ok(deps.platforms.get(connection.platform).revoke(&AppCredentials { client_id, client_secret }, &tokens).await?)
 }

@@ -73,7 +73,7 @@ pub(crate) async fn begin(
     let (client_id, client_secret) = credentials.map_err(|error| Problem::unavailable_because(&error))?;
     let redirect_uri = deps.web.callback_url(platform);
     let state = SecretString::from(state.expose());
-    let consent = ConsentRequest { state: &state, code_challenge: &verifier.challenge(), redirect_uri: &redirect_uri };
+    let consent = ConsentRequest { state: &state, code_verifier: &verifier, redirect_uri: &redirect_uri };
     let address = deps.platforms.get(platform).authorize_url(&AppCredentials { client_id, client_secret }, &consent);
 
     deps.store.begin_flow(&flow).await.map_err(|error| Problem::unavailable_because(&error))?;

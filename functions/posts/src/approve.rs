@@ -79,7 +79,7 @@ pub(crate) async fn approve(
             Commit::PostMoved(Some(moved)) if moved.version != standing.version => return Err(Problem::new(ProblemCode::StaleVersion)),
             Commit::PostMoved(Some(moved)) => standing = *moved,
             Commit::PostMoved(None) => return Err(Problem::not_found()),
-            Commit::CycleMoved | Commit::Conflict | Commit::ConnectionUnusable | Commit::AlreadyBound(_) => {}
+            Commit::CycleMoved | Commit::ConnectionUnusable | Commit::AlreadyBound(_) => {}
         }
     }
 }

@@ -36,7 +36,7 @@ pub(crate) async fn delete(
         post.deletable().map_err(trouble::refused)?;
         match deps.store.delete_post(&post).await.map_err(trouble::store)? {
             Commit::Done | Commit::PostMoved(None) => return Ok(StatusCode::NO_CONTENT),
-            Commit::PostMoved(Some(_)) | Commit::CycleMoved | Commit::Conflict | Commit::ConnectionUnusable | Commit::AlreadyBound(_) => {}
+            Commit::PostMoved(Some(_)) | Commit::CycleMoved | Commit::ConnectionUnusable | Commit::AlreadyBound(_) => {}
         }
     }
 }

@@ -36,7 +36,7 @@ pub(crate) async fn prepare(
     let Some(connection) = connection else {
         return conclude(deps, deadline, post, Conclusion::AccountLost(FailureCode::ConnectionGone), Answer::default()).await;
     };
-    let usable = tokens::usable(&deps.access(), connection, refused).await.unwrap_or_else(|error| {
+    let usable = tokens::usable(&deps.access(deadline), connection, refused).await.unwrap_or_else(|error| {
         tokens_missing(deps, &post, &error);
         Usable::Later
     });
@@ -53,7 +53,7 @@ pub(crate) async fn prepare(
                 }
                 Handle::TokenRefused(post, answer) => {
                     let progress = conclude(deps, deadline, *post, Conclusion::AccountLost(FailureCode::ReconnectNeeded), answer).await?;
-                    tokens::mark_dead(&deps.access(), &connection).await?;
+                    tokens::mark_dead(&deps.access(deadline), &connection).await?;
                     return Ok(progress);
                 }
                 Handle::Concluded(post, conclusion, answer) => return conclude(deps, deadline, *post, conclusion, answer).await,
@@ -172,7 +172,7 @@ pub(crate) async fn dispatch(
         }
         Sent::TokenRefused(answer) if renewed || !connection.refreshable => {
             let progress = conclude(deps, deadline, post, Conclusion::AccountLost(FailureCode::ReconnectNeeded), answer).await?;
-            tokens::mark_dead(&deps.access(), &connection).await?;
+            tokens::mark_dead(&deps.access(deadline), &connection).await?;
             Ok(progress)
         }
         Sent::TokenRefused(_) => {

@@ -9,6 +9,7 @@ use connecting::tokens::Access;
 use domain::platform::PlatformName;
 use edge::clock::Clock;
 use edge::config::{self, variables};
+use edge::deadline::Deadline;
 use edge::host::Host;
 use edge::metrics::Metrics;
 use edge::random::Random;
@@ -44,6 +45,7 @@ impl Deps {
                 users: variables.text(variables::USERS_TABLE),
                 posts: variables.text(variables::POSTS_TABLE),
                 ledger: variables.text(variables::LEDGER_TABLE),
+                sessions: variables.text(variables::SESSIONS_TABLE),
                 ..Tables::default()
             };
             (tables, variables.secrets_prefix(), variables.url(variables::PUBLISH_QUEUE_URL), config::Platforms::read(variables))
@@ -61,9 +63,9 @@ impl Deps {
     }
 
     /// What tokens are read and renewed with.
-    pub(crate) fn access(&self) -> Access<'_> {
+    pub(crate) fn access(&self, deadline: Deadline) -> Access<'_> {
         let Self { store, vault, platforms, clock, random, metrics, .. } = self;
-        Access { store, vault, platforms, clock, random, metrics }
+        Access { store, vault, platforms, clock, random, metrics, deadline }
     }
 }
 

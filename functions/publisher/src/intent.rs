@@ -9,7 +9,7 @@ use domain::planted::Bug;
 use domain::platform::PlatformName;
 use domain::post::{Event, Post, SEND_DEADLINE, SETTLE_RESERVE, Status, Transition};
 use edge::deadline::Deadline;
-use store::{Commit, PostChange, Rounds, StoreError};
+use store::{Commit, PostChange, StoreError};
 
 use crate::deps::Deps;
 use crate::progress::StepError;
@@ -58,18 +58,11 @@ async fn store(
     Ok(Bug::NoIntent.is_planted() || matches!(commit(deps, &change).await?, Commit::Done))
 }
 
-/// Stores a change, once more after a lost answer, and again where another transaction held one of its items: two posts of one account meet at
-/// their connection. Giving up would leave the post claimed until its lease ends.
+/// Stores a change, once more after a lost answer: giving up would leave the post claimed until its lease ends.
 async fn commit(deps: &Deps, change: &PostChange<'_>) -> Result<Commit, StoreError> {
-    let mut rounds = Rounds::new("storing a step to a send", change.writer);
-    let mut was_lost = false;
-    loop {
-        rounds.next().await?;
-        match deps.store.commit(change).await {
-            Ok(Commit::Conflict) => {}
-            Err(_) if !was_lost => was_lost = true,
-            commit => return commit,
-        }
+    match deps.store.commit(change).await {
+        Err(_) => deps.store.commit(change).await,
+        commit => commit,
     }
 }
 

@@ -8,6 +8,7 @@
 //! `step` decides what a wake-up calls for. `publish`, `poll` and `reconcile` do it, with `send` for the one visible call and `settle` for
 //! what is written down. Each knows only those behind it.
 
+mod ahead;
 mod attempt;
 mod deps;
 mod intent;

@@ -20,7 +20,7 @@ const WAIT_MAX: SignedDuration = SignedDuration::from_mins(10);
 
 /// One look at the handle.
 pub(crate) async fn poll(deps: &Deps, deadline: Deadline, post: Post) -> Result<Progress, StepError> {
-    let seen = look(deps, &post).await.unwrap_or_else(|error| {
+    let seen = look(deps, deadline, &post).await.unwrap_or_else(|error| {
         tracing::error!(post_id = %post.id, error = chain(&error), "an accepted post could not be asked after");
         Seen::NotAsked
     });
@@ -63,17 +63,18 @@ enum Seen {
     Nevermore,
 }
 
-async fn look(deps: &Deps, post: &Post) -> Result<Seen, StepError> {
+async fn look(deps: &Deps, deadline: Deadline, post: &Post) -> Result<Seen, StepError> {
     let (Some(connection), Some(handle)) = (deps.store.connection(&post.user_id, &post.connection_id).await?, post.handle()) else {
         return Ok(Seen::Nevermore);
     };
     if connection.health == Health::Disconnecting {
-        return last_look(deps, post, &connection, handle).await;
+        return last_look(deps, deadline, (post, handle), &connection).await;
     }
     let mut refused = None;
     // A token that ends meanwhile is renewed, and the handle asked after again: the post itself is never sent anew.
     for _ in 0..2 {
-        let Usable::Ready(connection, tokens) = tokens::usable(&deps.access(), connection.clone(), refused.as_deref()).await? else {
+        let Usable::Ready(connection, tokens) = tokens::usable(&deps.access(deadline), connection.clone(), refused.as_deref()).await?
+        else {
             return Ok(Seen::NotAsked);
         };
         let account = Account { id: &connection.platform_user_id, username: &connection.username, tokens: &tokens };
@@ -87,8 +88,8 @@ async fn look(deps: &Deps, post: &Post) -> Result<Seen, StepError> {
 }
 
 /// A disconnect waits for this look: it renews nothing, and there is no other after it.
-async fn last_look(deps: &Deps, post: &Post, connection: &Connection, handle: &str) -> Result<Seen, StepError> {
-    let Some(tokens) = tokens::live(&deps.access(), connection).await? else { return Ok(Seen::Nevermore) };
+async fn last_look(deps: &Deps, deadline: Deadline, (post, handle): (&Post, &str), connection: &Connection) -> Result<Seen, StepError> {
+    let Some(tokens) = tokens::live(&deps.access(deadline), connection).await? else { return Ok(Seen::Nevermore) };
     let account = Account { id: &connection.platform_user_id, username: &connection.username, tokens: &tokens };
     Ok(match deps.platforms.get(post.platform).look_up(account, handle).await {
         Ok(state @ (HandleState::Live { .. } | HandleState::Gone { .. })) => Seen::Says(state),

@@ -33,7 +33,7 @@ pub(crate) async fn claim(deps: &Deps, deadline: Deadline, post: Post, content: 
     }
     let live = match &connection {
         Some(connection) if connection.token_state(deps.clock.now()) == TokenState::Live => {
-            match tokens::live(&deps.access(), connection).await {
+            match tokens::live(&deps.access(deadline), connection).await {
                 Ok(tokens) => tokens,
                 Err(error) => {
                     let until = tokens_missing(deps, &post, &error);

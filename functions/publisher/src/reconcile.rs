@@ -63,7 +63,7 @@ async fn evidence(deps: &Deps, deadline: Deadline, post: &mut Post, content: &Co
     let mut refused = None;
     // A token that looks live may be refused once: then a fresh one is tried.
     for _ in 0..2 {
-        let (connection, tokens) = match tokens::usable(&deps.access(), connection.clone(), refused.as_deref()).await? {
+        let (connection, tokens) = match tokens::usable(&deps.access(deadline), connection.clone(), refused.as_deref()).await? {
             Usable::Ready(connection, tokens) => (connection, tokens),
             Usable::Later => return Ok(Evidence::Unreadable),
             Usable::Dead | Usable::Gone => return Ok(Evidence::Unreachable),
@@ -106,7 +106,7 @@ async fn last_look(
     content: &Content,
     connection: &Connection,
 ) -> Result<Evidence, StepError> {
-    let Some(tokens) = tokens::live(&deps.access(), connection).await? else { return Ok(Evidence::Unreachable) };
+    let Some(tokens) = tokens::live(&deps.access(deadline), connection).await? else { return Ok(Evidence::Unreachable) };
     if post.handle().is_some() {
         return Ok(match looked_up(deps, post, connection, &tokens).await {
             Ok(state) => said(deps, post, state),

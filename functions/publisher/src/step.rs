@@ -9,7 +9,7 @@ use edge::sqs::RecordOutcome;
 use crate::deps::Deps;
 use crate::progress::{Progress, StepError};
 use crate::turns::{Batch, Turn};
-use crate::{poll, publish, reconcile, settle};
+use crate::{ahead, poll, publish, reconcile, settle};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
@@ -60,6 +60,7 @@ async fn step(deps: &Deps, deadline: Deadline, turn: &Turn<'_>, wake_up: &WakeUp
         Step::WaitUntil(_) => {
             if matches!(post.state, State::Scheduled { next_attempt_at: None, .. }) {
                 settle::wake_later(deps, &post).await;
+                ahead::renew(deps, deadline, &post).await;
             }
             Ok(Progress::Rest)
         }

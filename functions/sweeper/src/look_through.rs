@@ -269,9 +269,7 @@ impl Walk<'_> {
                 Ok(Resumed::Done)
             }
             Commit::PostMoved(standing) => Ok(Resumed::Moved(standing)),
-            Commit::CycleMoved | Commit::ConnectionUnusable | Commit::Conflict | Commit::AlreadyBound(_) => {
-                Ok(Resumed::Moved(Some(Box::new(post.clone()))))
-            }
+            Commit::CycleMoved | Commit::ConnectionUnusable | Commit::AlreadyBound(_) => Ok(Resumed::Moved(Some(Box::new(post.clone())))),
         }
     }
 

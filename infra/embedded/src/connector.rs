@@ -12,6 +12,7 @@ use url::Url;
 
 use super::{Aws, scheduler, secrets, sns, sqs};
 use crate::fault::{CallInfo, Fault};
+use crate::under_way::Arrival;
 use crate::wire::{Answer, Protocol, Refusal};
 
 impl HttpClient for Aws {
@@ -26,8 +27,9 @@ impl HttpConnector for Aws {
         // On the caller's thread: a call is under a millisecond of SQLite. It gives way before and after, as a call over a network
         // does: what works at the same time must interleave here as it does there.
         HttpConnectorFuture::new(async move {
-            tokio::task::yield_now().await;
-            let answer = aws.exchange(request).await;
+            let arrival = address(&request).map_or(Arrival::Free, |call| aws.arrive(&call));
+            arrival.pass().await;
+            let answer = aws.exchange(request, arrival).await;
             tokio::task::yield_now().await;
             answer
         })
@@ -40,6 +42,12 @@ struct Call<'a> {
     operation: String,
     url: Url,
     body: &'a [u8],
+}
+
+impl Call<'_> {
+    fn info(&self) -> CallInfo {
+        CallInfo { service: self.service.name(), operation: self.operation.clone() }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,22 +91,32 @@ impl Service {
 }
 
 impl Aws {
-    async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+    /// How the call stands to the transactions under way; one itself holds its items from here on.
+    fn arrive(&self, call: &Call<'_>) -> Arrival {
+        match call.service {
+            Service::Dynamodb => self.0.under_way.arrive(&call.operation, call.body, |table| self.0.dynamodb.key_names(table)),
+            _ => Arrival::Free,
+        }
+    }
+
+    async fn exchange(&self, request: HttpRequest, arrival: Arrival) -> Result<HttpResponse, ConnectorError> {
         let call = address(&request).map_err(|why| ConnectorError::user(why.into()))?;
-        let info = CallInfo { service: call.service.name(), operation: call.operation.clone() };
-        match self.0.watch.observe(&info) {
-            None => to_http(self.serve(&call)),
+        match self.0.watch.observe(&call.info()) {
+            None => to_http(self.serve(&call, arrival)),
             Some(Fault::Throttle) => to_http(call.service.throttled()),
-            Some(Fault::Conflict) => to_http(conflict(&call)),
+            Some(Fault::Conflict) => to_http(conflict(&call, &[true])),
             Some(Fault::Refuse(code)) => to_http(call.service.protocol().answer(Err(Refusal::new(code, "as a test wishes")))),
             Some(Fault::FailBefore) => Err(broken()),
             Some(Fault::LoseAnswerAfterApply) => {
-                self.serve(&call);
+                self.serve(&call, arrival);
                 Err(broken())
             }
-            Some(Fault::Stall) => std::future::pending().await,
+            Some(Fault::Stall) => {
+                drop(arrival);
+                std::future::pending().await
+            }
             Some(Fault::StallAfterApply) => {
-                self.serve(&call);
+                self.serve(&call, arrival);
                 std::future::pending().await
             }
             Some(Fault::LandLate(later)) => {
@@ -106,7 +124,7 @@ impl Aws {
                 tokio::spawn(async move {
                     tokio::time::sleep(later).await;
                     if let Ok(call) = address(&request) {
-                        aws.serve(&call);
+                        aws.serve(&call, aws.arrive(&call));
                     }
                 });
                 Err(broken())
@@ -114,13 +132,15 @@ impl Aws {
             Some(Fault::EmptyIndex) if is_index_query(&call) => {
                 to_http(call.service.protocol().answer(Ok(r#"{"Items":[],"Count":0,"ScannedCount":0}"#.to_owned())))
             }
-            Some(Fault::StaleIndex) => to_http(self.stale_index(&call).unwrap_or_else(|| self.serve(&call))),
+            Some(Fault::StaleIndex) => to_http(self.stale_index(&call).unwrap_or_else(|| self.serve(&call, arrival))),
             Some(Fault::StaleSecret(behind)) if call.service == Service::Secrets && self.is_young(&call, behind) => {
                 to_http(call.service.protocol().answer(Err(secrets::unknown())))
             }
             Some(Fault::EmptyIndex | Fault::StaleSecret(_) | Fault::GiveWay) => {
+                // It has not arrived yet.
+                drop(arrival);
                 tokio::task::yield_now().await;
-                to_http(self.serve(&call))
+                to_http(self.serve(&call, self.arrive(&call)))
             }
         }
     }
@@ -139,18 +159,22 @@ impl Aws {
         }
         let url = Url::parse("http://localhost/").ok()?;
         let call = Call { service, operation: operation.to_owned(), url, body };
-        let info = CallInfo { service: service.name(), operation: call.operation.clone() };
-        Some(match self.0.watch.observe(&info) {
+        Some(match self.0.watch.observe(&call.info()) {
             Some(Fault::FailBefore) => no_answer(service),
             Some(Fault::LoseAnswerAfterApply) => {
-                self.serve(&call);
+                self.serve(&call, self.arrive(&call));
                 no_answer(service)
             }
-            _ => self.serve(&call),
+            _ => self.serve(&call, self.arrive(&call)),
         })
     }
 
-    fn serve(&self, call: &Call<'_>) -> Answer {
+    /// Carries the call out, unless it meets a transaction. One itself lets go of its items then.
+    fn serve(&self, call: &Call<'_>, arrival: Arrival) -> Answer {
+        if let Arrival::Meets(legs) = arrival {
+            self.0.watch.met(&call.info());
+            return conflict(call, &legs);
+        }
         self.0.served.fetch_add(1, Ordering::Relaxed);
         let answer = self.carry_out(call);
         self.remember_index(call, &answer);
@@ -192,7 +216,7 @@ impl Aws {
             Service::Sns => file.transaction(|tx| sns::serve(tx, &call.operation, call.body, now)),
         };
         if call.operation.starts_with("SendMessage") || call.operation == "CreateSchedule" {
-            self.0.work_brought.fetch_add(1, Ordering::Relaxed);
+            self.0.work_brought.send_modify(|calls| *calls += 1);
         }
         call.service.protocol().answer(outcome)
     }
@@ -215,24 +239,28 @@ fn address(request: &HttpRequest) -> Result<Call<'_>, &'static str> {
     Ok(Call { service, operation, url, body })
 }
 
-/// What the tables say when a transaction holds an item that a write wants.
-fn conflict(call: &Call<'_>) -> Answer {
-    let body = serde_json::from_slice::<serde_json::Value>(call.body).unwrap_or_default();
-    let legs = body["TransactItems"].as_array().map_or(0, Vec::len);
+/// What the tables say when a transaction holds an item that a call wants: the items of the legs that are `met`.
+fn conflict(call: &Call<'_>, met: &[bool]) -> Answer {
+    const ONGOING: &str = "Transaction is ongoing for the item";
     let refusal = match (call.service, call.operation.as_str()) {
-        (Service::Dynamodb, "TransactWriteItems") => {
-            let reason = |leg| serde_json::json!({ "Code": if leg == 0 { "TransactionConflict" } else { "None" } });
-            let reasons: Vec<_> = (0..legs).map(reason).collect();
+        (Service::Dynamodb, "TransactWriteItems" | "TransactGetItems") => {
+            let body = serde_json::from_slice::<serde_json::Value>(call.body).unwrap_or_default();
+            let legs = body["TransactItems"].as_array().map_or(0, Vec::len);
+            let is_met = |leg: usize| met.get(leg).copied().unwrap_or(false);
+            let codes: Vec<_> = (0..legs).map(|leg| if is_met(leg) { "TransactionConflict" } else { "None" }).collect();
+            let reason = |code: &&str| match *code {
+                "None" => serde_json::json!({ "Code": code }),
+                code => serde_json::json!({ "Code": code, "Message": ONGOING }),
+            };
+            let told = codes.join(", ");
             let body = serde_json::json!({
                 "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
-                "Message": "Transaction cancelled, please refer cancellation reasons for specific reasons [TransactionConflict]",
-                "CancellationReasons": reasons,
+                "Message": format!("Transaction cancelled, please refer cancellation reasons for specific reasons [{told}]"),
+                "CancellationReasons": codes.iter().map(reason).collect::<Vec<_>>(),
             });
             return Answer { status: 400, content_type: "application/x-amz-json-1.0", error_type: None, body: body.to_string() };
         }
-        (Service::Dynamodb, "PutItem" | "UpdateItem" | "DeleteItem") => {
-            Refusal::new("TransactionConflictException", "Transaction is ongoing for the item")
-        }
+        (Service::Dynamodb, "PutItem" | "UpdateItem" | "DeleteItem") => Refusal::new("TransactionConflictException", ONGOING),
         _ => return call.service.throttled(),
     };
     call.service.protocol().answer(Err(refusal))

@@ -48,10 +48,14 @@ pub type Hook = Box<dyn Fn(&CallInfo) -> Option<Fault> + Send + Sync>;
 /// Is told of each call that was carried out, right after it was.
 pub type Afterwards = Box<dyn Fn(&str, &str) + Send + Sync>;
 
+/// Is told of each call that meets a transaction under way.
+pub type Conflicts = Box<dyn Fn(&CallInfo) + Send + Sync>;
+
 #[derive(Default)]
 pub(crate) struct Watch {
     hook: RwLock<Option<Hook>>,
     afterwards: RwLock<Option<Afterwards>>,
+    conflicts: RwLock<Option<Conflicts>>,
     /// What indexes answered last.
     indexes: Mutex<BTreeMap<String, String>>,
     calls: Mutex<BTreeMap<String, u64>>,
@@ -83,6 +87,17 @@ impl Watch {
 
     pub(crate) fn set_afterwards(&self, afterwards: Afterwards) {
         *self.afterwards.write().unwrap_or_else(PoisonError::into_inner) = Some(afterwards);
+    }
+
+    pub(crate) fn set_conflicts(&self, conflicts: Conflicts) {
+        *self.conflicts.write().unwrap_or_else(PoisonError::into_inner) = Some(conflicts);
+    }
+
+    /// A call met a transaction under way.
+    pub(crate) fn met(&self, call: &CallInfo) {
+        if let Some(conflicts) = self.conflicts.read().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            conflicts(call);
+        }
     }
 
     /// A call was carried out.

@@ -22,6 +22,8 @@ CREATE TABLE IF NOT EXISTS messages (
     receipt TEXT
 ) STRICT;
 CREATE INDEX IF NOT EXISTS messages_by_visibility ON messages (queue, visible_ms);
+CREATE INDEX IF NOT EXISTS messages_by_group ON messages (queue, group_id, visible_ms);
+CREATE INDEX IF NOT EXISTS messages_received ON messages (queue, group_id, visible_ms) WHERE receives > 0;
 CREATE TABLE IF NOT EXISTS schedules (
     grp TEXT NOT NULL,
     name TEXT NOT NULL,

@@ -3,7 +3,7 @@
 //! The real SDK clients are given an HTTP connector that hands each request to an engine here instead of the network: signing,
 //! serialisation, retries and error mapping are the cloud's own. The database is a `DynamoDB` engine on SQLite; the queue, the
 //! scheduler, the secrets and the text messages share one SQLite file, so that a schedule fires into the queue in one transaction.
-//! Everything survives a restart, and time is the clock that is handed in.
+//! Everything survives a restart, and time is the clock that is handed in. Transactions that overlap conflict, as in the cloud.
 //!
 //! The files hold secrets unsealed: they are for a developer's machine, and their folder is closed to other users.
 
@@ -18,6 +18,7 @@ mod secrets;
 mod sns;
 mod sqs;
 mod tables;
+mod under_way;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use anyhow::Context;
 use aws_config::{Region, SdkConfig};
@@ -33,8 +35,9 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use edge::clock::Clock;
 use jiff::Timestamp;
 use secrecy::SecretString;
+use tokio::sync::watch;
 
-pub use fault::{Afterwards, CallInfo, Fault, Hook};
+pub use fault::{Afterwards, CallInfo, Conflicts, Fault, Hook};
 pub use file::make_private_dir;
 pub use meter::Metered;
 pub use sandbox::{Reader, Sandbox};
@@ -83,16 +86,17 @@ struct Engines {
     region: String,
     watch: fault::Watch,
     meter: meter::Meter,
+    under_way: Arc<under_way::UnderWay>,
     /// Counts what was carried out, so that whoever watches knows when there is something new.
     served: AtomicU64,
     /// How many calls put something into a queue or set a schedule.
-    work_brought: AtomicU64,
+    work_brought: watch::Sender<u64>,
 }
 
 impl Engines {
     fn new(clock: Clock, dynamodb: dynamodb::Dynamodb, file: Arc<file::File>, region: &str, watch: fault::Watch) -> Self {
-        let (region, meter) = (region.to_owned(), meter::Meter::default());
-        Self { clock, dynamodb, file, region, watch, meter, served: AtomicU64::new(0), work_brought: AtomicU64::new(0) }
+        let (region, meter, under_way) = (region.to_owned(), meter::Meter::default(), Arc::default());
+        Self { clock, dynamodb, file, region, watch, meter, under_way, served: AtomicU64::new(0), work_brought: watch::Sender::new(0) }
     }
 }
 
@@ -149,9 +153,10 @@ impl Aws {
         Ok(self.0.file.transaction(secrets::all)?)
     }
 
-    /// Rises with every call that puts something into a queue or sets a schedule: whoever drives them need not look before.
-    pub fn work_brought(&self) -> u64 {
-        self.0.work_brought.load(Ordering::Relaxed)
+    /// Changes with every call that puts something into a queue or sets a schedule: whoever drives them need not look before, or before
+    /// [`next_due`](Self::next_due).
+    pub fn work_brought(&self) -> watch::Receiver<u64> {
+        self.0.work_brought.subscribe()
     }
 
     /// How many messages a queue holds, hidden ones too.
@@ -191,6 +196,17 @@ impl Aws {
     /// Tells `afterwards` the service and the operation of every call that was carried out, from now on: tests look at the tables then.
     pub fn after_call(&self, afterwards: Afterwards) {
         self.0.watch.set_afterwards(afterwards);
+    }
+
+    /// Tells `conflicts` of every call that meets a transaction under way, from now on.
+    pub fn on_conflict(&self, conflicts: Conflicts) {
+        self.0.watch.set_conflicts(conflicts);
+    }
+
+    /// From now on each transaction takes so long, and holds its items meanwhile. At first it takes the moment that carrying it out takes,
+    /// and that is enough for calls that come at once to meet.
+    pub fn transactions_take(&self, time: Duration) {
+        self.0.under_way.take(time);
     }
 
     /// Counts up with each call that was carried out, late ones too: as long as it stands still, so does everything here but time.

@@ -1,8 +1,9 @@
-//! SQS: standard queues with delay, visibility and a dead-letter queue.
+//! SQS: standard queues with delay, visibility, fairness between message groups and a dead-letter queue.
 //!
 //! Harsher than the service where the service leaves it open: a receipt handle of an earlier receive deletes nothing. Two things
 //! are left out: long polling (an empty receive answers at once) and message attributes. Source: SQS API reference.
 
+mod fair;
 mod receive;
 mod send;
 

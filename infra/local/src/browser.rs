@@ -148,7 +148,9 @@ impl Browser {
 }
 
 fn builder() -> reqwest::ClientBuilder {
-    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(TIMEOUT).no_proxy()
+    // Tests make browsers by the hundred: the machine's roots are read for the first alone.
+    let client = reqwest::Client::builder().tls_backend_preconfigured(tls::client());
+    client.redirect(reqwest::redirect::Policy::none()).timeout(TIMEOUT).no_proxy()
 }
 
 fn reply(request: RequestBuilder) -> BoxFuture<'static, anyhow::Result<Reply>> {

@@ -1,14 +1,16 @@
 //! What AWS does by itself in the cloud: fires schedules, hands the queue to the publisher, runs the jobs.
+//!
+//! It sleeps until the queue, a schedule or a job has something to do. What comes meanwhile wakes it: a call that puts something into the
+//! queue or sets a schedule, and a batch that has ended.
 
 use std::error::Error;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsEvent;
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
+use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName};
 use domain::wake_up::WakeUp;
 use edge::clock::Clock;
 use edge::deadline::Deadline;
@@ -24,8 +26,10 @@ use tracing::instrument::WithSubscriber;
 
 use embedded::Aws;
 
-/// How often the queue is asked when nobody nudges.
-const PERIOD: Duration = Duration::from_millis(50);
+/// The longest sleep: the machine's clock may be set, or stand still in a suspend, and no timer follows it.
+const SLEEP_MAX: Duration = Duration::from_secs(1);
+/// How long a round waits after one that failed, unless somebody nudges.
+const AFTER_A_FAILURE: Duration = Duration::from_millis(50);
 /// Batches that the publisher works on at once.
 const BATCHES_AT_ONCE: u32 = 5;
 /// How long the clock waits for them before it is moved: all that is not hanging is done by then.
@@ -51,11 +55,23 @@ struct LastRuns {
     synced: Option<Timestamp>,
 }
 
+impl LastRuns {
+    /// When the next job begins, of those that may.
+    fn next(&self, now: Timestamp, may_sync: bool) -> Timestamp {
+        let sync = may_sync.then_some((self.synced, analytics_sync::EVERY));
+        let jobs = [(self.reset, quota_reset::EVERY), (self.audited, AUDIT_EVERY), (self.swept, sweeper::EVERY)];
+        let begins = |(last, every): (Option<Timestamp>, SignedDuration)| last.map_or(now, |last| last + every);
+        jobs.into_iter().chain(sync).map(begins).min().unwrap_or(now)
+    }
+}
+
+/// Something could not be read; the log says what and why.
+struct Unread;
+
 /// What a round has started and does not wait for.
 #[derive(Default)]
 struct UnderWay {
     batches: JoinSet<()>,
-    /// One run that reads numbers at most: platforms may take their time, and posts go out meanwhile.
     syncs: JoinSet<()>,
 }
 
@@ -70,9 +86,9 @@ pub(crate) struct Driver {
     pub(crate) analytics_sync: analytics_sync::Deps,
     /// One for each batch that the publisher may work on.
     places: Arc<Semaphore>,
+    /// One run that reads numbers at most: platforms may take their time, and posts go out meanwhile.
+    sync_place: Arc<Semaphore>,
     nudged: Notify,
-    /// How much [`Aws::work_brought`] had come to when the last nudge was given.
-    known_work: AtomicU64,
     rounds: watch::Sender<u64>,
 }
 
@@ -86,20 +102,27 @@ impl Driver {
         analytics_sync: analytics_sync::Deps,
     ) -> Arc<Self> {
         let queue = Client::new(&aws.sdk_config());
-        let places = Arc::new(Semaphore::new(BATCHES_AT_ONCE as usize));
-        let (nudged, known_work, rounds) = (Notify::new(), AtomicU64::new(0), watch::Sender::new(0));
-        Arc::new(Self { aws, queue, clock, publisher, sweeper, quota_reset, analytics_sync, places, nudged, known_work, rounds })
+        let (places, sync_place) = (Arc::new(Semaphore::new(BATCHES_AT_ONCE as usize)), Arc::new(Semaphore::new(1)));
+        let (nudged, rounds) = (Notify::new(), watch::Sender::new(0));
+        Arc::new(Self { aws, queue, clock, publisher, sweeper, quota_reset, analytics_sync, places, sync_place, nudged, rounds })
     }
 
     /// Runs until it is told to stop, and then until the publisher is done with what it has; dropped, it ends at once. A round that
     /// fails is logged, and the next one comes.
     pub(crate) async fn run(self: Arc<Self>, mut stopping: watch::Receiver<bool>) {
         let (mut last, mut under_way) = (LastRuns::default(), UnderWay::default());
+        let mut work = self.aws.work_brought();
         while !*stopping.borrow() {
-            self.round(&mut last, &mut under_way).await;
+            let looked = self.round(&mut last, &mut under_way).await;
             self.rounds.send_modify(|count| *count += 1);
+            let rest = async {
+                if looked.is_err() {
+                    tokio::time::sleep(AFTER_A_FAILURE).await;
+                }
+                self.until_due(&last, &mut work).await;
+            };
             tokio::select! {
-                () = tokio::time::sleep(PERIOD) => {}
+                () = rest => {}
                 () = self.nudged.notified() => {}
                 _stopping = stopping.changed() => {}
             }
@@ -109,11 +132,36 @@ impl Driver {
         self.rounds.send_replace(u64::MAX);
     }
 
-    /// Looks at once, if anything was put into the queue since the last nudge.
-    pub(crate) fn nudge_if_work_came(&self) {
-        let brought = self.aws.work_brought();
-        if self.known_work.swap(brought, Ordering::Relaxed) != brought {
-            self.nudge();
+    /// Waits until a round has something to do; `work` tells of what is brought meanwhile.
+    async fn until_due(&self, last: &LastRuns, work: &mut watch::Receiver<u64>) {
+        loop {
+            // Before the look: what is brought after it is not missed.
+            work.mark_unchanged();
+            let wait = self.next_due(last).duration_since(self.clock.now());
+            let Ok(wait) = Duration::try_from(wait) else { return };
+            if wait.is_zero() {
+                return;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(wait.min(SLEEP_MAX)) => {}
+                _brought = work.changed() => {}
+            }
+        }
+    }
+
+    /// When a round has something to do. While every place is taken, the queue waits for a batch to end, which nudges.
+    fn next_due(&self, last: &LastRuns) -> Timestamp {
+        let now = self.clock.now();
+        let job = last.next(now, self.sync_place.available_permits() > 0);
+        if self.places.available_permits() == 0 {
+            return job;
+        }
+        match self.aws.next_due() {
+            Ok(due) => due.map_or(job, |due| due.min(job)),
+            Err(error) => {
+                tracing::error!(error = chain(&*error), "what is due was not read");
+                job.min(now + AFTER_A_FAILURE)
+            }
         }
     }
 
@@ -141,13 +189,18 @@ impl Driver {
     }
 
     /// One round. It waits neither for the publisher nor for platforms that tell numbers.
-    async fn round(self: &Arc<Self>, last: &mut LastRuns, under_way: &mut UnderWay) {
+    async fn round(self: &Arc<Self>, last: &mut LastRuns, under_way: &mut UnderWay) -> Result<(), Unread> {
         self.run_jobs(last).await;
         self.start_sync(last, &mut under_way.syncs);
-        let batches = &mut under_way.batches;
-        if let Err(error) = self.aws.fire_due_schedules() {
+        let fired = self.aws.fire_due_schedules().map(drop).map_err(|error| {
             tracing::error!(error = chain(&*error), "schedules were not fired");
-        }
+            Unread
+        });
+        self.hand_out(&mut under_way.batches).await.and(fired)
+    }
+
+    /// Hands what waits in the queue to the publisher, as far as there are places.
+    async fn hand_out(self: &Arc<Self>, batches: &mut JoinSet<()>) -> Result<(), Unread> {
         for _ in 0..BATCHES_PER_ROUND_MAX {
             while batches.try_join_next().is_some() {}
             let Ok(place) = self.places.clone().try_acquire_owned() else { break };
@@ -156,7 +209,7 @@ impl Driver {
                 Ok(messages) => messages,
                 Err(error) => {
                     tracing::error!(error = chain(&*error), "the queue was not read");
-                    break;
+                    return Err(Unread);
                 }
             };
             let driver = self.clone();
@@ -167,6 +220,7 @@ impl Driver {
             };
             batches.spawn(batch.with_current_subscriber());
         }
+        Ok(())
     }
 
     async fn run_jobs(&self, last: &mut LastRuns) {
@@ -190,13 +244,17 @@ impl Driver {
     fn start_sync(self: &Arc<Self>, last: &mut LastRuns, syncs: &mut JoinSet<()>) {
         let now = self.clock.now();
         while syncs.try_join_next().is_some() {}
-        if !syncs.is_empty() || last.synced.is_some_and(|last| now.duration_since(last) < analytics_sync::EVERY) {
+        let Ok(place) = self.sync_place.clone().try_acquire_owned() else { return };
+        if last.synced.is_some_and(|last| now.duration_since(last) < analytics_sync::EVERY) {
             return;
         }
         last.synced = Some(now);
         let driver = self.clone();
         let run = async move {
             run_job("analytics-sync", SYNC_TIMEOUT, analytics_sync::run(&driver.analytics_sync).map_ok(drop)).await;
+            drop(place);
+            // Its next run may be due already.
+            driver.nudge();
         };
         syncs.spawn(run.with_current_subscriber());
     }
@@ -222,16 +280,25 @@ impl Driver {
             }
             Err(error) => return tracing::error!(error = chain(&error), "a batch could not be handed over"),
         };
-        for message in messages {
-            let failed = response.batch_item_failures.iter().any(|failure| Some(&failure.item_identifier) == message.message_id.as_ref());
-            if failed {
-                continue;
-            }
-            let delete =
-                self.queue.delete_message().queue_url(embedded::queue_url(embedded::WAKE_UPS)).set_receipt_handle(message.receipt_handle);
-            if let Err(error) = delete.send().await {
-                tracing::warn!(error = chain(&error), "a message was not deleted and comes again");
-            }
+        let is_done = |message: &Message| {
+            !response.batch_item_failures.iter().any(|failure| Some(&failure.item_identifier) == message.message_id.as_ref())
+        };
+        self.delete(messages.into_iter().filter(is_done)).await;
+    }
+
+    async fn delete(&self, messages: impl Iterator<Item = Message>) {
+        let entry = |(place, message): (usize, Message)| {
+            DeleteMessageBatchRequestEntry::builder().id(place.to_string()).set_receipt_handle(message.receipt_handle).build().ok()
+        };
+        let entries: Vec<_> = messages.enumerate().filter_map(entry).collect();
+        if entries.is_empty() {
+            return;
+        }
+        let request = self.queue.delete_message_batch().queue_url(embedded::queue_url(embedded::WAKE_UPS)).set_entries(Some(entries));
+        match request.send().await {
+            Ok(answer) if answer.failed().is_empty() => {}
+            Ok(answer) => tracing::warn!(messages = answer.failed().len(), "messages were not deleted and come again"),
+            Err(error) => tracing::warn!(error = chain(&error), "messages were not deleted and come again"),
         }
     }
 }
@@ -262,3 +329,6 @@ fn event_of(messages: &[Message]) -> serde_json::Value {
     };
     json!({ "Records": messages.iter().map(record).collect::<Vec<_>>() })
 }
+
+#[cfg(test)]
+mod tests;

@@ -124,8 +124,7 @@ impl LocalService {
         let dispatch = telemetry::scoped(Level::INFO, clock.clone(), options.lines);
         let (web, platforms) = config::read(&host.variables, |variables| (Web::read(variables), config::platform_addresses(variables)))?;
         let cors = Cors::new(web.allowed_origins);
-        let front =
-            Front { gateway: Arc::new(gateway), cors, clock, random: host.random, dispatch: dispatch.clone(), driver: driver.clone() };
+        let front = Front { gateway: Arc::new(gateway), cors, clock, random: host.random, dispatch: dispatch.clone() };
         let router = router(front, simulator.router()).merge(routes::router(local)).merge(page::router(&base_url));
         let router = router.layer(middleware::map_response(with_security_headers));
 
@@ -249,7 +248,6 @@ struct Front {
     clock: Clock,
     random: Random,
     dispatch: Dispatch,
-    driver: Arc<Driver>,
 }
 
 fn router(front: Front, simulated: Router) -> Router {
@@ -268,7 +266,6 @@ async fn forward(State(front): State<Front>, ConnectInfo(peer): ConnectInfo<Sock
     if let Some(origin) = origin {
         front.cors.tell(&origin, response.headers_mut());
     }
-    front.driver.nudge_if_work_came();
     response
 }
 

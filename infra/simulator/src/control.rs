@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get};
 use axum::{Json, Router};
@@ -10,12 +10,21 @@ use domain::platform::PlatformName;
 use edge::contract::Time;
 use http::StatusCode;
 use jiff::Timestamp;
+use serde::Deserialize;
 use serde_json::json;
 
 use crate::World;
 use crate::faults::{Failed, Fault, FaultKind};
 use crate::storage::StoredPost;
 use crate::{facebook, x};
+
+/// Whose posts are asked for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Whose {
+    /// Of all accounts, without it.
+    account_id: Option<String>,
+}
 
 /// `posts`, `faults` and `calls` of one platform.
 pub(crate) fn routes(platform: PlatformName) -> Router<Arc<World>> {
@@ -26,15 +35,16 @@ pub(crate) fn routes(platform: PlatformName) -> Router<Arc<World>> {
         Ok::<_, Failed>(StatusCode::NO_CONTENT)
     };
     let delete_post = move |State(world): State<Arc<World>>, Path(id): Path<String>| async move { delete_post(&world, platform, &id) };
+    let list_posts = move |State(world): State<Arc<World>>, Query(whose): Query<Whose>| async move { list_posts(&world, platform, &whose) };
     Router::new()
         .route("/posts/{id}", delete(delete_post))
-        .route("/posts", get(move |State(world): State<Arc<World>>| async move { list_posts(&world, platform) }))
+        .route("/posts", get(list_posts))
         .route("/calls", get(move |State(world): State<Arc<World>>| async move { Ok::<_, Failed>(Json(world.storage.calls(platform)?)) }))
         .route("/faults", get(list_faults).post(add_fault).delete(clear_faults))
 }
 
-fn list_posts(world: &World, platform: PlatformName) -> Result<Response, Failed> {
-    let posts = world.storage.posts(platform, None, Timestamp::UNIX_EPOCH, world.clock.now())?;
+fn list_posts(world: &World, platform: PlatformName, whose: &Whose) -> Result<Response, Failed> {
+    let posts = world.storage.posts(platform, whose.account_id.as_deref(), Timestamp::UNIX_EPOCH, world.clock.now())?;
     let items: Vec<_> = posts.iter().map(|post| shown(platform, post)).collect();
     Ok(Json(json!({ "items": items })).into_response())
 }

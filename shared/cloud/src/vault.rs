@@ -6,11 +6,12 @@
 
 mod choice;
 mod credentials;
+mod remembered;
 mod sealed;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::operation::create_secret::CreateSecretError;
@@ -19,12 +20,13 @@ use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use domain::id::{AttemptId, ConnectionId};
 use domain::platform::PlatformName;
 use domain::token::TokenSet;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::call::CallFailure;
 pub use choice::ChoiceTokens;
 pub use credentials::{BillingKeys, CREDENTIALS_LIFE, HASH_KEY_CHARS_MIN};
+use remembered::Remembered;
 
 /// The most bytes that a secret may have.
 const SECRET_BYTES_MAX: usize = 65_536;
@@ -74,13 +76,14 @@ impl VaultError {
     }
 }
 
-/// The secrets under one prefix. Clones share the cache of app credentials.
+/// The secrets under one prefix. Clones share what has been read: app credentials and tokens, for five minutes.
 #[derive(Clone)]
 pub struct Vault {
     client: Client,
     prefix: String,
     credentials: Arc<Mutex<HashMap<PlatformName, credentials::Cached>>>,
     billing: Arc<Mutex<Option<(BillingKeys, Timestamp)>>>,
+    tokens: Arc<Mutex<Remembered>>,
 }
 
 impl fmt::Debug for Vault {
@@ -102,7 +105,14 @@ impl Vault {
 
     /// A vault whose secrets are all named `<prefix>/…`.
     pub fn new(client: Client, prefix: impl Into<String>) -> Self {
-        Self { client, prefix: prefix.into(), credentials: Arc::default(), billing: Arc::default() }
+        let tokens = Arc::new(Mutex::new(Remembered::for_a_while(CREDENTIALS_LIFE)));
+        Self { client, prefix: prefix.into(), credentials: Arc::default(), billing: Arc::default(), tokens }
+    }
+
+    /// The same secrets for whoever wants each reading of tokens to be a call, as it is in a process that has just started.
+    #[must_use]
+    pub fn remembering_no_tokens(self) -> Self {
+        Self { tokens: Arc::new(Mutex::new(Remembered::for_a_while(SignedDuration::ZERO))), ..self }
     }
 
     /// The name of a connection's secret.
@@ -133,9 +143,16 @@ impl Vault {
         }
     }
 
-    /// Reads the tokens of one version.
-    pub async fn read(&self, name: &str, version: &str) -> Result<TokenSet, VaultError> {
-        self.find(name, version).await?.ok_or_else(|| VaultError::Missing { name: name.to_owned() })
+    /// The tokens of one version. They never change, so they are read once in [`CREDENTIALS_LIFE`]: what an operator removes is out of use
+    /// everywhere after that, and what [`Self::delete`] removes is forgotten here at once.
+    pub async fn read(&self, name: &str, version: &str, now: Timestamp) -> Result<TokenSet, VaultError> {
+        let remembered = self.remembered().tokens(name, version, now);
+        if let Some(tokens) = remembered {
+            return Ok(tokens);
+        }
+        let tokens = self.find(name, version).await?.ok_or_else(|| VaultError::Missing { name: name.to_owned() })?;
+        self.remembered().keep(name, version, &tokens, now);
+        Ok(tokens)
     }
 
     /// The tokens that `attempt` wrote, if its write arrived: what a worker asks after a crash, before it refreshes again.
@@ -145,11 +162,19 @@ impl Vault {
 
     /// Removes the secret at once and for good; an unknown one is as good.
     pub async fn delete(&self, name: &str) -> Result<(), VaultError> {
-        match self.client.delete_secret().secret_id(name).force_delete_without_recovery(true).send().await {
+        let deleted = self.client.delete_secret().secret_id(name).force_delete_without_recovery(true).send().await;
+        // Whatever was answered: it may be gone.
+        self.remembered().forget(name);
+        match deleted {
             Ok(_) => Ok(()),
             Err(error) if error.as_service_error().is_some_and(DeleteSecretError::is_resource_not_found_exception) => Ok(()),
             Err(error) => Err(failed(name, CallFailure::of("DeleteSecret", &error))),
         }
+    }
+
+    fn remembered(&self) -> MutexGuard<'_, Remembered> {
+        // Only whole entries are ever put in, so a panic elsewhere leaves nothing half-written.
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn find(&self, name: &str, version: &str) -> Result<Option<TokenSet>, VaultError> {

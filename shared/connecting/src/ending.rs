@@ -215,7 +215,7 @@ async fn take_back(ending: &Ending<'_>, connection: &Connection, now: Timestamp)
             return Ok(());
         }
     }
-    let tokens = vault.read(&connection.secret_name, &connection.secret_version).await?;
+    let tokens = vault.read(&connection.secret_name, &connection.secret_version, now).await?;
     let (client_id, client_secret) = vault.app_credentials(connection.platform, now).await?;
     let app = AppCredentials { client_id, client_secret };
     Ok(platforms.get(connection.platform).revoke(&app, &tokens).await?)

@@ -9,14 +9,16 @@ use std::time::Duration;
 use cloud::vault::{Vault, VaultError};
 use domain::connection::{Connection, Health, REFRESHES_UNANSWERED_MAX, TokenState};
 use domain::id::AttemptId;
+use domain::people::limit::{Limit, Subject};
 use domain::planted::Bug;
 use domain::platform::PlatformName;
 use domain::token::TokenSet;
 use edge::clock::Clock;
+use edge::deadline::Deadline;
 use edge::metrics::Metrics;
 use edge::problem::chain;
 use edge::random::Random;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use platforms::{AppCredentials, Platforms, RefreshError};
 use store::{ConnectionWrite, Rounds, Store, StoreError};
 
@@ -24,12 +26,19 @@ use store::{ConnectionWrite, Rounds, Store, StoreError};
 const LOOKS_MAX: usize = 60;
 /// …this far apart. The lease is longer; whoever waits in vain comes back later.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
-/// Whoever waited longer than this for the lease leaves the refresh to the next.
-const LEASE_TAKES_MAX: SignedDuration = SignedDuration::from_secs(15);
+/// What a renewal needs of the invocation: the call, and then time to store what it brings. With less, it is left to the next.
+const RENEWAL_TAKES: Duration = Duration::from_secs(40);
+/// The end of the invocation that storing new tokens leaves: the row is moved in it.
+const KEEP_RESERVE: Duration = Duration::from_secs(2);
+/// Renewals that begin in one second, for all workers together. Secrets Manager takes 50 writes a second in a Region, and no more on request.
+/// Source: <https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html>.
+const RENEWALS: Limit = Limit { name: "refresh", max: 40, span: SignedDuration::from_secs(1) };
+/// The shortest wait for a later second, and for a vault that takes no write…
+const PAUSE_MILLIS_MIN: u64 = 200;
+/// …and by how much chance makes it longer, so that those who wait together part.
+const PAUSE_MILLIS_SPREAD: u64 = 1_000;
 /// How long after a change of the row the vault may be behind: a version that was just written is then not found yet, and not gone.
 const VAULT_LAG: SignedDuration = SignedDuration::from_secs(60);
-/// New tokens that cannot be stored are lost for good: try harder than the client does by itself.
-const STORE_TRIES_MAX: usize = 3;
 
 /// What tokens are read and renewed with.
 #[derive(Clone, Copy)]
@@ -46,6 +55,8 @@ pub struct Access<'a> {
     pub random: &'a Random,
     /// Connections that need their owner.
     pub metrics: &'a Metrics,
+    /// When whoever asks is cut off, at most a publisher's time-out from now.
+    pub deadline: Deadline,
 }
 
 /// Why tokens could not be read or renewed; the same again may.
@@ -111,6 +122,15 @@ pub async fn usable(access: &Access<'_>, connection: Connection, refused: Option
     Ok(Usable::Later)
 }
 
+/// Renews tokens that will have ended at `at`, when they are needed. Whether it came to that shows then: tokens are looked at anew.
+pub async fn renew_before(access: &Access<'_>, connection: Connection, at: Timestamp) -> Result<(), AccessError> {
+    let leased = connection.lease.as_ref().is_some_and(|lease| lease.until > access.clock.now());
+    if !leased && connection.token_state(at) == TokenState::Expired {
+        refresh(access, connection).await?;
+    }
+    Ok(())
+}
+
 /// What tokens that the vault does not find mean: it may be behind, or somebody removed them, and their owner is asked for new ones.
 async fn not_found(access: &Access<'_>, connection: &Connection) -> Result<Usable, AccessError> {
     if access.clock.now() < connection.updated_at + VAULT_LAG {
@@ -123,7 +143,7 @@ async fn not_found(access: &Access<'_>, connection: &Connection) -> Result<Usabl
 /// The tokens that the row names, ready for calls. `None`: the vault does not show them yet, or somebody removed or spoilt them, and only the user can bring new
 /// ones.
 pub async fn live(access: &Access<'_>, connection: &Connection) -> Result<Option<TokenSet>, AccessError> {
-    match access.vault.read(&connection.secret_name, &connection.secret_version).await {
+    match access.vault.read(&connection.secret_name, &connection.secret_version, access.clock.now()).await {
         Ok(tokens) => proven(access, connection.platform, tokens).await.map(Some),
         Err(error @ (VaultError::Missing { .. } | VaultError::Malformed { .. })) => {
             tracing::error!(connection_id = %connection.id, error = chain(&error), "the tokens of a connection are not in the vault");
@@ -176,6 +196,9 @@ async fn refresh(access: &Access<'_>, connection: Connection) -> Result<Option<U
     };
     let (client_id, client_secret) = access.vault.app_credentials(connection.platform, access.clock.now()).await?;
     let app = AppCredentials { client_id, client_secret };
+    if !may_begin(access).await? {
+        return Ok(Some(Usable::Later));
+    }
     let now = access.clock.now();
     let attempt = AttemptId::new(now, access.random.bytes());
     let leased = connection.leased(attempt.clone(), now);
@@ -183,7 +206,7 @@ async fn refresh(access: &Access<'_>, connection: Connection) -> Result<Option<U
         return Ok(None);
     }
     // The lease was slow to get: this function's time may end in the middle of the call, and the tokens with it.
-    if access.clock.now() > now + LEASE_TAKES_MAX {
+    if access.deadline.remaining() < RENEWAL_TAKES {
         return Ok(Some(Usable::Later));
     }
     let answer = access.platforms.get(leased.platform).refresh(&app, &tokens, access.clock.now()).await;
@@ -259,13 +282,38 @@ async fn adopt_version(
     }
 }
 
-async fn keep(access: &Access<'_>, connection: &Connection, tokens: &TokenSet, attempt: &AttemptId) -> Result<String, AccessError> {
-    let mut tries = 1;
-    loop {
-        match access.vault.put(&connection.secret_name, tokens, attempt).await {
-            Ok(version) => return Ok(version),
-            Err(error) if tries >= STORE_TRIES_MAX || !error.is_retryable() => return Err(error.into()),
-            Err(_) => tries += 1,
+/// Takes one of the renewals that each second has for all workers. `false`: no second had one left while there was time.
+async fn may_begin(access: &Access<'_>) -> Result<bool, StoreError> {
+    while access.deadline.remaining() >= RENEWAL_TAKES {
+        match access.store.count(&RENEWALS.bucket(Subject::Everybody, access.clock.now())).await {
+            Ok(true) => return Ok(true),
+            // One row takes a thousand writes a second: where it takes no more, there is no renewal left either.
+            Ok(false) | Err(StoreError::Unavailable { .. }) => pause(access).await,
+            Err(error) => return Err(error),
         }
     }
+    Ok(false)
+}
+
+/// Stores new tokens, as often as it takes while there is time: the old ones are spent, and tokens that are not stored are lost for good.
+async fn keep(access: &Access<'_>, connection: &Connection, tokens: &TokenSet, attempt: &AttemptId) -> Result<String, AccessError> {
+    loop {
+        let may_try = access.deadline.remaining() > KEEP_RESERVE && !Bug::RenewedTokensGivenUp.is_planted();
+        match access.vault.put(&connection.secret_name, tokens, attempt).await {
+            Ok(version) => return Ok(version),
+            Err(error) if error.is_retryable() && may_try => {
+                tracing::warn!(connection_id = %connection.id, error = chain(&error), "new tokens are not stored yet");
+                pause(access).await;
+            }
+            Err(error) => {
+                tracing::error!(connection_id = %connection.id, error = chain(&error), "new tokens could not be stored: the grant is lost");
+                return Err(error.into());
+            }
+        }
+    }
+}
+
+async fn pause(access: &Access<'_>) {
+    let chance = u64::from_le_bytes(access.random.bytes()) % PAUSE_MILLIS_SPREAD;
+    tokio::time::sleep(Duration::from_millis(PAUSE_MILLIS_MIN + chance)).await;
 }

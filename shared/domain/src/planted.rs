@@ -36,6 +36,8 @@ pub enum Bug {
     ResendWithAnOldKey,
     /// Refreshes while another refresh is under way.
     RefreshTokenUsedTwice,
+    /// Gives up storing renewed tokens as soon as the client does.
+    RenewedTokensGivenUp,
     /// Follows a word on a subscription that is older than what is known.
     OldWordFollowed,
     /// Grants a certificate that somebody else has redeemed meanwhile.

@@ -17,11 +17,13 @@ use domain::platform::PlatformName;
 use domain::token::TokenSet;
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
+use oauth2::Scope;
 use reqwest::RequestBuilder;
 use secrecy::ExposeSecret;
 use url::Url;
 
 use crate::http::Http;
+use crate::oauth::consent_address;
 use crate::{
     Account, AppCredentials, Capabilities, CodeExchange, ConsentRequest, ExchangeError, GrantedAccount, Issuer, NoCode, NumbersError,
     Outcome, OwnPost, Platform, Published, ReadError, Reconcile, RefreshError, RevokeError, Told, address, comparable,
@@ -78,17 +80,12 @@ impl Platform for Facebook {
 
     /// Facebook's server-side login takes no code challenge.
     fn authorize_url(&self, app: &AppCredentials, consent: &ConsentRequest<'_>) -> Url {
-        let mut url = address::join(&self.authorize_url, &[&self.version, "dialog", "oauth"]);
+        let dialog = address::join(&self.authorize_url, &[&self.version, "dialog", "oauth"]);
         let scopes: Vec<&str> = CAPABILITIES.scopes.iter().copied().chain(OPTIONAL_SCOPES).collect();
-        url.query_pairs_mut()
-            .append_pair("response_type", "code")
-            .append_pair("client_id", &app.client_id)
-            .append_pair("redirect_uri", consent.redirect_uri.as_str())
-            .append_pair("scope", &scopes.join(","))
-            .append_pair("state", consent.state.expose_secret())
-            // Scopes that were declined before are asked for again.
-            .append_pair("auth_type", "rerequest");
-        url
+        // Commas separate them here, so to `oauth2` they are one scope.
+        let scopes = Scope::new(scopes.join(","));
+        // Scopes that were declined before are asked for again.
+        consent_address(dialog, app, consent, |request| request.add_scope(scopes).add_extra_param("auth_type", "rerequest"))
     }
 
     /// The issuer of Facebook's metadata, which does not announce `iss`.
@@ -147,6 +144,8 @@ impl Platform for Facebook {
 
 #[cfg(test)]
 mod tests {
+    use domain::people::CodeVerifier;
+
     use super::*;
 
     fn facebook() -> Facebook {
@@ -162,13 +161,14 @@ mod tests {
     fn the_dialog_address_carries_version_scopes_and_state() {
         let app = AppCredentials { client_id: "app".into(), client_secret: "hidden".into() };
         let redirect_uri = Url::parse("https://app.example/oauth/facebook/callback").unwrap();
-        let url =
-            facebook().authorize_url(&app, &ConsentRequest { state: &"st".into(), code_challenge: "ch", redirect_uri: &redirect_uri });
+        let code_verifier = CodeVerifier::from_entropy([4; 32]);
+        let consent = ConsentRequest { state: &"st".into(), code_verifier: &code_verifier, redirect_uri: &redirect_uri };
+        let url = facebook().authorize_url(&app, &consent);
         assert_eq!(
             url.as_str(),
-            "https://www.facebook.com/v26.0/dialog/oauth?response_type=code&client_id=app\
+            "https://www.facebook.com/v26.0/dialog/oauth?response_type=code&client_id=app&state=st\
              &redirect_uri=https%3A%2F%2Fapp.example%2Foauth%2Ffacebook%2Fcallback\
-             &scope=pages_show_list%2Cpages_manage_posts%2Cpages_read_engagement%2Cread_insights%2Cbusiness_management&state=st&auth_type=rerequest"
+             &scope=pages_show_list%2Cpages_manage_posts%2Cpages_read_engagement%2Cread_insights%2Cbusiness_management&auth_type=rerequest"
         );
     }
 

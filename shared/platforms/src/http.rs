@@ -6,6 +6,7 @@
 //! - Connecting (name, TCP, TLS) ends after 3 seconds, before any byte of the request is written. Whatever fails later is
 //!   [`SendError::Lost`].
 
+use std::fmt;
 use std::time::Duration;
 
 use http::{HeaderMap, Method, StatusCode};
@@ -41,6 +42,11 @@ impl Answer {
         serde_json::from_slice(&self.body).ok()
     }
 
+    /// As it came.
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     #[cfg(test)]
     pub(crate) fn recorded(status: u16, headers: &[(&'static str, &str)], body: &str) -> Self {
         let headers = headers.iter().map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap())).collect();
@@ -48,12 +54,21 @@ impl Answer {
     }
 }
 
+/// Shows the status alone: headers and body may hold secrets.
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Answer({})", self.status.as_u16())
+    }
+}
+
 /// Why there is no answer.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SendError {
     /// Not a byte of the request was written.
+    #[error("not sent: {detail}")]
     NotSent { detail: String },
     /// It was, or may have been.
+    #[error("the answer was lost: {detail}")]
     Lost { status: Option<u16>, detail: String },
 }
 
@@ -103,6 +118,8 @@ impl Http {
 
     fn connecting_within(connect_timeout: Duration, https_only: bool) -> Result<Self, reqwest::Error> {
         let client = Client::builder()
+            // Without it, the roots are read anew for each client.
+            .tls_backend_preconfigured(tls::client())
             .user_agent(concat!("Postledger/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
             .retry(retry::never())

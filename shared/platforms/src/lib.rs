@@ -12,6 +12,7 @@ mod facebook;
 mod http;
 mod issuer;
 mod numbers;
+mod oauth;
 mod outcome;
 mod payments;
 mod verdict;
@@ -26,6 +27,7 @@ pub use payments::{Checkout, CheckoutPage, Payments, PaymentsError};
 
 use async_trait::async_trait;
 use domain::analytics::Rhythm;
+use domain::people::CodeVerifier;
 use domain::platform::PlatformName;
 use domain::token::TokenSet;
 use jiff::{SignedDuration, Timestamp};
@@ -46,8 +48,8 @@ pub struct AppCredentials {
 pub struct ConsentRequest<'a> {
     /// Returned to us unchanged.
     pub state: &'a SecretString,
-    /// S256 of the code verifier, base64url without padding (RFC 7636 §4.2).
-    pub code_challenge: &'a str,
+    /// Where the network takes one, its challenge goes along (RFC 7636).
+    pub code_verifier: &'a CodeVerifier,
     /// Where the network sends the browser back.
     pub redirect_uri: &'a Url,
 }

@@ -15,10 +15,11 @@ use domain::analytics::Rhythm;
 use domain::platform::PlatformName;
 use domain::token::TokenSet;
 use jiff::{SignedDuration, Timestamp};
-use secrecy::ExposeSecret;
+use oauth2::Scope;
 use url::Url;
 
 use crate::http::Http;
+use crate::oauth::{challenge, consent_address};
 use crate::{
     Account, AppCredentials, Budget, Capabilities, CodeExchange, ConsentRequest, ExchangeError, GrantedAccount, Issuer, NumbersError,
     Outcome, OwnPost, Platform, Published, ReadError, Reconcile, RefreshError, RevokeError, Told, comparable,
@@ -52,16 +53,10 @@ impl Platform for X {
     }
 
     fn authorize_url(&self, app: &AppCredentials, consent: &ConsentRequest<'_>) -> Url {
-        let mut url = self.authorize_url.clone();
-        url.query_pairs_mut()
-            .append_pair("response_type", "code")
-            .append_pair("client_id", &app.client_id)
-            .append_pair("redirect_uri", consent.redirect_uri.as_str())
-            .append_pair("scope", &CAPABILITIES.scopes.join(" "))
-            .append_pair("state", consent.state.expose_secret())
-            .append_pair("code_challenge", consent.code_challenge)
-            .append_pair("code_challenge_method", "S256");
-        url
+        let scopes = CAPABILITIES.scopes.iter().map(|scope| Scope::new((*scope).to_owned()));
+        consent_address(self.authorize_url.clone(), app, consent, |request| {
+            request.add_scopes(scopes).set_pkce_challenge(challenge(consent.code_verifier))
+        })
     }
 
     /// X publishes no metadata and sends no `iss`.
@@ -117,6 +112,8 @@ impl Platform for X {
 
 #[cfg(test)]
 mod tests {
+    use domain::people::CodeVerifier;
+
     use super::*;
 
     #[test]
@@ -128,11 +125,14 @@ mod tests {
         };
         let app = AppCredentials { client_id: "app".into(), client_secret: "hidden".into() };
         let redirect_uri = Url::parse("https://app.example/oauth/x/callback").unwrap();
-        let url = x.authorize_url(&app, &ConsentRequest { state: &"st".into(), code_challenge: "ch", redirect_uri: &redirect_uri });
+        let code_verifier = CodeVerifier::from_entropy([4; 32]);
+        let consent = ConsentRequest { state: &"st".into(), code_verifier: &code_verifier, redirect_uri: &redirect_uri };
+        let url = x.authorize_url(&app, &consent);
         assert_eq!(
             url.as_str(),
-            "https://x.com/i/oauth2/authorize?response_type=code&client_id=app&redirect_uri=https%3A%2F%2Fapp.example%2Foauth%2Fx%2Fcallback\
-             &scope=tweet.read+tweet.write+users.read+offline.access&state=st&code_challenge=ch&code_challenge_method=S256"
+            "https://x.com/i/oauth2/authorize?response_type=code&client_id=app&state=st\
+             &code_challenge=T2o7tabHLReFa-FfYudH74jfgTnww4QRyFARZMHBvdg&code_challenge_method=S256\
+             &redirect_uri=https%3A%2F%2Fapp.example%2Foauth%2Fx%2Fcallback&scope=tweet.read+tweet.write+users.read+offline.access"
         );
     }
 }

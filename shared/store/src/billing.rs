@@ -8,10 +8,10 @@ use domain::user::User;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::items::{number, to_item, written_by};
+use crate::items::{number, to_item};
 use crate::key::Key;
 use crate::ledger::ledger_puts;
-use crate::posts::{cancellation, failed, is_conflict, put, transact_put};
+use crate::posts::{put, transact_put};
 use crate::users::UserItem;
 use crate::{Store, StoreError};
 
@@ -91,12 +91,7 @@ impl Store {
         let Customer { waiting, since, rev, .. } = customer.clone();
         let item = CustomerItem { user_id: None, waiting: Some(waiting), since, rev };
         let leg = customer_leg(&self.tables.users, customer_id, item, rev - 1);
-        let sent = self.client.transact_write_items().transact_items(transact_put(leg)).send().await;
-        let Err(error) = sent else { return Ok(true) };
-        match cancellation(&error) {
-            Some(reasons) if reasons.iter().any(|reason| failed(Some(reason)) || is_conflict(reason)) => Ok(false),
-            _ => Err(StoreError::unavailable("keeping a billing event")(error)),
-        }
+        Ok(self.transact("keeping a billing event", customer_id, vec![transact_put(leg)]).await?.is_ok())
     }
 
     /// Stores an event with all that it changes, or nothing. The same event is stored once, however often it comes. Posts that lose their
@@ -116,15 +111,10 @@ impl Store {
         legs.extend(ledger.iter().map(|change| ledger_puts::cycle(&self.tables.ledger, change)));
         legs.extend(ledger.iter().flat_map(|change| ledger_puts::entries(&self.tables.ledger, change)));
         let legs = legs.into_iter().map(transact_put).chain(self.freed_leg(ledger)).collect();
-        let sent = self.client.transact_write_items().set_transact_items(Some(legs)).send().await;
-        let Err(error) = sent else { return Ok(Follow::Done) };
-        let Some(reasons) = cancellation(&error) else { return Err(StoreError::unavailable("following a billing event")(error)) };
-        let user_leg = reasons.get(1).and_then(|reason| reason.item.as_ref());
-        match reasons {
-            // Its own write, sent again, or the same event by another request.
-            _ if failed(reasons.first()) || written_by(user_leg, user.rev) == Some(*writer) => Ok(Follow::Done),
-            _ if reasons.iter().any(|reason| failed(Some(reason)) || is_conflict(reason)) => Ok(Follow::Moved),
-            _ => Err(StoreError::unavailable("following a billing event")(error)),
+        match self.transact("following a billing event", writer, legs).await? {
+            // Otherwise it is its own write, sent again, or the same event by another request.
+            Err(refused) if !refused.failed(0) && !refused.is_own(1, user.rev, writer) => Ok(Follow::Moved),
+            _ => Ok(Follow::Done),
         }
     }
 }

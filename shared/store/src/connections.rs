@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::items::{BATCH_MAX, from_item, keyed, number, text, to_item, written_by};
 use crate::key::{CONNECTION, Item, Key, user_pk};
-use crate::posts::{cancellation, failed, is_conflict, put, transact_put};
+use crate::posts::{put, transact_put};
 use crate::{Rounds, Store, StoreError};
 
 /// More accounts than anybody connects; the list stops there.
@@ -213,18 +213,13 @@ impl Store {
             }
             let mut legs = self.creating(connection, again, writer);
             legs.push(self.counted_once(&connection.user_id, counted.map_or(0, |counted| counted.rev)));
-            let sent = self.client.transact_write_items().set_transact_items(Some(legs)).send().await;
-            let Err(error) = sent else { return Ok(ConnectionMade::Done) };
-            let reasons = cancellation(&error).unwrap_or_default();
-            if written_by(reasons.first().and_then(|reason| reason.item.as_ref()), connection.rev) == Some(writer) {
-                return Ok(ConnectionMade::Done);
-            }
-            // The row and its account.
-            if reasons.iter().take(2).any(|reason| failed(Some(reason))) {
-                return Ok(ConnectionMade::Taken);
-            }
-            if !reasons.iter().any(|reason| failed(Some(reason)) || is_conflict(reason)) {
-                return Err(StoreError::unavailable("storing a connection")(error));
+            match self.transact("storing a connection", writer, legs).await? {
+                Ok(()) => return Ok(ConnectionMade::Done),
+                Err(refused) if refused.is_own(0, connection.rev, writer) => return Ok(ConnectionMade::Done),
+                // The row and its account.
+                Err(refused) if refused.failed(0) || refused.failed(1) => return Ok(ConnectionMade::Taken),
+                // Another one was made meanwhile.
+                Err(_) => {}
             }
         }
     }
@@ -282,30 +277,18 @@ impl Store {
         self.transact_connection(vec![transact_put(row), self.turned(connection, writer)], connection.rev, writer).await
     }
 
-    /// Sends a transaction whose first leg is the row at `rev`. Another transaction may be writing the same return note, which says nothing of
-    /// the connection: then it is sent again.
+    /// Sends a transaction whose first leg is the row at `rev`.
     pub(super) async fn transact_connection(
         &self,
         legs: Vec<TransactWriteItem>,
         rev: u64,
         writer: &str,
     ) -> Result<ConnectionWrite, StoreError> {
-        let mut rounds = Rounds::new("storing a connection", writer);
-        loop {
-            rounds.next().await?;
-            let sent = self.client.transact_write_items().set_transact_items(Some(legs.clone())).send().await;
-            let Err(error) = sent else { return Ok(ConnectionWrite::Done) };
-            let reasons = cancellation(&error).unwrap_or_default();
-            let standing = reasons.first().and_then(|reason| reason.item.clone());
-            if written_by(standing.as_ref(), rev) == Some(writer) {
-                return Ok(ConnectionWrite::Done);
+        match self.transact("storing a connection", writer, legs).await? {
+            Err(refused) if !refused.is_own(0, rev, writer) => {
+                Ok(ConnectionWrite::Moved(refused.standing(0).cloned().map(read).transpose()?.map(Box::new)))
             }
-            if reasons.iter().any(|reason| failed(Some(reason))) {
-                return Ok(ConnectionWrite::Moved(standing.map(read).transpose()?.map(Box::new)));
-            }
-            if !reasons.iter().any(is_conflict) {
-                return Err(StoreError::unavailable("storing a connection")(error));
-            }
+            _ => Ok(ConnectionWrite::Done),
         }
     }
 
@@ -345,18 +328,7 @@ impl Store {
             .expression_attribute_values(":rev", number(connection.rev));
         let mut legs = vec![transact_delete(row)];
         legs.extend(self.grant_left(connection));
-        let mut rounds = Rounds::new("removing a connection", connection.id.as_str());
-        loop {
-            rounds.next().await?;
-            let sent = self.client.transact_write_items().set_transact_items(Some(legs.clone())).send().await;
-            let Err(error) = sent else { return Ok(true) };
-            match cancellation(&error) {
-                Some(reasons) if failed(reasons.first()) => return Ok(false),
-                // A claim holds the row for a moment.
-                Some(reasons) if reasons.iter().any(is_conflict) => {}
-                _ => return Err(StoreError::unavailable("removing a connection")(error)),
-            }
-        }
+        Ok(self.transact("removing a connection", connection.id.as_str(), legs).await?.is_ok())
     }
 }
 

@@ -11,10 +11,10 @@ use domain::user::User;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::items::{from_item, number, to_item, written_by};
+use crate::items::{from_item, number, to_item};
 use crate::key::{GIFT, Key};
 use crate::ledger::ledger_puts;
-use crate::posts::{cancellation, failed, is_conflict, put, transact_put};
+use crate::posts::{put, transact_put};
 use crate::users::{TablePlace, UserItem};
 use crate::{Rounds, Store, StoreError};
 
@@ -154,14 +154,9 @@ impl Store {
         legs.extend(ledger.iter().map(|change| ledger_puts::cycle(&self.tables.ledger, change)));
         legs.extend(ledger.iter().flat_map(|change| ledger_puts::entries(&self.tables.ledger, change)));
         let legs = legs.into_iter().map(transact_put).chain(self.freed_leg(ledger)).collect();
-        let sent = self.client.transact_write_items().set_transact_items(Some(legs)).send().await;
-        let Err(error) = sent else { return Ok(Redeemed::Done) };
-        match cancellation(&error) {
-            Some(reasons) if written_by(reasons.first().and_then(|reason| reason.item.as_ref()), user.rev) == Some(*writer) => {
-                Ok(Redeemed::Done)
-            }
-            Some(reasons) if reasons.iter().any(|reason| failed(Some(reason)) || is_conflict(reason)) => Ok(Redeemed::Moved),
-            _ => Err(StoreError::unavailable("redeeming a gift certificate")(error)),
+        match self.transact("redeeming a gift certificate", writer, legs).await? {
+            Err(refused) if !refused.is_own(0, user.rev, writer) => Ok(Redeemed::Moved),
+            _ => Ok(Redeemed::Done),
         }
     }
 }

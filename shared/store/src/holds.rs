@@ -70,7 +70,7 @@ impl Store {
                 // Its owner changed something else of it.
                 Commit::PostMoved(Some(moved)) if waits_in(&moved, start) => post = *moved,
                 Commit::PostMoved(_) | Commit::AlreadyBound(_) | Commit::ConnectionUnusable => return Ok(Held::Gone),
-                Commit::CycleMoved | Commit::Conflict => {}
+                Commit::CycleMoved => {}
             }
         }
     }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::cursor::{Cursor, Page, Start};
 use crate::items::{from_item, keyed, number, text};
 use crate::key::{CYCLE, HISTORY, Item, Key, sortable, user_pk};
-use crate::posts::{cancellation, failed, is_conflict, transact_put};
+use crate::posts::transact_put;
 use crate::{Store, StoreError};
 
 /// More cycles than there can be: posts are written a year ahead, and plans that lapsed and began anew may have left some.
@@ -229,13 +229,8 @@ impl Store {
         puts.extend(changes.iter().flat_map(|change| ledger_puts::entries(&self.tables.ledger, change)));
         let legs = puts.into_iter().map(transact_put).chain(self.plan_leg(changes));
         let legs = legs.chain(changes.iter().filter_map(|change| self.analytics_leg(change))).chain(self.freed_leg(changes)).collect();
-        match self.client.transact_write_items().set_transact_items(Some(legs)).send().await {
-            Ok(_) => Ok(true),
-            Err(error) => match cancellation(&error) {
-                Some(reasons) if reasons.iter().any(|reason| failed(Some(reason)) || is_conflict(reason)) => Ok(false),
-                _ => Err(StoreError::unavailable("storing a ledger change")(error)),
-            },
-        }
+        let writer = changes.iter().flat_map(|change| &change.entries).next().map_or_else(String::new, |entry| entry.id.to_string());
+        Ok(self.transact("storing a ledger change", &writer, legs).await?.is_ok())
     }
 
     /// The leg by which a cycle is opened or closed: the plan that was read must stand at this moment, and a change of plan that has not

@@ -30,6 +30,7 @@ mod returns;
 mod rounds;
 pub mod schema;
 mod sessions;
+mod transact;
 mod users;
 mod verification;
 mod watches;

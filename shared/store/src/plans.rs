@@ -3,10 +3,10 @@
 use domain::ledger::LedgerChange;
 use domain::user::User;
 
-use crate::items::{number, to_item, written_by};
+use crate::items::{number, to_item};
 use crate::key::Key;
 use crate::ledger::ledger_puts;
-use crate::posts::{cancellation, failed, is_conflict, put, transact_put};
+use crate::posts::{put, transact_put};
 use crate::users::UserItem;
 use crate::{Store, StoreError};
 
@@ -32,14 +32,9 @@ impl Store {
         legs.extend(ledger.iter().map(|change| ledger_puts::cycle(&self.tables.ledger, change)));
         legs.extend(ledger.iter().flat_map(|change| ledger_puts::entries(&self.tables.ledger, change)));
         let legs = legs.into_iter().map(transact_put).chain(self.freed_leg(ledger)).collect();
-        let sent = self.client.transact_write_items().set_transact_items(Some(legs)).send().await;
-        let Err(error) = sent else { return Ok(PlanStored::Done) };
-        match cancellation(&error) {
-            Some(reasons) if written_by(reasons.first().and_then(|reason| reason.item.as_ref()), user.rev) == Some(writer) => {
-                Ok(PlanStored::Done)
-            }
-            Some(reasons) if reasons.iter().any(|reason| failed(Some(reason)) || is_conflict(reason)) => Ok(PlanStored::Moved),
-            _ => Err(StoreError::unavailable("changing a plan")(error)),
+        match self.transact("changing a plan", writer, legs).await? {
+            Err(refused) if !refused.is_own(0, user.rev, writer) => Ok(PlanStored::Moved),
+            _ => Ok(PlanStored::Done),
         }
     }
 }

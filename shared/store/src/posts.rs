@@ -11,7 +11,7 @@ mod unbind;
 mod wake;
 
 pub use commit::{Commit, Owner, PostChange};
-pub(crate) use commit::{cancellation, failed, is_conflict, put, transact_put};
+pub(crate) use commit::{put, transact_put};
 pub use list::{Counted, Filter};
 pub use settle::{Settled, Settlement};
 pub use unbind::Unbinding;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::items::{number, text, to_item};
 use crate::key::Key;
-use crate::posts::{cancellation, failed, is_conflict, put, transact_put};
+use crate::posts::{put, transact_put};
 use crate::sessions::SessionItem;
 use crate::users::new_user_puts;
 use crate::{Store, StoreError};
@@ -132,19 +132,15 @@ impl Store {
         if let Some(user) = new_user {
             legs.extend(new_user_puts(&self.tables.users, user, &challenge.phone_hash, session.1.id.as_str()).map(transact_put));
         }
-        match self.client.transact_write_items().set_transact_items(Some(legs)).send().await {
-            Ok(_) => Ok(SignIn::Done),
-            Err(error) => match cancellation(&error) {
-                Some(reasons) if failed(reasons.first()) => {
-                    // Used by this very session: the client sent again what had landed, and its answer was lost.
-                    let used_by = reasons[0].item().and_then(|item| item.get("used_by")?.as_s().ok());
-                    Ok(if used_by.is_some_and(|used_by| used_by == session.1.id.as_str()) { SignIn::Done } else { SignIn::CodeGone })
-                }
-                Some(reasons) if reasons.iter().any(is_conflict) || reasons.iter().skip(2).any(|reason| failed(Some(reason))) => {
-                    Ok(SignIn::LookAgain)
-                }
-                _ => Err(StoreError::unavailable("signing in")(error)),
-            },
+        match self.transact("signing in", session.1.id.as_str(), legs).await? {
+            Ok(()) => Ok(SignIn::Done),
+            Err(refused) if refused.failed(0) => {
+                // Used by this very session: the client sent again what had landed, and its answer was lost.
+                let used_by = refused.standing(0).and_then(|item| item.get("used_by")?.as_s().ok());
+                Ok(if used_by.is_some_and(|used_by| used_by == session.1.id.as_str()) { SignIn::Done } else { SignIn::CodeGone })
+            }
+            // The number has got its user meanwhile.
+            Err(_) => Ok(SignIn::LookAgain),
         }
     }
 }

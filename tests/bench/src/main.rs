@@ -4,7 +4,11 @@
 //! those of a debug build, several times as slow.
 #![expect(clippy::print_stdout, reason = "a command line talks to its terminal")]
 
+mod cold_start;
 mod counting;
+mod idle;
+mod lateness;
+mod percentile;
 mod quota_reset_run;
 mod requests;
 
@@ -22,6 +26,10 @@ struct Cli {
 /// One measurement each, in a file of its own.
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// How late posts are that are all due in one second, most of them of one customer.
+    Lateness(lateness::Options),
+    /// The share of a core that the local service takes while nothing happens.
+    Idle(idle::Options),
     /// Answers of the local service under 20 clients at once.
     Requests,
     /// What each step of a post's life calls, and the units that the tables reckon for it.
@@ -30,20 +38,31 @@ enum Command {
     Cost(counting::Options),
     /// The cycle job over many users whose cycles have all ended.
     QuotaReset(quota_reset_run::Options),
+    /// The start of each function as it is deployed, beside one that does nothing. Builds them.
+    ColdStart(cold_start::Options),
 }
 
 impl Command {
     /// Each measurement with its defaults, in the order in which all run.
     fn all() -> Vec<Self> {
-        vec![Self::Requests, Self::QuotaReset(quota_reset_run::Options::default())]
+        vec![
+            Self::Idle(idle::Options::default()),
+            Self::Lateness(lateness::Options::default()),
+            Self::Requests,
+            Self::QuotaReset(quota_reset_run::Options::default()),
+            Self::ColdStart(cold_start::Options::default()),
+        ]
     }
 
     async fn run(self) -> anyhow::Result<()> {
         match self {
+            Self::Lateness(options) => Box::pin(lateness::run(&options)).await,
+            Self::Idle(options) => Box::pin(idle::run(&options)).await,
             Self::Requests => Box::pin(requests::run()).await,
             Self::Calls => counting::calls().await,
             Self::Cost(options) => counting::cost(&options).await,
             Self::QuotaReset(options) => Box::pin(quota_reset_run::run(&options)).await,
+            Self::ColdStart(options) => Box::pin(cold_start::run(&options)).await,
         }
     }
 }

@@ -62,13 +62,13 @@ async fn answers(service: &LocalService) -> anyhow::Result<()> {
 }
 
 /// Somebody signed in, with a plan, an account and an approved post.
-struct Person {
+pub(crate) struct Person {
     browser: Browser,
     connection: String,
 }
 
 impl Person {
-    async fn new(base_url: &str, number: usize) -> anyhow::Result<Self> {
+    pub(crate) async fn new(base_url: &str, number: usize) -> anyhow::Result<Self> {
         let mut browser = Browser::new(base_url)?;
         browser.sign_in(&format!("+6141234567{number}")).await?;
         browser.redeem("professional").await?;

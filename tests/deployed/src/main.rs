@@ -88,6 +88,9 @@ async fn deploy_and_walk(cli: &Cli, root: PathBuf, folder: &Path, template: &Tem
     let sam = Sam::new(&root, &cli.venv, emulator, folder)?;
     let front = Front::bind().await?;
 
+    let built = sam.built()?;
+    println!("{} functions, the largest of {} bytes", built.len(), built.values().max().copied().unwrap_or_default());
+
     let parameters = parameters(&front.base_url)?;
     let began = Instant::now();
     sam.deploy(&parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect::<Vec<_>>()).await?;

@@ -14,6 +14,9 @@ use crate::emulator::{ADMIN, Emulator, REGION, alone};
 pub(crate) const NAME: &str = "postledger-test";
 /// The stage's name; part of every secret's.
 pub(crate) const STAGE: &str = "test";
+/// What a function's file may have. The larger ones have more where they are not optimised as a whole, as `Cargo.toml` says it for what
+/// is deployed (`workspace.metadata.lambda.build`).
+const FILE_BYTES_MAX: u64 = 10_000_000;
 
 /// The SAM CLI, pointed at the emulator.
 pub(crate) struct Sam {
@@ -37,6 +40,23 @@ impl Sam {
         std::fs::File::create(&log).context("making the log of sam")?;
         let (name, mark) = emulator.mark();
         Ok(Self { root: root.to_owned(), venv, endpoint: emulator.endpoint.clone(), mark: (name, mark.to_owned()), log })
+    }
+
+    /// What `sam build` has left is what an operator deploys: each function's file, and its bytes.
+    pub(crate) fn built(&self) -> anyhow::Result<BTreeMap<String, u64>> {
+        let folder = self.root.join(".aws-sam/build");
+        let mut files = BTreeMap::new();
+        for entry in std::fs::read_dir(&folder).with_context(|| format!("{} is not there: use tests/deployed/run", folder.display()))? {
+            let entry = entry?;
+            if let Ok(file) = std::fs::metadata(entry.path().join("bootstrap")) {
+                files.insert(entry.file_name().to_string_lossy().into_owned(), file.len());
+            }
+        }
+        ensure!(!files.is_empty(), "{} holds no function", folder.display());
+        for (function, bytes) in &files {
+            ensure!(*bytes <= FILE_BYTES_MAX, "{function} has {bytes} bytes: was it built as what is deployed?");
+        }
+        Ok(files)
     }
 
     /// `sam deploy` of what was built. Only parameters differ from what an operator does.

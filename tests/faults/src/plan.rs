@@ -28,6 +28,7 @@ pub enum Kind {
     EmptyIndex,
     StaleIndex,
     StaleSecret,
+    VaultBusy,
     CrashBefore,
     CrashAfter,
     PauseBefore,
@@ -58,7 +59,7 @@ pub enum Side {
 }
 
 const COMMON: [Kind; 6] = [Kind::CrashBefore, Kind::CrashAfter, Kind::PauseBefore, Kind::PauseAfter, Kind::ClockAhead, Kind::ClockBehind];
-const AWS: [Kind; 12] = [
+const AWS: [Kind; 13] = [
     Kind::NotApplied,
     Kind::NotAppliedThrice,
     Kind::AnswerLost,
@@ -71,6 +72,7 @@ const AWS: [Kind; 12] = [
     Kind::EmptyIndex,
     Kind::StaleIndex,
     Kind::StaleSecret,
+    Kind::VaultBusy,
 ];
 const PLATFORM: [Kind; 11] = [
     Kind::Unreachable,
@@ -88,6 +90,10 @@ const PLATFORM: [Kind; 11] = [
 
 /// Calls that change nothing at the other end.
 const READS: [&str; 7] = [".GetItem", ".BatchGetItem", ".Query", ".GetSecretValue", ".DescribeSecret", "own_posts", "numbers"];
+
+fn is_vault_write(name: &str) -> bool {
+    name.starts_with("secretsmanager.") && !READS.iter().any(|read| name.ends_with(read))
+}
 
 impl Kind {
     /// All that can happen to a call of this side.
@@ -112,6 +118,7 @@ impl Kind {
                 Self::Conflict => ["PutItem", "TransactWriteItems", "UpdateItem", "DeleteItem"].iter().any(|write| name.ends_with(write)),
                 Self::EmptyIndex | Self::StaleIndex => name.ends_with(".Query"),
                 Self::StaleSecret => name.ends_with(".GetSecretValue"),
+                Self::VaultBusy => is_vault_write(name),
                 Self::AppLimited => name == "publish",
                 Self::ThrownAway => ["look_up", "publish"].contains(&name),
                 _ => true,
@@ -140,6 +147,7 @@ impl Kind {
             Self::EmptyIndex => "the index was behind and empty",
             Self::StaleIndex => "the index was behind and answered as it did before",
             Self::StaleSecret => "the vault was behind by 10 s",
+            Self::VaultBusy => "for a minute the vault took one write of sixteen",
             Self::CrashBefore => "the function was killed before",
             Self::CrashAfter => "done, and the function was killed",
             Self::PauseBefore => "the function stood still for 40 s before",
@@ -171,8 +179,8 @@ impl Kind {
 
     /// Whether it stops no function and touches no clock, and hits our own services alone.
     pub(crate) fn is_gentle(self) -> bool {
-        use Kind::{AnswerLost, AnswerLostThrice, Conflict, NotApplied, NotAppliedThrice, Throttled};
-        matches!(self, NotApplied | NotAppliedThrice | AnswerLost | AnswerLostThrice | Throttled | Conflict)
+        use Kind::{AnswerLost, AnswerLostThrice, Conflict, NotApplied, NotAppliedThrice, Throttled, VaultBusy};
+        matches!(self, NotApplied | NotAppliedThrice | AnswerLost | AnswerLostThrice | Throttled | Conflict | VaultBusy)
     }
 
     fn touches_clock(self) -> bool {
@@ -230,6 +238,20 @@ pub struct Call {
     pub kind: Option<Kind>,
 }
 
+/// A vault whose quota others use up.
+struct Busy {
+    until: Duration,
+    writes: u32,
+}
+
+impl Busy {
+    /// Whether it refuses the next write.
+    fn refuses(&mut self) -> bool {
+        self.writes += 1;
+        !self.writes.is_multiple_of(BUSY_TAKES_ONE_OF)
+    }
+}
+
 /// Watches and breaks the calls of a run.
 #[derive(Clone)]
 pub struct Injector(Arc<Mutex<State>>, Arc<Notify>);
@@ -239,6 +261,7 @@ struct State {
     plan: Plan,
     calls: Vec<Call>,
     bursts: BTreeMap<(usize, String), (Kind, u32)>,
+    busy: Option<Busy>,
     hits: Vec<Hit>,
     notes: Vec<(usize, String)>,
     violations: Vec<String>,
@@ -253,6 +276,7 @@ impl Injector {
             plan,
             calls: Vec::new(),
             bursts: BTreeMap::new(),
+            busy: None,
             hits: Vec::new(),
             notes: Vec::new(),
             violations: Vec::new(),
@@ -375,6 +399,9 @@ const RATE_MAX: u64 = 500;
 const PAUSE: Duration = Duration::from_secs(40);
 /// How long it stands still where something is done meanwhile: no call of whoever does it takes any time.
 const MOMENT: Duration = Duration::from_secs(1);
+/// How long a vault is busy, and which of the writes it takes then.
+const BUSY_FOR: Duration = Duration::from_mins(1);
+const BUSY_TAKES_ONE_OF: u32 = 16;
 /// How far a clock jumps.
 pub const CLOCK_JUMP_SECS: i64 = 300;
 
@@ -384,6 +411,9 @@ impl State {
         if let Some((kind, left)) = self.bursts.get_mut(&burst).filter(|(_, left)| *left > 0) {
             *left -= 1;
             return Some(*kind);
+        }
+        if let Some(busy) = self.busy.as_mut().filter(|busy| at < busy.until && is_vault_write(name)) {
+            return busy.refuses().then_some(Kind::VaultBusy);
         }
         let kind = match &mut self.plan {
             Plan::Exactly(hits) => hits.iter().find(|hit| hit.call == number).map(|hit| hit.kind),
@@ -403,6 +433,9 @@ impl State {
             }
         }?;
         self.hits.push(Hit { call: number, kind });
+        if kind == Kind::VaultBusy {
+            self.busy = Some(Busy { until: at + BUSY_FOR, writes: 1 });
+        }
         if kind.burst() > 1 {
             self.bursts.insert(burst, (kind, kind.burst() - 1));
         }
@@ -415,7 +448,7 @@ pub fn aws_fault(kind: Kind) -> Option<Fault> {
     Some(match kind {
         Kind::NotApplied | Kind::NotAppliedThrice => Fault::FailBefore,
         Kind::AnswerLost | Kind::AnswerLostThrice => Fault::LoseAnswerAfterApply,
-        Kind::Throttled => Fault::Throttle,
+        Kind::Throttled | Kind::VaultBusy => Fault::Throttle,
         Kind::Conflict => Fault::Conflict,
         Kind::Stalled | Kind::CrashBefore => Fault::Stall,
         Kind::StalledAfter | Kind::CrashAfter => Fault::StallAfterApply,

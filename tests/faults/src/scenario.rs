@@ -97,6 +97,8 @@ pub struct Scenario {
     pub arrive_secs: u64,
     /// What else stands in the tables.
     pub beside: Beside,
+    /// How long each transaction takes, in milliseconds. If 0, those meet that come in one moment.
+    pub transaction_millis: u64,
 }
 
 /// What stands in the tables beside everybody's rows.
@@ -135,6 +137,7 @@ impl Scenario {
             lost_sends: 0,
             arrive_secs: 0,
             beside: Beside::Nothing,
+            transaction_millis: 0,
         }
     }
 
@@ -161,6 +164,7 @@ impl Scenario {
                 token_secs: 100,
                 ..Self::new("tokens end, two posts at once", &[(0, 60), (0, 60)], &[(1, Approve(0)), (1, Approve(1))])
             },
+            Self { token_secs: 400, ..Self::new("tokens end before it is due", &[(0, 300)], &[(1, Approve(0))]) },
             hurried(
                 60,
                 Self {
@@ -390,6 +394,8 @@ impl Scenario {
         if beside == Beside::BadRows && dice.chance(500) {
             deeds.push((dice.below(300), Deed::WakeUnreadable));
         }
+        let dice = &mut Dice::new(seed, 7);
+        let transaction_millis = dice.below(2) * dice.below(20);
         Self {
             name: "by chance".to_owned(),
             reconcile,
@@ -406,6 +412,7 @@ impl Scenario {
             lost_sends: 0,
             arrive_secs: 0,
             beside,
+            transaction_millis,
         }
     }
 

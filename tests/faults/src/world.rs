@@ -176,6 +176,12 @@ impl World {
             let kind = hook.decide(Side::Aws, &format!("{}.{}", call.service, call.operation))?;
             aws_fault(kind)
         }));
+        world.aws.transactions_take(Duration::from_millis(scenario.transaction_millis));
+        let injector = world.injector.clone();
+        world.aws.on_conflict(Box::new(move |call| {
+            let caller = Actor::current().map_or_else(String::new, |actor| format!("{}#{}: ", actor.name, actor.number));
+            injector.note(&format!("{caller}{}.{} meets a transaction", call.service, call.operation));
+        }));
         Ok(world)
     }
 
@@ -439,7 +445,8 @@ impl Functions {
         let host = host(clock, random)?;
         let sdk = aws.sdk_config();
         let (store, posts) = (Store::new(&sdk, tables()), posts::Deps { store: listing, ..posts::Deps::new(&host, &sdk)? });
-        let vault = Vault::open(&sdk, SECRETS_PREFIX);
+        // Each reading of tokens is a call that may fail.
+        let vault = Vault::open(&sdk, SECRETS_PREFIX).remembering_no_tokens();
         let platforms = Arc::new(Platforms::of(network.adapter(PlatformName::X), network.adapter(PlatformName::Facebook)));
         let account = account::Deps {
             store: posts.store.clone(),

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::send::entries_are_sound;
-use super::{BATCH_ENTRIES_MAX, VISIBILITY_SECS_MAX, from_json, invalid, message_id, queue, to_json};
+use super::{BATCH_ENTRIES_MAX, VISIBILITY_SECS_MAX, fair, from_json, invalid, message_id, queue, to_json};
 use crate::wire::Refusal;
 use crate::{DEAD_LETTERS, RECEIVES_MAX, VISIBILITY_SECS, WAKE_UPS};
 
@@ -47,7 +47,11 @@ struct ChangeMessageVisibility {
     visibility_timeout: i64,
 }
 
-struct Waiting {
+/// What is read of a message that waits.
+pub(super) const COLUMNS: &str = "id, body, group_id, sent_ms, receives";
+
+/// A message that waits.
+pub(super) struct Waiting {
     id: i64,
     body: String,
     group: Option<String>,
@@ -56,7 +60,8 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+    /// Reads [`COLUMNS`].
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self { id: row.get(0)?, body: row.get(1)?, group: row.get(2)?, sent_ms: row.get(3)?, receives: row.get(4)? })
     }
 
@@ -121,42 +126,45 @@ pub(super) fn change_visibility(tx: &Transaction<'_>, body: &[u8], now: Timestam
     let request: ChangeMessageVisibility = from_json(body)?;
     let queue = queue(&request.queue_url)?;
     let hidden_secs = hiding_time(request.visibility_timeout)?;
-    is_receipt(&request.receipt_handle)?;
-    let sql = "UPDATE messages SET visible_ms = ?3 WHERE queue = ?1 AND receipt = ?2 AND visible_ms > ?4";
+    let id = id_of(&request.receipt_handle)?;
+    let sql = "UPDATE messages SET visible_ms = ?4 WHERE id = ?1 AND queue = ?2 AND receipt = ?3 AND visible_ms > ?5";
     let now_ms = now.as_millisecond();
-    let changed = tx.execute(sql, params![queue, request.receipt_handle, now_ms + hidden_secs * 1000, now_ms])?;
+    let changed = tx.execute(sql, params![id, queue, request.receipt_handle, now_ms + hidden_secs * 1000, now_ms])?;
     if changed == 0 { Err(Refusal::new("MessageNotInflight", "The message is not in flight.")) } else { Ok("{}".to_owned()) }
 }
 
 /// Moves what was received too often, and came back again, to the dead-letter queue.
 fn set_aside_the_worn_out(tx: &Transaction<'_>, queue: &str, now: Timestamp) -> Result<(), Refusal> {
     if queue == WAKE_UPS {
-        let sql = "UPDATE messages SET queue = ?3, receives = 0, receipt = NULL
-                   WHERE queue = ?1 AND visible_ms <= ?2 AND receives >= ?4";
+        // Few have been received before: their own index finds them, however many wait.
+        let sql = "UPDATE messages INDEXED BY messages_received SET queue = ?3, receives = 0, receipt = NULL
+                   WHERE queue = ?1 AND visible_ms <= ?2 AND receives > 0 AND receives >= ?4";
         tx.execute(sql, params![queue, now.as_millisecond(), DEAD_LETTERS, RECEIVES_MAX])?;
     }
     Ok(())
 }
 
+/// The messages of one receive. What it holds whole comes in the order of its time.
 fn waiting(tx: &Transaction<'_>, queue: &str, count_max: usize, now: Timestamp) -> Result<Vec<Waiting>, Refusal> {
-    let sql = "SELECT id, body, group_id, sent_ms, receives FROM messages
-               WHERE queue = ?1 AND visible_ms <= ?2 ORDER BY visible_ms, id LIMIT ?3";
-    let mut statement = tx.prepare_cached(sql)?;
-    let count_max = i64::try_from(count_max).unwrap_or(i64::MAX);
-    let rows = statement.query_map(params![queue, now.as_millisecond(), count_max], Waiting::read)?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let sql = format!("SELECT {COLUMNS} FROM messages WHERE queue = ?1 AND visible_ms <= ?2 ORDER BY visible_ms, id LIMIT ?3");
+    let mut statement = tx.prepare_cached(&sql)?;
+    let one_more = i64::try_from(count_max).unwrap_or(i64::MAX).saturating_add(1);
+    let rows = statement.query_map(params![queue, now.as_millisecond(), one_more], Waiting::read)?;
+    let oldest: Vec<Waiting> = rows.collect::<Result<_, _>>()?;
+    if oldest.len() > count_max { fair::first(tx, queue, count_max, now) } else { Ok(oldest) }
 }
 
 /// A receipt that is no longer the message's own deletes nothing and is no error.
 fn delete_by_receipt(tx: &Transaction<'_>, queue: &str, receipt: &str) -> Result<(), Refusal> {
-    is_receipt(receipt)?;
-    tx.execute("DELETE FROM messages WHERE queue = ?1 AND receipt = ?2", params![queue, receipt])?;
+    let id = id_of(receipt)?;
+    tx.execute("DELETE FROM messages WHERE id = ?1 AND queue = ?2 AND receipt = ?3", params![id, queue, receipt])?;
     Ok(())
 }
 
-fn is_receipt(receipt: &str) -> Result<(), Refusal> {
-    let known = receipt.starts_with("receipt-");
-    if known { Ok(()) } else { Err(Refusal::new("ReceiptHandleIsInvalid", "The input receipt handle is invalid.")) }
+/// The message that a receipt is of.
+fn id_of(receipt: &str) -> Result<i64, Refusal> {
+    let id = receipt.strip_prefix("receipt-").and_then(|rest| rest.split_once('-')?.0.parse().ok());
+    id.ok_or_else(|| Refusal::new("ReceiptHandleIsInvalid", "The input receipt handle is invalid."))
 }
 
 fn hiding_time(secs: i64) -> Result<i64, Refusal> {

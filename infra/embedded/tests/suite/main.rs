@@ -9,3 +9,4 @@ mod secrets;
 mod stage;
 mod tables;
 mod texts;
+mod transactions;

@@ -20,7 +20,7 @@ fn tokens(access: &str) -> TokenSet {
 }
 
 async fn access(stage: &Stage, name: &str, version: &str) -> String {
-    stage.vault().read(name, version).await.unwrap().access.expose_secret().to_owned()
+    stage.vault().read(name, version, stage.now()).await.unwrap().access.expose_secret().to_owned()
 }
 
 #[tokio::test]
@@ -64,7 +64,7 @@ async fn after_a_crash_the_attempts_version_is_found_or_known_to_be_absent() {
     vault.create(&name, &tokens("one"), &attempt(1)).await.unwrap();
     assert!(vault.find_version(&name, &attempt(1)).await.unwrap().is_some());
     assert!(vault.find_version(&name, &attempt(2)).await.unwrap().is_none());
-    assert!(matches!(vault.read(&name, &version_of(&attempt(2))).await, Err(VaultError::Missing { .. })));
+    assert!(matches!(vault.read(&name, &version_of(&attempt(2)), stage.now()).await, Err(VaultError::Missing { .. })));
     assert!(matches!(vault.put("postledger/none", &tokens("x"), &attempt(1)).await, Err(VaultError::Missing { .. })));
 }
 
@@ -115,6 +115,44 @@ async fn app_credentials_are_kept_for_five_minutes() {
     assert_eq!(client_id(299).await, "old");
     assert_eq!(client_id(300).await, "new");
     assert!(matches!(vault.app_credentials(PlatformName::Facebook, stage.now()).await, Err(VaultError::Missing { .. })));
+}
+
+#[tokio::test]
+async fn a_version_is_read_once_in_five_minutes_and_forgotten_with_its_secret() {
+    let stage = Stage::open();
+    let vault = stage.vault();
+    let name = vault.connection_secret(&connection());
+    let first = vault.create(&name, &tokens("one"), &attempt(1)).await.unwrap();
+    let second = vault.put(&name, &tokens("two"), &attempt(2)).await.unwrap();
+    let readings = || stage.aws.calls().get("secretsmanager.GetSecretValue").copied().unwrap_or(0);
+    let access = async |version: &str, later| {
+        let read = vault.clone().read(&name, version, stage.now() + secs(later)).await;
+        read.map(|tokens| tokens.access.expose_secret().to_owned())
+    };
+    assert_eq!((access(&first, 0).await.unwrap(), access(&first, 299).await.unwrap(), readings()), ("one".to_owned(), "one".to_owned(), 1));
+    assert_eq!((access(&second, 0).await.unwrap(), readings()), ("two".to_owned(), 2), "another version is another reading");
+    assert_eq!((access(&first, 300).await.unwrap(), readings()), ("one".to_owned(), 3));
+
+    // By somebody else: known here for as long as a process may not look.
+    stage.secrets().delete_secret().secret_id(&name).force_delete_without_recovery(true).send().await.unwrap();
+    assert_eq!(access(&first, 599).await.unwrap(), "one");
+    assert!(matches!(access(&first, 600).await, Err(VaultError::Missing { .. })));
+
+    let third = vault.create(&name, &tokens("three"), &attempt(3)).await.unwrap();
+    assert_eq!(access(&third, 600).await.unwrap(), "three");
+    vault.delete(&name).await.unwrap();
+    assert!(matches!(access(&third, 600).await, Err(VaultError::Missing { .. })), "what this process removes it forgets");
+}
+
+#[tokio::test]
+async fn a_vault_that_remembers_no_tokens_asks_each_time() {
+    let stage = Stage::open();
+    let vault = stage.vault().remembering_no_tokens();
+    let version = vault.create("postledger/connection/a", &tokens("one"), &attempt(1)).await.unwrap();
+    for _ in 0..2 {
+        vault.read("postledger/connection/a", &version, stage.now()).await.unwrap();
+    }
+    assert_eq!(stage.aws.calls()["secretsmanager.GetSecretValue"], 2);
 }
 
 #[tokio::test]

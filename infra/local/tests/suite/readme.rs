@@ -4,6 +4,7 @@ use std::process::Command;
 
 use domain::analytics::{Numbers, Pace, Paces, Rhythm, Task, Watch, Watching};
 use domain::id::{ConnectionId, PostId, UserId};
+use domain::people::CodeVerifier;
 use domain::platform::{PlatformAddresses, PlatformName, Setting};
 use edge::config::VARIABLES;
 use jiff::{SignedDuration, Timestamp};
@@ -86,7 +87,8 @@ fn each_permission_that_facebook_is_asked_for_is_told() {
     let platforms = Platforms::new(&PlatformAddresses::default()).unwrap();
     let app = AppCredentials { client_id: "id".to_owned(), client_secret: "secret".into() };
     let redirect_uri = Url::parse("https://api.example.com/callback").unwrap();
-    let consent = ConsentRequest { state: &"state".into(), code_challenge: "challenge", redirect_uri: &redirect_uri };
+    let consent =
+        ConsentRequest { state: &"state".into(), code_verifier: &CodeVerifier::from_entropy([7; 32]), redirect_uri: &redirect_uri };
     let page = platforms.get(PlatformName::Facebook).authorize_url(&app, &consent);
     let (_, scopes) = page.query_pairs().find(|(name, _)| name == "scope").unwrap();
     for scope in scopes.split(',') {

@@ -192,7 +192,7 @@ async fn deliver(world: &World, kind: &'static str, bought: &Bought, before: Opt
     };
     let body = event.body();
     let secret = SigningSecret::parse(WEBHOOK_SECRET.to_owned().into()).context("the simulated secret")?;
-    let client = reqwest::Client::builder().no_proxy().timeout(DELIVERY_MAX).build()?;
+    let client = reqwest::Client::builder().tls_backend_preconfigured(tls::client()).no_proxy().timeout(DELIVERY_MAX).build()?;
     for _ in 0..DELIVERIES_MAX {
         let request = client.post(format!("{}/api/billing/webhook", world.base)).header("content-type", "application/json");
         let request = request.header("stripe-signature", secret.header(&body, world.clock.now())).body(body.clone());

@@ -5,5 +5,6 @@
 mod facebook;
 mod faults;
 mod numbers;
+mod tokens;
 mod wire;
 mod x;

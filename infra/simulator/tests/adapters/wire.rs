@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use data_encoding::BASE64URL_NOPAD;
+use domain::people::CodeVerifier;
 use domain::platform::PlatformName;
 use edge::clock::Clock;
 use jiff::{SignedDuration, Timestamp};
@@ -17,9 +19,8 @@ use simulator::Simulator;
 use tokio::net::TcpListener;
 use url::Url;
 
-/// The verifier and challenge of RFC 7636, appendix B.
+/// The verifier of RFC 7636, appendix B.
 pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 pub(crate) struct Wire {
     pub(crate) base: Url,
@@ -75,7 +76,9 @@ impl Wire {
 
     pub(crate) fn authorize_url(&self, name: PlatformName) -> Url {
         let redirect_uri = self.redirect_uri(name);
-        let consent = ConsentRequest { state: &"a state".into(), code_challenge: CHALLENGE, redirect_uri: &redirect_uri };
+        let entropy = BASE64URL_NOPAD.decode(VERIFIER.as_bytes()).unwrap();
+        let code_verifier = CodeVerifier::from_entropy(entropy.try_into().unwrap());
+        let consent = ConsentRequest { state: &"a state".into(), code_verifier: &code_verifier, redirect_uri: &redirect_uri };
         self.platform(name).authorize_url(&self.app, &consent)
     }
 

@@ -111,6 +111,22 @@ async fn a_refusal_by_the_person_leads_back_and_one_by_the_platform_does_not() {
 }
 
 #[tokio::test]
+async fn posts_are_told_of_one_account_or_of_all() {
+    let wire = Wire::start().await;
+    let mut ids = Vec::new();
+    for handle in ["ada", "bob"] {
+        let granted = wire.connect(X, &[("account", handle)]).await.unwrap().remove(0);
+        let sent = wire.platform(X).publish(account(&granted), &format!("of {handle}"), wire.now()).await;
+        assert!(matches!(sent, Outcome::Accepted { .. }));
+        ids.push(granted.account_id);
+    }
+    let of_bob = wire.read(X, &format!("posts?account_id={}", ids[1])).await;
+    let texts: Vec<_> = of_bob["items"].as_array().unwrap().iter().map(|post| &post["text"]).collect();
+    assert_eq!(texts, ["of bob"]);
+    assert_eq!(wire.texts(X).await.len(), 2);
+}
+
+#[tokio::test]
 async fn the_state_outlives_the_process() {
     let data_dir = tempfile::tempdir().unwrap();
     let before = Wire::start_in(Some(data_dir.path())).await;

@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{Vault, VaultError, malformed, sealed};
 
-/// How long app credentials are used without a look: a rotation is in force everywhere after this.
+/// How long what was read is used without another look: what an operator changes or removes is in force everywhere after this.
 pub const CREDENTIALS_LIFE: SignedDuration = SignedDuration::from_mins(5);
 /// The shortest hash key that is taken, in characters.
 pub const HASH_KEY_CHARS_MIN: usize = 64;
@@ -34,7 +34,7 @@ pub(super) struct Cached {
 impl Vault {
     /// Our client id and secret at a platform, at most [`CREDENTIALS_LIFE`] old.
     pub async fn app_credentials(&self, platform: PlatformName, now: Timestamp) -> Result<(String, SecretString), VaultError> {
-        let cached = self.cache().get(&platform).filter(|cached| is_fresh(cached.read_at, now)).cloned();
+        let cached = self.cache().get(&platform).filter(|cached| is_fresh(cached.read_at, now, CREDENTIALS_LIFE)).cloned();
         if let Some(cached) = cached {
             return Ok((cached.client_id, cached.client_secret));
         }
@@ -48,7 +48,7 @@ impl Vault {
 
     /// Our keys at the payment provider, at most [`CREDENTIALS_LIFE`] old.
     pub async fn billing_keys(&self, now: Timestamp) -> Result<BillingKeys, VaultError> {
-        let cached = self.billing_cache().clone().filter(|(_, read_at)| is_fresh(*read_at, now));
+        let cached = self.billing_cache().clone().filter(|(_, read_at)| is_fresh(*read_at, now, CREDENTIALS_LIFE));
         if let Some((keys, _)) = cached {
             return Ok(keys);
         }
@@ -89,8 +89,8 @@ impl Vault {
 }
 
 /// A reading from the future comes from a clock that was set back: it is not trusted.
-fn is_fresh(read_at: Timestamp, now: Timestamp) -> bool {
-    (SignedDuration::ZERO..CREDENTIALS_LIFE).contains(&now.duration_since(read_at))
+pub(super) fn is_fresh(read_at: Timestamp, now: Timestamp, life: SignedDuration) -> bool {
+    (SignedDuration::ZERO..life).contains(&now.duration_since(read_at))
 }
 
 #[cfg(test)]
@@ -102,7 +102,7 @@ mod tests {
         let read_at = Timestamp::from_second(1_000_000).unwrap();
         let cases = [(0, true), (299, true), (300, false), (-1, false)];
         for (secs, fresh) in cases {
-            assert_eq!(is_fresh(read_at, read_at + SignedDuration::from_secs(secs)), fresh, "{secs}");
+            assert_eq!(is_fresh(read_at, read_at + SignedDuration::from_secs(secs), CREDENTIALS_LIFE), fresh, "{secs}");
         }
     }
 }

@@ -4,8 +4,7 @@ use std::fmt;
 
 use data_encoding::BASE64URL_NOPAD;
 use jiff::{SignedDuration, Timestamp};
-use secrecy::{ExposeSecret, SecretString};
-use sha2::{Digest, Sha256};
+use secrecy::SecretString;
 use zeroize::Zeroizing;
 
 use super::flow_end::FlowError;
@@ -79,12 +78,7 @@ impl CodeVerifier {
         Self(BASE64URL_NOPAD.encode(&entropy).into())
     }
 
-    /// The `code_challenge` of method `S256`, which may be seen by anyone (RFC 7636 §4.2).
-    pub fn challenge(&self) -> String {
-        BASE64URL_NOPAD.encode(&Sha256::digest(self.0.expose_secret().as_bytes()))
-    }
-
-    /// The verifier, for the flow's row and the token request.
+    /// The verifier, for its challenge, the flow's row and the token request.
     pub fn secret(&self) -> &SecretString {
         &self.0
     }
@@ -157,6 +151,7 @@ impl OAuthFlow {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use secrecy::ExposeSecret;
 
     use super::*;
     use crate::people::session::SessionToken;
@@ -184,13 +179,6 @@ mod tests {
         ] {
             assert_eq!(flow().accept(&session, platform, at(now)), expected, "{why}");
         }
-    }
-
-    #[test]
-    fn the_challenge_is_that_of_rfc_7636_appendix_b() {
-        let entropy = BASE64URL_NOPAD.decode(b"dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk").unwrap();
-        let verifier = CodeVerifier::from_entropy(entropy.try_into().unwrap());
-        assert_eq!(verifier.challenge(), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
     }
 
     #[test]

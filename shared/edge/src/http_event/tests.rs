@@ -11,6 +11,8 @@ use crate::lines::Captured;
 use crate::routing::with_fallbacks;
 use crate::telemetry;
 
+mod odd_events;
+
 fn router() -> Router {
     with_fallbacks(
         Router::new()
@@ -153,6 +155,19 @@ async fn bodies_and_cookies_arrive_as_they_were_sent() {
     let mut sent = event("POST", "/api/echo");
     sent["body"] = json!("a".repeat(BODY_BYTES_MAX + 1));
     assert_eq!(send(sent).await.status_code, 413);
+}
+
+#[test]
+fn a_request_keeps_its_method_query_headers_and_body() {
+    let mut sent = event("POST", "/api/echo");
+    sent["rawQueryString"] = json!("q=a+b&q=c%20d&e");
+    sent["headers"] = json!({"x-joined": "one,two", "x-apart": ["one", "two"]});
+    sent["body"] = json!("a+b");
+    let request = translate::request(serde_json::from_value(sent).unwrap()).unwrap();
+    assert_eq!((request.method().as_str(), request.uri().to_string().as_str()), ("POST", "/api/echo?q=a+b&q=c%20d&e"));
+    assert_eq!(request.headers()["x-joined"], "one,two");
+    assert_eq!(request.headers().get_all("x-apart").iter().collect::<Vec<_>>(), ["one", "two"]);
+    assert_eq!(&request.body()[..], b"a+b");
 }
 
 #[tokio::test]

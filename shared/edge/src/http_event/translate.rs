@@ -1,12 +1,16 @@
 //! API Gateway's payload format 2.0 ↔ `http`.
 
+use std::panic::catch_unwind;
+
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use aws_lambda_events::encodings::Body as EventBody;
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::response::Response;
 use data_encoding::BASE64;
-use http::header::{COOKIE, SET_COOKIE};
-use http::{HeaderMap, HeaderValue, Request, Uri};
+use http::header::{HOST, SET_COOKIE};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use lambda_http::Request;
+use lambda_http::request::LambdaRequest;
 
 use super::client::{ClientAddress, RequestId};
 use super::guard::malformed;
@@ -15,33 +19,52 @@ use crate::problem::{Problem, ProblemCode, chain};
 
 /// The stage that leaves no prefix in the path.
 const DEFAULT_STAGE: &str = "$default";
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// Builds the request of an event that passed the guard. Path and query reach the router byte for byte; the host stays
-/// a header that nothing believes.
-pub(super) fn request(event: ApiGatewayV2httpRequest) -> Result<Request<Body>, Problem> {
-    let uri = uri(&event)?;
+/// Builds the request of an event that passed the guard. Path and query reach the router byte for byte; the host does not reach it.
+///
+/// `lambda_http` makes the request, of an event in which nothing is left that it rewrites or panics on.
+pub(super) fn request(mut event: ApiGatewayV2httpRequest) -> Result<Request, Problem> {
     let client = ClientAddress::from_source_ip(event.request_context.http.source_ip.as_deref());
     let request_id = RequestId::from_context(event.request_context.request_id.as_deref());
-    let method = event.request_context.http.method;
-    let body = body(event.body, event.is_base64_encoded)?;
-    let headers = with_cookies(event.headers, event.cookies.as_deref().unwrap_or_default())?;
+    let body = body(event.body.take(), event.is_base64_encoded)?;
+    let path = without_stage(event.raw_path.as_deref().unwrap_or_default(), event.request_context.stage.as_deref()).to_owned();
+    let query = event.raw_query_string.clone().unwrap_or_default();
 
-    let mut request = Request::new(Body::from(body));
-    *request.method_mut() = method;
-    *request.uri_mut() = uri;
-    *request.headers_mut() = headers;
-    request.extensions_mut().insert(client);
-    request.extensions_mut().insert(request_id);
+    let mut request = converted(plain(event, path.clone()))?;
+    // `lambda_http` must have understood what we did.
+    if request.uri().path() != path || request.uri().query().unwrap_or_default() != query {
+        return Err(malformed());
+    }
+    *request.body_mut() = body;
+    let extensions = request.extensions_mut();
+    // What `lambda_http` leaves there holds the caller's address in a form that can be printed.
+    extensions.clear();
+    extensions.insert(client);
+    extensions.insert(request_id);
     Ok(request)
 }
 
-fn uri(event: &ApiGatewayV2httpRequest) -> Result<Uri, Problem> {
-    let path = without_stage(event.raw_path.as_deref().unwrap_or_default(), event.request_context.stage.as_deref());
-    let query = event.raw_query_string.as_deref().unwrap_or_default();
-    let text = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
-    let uri: Uri = text.parse().map_err(|_| malformed())?;
-    // The parser must have understood what we did.
-    if uri.path() == path && uri.query().unwrap_or_default() == query { Ok(uri) } else { Err(malformed()) }
+/// What `lambda_http` may see of the event. It would make an address of host, scheme, domain and stage, and panics on a body that is
+/// no base64.
+fn plain(mut event: ApiGatewayV2httpRequest, path: String) -> ApiGatewayV2httpRequest {
+    event.headers.remove(HOST);
+    event.headers.remove(X_FORWARDED_PROTO);
+    event.request_context.domain_name = None;
+    event.request_context.stage = None;
+    event.raw_path = Some(path);
+    (event.body, event.is_base64_encoded) = (None, false);
+    // API Gateway takes the cookies out of the headers; where it did, its list alone counts. An empty list must not empty the header.
+    event.cookies = event.cookies.filter(|cookies| !cookies.is_empty());
+    event
+}
+
+/// What `lambda_http` makes of the event. A panic of it is a fault of ours, who let the event through.
+pub(super) fn converted(event: ApiGatewayV2httpRequest) -> Result<Request, Problem> {
+    catch_unwind(|| Request::from(LambdaRequest::ApiGatewayV2(event))).map_err(|_| {
+        tracing::error!("an event could not be made a request");
+        Problem::new(ProblemCode::Internal)
+    })
 }
 
 pub(super) fn without_stage<'a>(path: &'a str, stage: Option<&str>) -> &'a str {
@@ -53,24 +76,18 @@ pub(super) fn without_stage<'a>(path: &'a str, stage: Option<&str>) -> &'a str {
     }
 }
 
-fn body(body: Option<String>, is_base64: bool) -> Result<Bytes, Problem> {
-    let Some(text) = body else { return Ok(Bytes::new()) };
+fn body(body: Option<String>, is_base64: bool) -> Result<EventBody, Problem> {
+    let Some(text) = body else { return Ok(EventBody::Empty) };
     // The encoded form bounds the decoded one, so that nothing large is decoded first.
     let encoded_max = BASE64.encode_len(BODY_BYTES_MAX);
     if text.len() > if is_base64 { encoded_max } else { BODY_BYTES_MAX } {
         return Err(Problem::new(ProblemCode::PayloadTooLarge));
     }
-    let bytes = if is_base64 { BASE64.decode(text.as_bytes()).map_err(|_| malformed())? } else { text.into_bytes() };
-    if bytes.len() > BODY_BYTES_MAX { Err(Problem::new(ProblemCode::PayloadTooLarge)) } else { Ok(bytes.into()) }
-}
-
-/// API Gateway takes the cookies out of the headers; where it did, its list alone counts.
-fn with_cookies(mut headers: HeaderMap, cookies: &[String]) -> Result<HeaderMap, Problem> {
-    if !cookies.is_empty() {
-        let value = HeaderValue::from_str(&cookies.join("; ")).map_err(|_| malformed())?;
-        headers.insert(COOKIE, value);
+    if !is_base64 {
+        return Ok(EventBody::Text(text));
     }
-    Ok(headers)
+    let bytes = BASE64.decode(text.as_bytes()).map_err(|_| malformed())?;
+    if bytes.len() > BODY_BYTES_MAX { Err(Problem::new(ProblemCode::PayloadTooLarge)) } else { Ok(EventBody::Binary(bytes)) }
 }
 
 /// A longer text, with its escapes, goes as base64.
@@ -129,6 +146,8 @@ fn sent_bytes(text: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
+
     use super::*;
 
     #[tokio::test]
@@ -162,8 +181,8 @@ mod tests {
 
     #[test]
     fn bodies_are_decoded_strictly_and_bounded() {
-        assert_eq!(body(Some("e30=".to_owned()), true).unwrap(), "{}");
-        assert_eq!(body(None, true).unwrap(), "");
+        assert_eq!(body(Some("e30=".to_owned()), true).unwrap(), EventBody::Binary(b"{}".to_vec()));
+        assert_eq!(body(None, true).unwrap(), EventBody::Empty);
         for bad in ["e30", "e30=\n", "***", "e3 0="] {
             assert_eq!(body(Some(bad.to_owned()), true).unwrap_err().code(), ProblemCode::MalformedRequest, "{bad}");
         }

@@ -2,12 +2,14 @@
 
 use domain::token::TokenSet;
 use http::Method;
-use jiff::{SignedDuration, Timestamp};
-use secrecy::{ExposeSecret, SecretString};
+use jiff::Timestamp;
+use secrecy::ExposeSecret;
 use serde::Deserialize;
+use url::Url;
 
 use super::{CAPABILITIES, X};
 use crate::http::{Answer, CALL_TIMEOUT, SendError};
+use crate::oauth::{NoTokens, TokenEndpoint};
 use crate::{AccountKind, AppCredentials, CodeExchange, ExchangeError, GrantedAccount, RefreshError, RevokeError, address, detail};
 
 /// Without these the account could not even be named.
@@ -36,14 +38,6 @@ enum RefreshClass {
     NotProcessed,
 }
 
-#[derive(Deserialize)]
-struct TokenAnswer {
-    access_token: SecretString,
-    refresh_token: Option<SecretString>,
-    expires_in: Option<i64>,
-    scope: Option<String>,
-}
-
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct TokenProblem {
@@ -61,21 +55,12 @@ struct MeData {
     username: String,
 }
 
-impl TokenAnswer {
-    /// The lifetime counts from `now`, our own clock before the call; `old` fills in what the answer leaves out. An answer without `scope` grants
-    /// what was asked for (RFC 6749 §5.1), or what was granted before (§6).
-    fn into_tokens(self, old: Option<&TokenSet>, now: Timestamp) -> TokenSet {
-        let lifetime = self.expires_in.map(|seconds| SignedDuration::from_secs(seconds.clamp(0, 366 * 86_400)));
-        let told = self.scope.map(|scope| scope.split_whitespace().map(str::to_owned).collect());
-        let asked = || CAPABILITIES.scopes.iter().map(|scope| (*scope).to_owned()).collect();
-        let mut scopes: Vec<String> = told.unwrap_or_else(|| old.map_or_else(asked, |old| old.scopes.clone()));
-        let refresh = self.refresh_token.or_else(|| old?.refresh.clone());
-        if refresh.is_some() && !scopes.iter().any(|scope| scope == REFRESH_SCOPE) {
-            scopes.push(REFRESH_SCOPE.to_owned());
-        }
-        let expires_at = lifetime.map(|lifetime| now + lifetime);
-        TokenSet { access: self.access_token, refresh, parent: None, expires_at, scopes, proof: None }
+/// A refresh token proves that its scope was granted, whatever the answer lists.
+fn with_its_scope(mut tokens: TokenSet) -> TokenSet {
+    if tokens.refresh.is_some() && !tokens.scopes.iter().any(|scope| scope == REFRESH_SCOPE) {
+        tokens.scopes.push(REFRESH_SCOPE.to_owned());
     }
+    tokens
 }
 
 impl X {
@@ -85,18 +70,13 @@ impl X {
         exchange: &CodeExchange<'_>,
         now: Timestamp,
     ) -> Result<TokenSet, ExchangeError> {
-        let form = [
-            ("grant_type", "authorization_code"),
-            ("code", exchange.code.expose_secret()),
-            ("redirect_uri", exchange.redirect_uri.as_str()),
-            ("code_verifier", exchange.code_verifier.expose_secret()),
-        ];
-        let answer =
-            self.oauth_call(app, "token", &form).await.map_err(|error| ExchangeError::Unavailable { detail: error.into_detail() })?;
-        match answer.json::<TokenAnswer>() {
-            Some(tokens) if answer.status.is_success() => Ok(tokens.into_tokens(None, now)),
-            _ if answer.status.is_client_error() => Err(ExchangeError::Refused { detail: token_detail(&answer) }),
-            _ => Err(ExchangeError::Unavailable { detail: token_detail(&answer) }),
+        match self.token_endpoint(app).exchange(exchange).await {
+            Ok(answer) => Ok(with_its_scope(answer.into_tokens(CAPABILITIES.scopes, None, now))),
+            Err(NoTokens::NoAnswer(error)) => Err(ExchangeError::Unavailable { detail: error.into_detail() }),
+            Err(NoTokens::Answer(answer)) if answer.status.is_client_error() => {
+                Err(ExchangeError::Refused { detail: token_detail(&answer) })
+            }
+            Err(NoTokens::Answer(answer)) => Err(ExchangeError::Unavailable { detail: token_detail(&answer) }),
         }
     }
 
@@ -123,16 +103,16 @@ impl X {
         let Some(refresh) = &tokens.refresh else {
             return Err(RefreshError::Dead { detail: "there is no refresh token".into() });
         };
-        let form = [("grant_type", "refresh_token"), ("refresh_token", refresh.expose_secret())];
-        let answer = match self.oauth_call(app, "token", &form).await {
-            Ok(answer) => answer,
-            Err(SendError::NotSent { detail }) => return Err(RefreshError::Unavailable { detail }),
-            Err(SendError::Lost { detail, .. }) => return Err(RefreshError::Unknown { detail }),
-        };
-        match answer.json::<TokenAnswer>() {
-            Some(renewed) if answer.status.is_success() => Ok(renewed.into_tokens(Some(tokens), now)),
-            _ => Err(refresh_error(&answer)),
+        match self.token_endpoint(app).refresh(refresh).await {
+            Ok(answer) => Ok(with_its_scope(answer.into_tokens(CAPABILITIES.scopes, Some(tokens), now))),
+            Err(NoTokens::NoAnswer(SendError::NotSent { detail })) => Err(RefreshError::Unavailable { detail }),
+            Err(NoTokens::NoAnswer(SendError::Lost { detail, .. })) => Err(RefreshError::Unknown { detail }),
+            Err(NoTokens::Answer(answer)) => Err(refresh_error(&answer)),
         }
+    }
+
+    fn token_endpoint<'a>(&'a self, app: &'a AppCredentials) -> TokenEndpoint<'a> {
+        TokenEndpoint { url: self.oauth_address("token"), app, http: &self.http }
     }
 
     /// Takes back the refresh token, then the access token. One that X no longer knows counts as taken back.
@@ -140,7 +120,7 @@ impl X {
         let kinds = [("refresh_token", tokens.refresh.as_ref()), ("access_token", Some(&tokens.access))];
         for (hint, token) in kinds.into_iter().filter_map(|(hint, token)| Some((hint, token?))) {
             let form = [("token", token.expose_secret()), ("token_type_hint", hint)];
-            let answer = self.oauth_call(app, "revoke", &form).await.map_err(|error| RevokeError { detail: error.into_detail() })?;
+            let answer = self.revoke_call(app, &form).await.map_err(|error| RevokeError { detail: error.into_detail() })?;
             let unknown_token = answer.status.as_u16() == 400 && token_error(&answer) == "invalid_request";
             if !answer.status.is_success() && !unknown_token {
                 return Err(RevokeError { detail: token_detail(&answer) });
@@ -149,10 +129,15 @@ impl X {
         Ok(())
     }
 
-    async fn oauth_call(&self, app: &AppCredentials, endpoint: &str, form: &[(&str, &str)]) -> Result<Answer, SendError> {
-        let request = self.http.request(Method::POST, address::join(&self.api_url, &["2", "oauth2", endpoint]));
+    /// Made by hand: `oauth2` refuses to revoke over plain http, by which the simulator is called.
+    async fn revoke_call(&self, app: &AppCredentials, form: &[(&str, &str)]) -> Result<Answer, SendError> {
+        let request = self.http.request(Method::POST, self.oauth_address("revoke"));
         let request = request.basic_auth(&app.client_id, Some(app.client_secret.expose_secret())).form(form);
         self.http.send(request, CALL_TIMEOUT).await
+    }
+
+    fn oauth_address(&self, endpoint: &str) -> Url {
+        address::join(&self.api_url, &["2", "oauth2", endpoint])
     }
 }
 
@@ -177,7 +162,14 @@ fn token_detail(answer: &Answer) -> String {
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
+
     use super::*;
+    use crate::oauth::TokenAnswer;
+
+    fn tokens(body: &str, old: Option<&TokenSet>, now: Timestamp) -> TokenSet {
+        with_its_scope(serde_json::from_str::<TokenAnswer>(body).unwrap().into_tokens(CAPABILITIES.scopes, old, now))
+    }
 
     #[test]
     fn a_dead_refresh_token_is_told_from_our_own_fault_and_from_no_proof() {
@@ -198,18 +190,17 @@ mod tests {
     fn a_lifetime_counts_from_our_clock_and_old_values_fill_the_gaps() {
         let now: Timestamp = "2026-11-23T09:00:00Z".parse().unwrap();
         let full = r#"{"token_type":"bearer","expires_in":7200,"access_token":"a2","scope":"tweet.read users.read","refresh_token":"r2"}"#;
-        let first = serde_json::from_str::<TokenAnswer>(full).unwrap().into_tokens(None, now);
+        let first = tokens(full, None, now);
         assert_eq!(first.expires_at.unwrap(), now + SignedDuration::from_hours(2));
         assert_eq!(first.scopes, ["tweet.read", "users.read", "offline.access"], "a refresh token is proof of its scope");
-        let next =
-            serde_json::from_str::<TokenAnswer>(r#"{"access_token":"a3","expires_in":7200}"#).unwrap().into_tokens(Some(&first), now);
+        let next = tokens(r#"{"access_token":"a3","expires_in":7200}"#, Some(&first), now);
         assert_eq!((next.access.expose_secret(), next.refresh.unwrap().expose_secret()), ("a3", "r2"));
         assert_eq!(next.scopes, first.scopes);
     }
 
     #[test]
     fn an_answer_without_scope_grants_what_was_asked_for_and_a_told_one_what_it_tells() {
-        let scopes = |body: &str| serde_json::from_str::<TokenAnswer>(body).unwrap().into_tokens(None, Timestamp::UNIX_EPOCH).scopes;
+        let scopes = |body: &str| tokens(body, None, Timestamp::UNIX_EPOCH).scopes;
         assert_eq!(scopes(r#"{"access_token":"a","refresh_token":"r"}"#), CAPABILITIES.scopes);
         assert_eq!(scopes(r#"{"access_token":"a","scope":"tweet.read users.read"}"#), ["tweet.read", "users.read"]);
         assert_eq!(scopes(r#"{"access_token":"a","scope":"offline.access","refresh_token":"r"}"#), ["offline.access"]);

@@ -1,9 +1,7 @@
 //! The one way in which a post changes.
 
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::builders::PutBuilder;
-use aws_sdk_dynamodb::types::{CancellationReason, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
+use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use domain::connection::Connection;
 use domain::content::{Content, ContentHash};
 use domain::id::{PostId, UserId};
@@ -18,10 +16,14 @@ use crate::items::{from_item, number, text, to_item, written_by};
 use crate::key::{Item, Key};
 use crate::ledger::ledger_puts;
 use crate::watches::first_watch;
-use crate::{Rounds, Store, StoreError};
+use crate::{Store, StoreError};
 
 /// How many items one transaction changes.
 const LEGS_MAX: usize = 100;
+
+/// What is being done, for errors.
+const CREATING: &str = "creating posts";
+const COMMITTING: &str = "storing a post and its ledger";
 
 /// A post's next state, with all that must be stored with it or not at all.
 #[derive(Debug)]
@@ -53,12 +55,10 @@ pub enum Commit {
     Done,
     /// Another change of the post came first; this is what stands now, `None` if the post is gone.
     PostMoved(Option<Box<Post>>),
-    /// A cycle, or the plan that opens one, has changed: read both again and repeat.
+    /// A cycle, the plan that opens one, or the number of drafts has changed: read them again and repeat.
     CycleMoved,
     /// The connection cannot be used: it needs its owner, is being disconnected, or is gone.
     ConnectionUnusable,
-    /// Another transaction was writing one of the items: repeat.
-    Conflict,
     /// The platform's post belongs to another post of ours: this one.
     AlreadyBound(Owner),
 }
@@ -119,46 +119,33 @@ impl Store {
         }
         let mut legs: Vec<_> = legs.into_iter().map(transact_put).collect();
         legs.extend(posts.first().map(|(post, ..)| self.drafts_made(&post.user_id, posts.len())));
-        let mut rounds = Rounds::new("creating posts", writer);
-        loop {
-            rounds.next().await?;
-            let sent = self.client.transact_write_items().set_transact_items(Some(legs.clone())).send().await;
-            let Err(error) = sent else { return Ok(true) };
-            let reasons = cancellation(&error).unwrap_or_default();
-            let is_full = failed(reasons.last());
-            // A post that is there already says first that this is our own write, sent again.
-            let is_new = !reasons.iter().rev().skip(1).any(|reason| failed(Some(reason)));
-            if is_full && is_new {
-                return Ok(false);
-            }
-            // Another request of the same user counts its drafts at this moment.
-            if !is_new || !reasons.iter().any(is_conflict) {
-                return Err(StoreError::unavailable("creating posts")(error));
-            }
+        let Err(refused) = self.transact(CREATING, writer, legs).await? else { return Ok(true) };
+        // A post that is there already says first that this is our own write, sent again.
+        if posts.first().is_some_and(|(post, ..)| refused.is_own(0, post.rev, writer)) {
+            return Ok(true);
         }
+        // The last leg counts the drafts.
+        if refused.legs().eq([posts.len() * 3]) {
+            return Ok(false);
+        }
+        Err(StoreError::Contended { doing: CREATING })
     }
 
     /// Stores a change of a post: all of it, if the post and the cycles are as they were when it was derived.
     pub async fn commit(&self, change: &PostChange<'_>) -> Result<Commit, StoreError> {
         let legs = self.legs(change);
         let (means, legs): (Vec<Leg>, Vec<TransactWriteItem>) = legs.into_iter().unzip();
-        let sent = self.client.transact_write_items().set_transact_items(Some(legs)).send().await;
-        let Err(error) = sent else { return Ok(Commit::Done) };
-        let Some(reasons) = cancellation(&error) else { return Err(StoreError::unavailable("storing a post and its ledger")(error)) };
+        let Err(refused) = self.transact(COMMITTING, change.writer, legs).await? else { return Ok(Commit::Done) };
         // Of several that failed the post counts first: the rest was derived from it.
-        let refused = means.iter().zip(reasons).filter(|(_, reason)| failed(Some(reason))).map(|(leg, _)| leg).min();
-        match refused {
-            Some(Leg::Post) => self.told(change, reasons[0].item.clone()),
-            Some(Leg::Binding) => {
-                let item = means.iter().zip(reasons).find_map(|(leg, reason)| reason.item.clone().filter(|_| *leg == Leg::Binding));
-                Ok(Commit::AlreadyBound(from_item("binding", item.unwrap_or_default())?))
+        match refused.legs().filter_map(|leg| Some((*means.get(leg)?, leg))).min() {
+            Some((Leg::Post, leg)) => self.told(change, refused.standing(leg).cloned()),
+            Some((Leg::Binding, leg)) => {
+                Ok(Commit::AlreadyBound(from_item("binding", refused.standing(leg).cloned().unwrap_or_default())?))
             }
-            Some(Leg::Connection) => Ok(Commit::ConnectionUnusable),
-            Some(Leg::Cycle) => Ok(Commit::CycleMoved),
-            // There were fewer when the caller looked.
-            Some(Leg::Drafts) => Ok(Commit::Conflict),
-            _ if reasons.iter().any(is_conflict) => Ok(Commit::Conflict),
-            _ => Err(StoreError::unavailable("storing a post and its ledger")(error)),
+            Some((Leg::Connection, _)) => Ok(Commit::ConnectionUnusable),
+            // Of drafts there were fewer when the caller looked.
+            Some((Leg::Cycle | Leg::Drafts, _)) => Ok(Commit::CycleMoved),
+            Some((Leg::Row, _)) | None => Err(StoreError::Contended { doing: COMMITTING }),
         }
     }
 
@@ -184,14 +171,8 @@ impl Store {
             let intent = if index == last && !post.may_show() { self.intent_gone(post) } else { None };
             let counted = (index == last && post.status() == Status::Draft).then(|| self.draft_gone(&post.user_id));
             let legs = std::iter::once(fence).chain(intent).chain(counted).chain(chunk.iter().map(gone)).collect();
-            let sent = self.client.transact_write_items().set_transact_items(Some(legs)).send().await;
-            match sent {
-                Ok(_) => {}
-                Err(error) => match cancellation(&error) {
-                    Some(reasons) if failed(reasons.first()) => return moved(reasons[0].item.clone()),
-                    Some(reasons) if reasons.iter().any(is_conflict) => return Ok(Commit::Conflict),
-                    _ => return Err(StoreError::unavailable("deleting a post")(error)),
-                },
+            if let Err(refused) = self.transact("deleting a post", post.id.as_str(), legs).await? {
+                return moved(refused.standing(0).cloned());
             }
         }
         Ok(Commit::Done)
@@ -300,20 +281,4 @@ pub(crate) fn put(table: &str, item: Item) -> PutBuilder {
 
 pub(crate) fn transact_put(put: PutBuilder) -> TransactWriteItem {
     TransactWriteItem::builder().put(put.build().expect("table and item are set")).build()
-}
-
-/// The reasons of a cancelled transaction, one a leg.
-pub(crate) fn cancellation<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<&[CancellationReason]> {
-    match error.as_service_error()? {
-        TransactWriteItemsError::TransactionCanceledException(cancelled) => Some(cancelled.cancellation_reasons()),
-        _ => None,
-    }
-}
-
-pub(crate) fn failed(reason: Option<&CancellationReason>) -> bool {
-    reason.is_some_and(|reason| reason.code() == Some("ConditionalCheckFailed"))
-}
-
-pub(crate) fn is_conflict(reason: &CancellationReason) -> bool {
-    reason.code() == Some("TransactionConflict")
 }

@@ -76,7 +76,7 @@ impl Store {
                 Commit::PostMoved(standing) => return Ok(Settled::PostMoved(standing)),
                 Commit::AlreadyBound(owner) => return Ok(Settled::AlreadyBound(owner)),
                 // No connection is checked here: what has happened is written down whatever becomes of the account.
-                Commit::CycleMoved | Commit::Conflict | Commit::ConnectionUnusable => {}
+                Commit::CycleMoved | Commit::ConnectionUnusable => {}
             }
         }
     }

@@ -5,7 +5,7 @@ use domain::content::ContentHash;
 use domain::ledger::{Cause, LedgerError};
 use domain::post::{Event, Post, Transition};
 
-use super::commit::{Leg, Owner, PostChange, cancellation, failed, is_conflict, put, transact_put};
+use super::commit::{Leg, Owner, PostChange, put, transact_put};
 use crate::items::{number, text, to_item};
 use crate::key::{Item, Key};
 use crate::{Rounds, Store, StoreError};
@@ -49,18 +49,12 @@ impl Store {
             let (means, mut legs): (Vec<Leg>, Vec<TransactWriteItem>) = self.legs(&back).into_iter().unzip();
             legs.push(self.handed_over(before, bound_id, heir));
             legs.extend(self.metrics_gone(before).await?);
-            let sent = self.client.transact_write_items().set_transact_items(Some(legs)).send().await;
-            let Err(error) = sent else { return Ok(true) };
-            let Some(reasons) = cancellation(&error) else { return Err(StoreError::unavailable("taking a binding back")(error)) };
-            if failed(reasons.first()) {
-                return Ok(crate::items::written_by(reasons[0].item.as_ref(), post.rev) == Some(writer));
-            }
-            if failed(reasons.get(means.len())) {
-                return Ok(false);
-            }
-            // A cycle or the metrics have moved on: both are read again.
-            if !reasons.iter().any(|reason| failed(Some(reason)) || is_conflict(reason)) {
-                return Err(StoreError::unavailable("taking a binding back")(error));
+            match self.transact("taking a binding back", writer, legs).await? {
+                Ok(()) => return Ok(true),
+                Err(refused) if refused.failed(0) => return Ok(refused.is_own(0, post.rev, writer)),
+                Err(refused) if refused.failed(means.len()) => return Ok(false),
+                // A cycle or the metrics have moved on: both are read again.
+                Err(_) => {}
             }
         }
     }

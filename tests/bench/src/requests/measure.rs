@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use local::{Browser, LocalService};
 
+use crate::percentile::percentile;
+
 /// What a load came to.
 pub(crate) struct Measured {
     name: &'static str,
@@ -50,12 +52,6 @@ where
 }
 
 impl Measured {
-    /// The latency that so many in a hundred do not exceed.
-    fn percentile(&self, percent: usize) -> Duration {
-        let rank = (self.latencies.len() * percent).div_ceil(100).max(1);
-        self.latencies.get(rank - 1).copied().unwrap_or_default()
-    }
-
     fn per_request(&self, count: u64) -> f64 {
         figure(count) / figure(self.latencies.len() as u64)
     }
@@ -72,7 +68,12 @@ impl fmt::Display for Measured {
         let per_second = figure(self.latencies.len() as u64) / self.elapsed.as_secs_f64();
         let (requests, clients) = (self.latencies.len(), self.clients);
         writeln!(f, "{}: {requests} requests by {clients} clients at once", self.name)?;
-        writeln!(f, "  p50 {:.1} ms, p99 {:.1} ms, {per_second:.0} requests/s", millis(self.percentile(50)), millis(self.percentile(99)))?;
+        writeln!(
+            f,
+            "  p50 {:.1} ms, p99 {:.1} ms, {per_second:.0} requests/s",
+            millis(percentile(&self.latencies, 50)),
+            millis(percentile(&self.latencies, 99))
+        )?;
         write!(f, "  AWS calls a request: {:.2}", self.per_request(self.calls.values().sum()))?;
         for (operation, count) in &self.calls {
             write!(f, "; {operation} {:.2}", self.per_request(*count))?;

@@ -73,7 +73,7 @@ const CASES: &[(u8, &str, &[By])] = &[
     (27, "empty and huge batches", &[Test("an_empty_batch_and_a_huge_one_are_answered")]),
     (28, "crash before the claim", &[Sweep]),
     (29, "the claim's answer is lost", &[Sweep, Test("lost_answers_of_our_own_database_change_nothing")]),
-    (30, "the claim meets another transaction", &[Sweep]),
+    (30, "the claim meets another transaction", &[Sweep, Test("posts_of_one_account_whose_transactions_meet_go_out_on_time")]),
     (
         31,
         "each refusal of the claim means something else",

@@ -271,13 +271,20 @@ async fn tokens_that_vanished_from_the_vault_hold_the_post_and_end_its_search() 
         let sent = ann.approved_on_x("Sent, then the vault was emptied", 0).await?;
         ann.browser.wait_for(&sent, "unknown", SOON).await?;
         let vault = cloud::vault::Vault::open(&stage.service().aws().sdk_config(), "postledger/local");
-        vault.delete(&vault.connection_secret(&serde_json::from_value(json!(ann.x))?)).await?;
-        let unsent = ann.approved_on_x("Never sent", 0).await?;
+        for connection in [&ann.x, &ann.facebook] {
+            vault.delete(&vault.connection_secret(&serde_json::from_value(json!(connection))?)).await?;
+        }
+        let due = ann.browser.service_time(0).await?;
+        let unsent = ann.browser.write("Never sent", &[&ann.facebook], &due).await?.remove(0);
+        ann.browser.approve(&unsent).await?;
         // A vault may be a moment behind: only after a while are the tokens taken for gone.
         ann.browser.wait_for(&unsent, "scheduled", SOON).await?;
         ann.browser.advance(130).await?;
         let story = ann.browser.wait_for(&unsent, "held", SOON).await?;
         assert_eq!(story["error"]["code"], "reconnect_needed");
+        // The other account's were read before, and are remembered for five minutes: one search is made with them, and no second one.
+        assert_eq!(ann.browser.post_story(&sent).await?["status"], "unknown");
+        ann.browser.advance(600).await?;
         ann.browser.wait_for(&sent, "needs_review", SOON).await?;
         Ok(())
     })

@@ -1,7 +1,8 @@
 //! The front door: phone codes, under haste, guesses, floods and failing parts.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use domain::id::{SessionId, UserId};
 use domain::people::{Challenge, HashKey, PhoneNumber, Session, SessionToken, VerificationCode};
@@ -113,9 +114,16 @@ async fn fifty_uses_of_one_code_at_once_open_one_session() -> Outcome {
         let (phone, browser) = ("+61412346003", stage.browser());
         let code = fresh_code(&browser, phone).await?;
         let before = stage.calls("dynamodb.TransactWriteItems");
+        // One that meets another is sent again.
+        let again = Arc::new(AtomicU64::new(0));
+        let counted = again.clone();
+        stage.service().aws().on_conflict(Box::new(move |call| {
+            counted.fetch_add(u64::from(call.operation == "TransactWriteItems"), Ordering::Relaxed);
+        }));
         let replies = try_join_all((0..50).map(|_| verify(&browser, phone, &code))).await?;
         assert_eq!(statuses(&replies), BTreeMap::from([(200, 1), (400, 49)]));
-        assert!(stage.calls("dynamodb.TransactWriteItems") - before <= 5, "each code that matched wanted a session: five at most");
+        let sent = stage.calls("dynamodb.TransactWriteItems") - before - again.load(Ordering::Relaxed);
+        assert!(sent <= 5, "each code that matched wanted a session: five at most");
         let winner = replies.iter().find(|reply| reply.status == 200).unwrap();
         let refusals: Vec<_> = replies.iter().filter(|reply| reply.status != 200).collect();
         assert!(refusals.iter().all(|reply| reply.json["code"] == "invalid_code" && reply.headers.get("set-cookie").is_none()));

@@ -345,7 +345,7 @@ async fn the_success_path_of_a_text_post_takes_these_calls_and_no_more() -> Outc
         let ann = stage.person("+61412345652", "starter", "ann").await?;
         let post = ann.written_on_x("Counted", 600).await?;
         let counted = |before: &std::collections::BTreeMap<String, u64>, after: &std::collections::BTreeMap<String, u64>| {
-            let jobs = ["dynamodb.Query", "sqs.ReceiveMessage", "sqs.DeleteMessage"];
+            let jobs = ["dynamodb.Query", "sqs.ReceiveMessage", "sqs.DeleteMessageBatch"];
             let grown = after.iter().map(|(name, count)| (name.clone(), count - before.get(name).copied().unwrap_or(0)));
             grown.filter(|(name, count)| *count > 0 && !jobs.contains(&name.as_str())).collect::<Vec<_>>()
         };

@@ -39,6 +39,7 @@ found! {
     an_edit_of_a_stale_version: StaleVersionAccepted in "edited when due",
     a_resend_with_an_old_key: ResendWithAnOldKey in "by a key soon forgotten",
     a_refresh_token_used_twice: RefreshTokenUsedTwice in "tokens end, two posts at once",
+    renewed_tokens_that_are_given_up: RenewedTokensGivenUp in "tokens end, two posts at once",
     an_old_word_that_is_followed: OldWordFollowed in "a replaced subscription is heard of late",
     a_certificate_granted_twice: CertificateGrantedTwice in "one certificate for two",
     a_cycle_without_a_condition: CycleWithoutCondition in "two of one tenant",
