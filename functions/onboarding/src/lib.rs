@@ -18,7 +18,7 @@ use aws_config::SdkConfig;
 use axum::Router;
 use axum::routing::{get, post};
 use cloud::texts::TextMessages;
-use cloud::vault::{Vault, VaultError};
+use cloud::vault::{HashKeySecret, VaultError};
 use domain::people::HashKey;
 use domain::people::hash::KeyTooShort;
 use edge::clock::Clock;
@@ -48,8 +48,8 @@ pub struct Contract;
 pub struct Deps {
     /// Users, cycles, sessions, codes, certificates.
     pub store: Store,
-    /// The hash key.
-    pub vault: Vault,
+    /// Where the hash key is.
+    pub hash_key_secret: HashKeySecret,
     /// Codes go out here.
     pub texts: TextMessages,
     /// Time.
@@ -85,18 +85,18 @@ pub enum HashKeyError {
 impl Deps {
     /// Reads the configuration and builds the clients; no call is made.
     pub fn new(host: &Host, sdk: &SdkConfig) -> Result<Self, StartError> {
-        let (tables, prefix, web, codes) = config::read(&host.variables, |variables| {
+        let (tables, hash_key, web, codes) = config::read(&host.variables, |variables| {
             let tables = Tables {
                 users: variables.text(variables::USERS_TABLE),
                 ledger: variables.text(variables::LEDGER_TABLE),
                 sessions: variables.text(variables::SESSIONS_TABLE),
                 ..Tables::default()
             };
-            (tables, variables.secrets_prefix(), Web::read(variables), PhoneCodes::read(variables))
+            (tables, variables.text(variables::HASH_KEY_SECRET), Web::read(variables), PhoneCodes::read(variables))
         })?;
         Ok(Self {
             store: Store::new(sdk, tables),
-            vault: Vault::open(sdk, prefix),
+            hash_key_secret: HashKeySecret::new(sdk, hash_key),
             texts: TextMessages::new(sdk),
             clock: host.clock.clone(),
             random: host.random.clone(),
@@ -110,7 +110,7 @@ impl Deps {
     /// The key under which phones, codes and certificates are stored. Read from the vault once, by whoever needs it first.
     pub async fn hash_key(&self) -> Result<&HashKey, HashKeyError> {
         let read = || async {
-            let key = self.vault.hash_key().await?;
+            let key = self.hash_key_secret.read().await?;
             Ok(HashKey::new(key.expose_secret().as_bytes().to_vec())?)
         };
         self.hash_key.get_or_try_init(read).await

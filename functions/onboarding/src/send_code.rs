@@ -109,17 +109,20 @@ async fn send_code(deps: &Deps, phone: &PhoneNumber, address: ClientAddress) -> 
         return Err(SendCodeError::TooSoon(wait));
     }
     if served {
-        deliver(deps, phone, &code, &challenge).await?;
+        hand_over(deps, phone, &code, &challenge).await?;
     } else {
         tracing::info!("a code for a country that is not served was asked for");
     }
     Ok(challenge)
 }
 
-async fn deliver(deps: &Deps, phone: &PhoneNumber, code: &VerificationCode, challenge: &Challenge) -> Result<(), SendCodeError> {
-    let Err(error) = deps.texts.send(phone.as_str(), &text_of(code)).await else {
-        tracing::info!("a verification code was sent");
-        return Ok(());
+async fn hand_over(deps: &Deps, phone: &PhoneNumber, code: &VerificationCode, challenge: &Challenge) -> Result<(), SendCodeError> {
+    let error = match deps.texts.send(phone.as_str(), &text_of(code)).await {
+        Ok(accepted) => {
+            tracing::info!(message_id = accepted.message_id, "the text with a verification code was accepted");
+            return Ok(());
+        }
+        Err(error) => error,
     };
     kill(deps, challenge).await;
     if error.is_about_the_number() {

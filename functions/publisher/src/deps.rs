@@ -46,7 +46,6 @@ impl Deps {
                 posts: variables.text(variables::POSTS_TABLE),
                 ledger: variables.text(variables::LEDGER_TABLE),
                 sessions: variables.text(variables::SESSIONS_TABLE),
-                ..Tables::default()
             };
             (tables, variables.secrets_prefix(), variables.url(variables::PUBLISH_QUEUE_URL), config::Platforms::read(variables))
         })?;

@@ -11,7 +11,7 @@ use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware;
 use axum::response::Response;
-use cloud::vault::Vault;
+use cloud::vault::HashKeySecret;
 use domain::id::HistoryId;
 use domain::people::HashKey;
 use domain::platform::{PlatformAddresses, PlatformName};
@@ -38,7 +38,7 @@ use crate::clock::ServiceClock;
 use crate::driver::Driver;
 use crate::gateway::{Caller, Cors, Gateway, NoAnswer};
 use crate::routes::Local;
-use crate::variables::{self, SECRETS_PREFIX, Settings};
+use crate::variables::{self, HASH_KEY_SECRET, SECRETS_PREFIX, Settings};
 use crate::{data_dir, listen, page, routes};
 use embedded::{Aws, ensure_table, ensure_time_to_live};
 
@@ -190,12 +190,12 @@ async fn provide_secrets(aws: &Aws, host: &Host) -> anyhow::Result<HashKey> {
     }
     let billing = serde_json::json!({ "api_key": simulator::BILLING_API_KEY, "webhook_secrets": [simulator::WEBHOOK_SECRET] });
     aws.set_secret(&format!("{SECRETS_PREFIX}/billing/stripe"), &SecretString::from(billing.to_string()))?;
-    let vault = Vault::open(&aws.sdk_config(), SECRETS_PREFIX);
-    let key = if let Ok(key) = vault.hash_key().await {
+    let secret = HashKeySecret::new(&aws.sdk_config(), HASH_KEY_SECRET);
+    let key = if let Ok(key) = secret.read().await {
         key
     } else {
         let key = SecretString::from(data_encoding::HEXLOWER.encode(&host.random.bytes::<48>()));
-        aws.set_secret(&format!("{SECRETS_PREFIX}/hash-key"), &key)?;
+        aws.set_secret(HASH_KEY_SECRET, &key)?;
         key
     };
     Ok(HashKey::new(key.expose_secret().as_bytes().to_vec())?)

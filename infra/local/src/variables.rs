@@ -1,6 +1,5 @@
 //! What the functions find in their environment on this machine.
 
-use domain::people::phone::Countries;
 use domain::platform::PlatformName;
 use edge::config::{Source, variables as name};
 use store::Tables;
@@ -8,6 +7,10 @@ use url::Url;
 
 /// What the names of our secrets begin with.
 pub const SECRETS_PREFIX: &str = "postledger/local";
+/// The secret of the hash key.
+pub const HASH_KEY_SECRET: &str = "postledger/local/hash-key";
+/// Texts end in an inbox here, so that no carrier asks whose they are: more countries than are served elsewhere by default.
+const CODE_COUNTRIES: &str = "AT,AU,BE,CA,CH,DE,DK,ES,FI,FR,GB,GG,IE,IM,IT,JE,JP,LU,NL,NO,NZ,PT,SE,SG,US";
 const SCHEDULE_GROUP: &str = "postledger-local";
 
 /// The tables by name.
@@ -112,12 +115,13 @@ pub fn source(port: u16, simulated: String, settings: impl Into<Settings>) -> So
             name::PLATFORM_ADDRESSES => platforms.clone(),
             // Nothing costs here: the whole ladder everywhere.
             name::METRICS_PACE => String::new(),
-            name::CODE_COUNTRIES => Countries::DEFAULT.to_owned(),
+            name::CODE_COUNTRIES => CODE_COUNTRIES.to_owned(),
             // Everybody here has one address: limits by it are for the cloud.
             name::CODES_PER_ADDRESS_MAX => "10000".to_owned(),
             name::CODES_PER_DAY_MAX => "100000".to_owned(),
             name::STRIPE_PRICES => format!("starter={},professional={}", simulator::STARTER_PRICE, simulator::PROFESSIONAL_PRICE),
             name::STRIPE_API_URL => format!("{base_url}/_sim/stripe"),
+            name::HASH_KEY_SECRET => HASH_KEY_SECRET.to_owned(),
             name::SECRETS_PREFIX => SECRETS_PREFIX.to_owned(),
             _ => return None,
         })

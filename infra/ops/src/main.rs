@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
 use clap::{Args, Parser, Subcommand};
-use cloud::vault::Vault;
+use cloud::vault::HashKeySecret;
 use domain::id::UserId;
 use domain::people::HashKey;
 use edge::clock::Clock;
@@ -54,9 +54,9 @@ struct Stack {
     /// The stack's output `LedgerTableName`.
     #[arg(long, env = "LEDGER_TABLE", global = true, default_value = "")]
     ledger_table: String,
-    /// What the names of the stack's secrets begin with, such as `postledger/dev`.
-    #[arg(long, env = "SECRETS_PREFIX", global = true, default_value = "")]
-    secrets_prefix: String,
+    /// The stack's output `HashKeySecret`.
+    #[arg(long, env = "HASH_KEY_SECRET", global = true, default_value = "")]
+    hash_key_secret: String,
 }
 
 #[derive(Debug, Subcommand)]
@@ -86,7 +86,7 @@ enum Command {
 /// What the commands work with.
 struct Ops {
     store: Store,
-    vault: Option<Vault>,
+    hash_key: Option<HashKeySecret>,
     clock: Clock,
     random: Random,
 }
@@ -99,8 +99,8 @@ impl Ops {
         ensure!(!needs_books || !stack.posts_table.is_empty(), "say which table holds the posts: --posts-table or POSTS_TABLE");
         ensure!(!needs_books || !stack.ledger_table.is_empty(), "say which table holds the ledger: --ledger-table or LEDGER_TABLE");
         ensure!(
-            !needs_key || !stack.secrets_prefix.is_empty(),
-            "say what the secrets' names begin with: --secrets-prefix or SECRETS_PREFIX"
+            !needs_key || !stack.hash_key_secret.is_empty(),
+            "say which secret is the stack's hash key: --hash-key-secret or HASH_KEY_SECRET"
         );
         let sdk = cloud::sdk::load().await;
         let tables = Tables {
@@ -109,14 +109,14 @@ impl Ops {
             ledger: stack.ledger_table.clone(),
             ..Tables::default()
         };
-        let vault = needs_key.then(|| Vault::open(&sdk, stack.secrets_prefix.clone()));
-        Ok(Self { store: Store::new(&sdk, tables), vault, clock: Clock::system(), random: Random::system() })
+        let hash_key = needs_key.then(|| HashKeySecret::new(&sdk, stack.hash_key_secret.clone()));
+        Ok(Self { store: Store::new(&sdk, tables), hash_key, clock: Clock::system(), random: Random::system() })
     }
 
     /// The key under which codes are stored.
     async fn hash_key(&self) -> anyhow::Result<HashKey> {
-        let vault = self.vault.as_ref().context("this command was opened without the vault")?;
-        let key = vault.hash_key().await.context("reading the stack's hash key")?;
+        let secret = self.hash_key.as_ref().context("this command was opened without the hash key")?;
+        let key = secret.read().await.context("reading the stack's hash key")?;
         HashKey::new(key.expose_secret().as_bytes().to_vec()).context("taking the stack's hash key")
     }
 }

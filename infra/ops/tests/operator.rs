@@ -48,7 +48,7 @@ impl Stage {
             ("USERS_TABLE", names.users),
             ("POSTS_TABLE", names.posts),
             ("LEDGER_TABLE", names.ledger),
-            ("SECRETS_PREFIX", "postledger/local".to_owned()),
+            ("HASH_KEY_SECRET", "postledger/local/hash-key".to_owned()),
         ] {
             command.env(name, value);
         }

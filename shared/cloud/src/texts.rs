@@ -1,4 +1,7 @@
-//! Text messages to phones, through SNS.
+//! Text messages to phones, through SNS, which hands them on to AWS End User Messaging.
+//!
+//! An accepted text may never arrive: in some countries carriers drop what comes from a sender that is registered nowhere, and SNS takes it
+//! all the same. Its delivery log has the carrier's answer, under the message's id.
 //!
 //! Neither the number nor the text stands in an error: SNS repeats the number in its refusals, so its message is dropped.
 
@@ -25,6 +28,13 @@ impl TextError {
     }
 }
 
+/// A text message that SNS took. Whether a phone gets it is for carriers to decide.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// Its id in SNS's delivery log.
+    pub message_id: String,
+}
+
 /// The sending end.
 #[derive(Debug, Clone)]
 pub struct TextMessages {
@@ -38,8 +48,8 @@ impl TextMessages {
         Self { client: Client::new(sdk) }
     }
 
-    /// Sends `text` to `phone` (E.164) with the priority of a code that somebody waits for. `Ok` means accepted, not delivered.
-    pub async fn send(&self, phone: &str, text: &str) -> Result<(), TextError> {
+    /// Sends `text` to `phone` (E.164) with the priority of a code that somebody waits for.
+    pub async fn send(&self, phone: &str, text: &str) -> Result<Accepted, TextError> {
         let transactional = MessageAttributeValue::builder()
             .data_type("String")
             .string_value("Transactional")
@@ -47,7 +57,10 @@ impl TextMessages {
             .expect("an attribute with a data type is complete");
         let request = self.client.publish().phone_number(phone).message(text);
         let answer = request.message_attributes("AWS.SNS.SMS.SMSType", transactional).send().await;
-        answer.map(drop).map_err(|error| TextError(CallFailure::of("Publish", &error)))
+        match answer {
+            Ok(answer) => Ok(Accepted { message_id: answer.message_id.unwrap_or_default() }),
+            Err(error) => Err(TextError(CallFailure::of("Publish", &error))),
+        }
     }
 }
 

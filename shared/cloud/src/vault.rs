@@ -25,7 +25,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::call::CallFailure;
 pub use choice::ChoiceTokens;
-pub use credentials::{BillingKeys, CREDENTIALS_LIFE, HASH_KEY_CHARS_MIN};
+pub use credentials::{BillingKeys, CREDENTIALS_LIFE, HASH_KEY_CHARS_MIN, HashKeySecret};
 use remembered::Remembered;
 
 /// The most bytes that a secret may have.
@@ -178,18 +178,8 @@ impl Vault {
     }
 
     async fn find(&self, name: &str, version: &str) -> Result<Option<TokenSet>, VaultError> {
-        let value = self.value(name, Some(version)).await?;
+        let value = value(&self.client, name, Some(version)).await?;
         value.map(|value| sealed::tokens_from_json(&value).ok_or_else(|| malformed(name))).transpose()
-    }
-
-    /// Reads a version, or, with `None`, the current one: for what an operator sets and no worker writes.
-    async fn value(&self, name: &str, version: Option<&str>) -> Result<Option<SecretString>, VaultError> {
-        let answer = self.client.get_secret_value().secret_id(name).set_version_id(version.map(str::to_owned)).send().await;
-        match answer {
-            Ok(answer) => answer.secret_string.map(|value| Some(SecretString::from(value))).ok_or_else(|| malformed(name)),
-            Err(error) if error.as_service_error().is_some_and(GetSecretValueError::is_resource_not_found_exception) => Ok(None),
-            Err(error) => Err(failed(name, CallFailure::of("GetSecretValue", &error))),
-        }
     }
 
     async fn create_secret(&self, name: &str, version: &str, value: &SecretString) -> Result<(), VaultError> {
@@ -202,6 +192,16 @@ impl Vault {
             }
             Err(error) => Err(failed(name, CallFailure::of("CreateSecret", &error))),
         }
+    }
+}
+
+/// Reads a version, or, with `None`, the current one: for what an operator sets and no worker writes.
+async fn value(client: &Client, name: &str, version: Option<&str>) -> Result<Option<SecretString>, VaultError> {
+    let answer = client.get_secret_value().secret_id(name).set_version_id(version.map(str::to_owned)).send().await;
+    match answer {
+        Ok(answer) => answer.secret_string.map(|value| Some(SecretString::from(value))).ok_or_else(|| malformed(name)),
+        Err(error) if error.as_service_error().is_some_and(GetSecretValueError::is_resource_not_found_exception) => Ok(None),
+        Err(error) => Err(failed(name, CallFailure::of("GetSecretValue", &error))),
     }
 }
 

@@ -210,6 +210,7 @@ mod tests {
         let tables = [variables::USERS_TABLE, variables::POSTS_TABLE, variables::LEDGER_TABLE, variables::SESSIONS_TABLE];
         let mut names = tables.map(|table| variables.text(table)).to_vec();
         names.push(variables.secrets_prefix());
+        names.push(variables.text(variables::HASH_KEY_SECRET));
         let (web, queue) = (Web::read(variables), Queue::read(variables));
         let (schedules, platforms) = (Schedules::read(variables), Platforms::read(variables));
         let billing = Billing::read(variables);
@@ -241,6 +242,7 @@ mod tests {
             "LEDGER_TABLE",
             "SESSIONS_TABLE",
             "SECRETS_PREFIX",
+            "HASH_KEY_SECRET",
             "PUBLISH_QUEUE_URL",
             "SCHEDULE_GROUP",
             "SCHEDULE_ROLE_ARN",
@@ -248,23 +250,20 @@ mod tests {
         ] {
             assert!(text.contains(&format!("{name} is missing")), "{name}: {text}");
         }
-        for name in [
-            "PUBLIC_URL",
-            "ALLOWED_ORIGINS",
-            "PUBLISH_QUEUE_ARN",
-            "PLATFORMS",
-            "LOG_LEVEL",
-            "CODE_COUNTRIES",
-            "CODES_PER_ADDRESS_MAX",
-            "CODES_PER_DAY_MAX",
-        ] {
+        for name in
+            ["PUBLIC_URL", "ALLOWED_ORIGINS", "PUBLISH_QUEUE_ARN", "PLATFORMS", "LOG_LEVEL", "CODES_PER_ADDRESS_MAX", "CODES_PER_DAY_MAX"]
+        {
             assert!(text.contains(&format!("{name} must be")), "{name}: {text}");
         }
-        for fault in ["PLATFORM_ADDRESSES: x.api must be an https", "PLATFORM_ADDRESSES: entry 2 must be", "METRICS_PACE: x must be off or"]
-        {
+        for fault in [
+            "PLATFORM_ADDRESSES: x.api must be an https",
+            "PLATFORM_ADDRESSES: entry 2 must be",
+            "METRICS_PACE: x must be off or",
+            "CODE_COUNTRIES: entry 2 must be a country's",
+        ] {
             assert!(text.contains(fault), "{fault}: {text}");
         }
-        assert_eq!(error.0.len(), 19, "{text}");
+        assert_eq!(error.0.len(), 20, "{text}");
         assert!(!text.contains("marker"));
     }
 
@@ -276,6 +275,7 @@ mod tests {
             ("LEDGER_TABLE", "l"),
             ("SESSIONS_TABLE", "s"),
             ("SECRETS_PREFIX", "postledger/dev"),
+            ("HASH_KEY_SECRET", "k"),
             ("PUBLIC_URL", "https://api.example.com"),
             ("FRONTEND_URL", "https://app.example.com/ui"),
             ("PUBLISH_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/1/q"),

@@ -34,7 +34,7 @@ pub(crate) struct Emulator {
 }
 
 impl Emulator {
-    /// Starts `ministack` from the Python environment `venv` (by `emulator.py`, which mends four flaws of it), with its log and its files in `folder`.
+    /// Starts `ministack` from the Python environment `venv` (by `emulator.py`, which mends seven flaws of it), with its log and its files in `folder`.
     ///
     /// With `AUTH` it does what AWS does and emulators mostly do not: each function runs as its role, and what the role's policies do
     /// not allow is denied.
@@ -64,7 +64,7 @@ impl Emulator {
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
-            .with_context(|| format!("starting {}", python.display()))?;
+            .with_context(|| format!("starting {}: tests/deployed/run installs it", python.display()))?;
         let mut emulator = Self { process, mark, endpoint };
         emulator.answers().await?;
         Ok(emulator)

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::Context;
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
@@ -35,15 +35,21 @@ pub(crate) struct Front {
     pub(crate) base_url: String,
 }
 
+/// What the deployed functions are called, by what the template calls them.
+type Names = Arc<RwLock<BTreeMap<String, String>>>;
+
 /// The running front. Dropping it ends it.
 pub(crate) struct Serving {
+    names: Names,
     _tasks: JoinSet<()>,
     _stopping: watch::Sender<bool>,
 }
 
 #[derive(Clone)]
 struct Deployed {
+    /// It knows functions by what the template calls them.
     gateway: Arc<Gateway<String>>,
+    names: Names,
     lambda: aws_sdk_lambda::Client,
     endpoint: String,
     clock: Clock,
@@ -57,17 +63,20 @@ impl Front {
         Ok(Self { listeners, base_url: format!("http://localhost:{port}") })
     }
 
-    /// Serves the deployed stack by the routes of the transformed template, and the simulator below `/_sim`.
+    /// Serves a deployed stack by the routes of the transformed template, and the simulator below `/_sim`.
     pub(crate) fn serve(self, template: &Template, stack: &Stack, emulator: &Emulator) -> anyhow::Result<Serving> {
         let mut paths: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for route in template.routes()? {
-            paths.entry(stack.resource(&route.function)?.to_owned()).or_default().push(route.path);
+            paths.entry(route.function).or_default().push(route.path);
         }
+        let names = paths.keys().map(|function| (function.clone(), String::new())).collect();
+        let names: Names = Arc::new(RwLock::new(names));
         let listed: Vec<(Vec<&str>, String)> =
             paths.iter().map(|(name, paths)| (paths.iter().map(String::as_str).collect(), name.clone())).collect();
         let gateway = Gateway::new(listed.iter().map(|(paths, name)| (paths.as_slice(), name.clone())).collect());
         let deployed = Deployed {
             gateway: Arc::new(gateway),
+            names: names.clone(),
             lambda: aws_sdk_lambda::Client::new(&emulator.sdk()),
             endpoint: emulator.endpoint.clone(),
             clock: Clock::system(),
@@ -81,7 +90,19 @@ impl Front {
         for listener in self.listeners {
             tasks.spawn(listen::serve(listener, router.clone(), stopped.clone()));
         }
-        Ok(Serving { _tasks: tasks, _stopping: stopping })
+        let serving = Serving { names, _tasks: tasks, _stopping: stopping };
+        serving.lead_to(stack)?;
+        Ok(serving)
+    }
+}
+
+impl Serving {
+    /// From now on the functions of this stack answer.
+    pub(crate) fn lead_to(&self, stack: &Stack) -> anyhow::Result<()> {
+        for (function, name) in self.names.write().unwrap_or_else(PoisonError::into_inner).iter_mut() {
+            stack.resource(function)?.clone_into(name);
+        }
+        Ok(())
     }
 }
 
@@ -95,8 +116,11 @@ async fn inbox(State(deployed): State<Deployed>) -> Json<Value> {
 async fn forward(State(deployed): State<Deployed>, ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request) -> Response {
     let request_id = data_encoding::HEXLOWER.encode(&deployed.random.bytes::<8>());
     let caller = Caller { source_ip: peer.ip().to_canonical().to_string(), request_id, at: deployed.clock.now() };
-    let lambda = deployed.lambda.clone();
-    let invoke = async move |function: &String, event: Value| invoke(&lambda, function, &event).await.map_err(|_| NoAnswer);
+    let (lambda, names) = (deployed.lambda.clone(), deployed.names.clone());
+    let invoke = async move |function: &String, event: Value| {
+        let name = names.read().unwrap_or_else(PoisonError::into_inner).get(function).cloned().ok_or(NoAnswer)?;
+        invoke(&lambda, &name, &event).await.map_err(|_| NoAnswer)
+    };
     deployed.gateway.answer(&caller, request, invoke).await
 }
 

@@ -385,7 +385,7 @@ async fn once(world: &World, platform: &str, text: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn quota(world: &World, expected: [u64; 4]) -> anyhow::Result<()> {
+pub(crate) async fn quota(world: &World, expected: [u64; 4]) -> anyhow::Result<()> {
     let seen = world.browser.quota().await?;
     ensure!(seen == expected, "quota, used, reserved, remaining: expected {expected:?}, saw {seen:?}");
     Ok(())

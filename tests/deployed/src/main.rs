@@ -2,6 +2,7 @@
 //! job's journey goes through the real binaries. See README.md; `tests/deployed/run` installs and builds what this needs, and starts it.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to its terminal")]
 
+mod again;
 mod emulator;
 mod front;
 mod inspect;
@@ -22,7 +23,7 @@ use url::Url;
 
 use emulator::Emulator;
 use front::Front;
-use stack::{STAGE, Sam};
+use stack::{NAME, STAGE, Sam};
 use world::World;
 
 /// The journey may take this long in all.
@@ -85,6 +86,7 @@ async fn run(cli: &Cli) -> anyhow::Result<()> {
 }
 
 async fn deploy_and_walk(cli: &Cli, root: PathBuf, folder: &Path, template: &Template, emulator: &Emulator) -> anyhow::Result<()> {
+    println!("{}", built::check(&root.join(".aws-sam/build"), built::LAMBDA_HAS)?);
     let sam = Sam::new(&root, &cli.venv, emulator, folder)?;
     let front = Front::bind().await?;
 
@@ -93,14 +95,14 @@ async fn deploy_and_walk(cli: &Cli, root: PathBuf, folder: &Path, template: &Tem
 
     let parameters = parameters(&front.base_url)?;
     let began = Instant::now();
-    sam.deploy(&parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect::<Vec<_>>()).await?;
-    let stack = sam.stack().await?;
+    sam.deploy_as(NAME, &parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect::<Vec<_>>()).await?;
+    let stack = sam.stack(NAME).await?;
     println!("{:>6.1} s  sam deploy", began.elapsed().as_secs_f64());
 
     let browser = Browser::new(&front.base_url)?;
-    let _serving = front.serve(template, &stack, emulator)?;
-    let mut world = World::new(root, emulator, sam, stack, parameters, browser);
-    let walked = tokio::time::timeout(JOURNEY_MAX, walk(&mut world)).await;
+    let serving = front.serve(template, &stack, emulator)?;
+    let mut world = World::new(root, emulator, sam, (stack, serving), parameters, browser);
+    let walked = tokio::time::timeout(JOURNEY_MAX, walk(&mut world, folder)).await;
     // Also of a journey that failed: it is the first place to look.
     let kept = inspect::keep_logs(&world, &folder.join("functions.log")).await;
     match walked {
@@ -110,7 +112,7 @@ async fn deploy_and_walk(cli: &Cli, root: PathBuf, folder: &Path, template: &Tem
     kept
 }
 
-async fn walk(world: &mut World) -> anyhow::Result<()> {
+async fn walk(world: &mut World, folder: &Path) -> anyhow::Result<()> {
     journey::missing_credentials(world).await?;
     journey::no_billing_keys(world).await?;
     let mut person = journey::sign_up(world).await?;
@@ -131,7 +133,13 @@ async fn walk(world: &mut World) -> anyhow::Result<()> {
     journey::disconnect(world, &person).await?;
     journey::log_out(world).await?;
     journey::bought(world).await?;
-    journey::wrong_parameter(world).await
+    journey::wrong_parameter(world).await?;
+    // They go with the stack.
+    inspect::keep_logs(world, &folder.join("functions-of-the-first.log")).await?;
+    let kept = again::deleted(world).await?;
+    again::deployed_anew(world, &kept).await?;
+    again::brought_back(world, &kept).await?;
+    again::broken_off(world).await
 }
 
 /// What differs from an operator's deploy: this machine's processor, the simulator's addresses, the stage.
@@ -141,6 +149,7 @@ fn parameters(base_url: &str) -> anyhow::Result<Vec<(String, String)>> {
         ("Architecture", stack::architecture()?.to_owned()),
         ("PublicUrl", base_url.to_owned()),
         ("FrontendUrl", base_url.to_owned()),
+        ("CodeCountries", "AU".to_owned()),
         ("AllowedOrigins", base_url.to_owned()),
         ("PlatformAddresses", simulator::addresses(&Url::parse(base_url)?)),
         ("StripeApiUrl", format!("{base_url}/_sim/stripe")),

@@ -18,7 +18,7 @@ pub(crate) const STAGE: &str = "test";
 /// is deployed (`workspace.metadata.lambda.build`).
 const FILE_BYTES_MAX: u64 = 10_000_000;
 
-/// The SAM CLI, pointed at the emulator.
+/// The SAM CLI, and what else an operator has in its environment, pointed at the emulator.
 pub(crate) struct Sam {
     root: PathBuf,
     venv: PathBuf,
@@ -26,6 +26,15 @@ pub(crate) struct Sam {
     mark: (&'static str, String),
     log: PathBuf,
 }
+
+/// A resource that cannot be made, and that waits for what outlives the stack.
+const BREAKS_OFF: &str = "  BreaksOff:
+    Type: AWS::SQS::Queue
+    DependsOn: [HashKey, LedgerTable, PostsTable, UsersTable]
+    Properties:
+      RedrivePolicy:
+        deadLetterTargetArn: {'Fn::GetAtt': [UsersTable, NoSuchAttribute]}
+";
 
 /// What the stack consists of.
 pub(crate) struct Stack {
@@ -59,24 +68,51 @@ impl Sam {
         Ok(files)
     }
 
-    /// `sam deploy` of what was built. Only parameters differ from what an operator does.
-    pub(crate) async fn deploy(&self, parameters: &[(&str, &str)]) -> anyhow::Result<()> {
-        self.deploy_as(NAME, parameters).await
+    /// `sam deploy` of what was built, as a stack of this name. Only parameters differ from what an operator does.
+    pub(crate) async fn deploy_as(&self, stack: &str, parameters: &[(&str, &str)]) -> anyhow::Result<()> {
+        self.deploy_with(stack, &[], parameters).await
     }
 
-    /// The same as a stack of another name.
-    pub(crate) async fn deploy_as(&self, stack: &str, parameters: &[(&str, &str)]) -> anyhow::Result<()> {
+    /// The same with more options.
+    async fn deploy_with(&self, stack: &str, options: &[&str], parameters: &[(&str, &str)]) -> anyhow::Result<()> {
         let mut arguments = vec!["deploy", "--stack-name", stack, "--region", REGION, "--no-progressbar", "--no-confirm-changeset"];
+        arguments.extend(options);
         let overrides: Vec<_> = parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
         arguments.push("--parameter-overrides");
         arguments.extend(overrides.iter().map(String::as_str));
-        self.run(&arguments).await.map(drop)
+        self.run("sam", &arguments).await.map(drop)
     }
 
-    /// What the deployed stack consists of.
-    pub(crate) async fn stack(&self) -> anyhow::Result<Stack> {
+    /// A first deploy that breaks off once everything that outlives a stack is there. Returns all that it said.
+    pub(crate) async fn deploy_half(&self, stack: &str, parameters: &[(&str, &str)]) -> anyhow::Result<String> {
+        let built = self.root.join(".aws-sam/build");
+        let template = std::fs::read_to_string(built.join("template.yaml")).context("reading the template that `sam build` made")?;
+        let broken = template.replacen("\nResources:\n", &format!("\nResources:\n{BREAKS_OFF}"), 1);
+        ensure!(broken != template, "the template that `sam build` made has no resources");
+        // Beside the original, because it names the binaries by where they are from there.
+        let file = built.join("half.yaml");
+        std::fs::write(&file, broken).context("writing the template of half a deploy")?;
+        let logged_before = std::fs::read_to_string(&self.log)?.len();
+        let deployed = self.deploy_with(stack, &["--template-file", &file.to_string_lossy()], parameters).await;
+        std::fs::remove_file(&file)?;
+        ensure!(deployed.is_err(), "a deploy that cannot end well did");
+        Ok(std::fs::read_to_string(&self.log)?.split_off(logged_before))
+    }
+
+    /// `sam delete`.
+    pub(crate) async fn delete(&self, stack: &str) -> anyhow::Result<()> {
+        self.run("sam", &["delete", "--stack-name", stack, "--region", REGION, "--no-prompts"]).await.map(drop)
+    }
+
+    /// Takes what a deleted stack has kept into a stack of another name, as README says.
+    pub(crate) async fn bring_back(&self, deleted: &str, into: &str) -> anyhow::Result<()> {
+        self.run("python", &["infra/ops/bring_back.py", deleted, "--into", into, "--yes"]).await.map(drop)
+    }
+
+    /// What a deployed stack consists of.
+    pub(crate) async fn stack(&self, name: &str) -> anyhow::Result<Stack> {
         let list = async |what: &str| -> anyhow::Result<Value> {
-            let printed = self.run(&["list", what, "--stack-name", NAME, "--region", REGION, "--output", "json"]).await?;
+            let printed = self.run("sam", &["list", what, "--stack-name", name, "--region", REGION, "--output", "json"]).await?;
             serde_json::from_str(&printed).with_context(|| format!("reading what `sam list {what}` printed"))
         };
         let pairs = |list: &Value, name: &str, value: &str| {
@@ -89,9 +125,10 @@ impl Sam {
         })
     }
 
-    async fn run(&self, arguments: &[&str]) -> anyhow::Result<String> {
+    async fn run(&self, program: &str, arguments: &[&str]) -> anyhow::Result<String> {
         let log = std::fs::OpenOptions::new().append(true).open(&self.log).context("opening the log of sam")?;
-        let run = alone(&mut Command::new(self.venv.join("bin/sam")))
+        let path = self.venv.join("bin").join(program);
+        let run = alone(&mut Command::new(&path))
             .args(arguments)
             .current_dir(&self.root)
             .env("AWS_ENDPOINT_URL", &self.endpoint)
@@ -105,10 +142,10 @@ impl Sam {
             .kill_on_drop(true)
             .output()
             .await
-            .context("running sam")?;
+            .with_context(|| format!("running {}: tests/deployed/run installs it", path.display()))?;
         let (printed, said) = (String::from_utf8_lossy(&run.stdout).into_owned(), String::from_utf8_lossy(&run.stderr));
-        std::io::Write::write_all(&mut &log, format!("$ sam {}\n{printed}{said}\n", arguments.join(" ")).as_bytes())?;
-        ensure!(run.status.success(), "`sam {}` failed: {}", arguments[0], last_words(&said, &printed));
+        std::io::Write::write_all(&mut &log, format!("$ {program} {}\n{printed}{said}\n", arguments.join(" ")).as_bytes())?;
+        ensure!(run.status.success(), "`{program} {}` failed: {}", arguments[0], last_words(&said, &printed));
         Ok(printed)
     }
 }

@@ -12,7 +12,8 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use crate::emulator::{ADMIN, Emulator, REGION, alone};
-use crate::stack::{STAGE, Sam, Stack};
+use crate::front::Serving;
+use crate::stack::{NAME, STAGE, Sam, Stack};
 
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
@@ -22,6 +23,7 @@ pub(crate) struct World {
     endpoint: String,
     pub(crate) sam: Sam,
     pub(crate) stack: Stack,
+    front: Serving,
     /// The parameters that the stack was deployed with.
     pub(crate) parameters: Vec<(String, String)>,
     pub(crate) browser: Browser,
@@ -41,7 +43,7 @@ impl World {
         root: PathBuf,
         emulator: &Emulator,
         sam: Sam,
-        stack: Stack,
+        (stack, front): (Stack, Serving),
         parameters: Vec<(String, String)>,
         browser: Browser,
     ) -> Self {
@@ -50,6 +52,7 @@ impl World {
             root,
             sam,
             stack,
+            front,
             parameters,
             browser,
             dynamodb: aws_sdk_dynamodb::Client::new(&sdk),
@@ -70,12 +73,23 @@ impl World {
         println!("{:>6.1} s  {what}", self.began.elapsed().as_secs_f64());
     }
 
+    /// The parameters that the stack was deployed with.
+    pub(crate) fn parameters(&self) -> Vec<(&str, &str)> {
+        self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+    }
+
+    /// From now on everything is looked for in the stack `name`.
+    pub(crate) async fn turn_to(&mut self, name: &str) -> anyhow::Result<()> {
+        self.stack = self.sam.stack(name).await?;
+        self.front.lead_to(&self.stack)
+    }
+
     /// Deploys again, with some parameters changed.
     pub(crate) async fn deploy_with(&self, changed: &[(&str, &str)]) -> anyhow::Result<()> {
-        let mut parameters: Vec<(&str, &str)> = self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let mut parameters = self.parameters();
         parameters.retain(|(name, _)| !changed.iter().any(|(other, _)| other == name));
         parameters.extend(changed);
-        self.sam.deploy(&parameters).await
+        self.sam.deploy_as(NAME, &parameters).await
     }
 
     /// Runs the operator's command line on the stack, as its README says.
@@ -83,7 +97,7 @@ impl World {
         let run = alone(&mut Command::new(self.root.join("target/debug/ops")))
             .args(arguments)
             .env("USERS_TABLE", self.stack.output("UsersTableName")?)
-            .env("SECRETS_PREFIX", format!("postledger/{STAGE}"))
+            .env("HASH_KEY_SECRET", self.stack.output("HashKeySecret")?)
             .env("AWS_ENDPOINT_URL", &self.endpoint)
             .env("AWS_REGION", REGION)
             .env("AWS_ACCESS_KEY_ID", ADMIN)
@@ -91,7 +105,7 @@ impl World {
             .stdin(Stdio::null())
             .output()
             .await
-            .context("running ops")?;
+            .context("running target/debug/ops: tests/deployed/run builds it")?;
         ensure!(run.status.success(), "ops {arguments:?}: {}", String::from_utf8_lossy(&run.stderr));
         Ok(String::from_utf8(run.stdout)?.trim().to_owned())
     }

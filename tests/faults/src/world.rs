@@ -33,7 +33,7 @@ use http::header::{CONTENT_TYPE, COOKIE, IF_MATCH, ORIGIN, SET_COOKIE};
 use http::{Method, Request};
 use jiff::{SignedDuration, Timestamp};
 use local::gateway::{Caller, Gateway, NoAnswer};
-use local::variables::{SECRETS_PREFIX, source, tables};
+use local::variables::{HASH_KEY_SECRET, SECRETS_PREFIX, source, tables};
 use platforms::{Payments, Platforms};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -421,7 +421,7 @@ fn hash_key() -> String {
 }
 
 fn put_secrets(aws: &Aws) -> anyhow::Result<()> {
-    aws.set_secret(&format!("{SECRETS_PREFIX}/hash-key"), &SecretString::from(hash_key()))?;
+    aws.set_secret(HASH_KEY_SECRET, &SecretString::from(hash_key()))?;
     let credentials = json!({ "client_id": "app", "client_secret": "secret" }).to_string();
     for platform in PlatformName::ALL {
         aws.set_secret(&format!("{SECRETS_PREFIX}/platform/{platform}"), &SecretString::from(credentials.clone()))?;

@@ -81,6 +81,16 @@ pub(crate) const BREAKAGES: &[Breakage] = &[
     breakage("an alarm reads another function's metric", "ends well", |all| {
         all["AuditFailuresAlarm"]["Properties"]["Dimensions"][0]["Value"] = json!("sweeper");
     }),
+    breakage("nobody is told what texts cost", "texts that cost", |all| remove(all, "TextSpendAlarm")),
+    breakage("what texts cost is added up twice", "texts that cost", |all| {
+        all["TextSpendAlarm"]["Properties"]["Statistic"] = json!("Sum");
+    }),
+    breakage("nobody is told of texts that do not arrive", "texts that cost", |all| remove(all, "TextsUndeliveredAlarm")),
+    breakage("others than SNS send texts in a function's name", "nothing is allowed on everything", |all| {
+        let of_role = statements(all, "OnboardingFunctionRole");
+        let sending = of_role.iter_mut().find(|statement| statement["Action"][0] == "sms-voice:SendTextMessage");
+        remove(sending.expect("a statement on texts"), "Condition");
+    }),
     breakage("a schedule has a name", "schedules have no name", |all| {
         all["SweeperFunctionEveryMinute"]["Properties"]["Name"] = json!("SweeperFunctionEveryMinute");
     }),
@@ -97,6 +107,17 @@ pub(crate) const BREAKAGES: &[Breakage] = &[
         all["SweeperFunctionEveryMinute"]["Properties"]["ScheduleExpression"] = json!("rate(2 minutes)");
     }),
     breakage("a table goes with the stack", "must live", |all| all["PostsTable"]["DeletionPolicy"] = json!("Delete")),
+    breakage("a table stays when its first deploy fails", "must live", |all| all["PostsTable"]["DeletionPolicy"] = json!("Retain")),
+    breakage("a first deploy that fails cannot take a table back", "must live", |all| {
+        all["LedgerTable"]["Properties"]["DeletionProtectionEnabled"] = json!(true);
+    }),
+    breakage("the hash key has a name", "taken already", |all| {
+        all["HashKey"]["Properties"]["Name"] = json!({ "Fn::Sub": "postledger/${Stage}/hash-key" });
+    }),
+    breakage("a queue has a name", "taken already", |all| all["PublishQueue"]["Properties"]["QueueName"] = json!("publish")),
+    breakage("something may need a name of its own", "taken already", |all| {
+        all["Topic"] = json!({ "Type": "AWS::SNS::Topic" });
+    }),
     breakage("the hash key goes with the stack", "must live", |all| remove(&mut all["HashKey"], "UpdateReplacePolicy")),
     breakage("an index lacks an attribute", "keys and indexes", |all| {
         all["PostsTable"]["Properties"]["GlobalSecondaryIndexes"][1]["Projection"]["NonKeyAttributes"] =

@@ -64,7 +64,7 @@ fn lint(cli: &Cli) -> anyhow::Result<()> {
     let linter = cli.venv.join("bin/cfn-lint");
     let mut run = Command::new(&linter);
     run.args(["--regions", "us-east-1", "--non-zero-exit-code", "warning", "--template"]).arg(&cli.transformed);
-    let output = run.output().with_context(|| format!("running {}", linter.display()))?;
+    let output = run.output().with_context(|| format!("running {}, which comes with the SAM CLI", linter.display()))?;
     ensure!(output.status.success(), "cfn-lint:\n{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     println!("cfn-lint: nothing to say");
     Ok(())

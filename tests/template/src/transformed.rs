@@ -25,7 +25,9 @@ impl Template {
     /// Runs the SAM transform on `file`, with the Python in whose environment the SAM CLI is installed.
     pub fn transform(python: &Path, file: &Path) -> anyhow::Result<Self> {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/transform.py");
-        let run = Command::new(python).arg(script).arg(file).output().with_context(|| format!("running {}", python.display()))?;
+        let run = Command::new(python).arg(script).arg(file).output();
+        let run =
+            run.with_context(|| format!("running {}, which comes with the SAM CLI (README, \"Deploying\", step 1)", python.display()))?;
         ensure!(run.status.success(), "the SAM transform failed: {}", String::from_utf8_lossy(&run.stderr));
         Ok(Self(serde_json::from_slice(&run.stdout).context("reading what the SAM transform printed")?))
     }

@@ -1,5 +1,5 @@
 use aws_sdk_secretsmanager::error::ProvideErrorMetadata;
-use cloud::vault::{ChoiceTokens, VaultError, version_of};
+use cloud::vault::{ChoiceTokens, HashKeySecret, VaultError, version_of};
 use domain::id::ChoiceId;
 use domain::platform::PlatformName;
 use domain::token::TokenSet;
@@ -156,12 +156,14 @@ async fn a_vault_that_remembers_no_tokens_asks_each_time() {
 }
 
 #[tokio::test]
-async fn a_hash_key_that_is_too_short_is_refused() {
+async fn a_hash_key_that_is_missing_or_too_short_is_refused() {
     let stage = Stage::open();
-    stage.aws.set_secret("postledger/hash-key", &"k".repeat(63).into()).unwrap();
-    assert!(matches!(stage.vault().hash_key().await, Err(VaultError::Malformed { .. })));
-    stage.aws.set_secret("postledger/hash-key", &"k".repeat(64).into()).unwrap();
-    assert_eq!(stage.vault().hash_key().await.unwrap().expose_secret().len(), 64);
+    let secret = HashKeySecret::new(&stage.aws.sdk_config(), "a-name-of-its-own");
+    assert!(matches!(secret.read().await, Err(VaultError::Missing { .. })));
+    stage.aws.set_secret("a-name-of-its-own", &"k".repeat(63).into()).unwrap();
+    assert!(matches!(secret.read().await, Err(VaultError::Malformed { .. })));
+    stage.aws.set_secret("a-name-of-its-own", &"k".repeat(64).into()).unwrap();
+    assert_eq!(secret.read().await.unwrap().expose_secret().len(), 64);
 }
 
 #[tokio::test]

@@ -5,9 +5,10 @@ use super::stage::{Stage, secs};
 #[tokio::test]
 async fn a_text_lands_in_the_inbox_newest_first_and_stays_there_over_a_restart() {
     let stage = Stage::open();
-    stage.texts().send("+15555550100", "Code 1 & <more>").await.unwrap();
+    let first = stage.texts().send("+15555550100", "Code 1 & <more>").await.unwrap();
     stage.pass(secs(1));
-    stage.texts().send("+15555550101", "Code 2").await.unwrap();
+    let second = stage.texts().send("+15555550101", "Code 2").await.unwrap();
+    assert!(!first.message_id.is_empty() && first != second, "each is found again by an id of its own: {first:?}, {second:?}");
     let stage = stage.restarted();
     let inbox = stage.aws.inbox().unwrap();
     assert_eq!(inbox.iter().map(|text| text.body.as_str()).collect::<Vec<_>>(), ["Code 2", "Code 1 & <more>"]);

@@ -95,7 +95,7 @@ async fn an_odd_answer_never_loses_a_token() {
     ] {
         let server = Server::giving(status, content_type, &format!(r#"{{"access_token":"a2","refresh_token":"r2",{rest}}}"#)).await;
         for tokens in [server.refresh().await.unwrap(), server.exchange().await.unwrap().tokens] {
-            let refresh = tokens.refresh.as_ref().map(|token| token.expose_secret());
+            let refresh = tokens.refresh.as_ref().map(ExposeSecret::expose_secret);
             assert_eq!((tokens.access.expose_secret(), refresh), ("a2", Some("r2")), "{status} {content_type} {rest}");
             assert_eq!(tokens.expires_at, ends, "{status} {content_type} {rest}");
             assert!(tokens.scopes.iter().any(|scope| scope == "users.read"), "{status} {content_type} {rest}: {:?}", tokens.scopes);

@@ -3,7 +3,7 @@
 use domain::id::ChoiceId;
 use domain::token::TokenSet;
 
-use super::{Vault, VaultError, malformed, sealed};
+use super::{Vault, VaultError, malformed, sealed, value};
 
 /// One account that a consent granted, with its tokens.
 #[derive(Debug, Clone)]
@@ -29,7 +29,7 @@ impl Vault {
     /// Reads the accounts of a choice.
     pub async fn read_choice(&self, choice: &ChoiceId) -> Result<Vec<ChoiceTokens>, VaultError> {
         let name = self.choice_secret(choice);
-        match self.value(&name, Some(&choice_version(choice))).await? {
+        match value(&self.client, &name, Some(&choice_version(choice))).await? {
             Some(value) => sealed::choice_from_json(&value).ok_or_else(|| malformed(&name)),
             None => Err(VaultError::Missing { name }),
         }

@@ -1,14 +1,16 @@
 //! What an operator puts into the vault: the platforms' app credentials and the hash key. Read as "the current one", never written here.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{MutexGuard, PoisonError};
 
+use aws_sdk_secretsmanager::Client;
 use domain::billing::signature::SigningSecret;
 use domain::platform::PlatformName;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Vault, VaultError, malformed, sealed};
+use super::{Vault, VaultError, malformed, sealed, value};
 
 /// How long what was read is used without another look: what an operator changes or removes is in force everywhere after this.
 pub const CREDENTIALS_LIFE: SignedDuration = SignedDuration::from_mins(5);
@@ -22,6 +24,37 @@ pub struct BillingKeys {
     pub api_key: SecretString,
     /// What its webhooks are signed with: one, or two while one is being rolled.
     pub webhook_secrets: Vec<SigningSecret>,
+}
+
+/// Where the key is that codes, sessions and certificates are hashed with. The stack makes it and gives it a name of its own, so that a key
+/// that an earlier stack left behind does not stand in its way.
+#[derive(Clone)]
+pub struct HashKeySecret {
+    client: Client,
+    id: String,
+}
+
+impl fmt::Debug for HashKeySecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HashKeySecret").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl HashKeySecret {
+    /// The secret `id`, its name or its ARN.
+    pub fn new(sdk: &aws_config::SdkConfig, id: impl Into<String>) -> Self {
+        Self { client: Client::new(sdk), id: id.into() }
+    }
+
+    /// Reads the key. Once is enough: it never changes.
+    pub async fn read(&self) -> Result<SecretString, VaultError> {
+        let key = current(&self.client, &self.id).await?;
+        if key.expose_secret().chars().count() < HASH_KEY_CHARS_MIN { Err(malformed(&self.id)) } else { Ok(key) }
+    }
+}
+
+async fn current(client: &Client, name: &str) -> Result<SecretString, VaultError> {
+    value(client, name, None).await?.ok_or_else(|| VaultError::Missing { name: name.to_owned() })
 }
 
 #[derive(Clone)]
@@ -67,15 +100,8 @@ impl Vault {
         futures::future::join_all(reads).await.into_iter().filter_map(Result::err).collect()
     }
 
-    /// The key that codes, sessions and certificates are hashed with. Read it once, at the start.
-    pub async fn hash_key(&self) -> Result<SecretString, VaultError> {
-        let name = format!("{}/hash-key", self.prefix);
-        let key = self.current(&name).await?;
-        if key.expose_secret().chars().count() < HASH_KEY_CHARS_MIN { Err(malformed(&name)) } else { Ok(key) }
-    }
-
     async fn current(&self, name: &str) -> Result<SecretString, VaultError> {
-        self.value(name, None).await?.ok_or_else(|| VaultError::Missing { name: name.to_owned() })
+        current(&self.client, name).await
     }
 
     fn billing_cache(&self) -> MutexGuard<'_, Option<(BillingKeys, Timestamp)>> {

@@ -10,7 +10,7 @@ use phonenumber::{Mode, Type};
 use super::hash::{HashKey, Purpose, stored_hash};
 use super::pasted::meant;
 
-pub use countries::Countries;
+pub use countries::{Countries, WrongEntry};
 
 /// The longest input that is looked at; full-width digits take three bytes each.
 const INPUT_CHARS_MAX: usize = 40;

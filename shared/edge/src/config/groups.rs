@@ -6,7 +6,7 @@ use domain::platform::PlatformName;
 use url::Url;
 
 use super::variables as name;
-use super::{Variables, check};
+use super::{Fault, Variables, check};
 
 /// Where people and browsers reach us.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,13 +92,23 @@ pub struct PhoneCodes {
 impl PhoneCodes {
     /// Reads it. An office or a village may be behind one address, and a day's worth of texts costs as much as its operator can bear.
     pub fn read(variables: &mut Variables<'_>) -> Self {
-        let countries = variables.optional(name::CODE_COUNTRIES, "countries such as AU,NZ in two capital letters each", Countries::parse);
         Self {
-            countries: countries.unwrap_or_else(|| Countries::parse(Countries::DEFAULT).expect("the default is a list of countries")),
+            countries: countries(variables),
             per_address_max: variables.count_or(name::CODES_PER_ADDRESS_MAX, 30),
             per_day_max: variables.count_or(name::CODES_PER_DAY_MAX, 1000),
         }
     }
+}
+
+fn countries(variables: &mut Variables<'_>) -> Countries {
+    let by_default = || Countries::parse(Countries::DEFAULT).expect("the default is a list of countries");
+    let Some(list) = variables.source.get(name::CODE_COUNTRIES).filter(|list| !list.is_empty()) else { return by_default() };
+    Countries::parse(&list).unwrap_or_else(|wrong| {
+        let variable = name::CODE_COUNTRIES;
+        let faults = wrong.into_iter().map(|wrong| Fault::Entry { variable, entry: wrong.entry, expected: wrong.expected.to_owned() });
+        variables.faults.extend(faults);
+        by_default()
+    })
 }
 
 /// The queue of wake-ups.

@@ -43,7 +43,9 @@ pub const STRIPE_PRICES: &str = "STRIPE_PRICES";
 pub const STRIPE_API_URL: &str = "STRIPE_API_URL";
 /// How much is logged: `error`, `warn`, `info`, `debug` or `trace`.
 pub const LOG_LEVEL: &str = "LOG_LEVEL";
-/// What the names of our secrets begin with, such as `postledger/dev`.
+/// The secret of the hash key: its name or its ARN.
+pub const HASH_KEY_SECRET: &str = "HASH_KEY_SECRET";
+/// What the names of our other secrets begin with, such as `postledger/dev`.
 pub const SECRETS_PREFIX: &str = "SECRETS_PREFIX";
 
 /// All of them.
@@ -69,5 +71,6 @@ pub const VARIABLES: &[&str] = &[
     STRIPE_PRICES,
     STRIPE_API_URL,
     LOG_LEVEL,
+    HASH_KEY_SECRET,
     SECRETS_PREFIX,
 ];

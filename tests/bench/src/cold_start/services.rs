@@ -14,7 +14,7 @@ use domain::platform::PlatformName;
 use edge::clock::Clock;
 use embedded::{Aws, ensure_table};
 use http::{StatusCode, Uri};
-use local::variables::{SECRETS_PREFIX, tables};
+use local::variables::{HASH_KEY_SECRET, SECRETS_PREFIX, tables};
 use serde_json::json;
 use store::{Store, schema};
 use tokio::net::TcpListener;
@@ -55,7 +55,7 @@ fn put_secrets(aws: &Aws) -> anyhow::Result<()> {
     }
     let billing = json!({ "api_key": simulator::BILLING_API_KEY, "webhook_secrets": [simulator::WEBHOOK_SECRET] });
     aws.set_secret(&format!("{SECRETS_PREFIX}/billing/stripe"), &billing.to_string().into())?;
-    aws.set_secret(&format!("{SECRETS_PREFIX}/hash-key"), &"0".repeat(96).into())
+    aws.set_secret(HASH_KEY_SECRET, &"0".repeat(96).into())
 }
 
 /// Hands a call to the service that its header names.

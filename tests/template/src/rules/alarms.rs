@@ -32,6 +32,22 @@ const COUNTED: [(&str, &str); 18] = [
     ("tokens_unavailable", "service=publisher"),
 ];
 
+/// What SNS tells of all texts of the account: nothing of ours knows what they cost and whether they arrive.
+pub(super) fn watch_texts(template: &Template, _: &Product) -> Vec<String> {
+    let alarms: Vec<_> = template.of_type("AWS::CloudWatch::Alarm").map(|(_, alarm)| &alarm["Properties"]).collect();
+    let of_costs = alarms.iter().any(|alarm| {
+        let metric = alarm["Namespace"] == "AWS/SNS" && alarm["MetricName"] == "SMSMonthToDateSpentUSD" && alarm["Dimensions"].is_null();
+        // The metric is a sum already.
+        metric && alarm["Statistic"] == "Maximum" && alarm["Threshold"]["Ref"] == "TextSpendAlarmUsd"
+    });
+    let of_arrival = alarms.iter().any(|alarm| {
+        let mut queries = listed(&alarm["Metrics"]).into_iter().filter_map(|metric| metric["Expression"].as_str());
+        alarm["ComparisonOperator"] == "LessThanThreshold" && queries.any(|query| query.contains("AVG(SMSSuccessRate)"))
+    });
+    let said = [(of_costs, "no alarm reads what texts cost"), (of_arrival, "no alarm reads how many texts arrive")];
+    said.into_iter().filter(|(watched, _)| !watched).map(|(_, fault)| fault.to_owned()).collect()
+}
+
 pub(super) fn read_what_is_counted(template: &Template, _: &Product) -> Vec<String> {
     let is_read = |metric: &str, wanted: &str| {
         template.of_type("AWS::CloudWatch::Alarm").any(|(_, alarm)| {

@@ -8,11 +8,15 @@ use crate::transformed::{listed, target_of};
 use crate::{Product, Template};
 
 /// What is allowed on everything, and why: role, action, reason.
-const ON_EVERYTHING: &[(&str, &str, &str)] =
-    &[("OnboardingFunctionRole", "sns:Publish", "a text message to a phone number has no ARN; every topic is denied beside it")];
+const ON_EVERYTHING: &[(&str, &str, &str)] = &[
+    ("OnboardingFunctionRole", "sns:Publish", "a text message to a phone number has no ARN; every topic is denied beside it"),
+    ("OnboardingFunctionRole", VIA_SNS, "SNS chooses among the account's numbers and sender ids; nobody else may call it in this name"),
+];
+/// What only SNS may call in a function's name.
+const VIA_SNS: &str = "sms-voice:SendTextMessage";
 /// AWS's own policies that SAM attaches: writing one's own logs, and traces.
 const MANAGED: &[&str] = &["AWSLambdaBasicExecutionRole", "AWSXrayWriteOnlyAccess", "AWSXRayDaemonWriteAccess"];
-/// Every call that the product makes, as IAM names it. A transaction is allowed by the names of what it does to each item.
+/// Every call that the product makes, or a service for it, as IAM names it. A transaction is allowed by the names of what it does to each item.
 const CALLS: &[&str] = &[
     "dynamodb:BatchGetItem",
     "dynamodb:ConditionCheckItem",
@@ -25,12 +29,19 @@ const CALLS: &[&str] = &[
     "dynamodb:UpdateItem",
     "iam:PassRole",
     "lambda:InvokeFunction",
+    // SNS's delivery log of texts.
+    "logs:CreateLogGroup",
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+    "logs:PutMetricFilter",
+    "logs:PutRetentionPolicy",
     "scheduler:CreateSchedule",
     "scheduler:DeleteSchedule",
     "secretsmanager:CreateSecret",
     "secretsmanager:DeleteSecret",
     "secretsmanager:GetSecretValue",
     "secretsmanager:PutSecretValue",
+    VIA_SNS,
     "sns:Publish",
     "sqs:ChangeMessageVisibility",
     "sqs:DeleteMessage",
@@ -113,6 +124,9 @@ pub(super) fn have_no_wildcards(template: &Template, _: &Product) -> Vec<String>
             }
             if everything && !ON_EVERYTHING.iter().any(|(of, on, _)| *of == role && *on == action) {
                 faults.push(format!("{role} allows {action} on everything"));
+            }
+            if action == VIA_SNS && statement["Condition"]["StringEquals"]["aws:CalledViaLast"] != "sns.amazonaws.com" {
+                faults.push(format!("{role} allows {action} to others than SNS"));
             }
         }
     }

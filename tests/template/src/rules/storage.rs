@@ -16,6 +16,28 @@ const ON_THE_WAY: [&str; 3] = ["UsersTable", "PostsTable", "LedgerTable"];
 const RARE: &str = "closing";
 /// What may go with the stack: everything in it may be lost at the price of one more login.
 const MAY_GO: &str = "SessionsTable";
+/// What two of one name cannot be of, and what the name is called.
+const NAMED: [(&str, &str); 9] = [
+    ("AWS::CloudWatch::Alarm", "AlarmName"),
+    ("AWS::DynamoDB::Table", "TableName"),
+    ("AWS::IAM::Role", "RoleName"),
+    ("AWS::Lambda::Function", "FunctionName"),
+    ("AWS::Logs::LogGroup", "LogGroupName"),
+    ("AWS::SQS::Queue", "QueueName"),
+    ("AWS::Scheduler::Schedule", "Name"),
+    ("AWS::Scheduler::ScheduleGroup", "Name"),
+    ("AWS::SecretsManager::Secret", "Name"),
+];
+/// What is known by an id that AWS gives, or goes with something that is.
+const NAMELESS: [&str; 7] = [
+    "AWS::ApiGatewayV2::Api",
+    "AWS::ApiGatewayV2::Integration",
+    "AWS::ApiGatewayV2::Route",
+    "AWS::ApiGatewayV2::Stage",
+    "AWS::Lambda::EventInvokeConfig",
+    "AWS::Lambda::EventSourceMapping",
+    "AWS::Lambda::Permission",
+];
 
 pub(super) fn outlive_the_stack(template: &Template, _: &Product) -> Vec<String> {
     let mut faults = Vec::new();
@@ -29,14 +51,37 @@ pub(super) fn outlive_the_stack(template: &Template, _: &Product) -> Vec<String>
             }
         } else if !can_be_put_back {
             faults.push(format!("{name} cannot be put back to an earlier point in time"));
-        } else if protection.is_null() {
-            faults.push(format!("{name} says nothing of deletion protection"));
+        } else if !is_off_at_first(template, protection) {
+            faults.push(format!("{name} is protected from its first deploy on, which could not take it back"));
         }
     }
     let kept = template.of_type("AWS::DynamoDB::Table").chain(template.of_type("AWS::SecretsManager::Secret"));
     for (name, resource) in kept.filter(|(name, _)| *name != MAY_GO) {
-        if resource["DeletionPolicy"] != "Retain" || resource["UpdateReplacePolicy"] != "Retain" {
-            faults.push(format!("{name} goes when the stack goes"));
+        if resource["DeletionPolicy"] != "RetainExceptOnCreate" || resource["UpdateReplacePolicy"] != "Retain" {
+            faults.push(format!("{name} goes when the stack goes, or stays when its first deploy fails"));
+        }
+    }
+    faults
+}
+
+/// Whether a switch of the operator's decides, and is off where nothing is said.
+fn is_off_at_first(template: &Template, protection: &Value) -> bool {
+    let [condition, on, off] = listed(&protection["Fn::If"])[..] else { return false };
+    let asked = &template.0["Conditions"][condition.as_str().unwrap_or_default()]["Fn::Equals"];
+    let parameter = asked[0]["Ref"].as_str().and_then(|parameter| template.default_of(parameter));
+    *on == true && *off == false && asked[1] == "on" && parameter.as_deref() == Some("off")
+}
+
+pub(super) fn have_no_names(template: &Template, _: &Product) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (name, resource) in template.0["Resources"].as_object().into_iter().flatten() {
+        let kind = resource["Type"].as_str().unwrap_or_default();
+        match NAMED.iter().find(|(named, _)| *named == kind) {
+            Some((_, property)) if !resource["Properties"][property].is_null() => {
+                faults.push(format!("{name} has a name of ours: another stack's, or one that was kept, may have it already"));
+            }
+            None if !NAMELESS.contains(&kind) => faults.push(format!("it is not known here whether two {kind} can have one name ({name})")),
+            _ => {}
         }
     }
     faults
