@@ -3,6 +3,7 @@
 use connecting::tokens::{self, AccessError, Usable};
 use domain::analytics::{Pace, Rhythm, Task, Trouble, Watch};
 use domain::connection::{Connection, Health};
+use domain::wait::Wait;
 use jiff::{SignedDuration, Timestamp};
 use platforms::{Account, NumbersError, Published, Told};
 use store::{DueWatch, StoreError, WatchWrite, Watched};
@@ -168,7 +169,7 @@ fn readable(deps: &Deps, gate: &Gate, watched: Watched, now: Timestamp) -> Resul
     if !deps.configured.contains(&connection.platform) {
         return Err(Trouble::Unanswered);
     }
-    let limits = [connection.limited_until, watched.pause, gate.limited_until(&connection.id, connection.platform)];
+    let limits = [connection.limited_until.map(Wait::until), watched.pause, gate.limited_until(&connection.id, connection.platform)];
     match limits.into_iter().flatten().max().filter(|until| *until > now) {
         Some(until) => Err(Trouble::Limited(until)),
         None => Ok(connection),

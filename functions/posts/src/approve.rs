@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use cloud::timer::is_near;
+use cloud::timer::is_imminent;
 use domain::id::{HistoryId, PostId};
 use domain::ledger::Actor;
 use domain::post::{Event, Post, Status};
@@ -56,9 +56,9 @@ pub(crate) async fn approve(
             return Err(Problem::new(ProblemCode::ValidationFailed).with_error("/scheduled_for", FieldCode::DueInPast, PASSED));
         }
         let ledger = reserve::reserve(&deps, (user, &id), &plan, standing.due_at.max(now)).await;
-        let near = is_near(standing.due_at, now);
+        let armed = is_imminent(standing.due_at, now);
         let cycle_start = ledger.as_ref().map_or(now, |change| change.cycle.span.start);
-        let approved = standing.clone().approve(cycle_start, near, now).map_err(trouble::refused)?;
+        let approved = standing.clone().approve(cycle_start, armed, now).map_err(trouble::refused)?;
         let ledger = ledger?;
         let event =
             Event { at: now, from: Some(standing.status()), to: Status::Scheduled, actor: Actor::User, note: "approved".to_owned() };

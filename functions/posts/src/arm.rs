@@ -1,6 +1,5 @@
 //! Seeing to it that a scheduled post is woken at its time.
 
-use cloud::timer::is_near;
 use domain::ledger::Actor;
 use domain::post::{Event, Post};
 use edge::problem::chain;
@@ -15,10 +14,10 @@ pub(crate) async fn arm(deps: &Deps, post: &Post) {
         tracing::warn!(post_id = %post.id, error = chain(&error), "a post was not armed; the sweeper arms it");
         return;
     }
-    // What is near was stored as armed: the queue may have handed it to the publisher already.
-    let Some(armed) = post.clone().armed().filter(|_| !is_near(post.due_at, now)) else { return };
+    // What is imminent was stored as armed: the queue may have handed it to the publisher already.
+    let Some(armed) = post.clone().armed() else { return };
     let event = Event::of(post.status(), &armed, Actor::User, "its wake-up is arranged", now);
-    // Whether this write lands does not matter to the post: arming twice makes one schedule.
+    // Whether this write lands does not matter to the post: arming twice makes one schedule, or two messages.
     if let Err(error) = deps.store.commit(&PostChange::of(&armed, armed.id.as_str(), &event)).await {
         tracing::warn!(post_id = %post.id, error = chain(&error), "a post was armed and not marked");
     }
@@ -26,7 +25,7 @@ pub(crate) async fn arm(deps: &Deps, post: &Post) {
 
 /// Takes back the wake-up of a version that is gone.
 pub(crate) async fn disarm(deps: &Deps, post: &Post) {
-    if let Err(error) = deps.timer.unset(&post.wake_up()).await {
+    if let Err(error) = deps.timer.unset(&post.wake_up(), post.due_at).await {
         tracing::warn!(post_id = %post.id, error = chain(&error), "a schedule was left behind");
     }
 }

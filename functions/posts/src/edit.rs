@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use cloud::timer::is_near;
+use cloud::timer::is_imminent;
 use domain::connection::Connection;
 use domain::content::Content;
 use domain::id::{ConnectionId, HistoryId, PostId};
@@ -179,13 +179,13 @@ fn new_time(times: Times, post: &Post, names_time: bool) -> NewTime {
     NewTime { due_at, latest_at, time_zone, local_time: if stands { post.local_time } else { local_time } }
 }
 
-/// For a scheduled post: whether it is near, and the place in the cycle that its time now lies in. `None`: its place was given
+/// For a scheduled post: whether it is imminent, and the place in the cycle that its time now lies in. `None`: its place was given
 /// back meanwhile, so the post has changed too.
 async fn moved_place(deps: &Deps, post: &Post, edit: Edit) -> Result<Option<(Edit, Vec<LedgerChange>)>, Problem> {
     let (Status::Scheduled, Some(held)) = (post.status(), post.cycle_start) else { return Ok(Some((edit, Vec::new()))) };
     let now = deps.clock.now();
     let due_at = edit.time.as_ref().map_or(post.due_at, |time| time.due_at);
-    let edit = Edit { armed: is_near(due_at, now), ..edit };
+    let edit = Edit { armed: is_imminent(due_at, now), ..edit };
     if due_at == post.due_at {
         return Ok(Some((edit, Vec::new())));
     }

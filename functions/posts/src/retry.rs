@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use cloud::timer::is_near;
+use cloud::timer::is_imminent;
 use domain::id::{HistoryId, PostId};
 use domain::ledger::Actor;
 use domain::post::{Event, Post, Refused, Status};
@@ -82,7 +82,7 @@ async fn schedule(
     let now = deps.clock.now();
     let ledger = reserve::reserve(deps, (&standing.user_id, &standing.id), &plan, due_at.max(now)).await?;
     let times = (due_at, latest_at);
-    let retried = standing.clone().retry(times, ledger.cycle.span.start, is_near(due_at, now), now).map_err(trouble::refused)?;
+    let retried = standing.clone().retry(times, ledger.cycle.span.start, is_imminent(due_at, now), now).map_err(trouble::refused)?;
     let event = Event { at: now, from: Some(from), to: Status::Scheduled, actor: Actor::User, note: "tried again".to_owned() };
     let change = PostChange { ledger: &[ledger], usable: Some(&connection), ..PostChange::of(&retried, writer, &event) };
     let commit = deps.store.commit(&change).await.map_err(trouble::store)?;

@@ -6,6 +6,7 @@ use domain::content::Content;
 use domain::failure::FailureCode;
 use domain::post::{Answer, Conclusion, Learned, Post, Status, backoff};
 use domain::token::TokenSet;
+use domain::wait::Wait;
 use edge::deadline::Deadline;
 use edge::problem::chain;
 use jiff::{SignedDuration, Timestamp};
@@ -69,7 +70,7 @@ pub(crate) async fn prepare(
             }
             return Box::pin(dispatch(deps, deadline, post, content, *connection, tokens, refused.is_some())).await;
         }
-        Usable::Later => Conclusion::Deferred { code: FailureCode::TokenUnavailable, until: tokens_again(&post, now) },
+        Usable::Later => Conclusion::Deferred { code: FailureCode::TokenUnavailable, wait: tokens_again(&post, now) },
         Usable::Dead => Conclusion::AccountLost(FailureCode::ReconnectNeeded),
         Usable::Gone => Conclusion::AccountLost(FailureCode::ConnectionGone),
     };
@@ -77,17 +78,16 @@ pub(crate) async fn prepare(
 }
 
 /// Tells operators that the vault or a table did not give a post's tokens. When they are asked for again.
-pub(crate) fn tokens_missing(deps: &Deps, post: &Post, error: &AccessError) -> Timestamp {
+pub(crate) fn tokens_missing(deps: &Deps, post: &Post, error: &AccessError) -> Wait {
     let (now, platform) = (deps.clock.now(), post.platform.as_str());
     deps.metrics.count(now, "tokens_unavailable", &[]);
     tracing::error!(post_id = %post.id, connection_id = %post.connection_id, platform, error = chain(error), "a post waits for its tokens");
     tokens_again(post, now)
 }
 
-/// The longer a post has waited the longer it waits again, so that a long outage does not fill its story; but not past its last moment.
-fn tokens_again(post: &Post, now: Timestamp) -> Timestamp {
-    let wait = (now.duration_since(post.due_at) / 2).clamp(TOKEN_WAIT, TOKEN_WAIT_MAX);
-    (now + wait).min(post.latest_at)
+/// The longer a post has waited the longer it waits again, so that a long outage does not fill its story.
+fn tokens_again(post: &Post, now: Timestamp) -> Wait {
+    Wait::Guessed(now + (now.duration_since(post.due_at) / 2).clamp(TOKEN_WAIT, TOKEN_WAIT_MAX))
 }
 
 /// What came of the step before the send.
@@ -123,12 +123,12 @@ async fn with_handle(deps: &Deps, post: Post, content: &Content, connection: &Co
         }
         // Our own standing with the platform may be mended while the post waits.
         Err(PrepareError::Rejected { code: code @ FailureCode::AppUnavailable, http_status, detail }) => {
-            (Conclusion::Deferred { code, until: send::limit_ends(None, now) }, answer(Some(http_status), Some(detail)))
+            (Conclusion::Deferred { code, wait: send::limit_ends(None, now) }, answer(Some(http_status), Some(detail)))
         }
         Err(PrepareError::Rejected { code, http_status, detail }) => (Conclusion::Failed(code), answer(Some(http_status), Some(detail))),
         Err(PrepareError::Limited { until, http_status }) => {
-            let until = send::limit_ends(until, now);
-            (Conclusion::Deferred { code: FailureCode::RateLimited, until }, answer(Some(http_status), None))
+            let wait = send::limit_ends(until, now);
+            (Conclusion::Deferred { code: FailureCode::RateLimited, wait }, answer(Some(http_status), None))
         }
         Err(PrepareError::Unavailable { detail }) => {
             let wait = backoff(send::not_sent(&post), deps.random.bytes());
@@ -201,5 +201,5 @@ pub(crate) fn in_two_steps(deps: &Deps, post: &Post) -> bool {
 }
 
 fn out_of_time(until: Timestamp) -> Conclusion {
-    Conclusion::Deferred { code: FailureCode::OutOfTime, until }
+    Conclusion::Deferred { code: FailureCode::OutOfTime, wait: Wait::Guessed(until) }
 }

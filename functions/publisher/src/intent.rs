@@ -7,7 +7,7 @@ use domain::content::{Content, ContentHash};
 use domain::ledger::Actor;
 use domain::planted::Bug;
 use domain::platform::PlatformName;
-use domain::post::{Event, Post, SEND_DEADLINE, SETTLE_RESERVE, Status, Transition};
+use domain::post::{AttemptRecord, Event, Post, SEND_DEADLINE, SETTLE_RESERVE, Status, Transition};
 use edge::deadline::Deadline;
 use store::{Commit, PostChange, StoreError};
 
@@ -68,11 +68,18 @@ async fn commit(deps: &Deps, change: &PostChange<'_>) -> Result<Commit, StoreErr
 
 /// Stores that a worker took the post, with the row of the one that vanished over it.
 pub(crate) async fn taken(deps: &Deps, transition: &Transition, note: &str) -> Result<bool, StoreError> {
-    let Transition { from, post, attempt, .. } = transition;
+    let Transition { from, post, .. } = transition;
     let writer = writer(post);
     let event = Event::of(*from, post, Actor::Publisher, note, deps.clock.now());
-    let change = PostChange { attempt: attempt.as_ref(), ..PostChange::of(post, &writer, &event) };
+    let change = PostChange { attempt: vanished(deps, transition).await?, ..PostChange::of(post, &writer, &event) };
     Ok(matches!(commit(deps, &change).await?, Commit::Done))
+}
+
+/// The row of a try whose worker vanished. None, where that worker could still leave in it what it learned: this stays.
+pub(crate) async fn vanished<'a>(deps: &Deps, transition: &'a Transition) -> Result<Option<&'a AttemptRecord>, StoreError> {
+    let Some(record) = &transition.attempt else { return Ok(None) };
+    let has_word = deps.store.has_word(&transition.post, record).await?;
+    Ok(Some(record).filter(|_| !has_word))
 }
 
 /// The attempt that has the post; none has one whose worker vanished.

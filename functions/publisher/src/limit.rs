@@ -4,7 +4,8 @@ use domain::connection::{Connection, Health};
 use domain::failure::FailureCode;
 use domain::id::AttemptId;
 use domain::platform::PlatformName;
-use domain::post::Conclusion;
+use domain::post::{Conclusion, Post};
+use domain::wait::Wait;
 use edge::problem::chain;
 use jiff::Timestamp;
 use store::{ConnectionWrite, Rounds, StoreError};
@@ -24,15 +25,19 @@ pub(crate) enum Whom {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limit {
     pub(crate) of: Whom,
-    pub(crate) until: Timestamp,
+    pub(crate) wait: Wait,
 }
 
 impl Limit {
-    /// The limit that is known to stand at `now`; the one that ends last counts.
-    pub(crate) fn standing(connection: Option<&Connection>, pause: Option<Timestamp>, now: Timestamp) -> Option<Self> {
-        let account = connection.and_then(|connection| connection.limited_until).map(|until| Self { of: Whom::Account, until });
-        let app = pause.map(|until| Self { of: Whom::App, until });
-        account.into_iter().chain(app).filter(|limit| limit.until > now).max_by_key(|limit| limit.until)
+    /// The limit that is known to stand for `post` at `now`; the one that ends last counts. A guess stands for none at its last try.
+    pub(crate) fn standing(connection: Option<&Connection>, pause: Option<Timestamp>, post: &Post, now: Timestamp) -> Option<Self> {
+        let account = connection.and_then(|connection| connection.limited_until).map(|wait| Self { of: Whom::Account, wait });
+        let app = pause.map(|until| Self { of: Whom::App, wait: Wait::Guessed(until) });
+        let stands = |limit: &Self| match limit.wait {
+            Wait::Told(until) => until > now,
+            Wait::Guessed(until) => until > now && !post.is_at_last_try(now),
+        };
+        account.into_iter().chain(app).filter(stands).max_by_key(|limit| limit.wait.until())
     }
 
     pub(crate) fn code(self) -> FailureCode {
@@ -44,7 +49,7 @@ impl Limit {
 
     /// What it means for the post that met it.
     pub(crate) fn conclusion(self) -> Conclusion {
-        Conclusion::Deferred { code: self.code(), until: self.until }
+        Conclusion::Deferred { code: self.code(), wait: self.wait }
     }
 }
 
@@ -52,21 +57,21 @@ impl Limit {
 pub(crate) async fn tell(deps: &Deps, connection: &Connection, limit: Limit) {
     let platform = connection.platform;
     let told = match limit.of {
-        Whom::Account => tell_account(deps, connection, limit.until).await,
-        Whom::App => tell_everybody(deps, platform, limit.until).await,
+        Whom::Account => tell_account(deps, connection, limit.wait).await,
+        Whom::App => tell_everybody(deps, platform, limit.wait.until()).await,
     };
     if let Err(error) = told {
         tracing::warn!(connection_id = %connection.id, platform = platform.as_str(), error = chain(&error), "a limit was not written down");
     }
 }
 
-async fn tell_account(deps: &Deps, connection: &Connection, until: Timestamp) -> Result<(), StoreError> {
+async fn tell_account(deps: &Deps, connection: &Connection, wait: Wait) -> Result<(), StoreError> {
     let writer = AttemptId::new(deps.clock.now(), deps.random.bytes()).to_string();
     let mut standing = connection.clone();
     let mut rounds = Rounds::new("telling a limit", &writer);
     loop {
         rounds.next().await?;
-        match deps.store.update_connection(&standing.limited(until, deps.clock.now()), &writer).await? {
+        match deps.store.update_connection(&standing.limited(wait, deps.clock.now()), &writer).await? {
             ConnectionWrite::Moved(Some(row)) if row.health != Health::Disconnecting => standing = *row,
             ConnectionWrite::Done | ConnectionWrite::Moved(_) => return Ok(()),
         }
@@ -81,13 +86,44 @@ async fn tell_everybody(deps: &Deps, platform: PlatformName, until: Timestamp) -
 
 #[cfg(test)]
 mod tests {
+    use domain::content::Content;
+    use domain::id::{ConnectionId, GroupId, PostId, UserId};
+    use domain::post::Draft;
+
     use super::*;
+
+    fn at(secs: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + secs).unwrap()
+    }
+
+    /// Due at once, and missed after ten minutes.
+    fn post() -> Post {
+        let draft = Draft {
+            id: PostId::new(at(0), [1; 10]),
+            user_id: UserId::new(at(0), [2; 10]),
+            group_id: GroupId::new(at(0), [3; 10]),
+            connection_id: ConnectionId::new(at(0), [4; 10]),
+            platform: PlatformName::X,
+            content_hash: Content { text: "hello".into(), ai_recommendation: None }.hash(),
+            due_at: at(0),
+            latest_at: at(600),
+            time_zone: None,
+            local_time: None,
+        };
+        Post::draft(draft, at(0))
+    }
 
     #[test]
     fn the_limit_that_ends_last_counts_and_one_that_is_over_does_not() {
-        let at = |secs: i64| Timestamp::from_second(1_800_000_000 + secs).unwrap();
-        assert_eq!(Limit::standing(None, None, at(0)), None);
-        assert_eq!(Limit::standing(None, Some(at(0)), at(0)), None);
-        assert_eq!(Limit::standing(None, Some(at(9)), at(0)), Some(Limit { of: Whom::App, until: at(9) }));
+        let standing = |pause| Limit::standing(None, pause, &post(), at(0));
+        assert_eq!(standing(None), None);
+        assert_eq!(standing(Some(at(0))), None);
+        assert_eq!(standing(Some(at(9))), Some(Limit { of: Whom::App, wait: Wait::Guessed(at(9)) }));
+    }
+
+    #[test]
+    fn a_pause_whose_end_is_a_guess_keeps_no_post_from_its_last_try() {
+        let stands = |secs| Limit::standing(None, Some(at(900)), &post(), at(secs)).is_some();
+        assert_eq!([0, 500, 567, 568, 570, 600].map(stands), [true, true, true, false, false, false]);
     }
 }

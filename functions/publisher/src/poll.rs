@@ -33,7 +33,7 @@ pub(crate) async fn poll(deps: &Deps, deadline: Deadline, post: Post) -> Result<
         Seen::Nevermore => (Shown::Unreachable, "its account is disconnected: nobody can ask the platform any more"),
     };
     let transition = post.clone().conclude_poll(shown, now)?;
-    match settle::until_stored(deps, deadline, &transition, note).await? {
+    match settle::until_stored(deps, deadline, &post, &transition, note).await? {
         Settled::Done => settle::wake_later(deps, &transition.post).await,
         // What it is said to have become is another post of ours: a person must look, after as many polls as any other.
         Settled::AlreadyBound(_) => {

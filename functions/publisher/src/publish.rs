@@ -7,13 +7,13 @@ use domain::failure::FailureCode;
 use domain::id::AttemptId;
 use domain::ledger::Actor;
 use domain::post::{Event, Post, Status};
+use domain::wait::Wait;
 use edge::deadline::Deadline;
-use jiff::Timestamp;
 use store::{Commit, PostChange, Settled};
 
 use crate::attempt::{dispatch, in_two_steps, prepare, tokens_missing};
 use crate::deps::Deps;
-use crate::intent::{can_send, intended, stored, taken};
+use crate::intent::{can_send, intended, stored, taken, vanished};
 use crate::limit::Limit;
 use crate::progress::{Progress, StepError};
 use crate::settle;
@@ -28,16 +28,16 @@ pub(crate) async fn claim(deps: &Deps, deadline: Deadline, post: Post, content: 
         return Ok(Progress::Rest);
     }
     let (connection, pause) = deps.store.connection_and_pause(&post.user_id, &post.connection_id, post.platform).await?;
-    if let Some(limit) = Limit::standing(connection.as_ref(), pause, deps.clock.now()) {
-        return put_off(deps, post, (limit.code(), limit.until), "put off: a limit of the platform stands").await;
+    if let Some(limit) = Limit::standing(connection.as_ref(), pause, &post, deps.clock.now()) {
+        return put_off(deps, post, (limit.code(), limit.wait), "put off: a limit of the platform stands").await;
     }
     let live = match &connection {
         Some(connection) if connection.token_state(deps.clock.now()) == TokenState::Live => {
             match tokens::live(&deps.access(deadline), connection).await {
                 Ok(tokens) => tokens,
                 Err(error) => {
-                    let until = tokens_missing(deps, &post, &error);
-                    return put_off(deps, post, (FailureCode::TokenUnavailable, until), "put off: its tokens cannot be read").await;
+                    let wait = tokens_missing(deps, &post, &error);
+                    return put_off(deps, post, (FailureCode::TokenUnavailable, wait), "put off: its tokens cannot be read").await;
                 }
             }
         }
@@ -80,9 +80,9 @@ pub(crate) async fn take_over(deps: &Deps, deadline: Deadline, post: Post, conte
 }
 
 /// Puts a post off that cannot go out before a time that is known; nobody takes it, and the platform is not asked.
-async fn put_off(deps: &Deps, post: Post, (code, until): (FailureCode, Timestamp), note: &str) -> Result<Progress, StepError> {
+async fn put_off(deps: &Deps, post: Post, (code, wait): (FailureCode, Wait), note: &str) -> Result<Progress, StepError> {
     let now = deps.clock.now();
-    let transition = post.defer(code, until, now)?;
+    let transition = post.defer(code, wait, now)?;
     if matches!(settle::store(deps, &transition, note).await?, Settled::Done) {
         settle::wake_later(deps, &transition.post).await;
     }
@@ -95,7 +95,7 @@ pub(crate) async fn suspect(deps: &Deps, post: Post) -> Result<Progress, StepErr
     let transition = post.suspect(now)?;
     let writer = format!("suspect-{}", deps.random.bytes::<8>().map(|byte| format!("{byte:02x}")).concat());
     let event = Event::of(transition.from, &transition.post, Actor::Publisher, "its worker vanished while it was sending", now);
-    let change = PostChange { attempt: transition.attempt.as_ref(), ..PostChange::of(&transition.post, &writer, &event) };
+    let change = PostChange { attempt: vanished(deps, &transition).await?, ..PostChange::of(&transition.post, &writer, &event) };
     if matches!(deps.store.commit(&change).await?, Commit::Done) {
         deps.metrics.count(now, "answer_lost", &[("platform", transition.post.platform.as_str())]);
         tracing::warn!(post_id = %transition.post.id, became = Status::Unknown.as_str(), "a worker vanished while it was sending");

@@ -35,7 +35,7 @@ pub(crate) async fn search(deps: &Deps, deadline: Deadline, post: Post, content:
         Evidence::Unreadable
     });
     let transition = post.clone().conclude_search(evidence, Answer::default(), deps.clock.now())?;
-    match settle::until_stored(deps, deadline, &transition, settle::note(&transition)).await? {
+    match settle::until_stored(deps, deadline, &post, &transition, settle::note(&transition)).await? {
         Settled::Done => settle::wake_later(deps, &transition.post).await,
         // Somebody bound the same post a moment ago: the sweeper has it looked at again without that one.
         Settled::AlreadyBound(_) => {

@@ -3,6 +3,7 @@
 use domain::failure::FailureCode;
 use domain::planted::Bug;
 use domain::post::{Answer, Conclusion, Post, SEND_DEADLINE, State, backoff};
+use domain::wait::Wait;
 use jiff::{SignedDuration, Timestamp};
 use platforms::{Account, Outcome, Reconcile};
 
@@ -12,7 +13,7 @@ use crate::limit::{Limit, Whom};
 /// The shortest wait after a limit, whatever the platform says.
 const LIMIT_WAIT_MIN: SignedDuration = SignedDuration::from_secs(30);
 /// The wait after a limit that does not say when it ends.
-pub(crate) const LIMIT_WAIT_DEFAULT: SignedDuration = SignedDuration::from_mins(15);
+const LIMIT_WAIT_DEFAULT: SignedDuration = SignedDuration::from_mins(15);
 /// The longest wait that a platform's word is taken for.
 const LIMIT_WAIT_MAX: SignedDuration = SignedDuration::from_hours(24);
 
@@ -68,11 +69,11 @@ fn meaning(deps: &Deps, post: &Post, outcome: Outcome) -> Sent {
             (Conclusion::NotSent { retry_at: now + wait }, answer(None, Some(detail)))
         }
         Outcome::Limited { until, http_status } => {
-            return Sent::Limited(Limit { of: Whom::Account, until: limit_ends(until, now) }, answer(Some(http_status), None));
+            return Sent::Limited(Limit { of: Whom::Account, wait: limit_ends(until, now) }, answer(Some(http_status), None));
         }
         // Our own standing with the platform is everybody's, and may be mended while their posts wait.
         Outcome::AppLimited { http_status, detail } | Outcome::Rejected { code: FailureCode::AppUnavailable, http_status, detail } => {
-            return Sent::Limited(Limit { of: Whom::App, until: now + LIMIT_WAIT_DEFAULT }, answer(Some(http_status), Some(detail)));
+            return Sent::Limited(Limit { of: Whom::App, wait: limit_ends(None, now) }, answer(Some(http_status), Some(detail)));
         }
         // After a send that its owner did not find, the platform's word that the text is there is evidence, not a rejection; and X says no more
         // than *Forbidden* of much, which may be that.
@@ -95,8 +96,13 @@ pub(crate) fn not_sent(post: &Post) -> u32 {
     }
 }
 
-pub(crate) fn limit_ends(until: Option<Timestamp>, now: Timestamp) -> Timestamp {
-    until.unwrap_or(now + LIMIT_WAIT_DEFAULT).clamp(now + LIMIT_WAIT_MIN, now + LIMIT_WAIT_MAX)
+/// How long a limit is waited for. A time that the platform names, and that has all but passed, says nothing of the next try.
+pub(crate) fn limit_ends(until: Option<Timestamp>, now: Timestamp) -> Wait {
+    match until {
+        Some(until) if until >= now + LIMIT_WAIT_MIN => Wait::Told(until.min(now + LIMIT_WAIT_MAX)),
+        Some(_) => Wait::Guessed(now + LIMIT_WAIT_MIN),
+        None => Wait::Guessed(now + LIMIT_WAIT_DEFAULT),
+    }
 }
 
 #[cfg(test)]
@@ -107,13 +113,13 @@ mod tests {
     fn a_limit_is_waited_out_by_the_platforms_own_time_within_bounds() {
         let now = Timestamp::from_second(1_800_000_000).unwrap();
         let cases = [
-            (None, LIMIT_WAIT_DEFAULT),
-            (Some(now - SignedDuration::from_hours(1)), LIMIT_WAIT_MIN),
-            (Some(now + SignedDuration::from_mins(5)), SignedDuration::from_mins(5)),
-            (Some(now + SignedDuration::from_hours(1_000)), LIMIT_WAIT_MAX),
+            (None, Wait::Guessed(now + LIMIT_WAIT_DEFAULT)),
+            (Some(now - SignedDuration::from_hours(1)), Wait::Guessed(now + LIMIT_WAIT_MIN)),
+            (Some(now + SignedDuration::from_mins(5)), Wait::Told(now + SignedDuration::from_mins(5))),
+            (Some(now + SignedDuration::from_hours(1_000)), Wait::Told(now + LIMIT_WAIT_MAX)),
         ];
         for (until, wait) in cases {
-            assert_eq!(limit_ends(until, now), now + wait);
+            assert_eq!(limit_ends(until, now), wait);
         }
     }
 }

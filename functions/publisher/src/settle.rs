@@ -1,5 +1,6 @@
 //! Writing down what became of a post, and what follows from it.
 
+use domain::failure::FailureCode;
 use domain::id::HistoryId;
 use domain::ledger::{Actor, Cause};
 use domain::post::{Answer, AttemptOutcome, Conclusion, Event, Post, SETTLE_RESERVE, State, Status, Transition};
@@ -56,7 +57,7 @@ pub(crate) async fn conclude(
     answer: Answer,
 ) -> Result<Progress, StepError> {
     let transition = post.clone().conclude(conclusion, answer.clone(), deps.clock.now())?;
-    match until_stored(deps, deadline, &transition, note(&transition)).await? {
+    match until_stored(deps, deadline, &post, &transition, note(&transition)).await? {
         // Of another send the platform has said so too: only a person can tell which is which.
         Settled::AlreadyBound(_) => {
             let transition = post.conclude(Conclusion::AnswerLost, answer, deps.clock.now())?;
@@ -83,10 +84,28 @@ pub(crate) async fn tell_late(deps: &Deps, post: &Post, transition: &Transition)
     Ok(())
 }
 
+/// Leaves what was learned in the row of the try, which is one write where the whole change is many. A search finds it there, should this
+/// worker be cut off before the post itself says so. Whether nothing more is to be left.
+async fn leave_word(deps: &Deps, before: &Post, transition: &Transition) -> bool {
+    let Some(record) = transition.late(before) else { return true };
+    let left = deps.store.leave_word(before, &record).await;
+    if let Err(error) = &left {
+        tracing::warn!(post_id = %before.id, attempt_id = %record.id, error = chain(error), "no word of a result was left");
+    }
+    left.is_ok()
+}
+
 /// Stores what a try or a search came to, as often as it takes while there is time: only what may go better next time is tried again. What
 /// the platform itself has said takes a binding back from a post of which a search only guessed it.
-pub(crate) async fn until_stored(deps: &Deps, deadline: Deadline, transition: &Transition, note: &str) -> Result<Settled, StepError> {
+pub(crate) async fn until_stored(
+    deps: &Deps,
+    deadline: Deadline,
+    before: &Post,
+    transition: &Transition,
+    note: &str,
+) -> Result<Settled, StepError> {
     let mut rounds = Rounds::new("settling a post", transition.post.id.as_str()).patient();
+    let mut has_left_word = false;
     loop {
         rounds.next().await?;
         let stored = match store(deps, transition, note).await {
@@ -103,6 +122,7 @@ pub(crate) async fn until_stored(deps: &Deps, deadline: Deadline, transition: &T
         match stored {
             Err(error) if may_pass(&error) && deadline.remaining() > SETTLE_RESERVE.unsigned_abs() => {
                 tracing::warn!(post_id = %transition.post.id, error = chain(&error), "a result is not stored yet");
+                has_left_word = has_left_word || leave_word(deps, before, transition).await;
             }
             Err(error) => {
                 // The last trace of what the platform said; the search goes by the platform's own evidence.
@@ -135,6 +155,25 @@ pub(crate) async fn wake_later(deps: &Deps, post: &Post) {
     }
 }
 
+/// Wakes a post at its second, whose schedule has come early. The sweeper would come later than that, so a queue that refuses is asked again
+/// until then.
+pub(crate) async fn wake_in_time(deps: &Deps, deadline: Deadline, post: &Post) {
+    let mut rounds = Rounds::new("waking a post at its time", post.id.as_str()).patient();
+    while rounds.next().await.is_ok() {
+        let delay = post.due_at.duration_since(deps.clock.now());
+        let Err(error) = deps.wake_ups.send(&post.wake_up(), delay.max(SignedDuration::ZERO)).await else { return };
+        tracing::warn!(post_id = %post.id, error = chain(&error), "the wake-up of a post at its time was not sent");
+        if deps.clock.now() >= post.due_at || deadline.remaining() <= SETTLE_RESERVE.unsigned_abs() {
+            return;
+        }
+    }
+}
+
+/// Whether all the time that a post took is ours: no limit, no hold, and nothing that went wrong has kept it, but that we had no time.
+fn is_ours(post: &Post) -> bool {
+    post.errors.iter().all(|note| note.code == FailureCode::OutOfTime)
+}
+
 /// One line and one metric for each decision.
 fn tell(deps: &Deps, transition: &Transition) {
     let now = deps.clock.now();
@@ -156,6 +195,9 @@ fn tell(deps: &Deps, transition: &Transition) {
     if let State::Published { at, .. } = post.state {
         let late_secs = at.duration_since(post.due_at).as_secs_f64();
         values.push(("publish_lateness_seconds", late_secs, Unit::Seconds));
+        if is_ours(post) {
+            values.push(("own_lateness_seconds", late_secs, Unit::Seconds));
+        }
     }
     deps.metrics.emit(now, &[("platform", post.platform.as_str()), ("became", status.as_str())], &values, &[("post_id", post.id.as_str())]);
 }

@@ -59,7 +59,7 @@ async fn step(deps: &Deps, deadline: Deadline, turn: &Turn<'_>, wake_up: &WakeUp
         // Whoever has put it off has arranged its next wake-up. The first one is the schedule's, which comes early: the queue has the exact second.
         Step::WaitUntil(_) => {
             if matches!(post.state, State::Scheduled { next_attempt_at: None, .. }) {
-                settle::wake_later(deps, &post).await;
+                settle::wake_in_time(deps, deadline, &post).await;
                 ahead::renew(deps, deadline, &post).await;
             }
             Ok(Progress::Rest)

@@ -22,19 +22,17 @@ pub(crate) enum Attention {
     Missed,
     /// Nothing: the index was behind, or somebody was faster.
     None,
-    /// It could not be looked after; the next round tries again.
-    Failed,
+    /// It could not be looked after, and why; the next round tries again.
+    Failed(String),
 }
 
 /// Reads the post, because the index is only a hint, and does what it needs.
 pub(crate) async fn attend(deps: &Deps, hint: &WakeUp) -> Attention {
-    let told = match guarded(try_attend(deps, hint)).await {
-        Ok(Ok(attention)) => return attention,
-        Ok(Err(error)) => chain(&error),
-        Err(panicked) => chain(&panicked),
-    };
-    tracing::error!(post_id = %hint.post_id, user_id = %hint.user_id, error = told, "a post could not be looked after");
-    Attention::Failed
+    match guarded(try_attend(deps, hint)).await {
+        Ok(Ok(attention)) => attention,
+        Ok(Err(error)) => Attention::Failed(chain(&error)),
+        Err(panicked) => Attention::Failed(chain(&panicked)),
+    }
 }
 
 async fn try_attend(deps: &Deps, hint: &WakeUp) -> Result<Attention, StoreError> {

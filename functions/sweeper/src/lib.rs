@@ -7,11 +7,12 @@
 //! *On failure:* the next minute does it again: nothing here depends on having been done before.
 
 mod attend;
+mod failures;
 mod look_through;
 mod sweep;
 mod tidy;
 
-pub use sweep::{EVERY, Swept, sweep};
+pub use sweep::{EVERY, Swept, TIME_OUT, sweep};
 
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use cloud::timer::is_near;
+use cloud::timer::is_imminent;
 use domain::connection::Connection;
 use domain::failure::FailureCode;
 use domain::id::{ConnectionId, HistoryId, UserId};
@@ -22,6 +22,7 @@ use store::{Commit, Filter, PostChange, ReturnNote, Rounds, StoreError, UserWith
 
 use crate::Deps;
 use crate::attend::arm;
+use crate::failures::Failures;
 
 /// Users that are looked after at once.
 const USERS_AT_ONCE: usize = 5;
@@ -92,11 +93,16 @@ async fn of_user(deps: &Deps, note: &ReturnNote, looked: &mut Looked) -> Result<
     }
     let now = deps.clock.now();
     let means = Means::read(deps, &note.user_id).await?;
-    let mut walk = Walk { deps, means, full: BTreeSet::new(), unreadable: BTreeSet::new() };
+    let mut walk = Walk { deps, means, full: BTreeSet::new(), unreadable: BTreeSet::new(), failures: Failures::default() };
     let filter = Filter { from: Some(now - LATEST_MAX), ..Filter::default() };
     let waits = |post: &Post| matches!(post.state, State::Scheduled { .. } | State::Held { .. });
-    let mut all_judged = true;
-    for post in deps.store.each_post_where(&note.user_id, &filter, waits).await? {
+    let stored = deps.store.each_post_where(&note.user_id, &filter, waits).await?;
+    let count = stored.len();
+    // Those that cannot be read are told of as the rows that a list leaves out.
+    let posts = deps.store.readable(stored)?;
+    looked.failed += count - posts.len();
+    let mut all_judged = posts.len() == count;
+    for post in posts {
         match walk.judge_one(post).await {
             Some(Judged::Resumed) => looked.resumed += 1,
             Some(Judged::Held) => looked.held += 1,
@@ -108,6 +114,9 @@ async fn of_user(deps: &Deps, note: &ReturnNote, looked: &mut Looked) -> Result<
         if looked.resumed + looked.held >= CHANGES_MAX {
             return Ok(());
         }
+    }
+    if walk.failures.unnamed() > 0 {
+        tracing::error!(user_id = %note.user_id, posts = walk.failures.unnamed(), "more waiting posts could not be looked at");
     }
     if looked.resumed + looked.held > 0 {
         tracing::info!(user_id = %note.user_id, resumed = looked.resumed, held = looked.held, "waiting posts were looked through");
@@ -156,6 +165,8 @@ struct Walk<'a> {
     full: BTreeSet<Timestamp>,
     /// Connections that cannot be read.
     unreadable: BTreeSet<ConnectionId>,
+    /// Posts that could not be looked at.
+    failures: Failures,
 }
 
 /// What came of a try to let a post go on.
@@ -168,16 +179,15 @@ enum Resumed {
 }
 
 impl Walk<'_> {
-    /// `None`: it cannot be read or judged, and the log says why.
-    async fn judge_one(&mut self, post: Result<Post, StoreError>) -> Option<Judged> {
-        let post = post.map_err(|error| tracing::error!(error = chain(&error), "a waiting post could not be read")).ok()?;
+    /// `None`: it cannot be judged, and the log says why.
+    async fn judge_one(&mut self, post: Post) -> Option<Judged> {
         let (id, user_id) = (post.id.clone(), post.user_id.clone());
         let told = match guarded(self.judge(post)).await {
             Ok(Ok(judged)) => return Some(judged),
             Ok(Err(error)) => chain(&error),
             Err(panicked) => chain(&panicked),
         };
-        tracing::error!(post_id = %id, %user_id, error = told, "a waiting post could not be looked at");
+        self.failures.add(|| tracing::error!(post_id = %id, %user_id, error = told, "a waiting post could not be looked at"));
         None
     }
 
@@ -257,7 +267,7 @@ impl Walk<'_> {
             self.full.insert(start);
             return Ok(Resumed::NoSlot);
         };
-        let Ok(resumed) = post.clone().resume(start, is_near(post.due_at, now), now) else { return Ok(Resumed::Moved(None)) };
+        let Ok(resumed) = post.clone().resume(start, is_imminent(post.due_at, now), now) else { return Ok(Resumed::Moved(None)) };
         let event = Event::of(post.status(), &resumed, Actor::Sweeper, "goes on: its account and a quota slot are there again", now);
         let writer = HistoryId::new(now, self.deps.random.bytes()).to_string();
         let change = PostChange { ledger: &[reserved], usable: Some(connection), ..PostChange::of(&resumed, &writer, &event) };

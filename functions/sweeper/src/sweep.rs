@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use domain::post::Post;
+use cloud::queue::Unsent;
+use cloud::timer::IMMINENT;
+use connecting::TAKE_BACK_MAX;
+use domain::post::{ARM_GRACE, Post};
 use domain::wake_up::WakeUp;
 use edge::metrics::Unit;
 use edge::problem::chain;
@@ -15,20 +18,39 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use crate::Deps;
 use crate::attend::{Attention, arm, attend};
+use crate::failures::Failures;
 use crate::look_through::{Looked, look_through};
-use crate::tidy::tidy;
+use crate::tidy::{DISCONNECTS_MAX, tidy};
 
 /// Posts that are looked at at once.
 const POSTS_AT_ONCE: usize = 10;
 /// How often a round begins: what starts one goes by this.
 pub const EVERY: SignedDuration = SignedDuration::from_mins(1);
+/// How long a round may take; the template sets the same.
+pub const TIME_OUT: Duration = Duration::from_secs(55);
 /// How long a round looks at posts, how long it may then still send what the last look found, and how long it arms, goes by notes of returns,
-/// and tidies. Together less than the function's time; the next round, which begins at another shard, goes on with what is left over.
+/// and tidies. It tidies for longer where the rest took less. The next round, which begins at another shard, goes on with what is left over.
 const LOOKING_MAX: Duration = Duration::from_secs(15);
 const SENDING_MAX: Duration = Duration::from_secs(5);
 const ARMING_MAX: Duration = Duration::from_secs(10);
 const RETURNING_MAX: Duration = Duration::from_secs(10);
 const TIDYING_MAX: Duration = Duration::from_secs(12);
+const ROUND_MAX: Duration =
+    LOOKING_MAX.saturating_add(SENDING_MAX).saturating_add(ARMING_MAX).saturating_add(RETURNING_MAX).saturating_add(TIDYING_MAX);
+
+// The relations that the rounds rest on; a change that breaks one does not compile.
+const _: () = {
+    assert!(
+        ARM_GRACE.as_secs() + EVERY.as_secs() <= IMMINENT.as_secs(),
+        "a round arms what was forgotten before it is due, unless it was stored as armed"
+    );
+    assert!(
+        DISCONNECTS_MAX as u64 * TAKE_BACK_MAX.as_secs() < TIDYING_MAX.as_secs(),
+        "platforms that do not answer leave time to delete the tokens"
+    );
+    assert!(ROUND_MAX.as_secs() < TIME_OUT.as_secs(), "a round ends in time");
+    assert!(TIME_OUT.as_secs() < EVERY.as_secs().unsigned_abs(), "a round ends before the next begins");
+};
 
 /// What a round did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -59,15 +81,16 @@ pub fn sweep(deps: &Deps) -> BoxFuture<'_, Result<Swept, StoreError>> {
 
 async fn round(deps: &Deps) -> Result<Swept, StoreError> {
     let now = deps.clock.now();
-    let looks_until = Instant::now() + LOOKING_MAX;
+    let began = Instant::now();
+    let looks_until = began + LOOKING_MAX;
     let mut swept = Swept::default();
-    let mut unarmed = Vec::new();
+    let (mut unarmed, mut failures) = (Vec::new(), Failures::default());
     let (mut read, mut unread) = (0, None);
     for shard in Store::wake_shards(now.as_second() / EVERY.as_secs()) {
         let Ok(looked) = timeout_at(looks_until, deps.store.wanting_attention(shard, now)).await else { break };
         match looked {
             Ok(wanted) => {
-                sweep_shard(deps, wanted, looks_until, &mut swept, &mut unarmed).await;
+                sweep_shard(deps, wanted, looks_until, &mut swept, (&mut unarmed, &mut failures)).await;
                 read += 1;
             }
             Err(error) => {
@@ -81,6 +104,9 @@ async fn round(deps: &Deps) -> Result<Swept, StoreError> {
         tracing::error!("looking took too long; the rest is looked at in the next round");
         swept.failed += 1;
     }
+    if failures.unnamed() > 0 {
+        tracing::error!(posts = failures.unnamed(), "more posts could not be looked after");
+    }
     let waiting = unarmed.len();
     let arming = stream::iter(unarmed).map(|post| arm(deps, post)).buffer_unordered(POSTS_AT_ONCE);
     let counting = arming.for_each(|armed| {
@@ -92,8 +118,8 @@ async fn round(deps: &Deps) -> Result<Swept, StoreError> {
     }
     swept.failed += waiting - swept.armed;
     go_by_notes(deps, now.as_second() / EVERY.as_secs(), &mut swept).await;
-    // Last: it is in no hurry.
-    let (tidied, failed) = timeout(TIDYING_MAX, tidy(deps)).await.unwrap_or_else(|_| {
+    // Last: it is in no hurry, and has what the others have left over.
+    let (tidied, failed) = timeout_at(began + ROUND_MAX, tidy(deps)).await.unwrap_or_else(|_| {
         tracing::error!("tidying took too long; the next round goes on");
         (0, 1)
     });
@@ -123,17 +149,14 @@ async fn sweep_shard(
     wanted: Vec<Result<Wanted, StoreError>>,
     looks_until: Instant,
     swept: &mut Swept,
-    unarmed: &mut Vec<Post>,
+    (unarmed, failures): (&mut Vec<Post>, &mut Failures),
 ) {
     swept.found += wanted.len();
     let attended: Vec<(Option<WakeUp>, Attention)> = stream::iter(wanted)
         .map(|wanted| async {
             let hint = match wanted {
                 Ok(wanted) => WakeUp { post_id: wanted.post_id, user_id: wanted.user_id, version: wanted.version },
-                Err(error) => {
-                    tracing::error!(error = chain(&error), "a row of the index could not be read");
-                    return (None, Attention::Failed);
-                }
+                Err(error) => return (None, Attention::Failed(chain(&error))),
             };
             let attention = attend(deps, &hint).await;
             (Some(hint), attention)
@@ -148,7 +171,13 @@ async fn sweep_shard(
             Attention::Wake => to_wake.extend(hint),
             Attention::Arm(post) => unarmed.push(*post),
             Attention::Missed => swept.missed += 1,
-            Attention::Failed => swept.failed += 1,
+            Attention::Failed(error) => {
+                swept.failed += 1;
+                failures.add(|| match &hint {
+                    Some(WakeUp { post_id, user_id, .. }) => tracing::error!(%post_id, %user_id, error, "a post could not be looked after"),
+                    None => tracing::error!(error, "a row of the index could not be read"),
+                });
+            }
             Attention::None => {}
         }
     }
@@ -158,8 +187,10 @@ async fn sweep_shard(
         swept.failed += to_wake.len();
         return;
     };
-    for unsent in &unsent {
-        tracing::error!(post_id = %unsent.wake_up.post_id, error = chain(&unsent.failure), "a wake-up was not sent; the next round sends it");
+    for Unsent { wake_up, failure } in &unsent {
+        let name =
+            || tracing::error!(post_id = %wake_up.post_id, error = chain(failure), "a wake-up was not sent; the next round sends it");
+        failures.add(name);
     }
     swept.woken += to_wake.len() - unsent.len();
     swept.failed += unsent.len();

@@ -11,12 +11,12 @@ use domain::id::{AttemptId, ConnectionId, UserId};
 use domain::ledger::Actor;
 use edge::guarded::{Panicked, guarded};
 use edge::problem::chain;
-use store::{Leftover, StoreError};
+use store::{Leftover, Leftovers, OddLeftover, StoreError};
 
 use crate::Deps;
 
 /// Disconnects in one round: each may wait for a platform, and the round's time is for posts.
-const DISCONNECTS_MAX: usize = 2;
+pub(crate) const DISCONNECTS_MAX: u32 = 2;
 
 /// Why a note could not be judged this time; the next round tries again.
 #[derive(Debug, thiserror::Error)]
@@ -33,45 +33,48 @@ enum TidyError {
 
 /// Judges the oldest notes. Returns how many secrets were removed, and how many notes could not be judged.
 pub(crate) async fn tidy(deps: &Deps) -> (usize, usize) {
-    let notes = match deps.store.leftovers(deps.clock.now()).await {
-        Ok(notes) => notes,
+    let Leftovers { notes, odd } = match deps.store.leftovers(deps.clock.now()).await {
+        Ok(leftovers) => leftovers,
         Err(error) => {
             tracing::error!(error = chain(&error), "the notes of secrets could not be read");
             return (0, 1);
         }
     };
-    let (mut removed, mut failed, mut disconnects) = (0, 0, 0);
+    let (mut removed, mut failed, mut disconnects) = (0, put_behind(deps, &odd).await, 0);
     for note in notes {
-        if matches!(note, Ok(Leftover::Disconnect { .. })) {
+        if matches!(note, Leftover::Disconnect { .. }) {
             disconnects += 1;
             // What waits behind it need not wait with it.
             if disconnects > DISCONNECTS_MAX {
                 continue;
             }
         }
-        let judged = match &note {
-            Ok(note) => guarded(judge(deps, note)).await.unwrap_or_else(|panicked| Err(panicked.into())),
-            Err(_) => Ok(false),
-        };
-        if let Err(unreadable) = &note {
-            tracing::warn!(error = chain(unreadable), "a note of a secret could not be read");
-            failed += 1;
-        }
-        match judged {
+        match guarded(judge(deps, &note)).await.unwrap_or_else(|panicked| Err(panicked.into())) {
             Ok(true) => removed += 1,
             Ok(false) => {}
             Err(error) => {
                 tracing::warn!(?note, error = chain(&error), "a secret could not be judged");
                 failed += 1;
-                if let Ok(note) = &note
-                    && let Err(error) = deps.store.put_leftover_behind(note, deps.clock.now()).await
-                {
+                if let Err(error) = deps.store.put_leftover_behind(&note, deps.clock.now()).await {
                     tracing::warn!(?note, error = chain(&error), "a note stays before the others");
                 }
             }
         }
     }
     (removed, failed)
+}
+
+/// Takes notes that cannot be read out of sight for a while: operators were told of them, and to tell it each minute says nothing new. Returns how
+/// many stay where they are.
+async fn put_behind(deps: &Deps, odd: &[OddLeftover]) -> usize {
+    let mut stay = 0;
+    for note in odd {
+        if let Err(error) = deps.store.put_odd_leftover_behind(note, deps.clock.now()).await {
+            tracing::warn!(error = chain(&error), "a note that cannot be read stays before the others");
+            stay += 1;
+        }
+    }
+    stay
 }
 
 /// Whether the secret was removed. The note goes last: a round that stops before it is made good by the next.

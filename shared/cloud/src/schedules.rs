@@ -24,7 +24,7 @@ const DELIVERY_RETRIES_MAX: i32 = 10;
 pub enum Armed {
     /// The schedule is new.
     Created,
-    /// The schedule of this post and version was there already.
+    /// The schedule of this post, version and time was there already.
     AlreadyThere,
 }
 
@@ -91,9 +91,10 @@ pub struct Schedules {
     pub dead_letter_arn: String,
 }
 
-/// The name of a post's schedule: a function of post and version, so that arming twice makes one.
-pub fn schedule_name(post: &PostId, version: u32) -> String {
-    format!("p-{post}-v{version}")
+/// The name of a post's schedule: a function of post, version and time, so that arming twice makes one. Scheduler takes a while to delete what
+/// has fired, and a name that said no time would be taken for so long.
+pub fn schedule_name(post: &PostId, version: u32, at: Timestamp) -> String {
+    format!("p-{post}-v{version}-{}", at.as_second())
 }
 
 impl Schedules {
@@ -104,8 +105,7 @@ impl Schedules {
 
     /// Sees to it that the post is woken at `at`, rounded up to the second: never before its time.
     pub async fn arm(&self, post: &PostId, version: u32, user: &UserId, at: Timestamp) -> Result<Armed, ScheduleError> {
-        let name = schedule_name(post, version);
-        let at = whole_second_from(at).ok_or_else(|| ScheduleError::Time { name: name.clone() })?;
+        let (name, at) = named(post, version, at)?;
         let wake_up = WakeUp { post_id: post.clone(), user_id: user.clone(), version };
         let built = self.target(&wake_up).and_then(|target| Ok((target, exactly_on_time()?)));
         let (target, window) = built.map_err(|source| ScheduleError::Build { name: name.clone(), source: Box::new(source) })?;
@@ -119,16 +119,15 @@ impl Schedules {
             .flexible_time_window(window)
             .action_after_completion(ActionAfterCompletion::Delete)
             .target(target)
-            // With the time: a post that a platform's limit puts off is armed again under its name, and is not the same request.
-            .client_token(format!("{name}-{}", at.as_second()))
+            .client_token(&name)
             .send()
             .await;
         armed(name, answer)
     }
 
-    /// Removes the schedule of this post and version; one that is gone already is as good.
-    pub async fn disarm(&self, post: &PostId, version: u32) -> Result<(), ScheduleError> {
-        let name = schedule_name(post, version);
+    /// Removes the schedule of this post and version that was armed for `at`; one that is gone already is as good.
+    pub async fn disarm(&self, post: &PostId, version: u32, at: Timestamp) -> Result<(), ScheduleError> {
+        let (name, _) = named(post, version, at)?;
         let answer = self.client.delete_schedule().name(&name).group_name(&self.group).send().await;
         match answer {
             Ok(_) => Ok(()),
@@ -153,7 +152,7 @@ impl Schedules {
 fn armed(name: String, answer: Result<CreateScheduleOutput, SdkError<CreateScheduleError>>) -> Result<Armed, ScheduleError> {
     match answer {
         Ok(_) => Ok(Armed::Created),
-        // The name is taken by the same post and version.
+        // The name is taken by the same post and version at the same time.
         Err(error) if error.as_service_error().is_some_and(CreateScheduleError::is_conflict_exception) => Ok(Armed::AlreadyThere),
         Err(error) => Err(ScheduleError::Arm { name, source: CallFailure::of("CreateSchedule", &error) }),
     }
@@ -161,6 +160,12 @@ fn armed(name: String, answer: Result<CreateScheduleOutput, SdkError<CreateSched
 
 fn exactly_on_time() -> Result<FlexibleTimeWindow, BuildError> {
     FlexibleTimeWindow::builder().mode(FlexibleTimeWindowMode::Off).build()
+}
+
+/// The name of a schedule, and the time that it is made for.
+fn named(post: &PostId, version: u32, at: Timestamp) -> Result<(String, Timestamp), ScheduleError> {
+    let whole = whole_second_from(at).ok_or_else(|| ScheduleError::Time { name: schedule_name(post, version, at) })?;
+    Ok((schedule_name(post, version, whole), whole))
 }
 
 /// `at(…)` knows no fractions of a second.
@@ -174,11 +179,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_says_post_and_version_and_fits_schedulers_rule() {
+    fn a_name_says_post_version_and_time_and_fits_schedulers_rule() {
         let post = PostId::parse("01ARZ3NDEKTSV4RRFFQ69G5FAV").unwrap();
-        assert_eq!(schedule_name(&post, 3), "p-01ARZ3NDEKTSV4RRFFQ69G5FAV-v3");
-        let longest_token = format!("{}-{}", schedule_name(&post, u32::MAX), Timestamp::MAX.as_second());
-        assert!(longest_token.len() <= 64, "{longest_token}");
+        let at = Timestamp::from_second(1_800_000_000).unwrap();
+        assert_eq!(schedule_name(&post, 3, at), "p-01ARZ3NDEKTSV4RRFFQ69G5FAV-v3-1800000000");
+        let longest = schedule_name(&post, u32::MAX, Timestamp::MAX);
+        assert!(longest.len() <= 64, "{longest}");
     }
 
     #[test]

@@ -16,6 +16,10 @@ const SCHEDULE_AHEAD_MIN: SignedDuration = SignedDuration::from_secs(90);
 /// What is due sooner goes to the queue, with a delay.
 pub const AHEAD_MIN: SignedDuration = SignedDuration::from_secs(EARLY.as_secs() + SCHEDULE_AHEAD_MIN.as_secs());
 
+/// What is due sooner is stored as armed before its wake-up is arranged. The sweeper would not come in time for it, and the queue may hand its
+/// message out before a mark is written. What is due later is marked once its wake-up is arranged, so that the sweeper arranges a forgotten one.
+pub const IMMINENT: SignedDuration = SCHEDULE_AHEAD_MIN;
+
 const _: () = {
     assert!(EARLY.as_secs() > 60, "a schedule that fires at the end of its minute comes in time");
     assert!(AHEAD_MIN.as_secs() < DELAY_SECS_MAX as i64, "what has no schedule is near enough for a delay");
@@ -44,6 +48,11 @@ pub fn is_near(at: Timestamp, now: Timestamp) -> bool {
     at.duration_since(now) < AHEAD_MIN
 }
 
+/// Whether what is due at `at` is stored as armed at once; see [`IMMINENT`].
+pub fn is_imminent(at: Timestamp, now: Timestamp) -> bool {
+    at.duration_since(now) < IMMINENT
+}
+
 impl Timer {
     /// A timer on the client configuration `sdk`.
     pub fn new(sdk: &SdkConfig, queue_url: String, queue_arn: String, group: String, role_arn: String, dead_letter_arn: String) -> Self {
@@ -60,9 +69,10 @@ impl Timer {
         Ok(())
     }
 
-    /// Takes back a wake-up that nobody needs. One that stays behind wakes a version that is gone, and does nothing.
-    pub async fn unset(&self, wake_up: &WakeUp) -> Result<(), TimerError> {
-        Ok(self.schedules.disarm(&wake_up.post_id, wake_up.version).await?)
+    /// Takes back a wake-up that was arranged for `at`, and that nobody needs. One that stays behind wakes a version that is gone, and does
+    /// nothing.
+    pub async fn unset(&self, wake_up: &WakeUp, at: Timestamp) -> Result<(), TimerError> {
+        Ok(self.schedules.disarm(&wake_up.post_id, wake_up.version, at - EARLY).await?)
     }
 
     /// The queue itself, for wake-ups that are due now.

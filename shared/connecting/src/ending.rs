@@ -22,7 +22,7 @@ const IN_FLIGHT_SINCE: SignedDuration = SignedDuration::from_hours(48);
 /// A post that was approved late, or was put off, may be due up to a day before the cycle that pays for it.
 const DUE_BEFORE: SignedDuration = SignedDuration::from_hours(24);
 /// How long a platform may take to end a grant: consents at it wait meanwhile, for four seconds at most.
-const TAKE_BACK_MAX: Duration = Duration::from_secs(3);
+pub const TAKE_BACK_MAX: Duration = Duration::from_secs(3);
 /// No index is behind for so long.
 const INDEX_BEHIND_MAX: SignedDuration = SignedDuration::from_hours(1);
 /// The most that clocks differ, and more.

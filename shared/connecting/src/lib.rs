@@ -6,7 +6,7 @@
 mod ending;
 pub mod tokens;
 
-pub use ending::{EndError, Ended, Ending, end};
+pub use ending::{EndError, Ended, Ending, TAKE_BACK_MAX, end};
 
 use cloud::vault::{Vault, VaultError, version_of};
 use domain::connection::{Connection, Grant, Health, ReconnectRefused};

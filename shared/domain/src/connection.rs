@@ -13,6 +13,7 @@ use crate::id::{AttemptId, ConnectionId, UserId};
 use crate::platform::PlatformName;
 use crate::post::{CLOCK_SKEW, FUNCTION_TIMEOUT};
 use crate::token::EXPIRY_MARGIN;
+use crate::wait::Wait;
 
 /// Whether a connection can post.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -91,7 +92,7 @@ pub struct Connection {
     /// How many refreshes in a row ended without a word whether they happened.
     pub refreshes_unanswered: u32,
     /// The platform takes no post of this account before.
-    pub limited_until: Option<Timestamp>,
+    pub limited_until: Option<Wait>,
     /// First connected.
     pub connected_at: Timestamp,
     /// Last changed.
@@ -182,10 +183,15 @@ impl Connection {
         Self { health: Health::NeedsReauth, lease: None, ..self.changed(now) }
     }
 
-    /// The platform takes no post of this account before `until`; an earlier limit does not shorten a later one.
+    /// The platform takes no post of this account before the end of `wait`. An earlier limit does not shorten a later one, but the
+    /// platform's own word takes the place of a guess.
     #[must_use]
-    pub fn limited(self, until: Timestamp, now: Timestamp) -> Self {
-        Self { limited_until: self.limited_until.max(Some(until)), ..self.changed(now) }
+    pub fn limited(self, wait: Wait, now: Timestamp) -> Self {
+        let outlasts = |standing: &Wait| match (standing, wait) {
+            (Wait::Guessed(_), Wait::Told(_)) => false,
+            _ => standing.until() > wait.until(),
+        };
+        Self { limited_until: self.limited_until.filter(outlasts).or(Some(wait)), ..self.changed(now) }
     }
 
     /// The user disconnects it.

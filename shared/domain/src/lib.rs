@@ -27,4 +27,5 @@ pub mod text;
 pub mod timing;
 pub mod token;
 pub mod user;
+pub mod wait;
 pub mod wake_up;

@@ -22,6 +22,7 @@ mod event;
 mod publication;
 mod reconcile;
 mod record;
+mod set_aside;
 mod state;
 mod step;
 mod zone_change;
@@ -33,6 +34,7 @@ pub use event::Event;
 pub use publication::{Known, Publication};
 pub use reconcile::{Evidence, POLLS_MAX, Progress, SEARCH_BUDGET, SEARCHES_MAX};
 pub use record::{Answer, AttemptOutcome, AttemptRecord, LateResult, Learned};
+pub use set_aside::{SET_ASIDE_KEPT, SetAside};
 pub use state::{ErrorNote, Intent, Phase, Post, SentTo, State, Status};
 pub use step::Step;
 pub use zone_change::ZoneChange;
@@ -65,6 +67,9 @@ pub const DRAFTS_MAX: usize = 1_000;
 pub const CHANGES_MAX: u64 = 500;
 /// How many sends that its owner did not find a post remembers.
 pub const UNSEEN_KEPT: usize = 4;
+/// How long before it is missed a post whose wait is only guessed has its last try. Its wake-up may come late, and older posts of its account go
+/// first.
+pub const LAST_TRY: SignedDuration = SignedDuration::from_secs(30);
 /// A wake-up this much early still counts: two clocks may differ, a customer's launch may not come early.
 pub const EARLY_TOLERANCE: SignedDuration = SignedDuration::from_secs(2);
 

@@ -10,6 +10,7 @@ use aws_sdk_dynamodb::types::{ConditionCheck, Delete, ReturnValuesOnConditionChe
 use domain::connection::{Connection, Health, RefreshLease};
 use domain::id::{AttemptId, ConnectionId, UserId};
 use domain::platform::PlatformName;
+use domain::wait::Wait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -41,7 +42,7 @@ struct ConnectionItem {
     lease_until: Option<Timestamp>,
     #[serde(default)]
     refreshes_unanswered: u32,
-    limited_until: Option<Timestamp>,
+    limited_until: Option<Wait>,
     connected_at: Timestamp,
     updated_at: Timestamp,
     rev: u64,

@@ -1,15 +1,21 @@
 //! Secrets that are about to be made: whoever makes one notes it first, so that a crash in between leaves nothing behind for good.
 
+use aws_sdk_dynamodb::types::{Delete, TransactWriteItem};
 use domain::id::{ChoiceId, ConnectionId, UserId};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::items::{from_item, keyed, text, to_item};
-use crate::key::{Key, LEFTOVERS, sortable};
+use crate::key::{Item, Key, LEFTOVERS, sortable};
+use crate::posts::{put, transact_put};
 use crate::{Store, StoreError};
 
 /// How long after it was noted a secret may be judged: longer than any choice waits and any function runs.
 const JUDGED_AFTER: SignedDuration = SignedDuration::from_hours(1);
+
+/// How long a note that cannot be read is out of sight. A release that can read it may come; until then, operators are told of it once in that
+/// time.
+const ODD_AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Notes of one look.
 const LEFTOVERS_MAX: i32 = 25;
@@ -53,6 +59,19 @@ pub enum Leftover {
 struct LeftoverItem {
     leftover: Leftover,
 }
+
+/// The notes of one look.
+#[derive(Debug)]
+pub struct Leftovers {
+    /// Those that may be judged.
+    pub notes: Vec<Leftover>,
+    /// Those that cannot be read.
+    pub odd: Vec<OddLeftover>,
+}
+
+/// A note that cannot be read, as it stands.
+#[derive(Debug)]
+pub struct OddLeftover(Item);
 
 impl Leftover {
     /// The same, noted at another time.
@@ -105,10 +124,11 @@ impl Store {
             .map_err(StoreError::unavailable("forgetting a secret"))
     }
 
-    /// The oldest notes that may be judged, a bounded number. One that cannot be read harms no other: it stays at the head, and as many that can
-    /// be read come behind it.
-    pub async fn leftovers(&self, now: Timestamp) -> Result<Vec<Result<Leftover, StoreError>>, StoreError> {
-        let (mut notes, mut start) = (Vec::new(), None);
+    /// The oldest notes that may be judged, a bounded number. One that cannot be read harms no other: as many that can be read come behind it.
+    /// It is left out, and told of as [`Self::leaving_out`] says.
+    pub async fn leftovers(&self, now: Timestamp) -> Result<Leftovers, StoreError> {
+        let (mut notes, mut odd, mut start) = (Vec::new(), Vec::new(), None);
+        let mut reading = self.reading();
         for _ in 0..PAGES_MAX {
             let answer = self
                 .client
@@ -122,14 +142,35 @@ impl Store {
                 .send()
                 .await
                 .map_err(StoreError::unavailable("listing secrets that may be left over"))?;
-            let items = answer.items.unwrap_or_default().into_iter();
-            notes.extend(items.map(|item| keyed(item, |item| Ok(from_item::<LeftoverItem>("noted secret", item)?.leftover))));
+            for item in answer.items.unwrap_or_default() {
+                let read = keyed(item.clone(), |item| Ok(from_item::<LeftoverItem>("noted secret", item)?.leftover));
+                match reading.row(read)? {
+                    Some(note) => notes.push(note),
+                    None => odd.push(OddLeftover(item)),
+                }
+            }
             start = answer.last_evaluated_key;
-            let readable = notes.iter().filter(|note| note.is_ok()).count();
-            if start.is_none() || i32::try_from(readable).is_ok_and(|readable| readable >= LEFTOVERS_MAX) {
+            if start.is_none() || i32::try_from(notes.len()).is_ok_and(|readable| readable >= LEFTOVERS_MAX) {
                 break;
             }
         }
-        Ok(notes)
+        Ok(Leftovers { notes, odd })
+    }
+
+    /// Puts a note that cannot be read behind those of the next days, as it is: it may be the only trace of a secret.
+    pub async fn put_odd_leftover_behind(&self, odd: &OddLeftover, now: Timestamp) -> Result<(), StoreError> {
+        let part = |name: &str| odd.0.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
+        let stands = part("sk");
+        let name = stands.split_once('#').map_or(stands.as_str(), |(_, name)| name);
+        let mut later = odd.0.clone();
+        later.extend(Key::leftover(now + ODD_AGAIN_AFTER, name).into_item());
+        let gone = Key { pk: part("pk"), sk: stands.clone() };
+        let delete = Delete::builder().table_name(&self.tables.sessions).set_key(Some(gone.into_item())).build();
+        let legs = vec![
+            transact_put(put(&self.tables.sessions, later)),
+            TransactWriteItem::builder().delete(delete.expect("table and key are set")).build(),
+        ];
+        let sent = self.client.transact_write_items().set_transact_items(Some(legs)).send().await;
+        sent.map(drop).map_err(StoreError::unavailable("putting a note that cannot be read behind"))
     }
 }

@@ -44,7 +44,7 @@ pub use cursor::{Cursor, InvalidCursor, List, Page, Start};
 pub use error::StoreError;
 pub use flows::FlowTaken;
 pub use gifts::{Redeemed, Redemption, Revoked};
-pub use leftovers::Leftover;
+pub use leftovers::{Leftover, Leftovers, OddLeftover};
 pub use plans::PlanStored;
 pub use posts::{Commit, Counted, Filter, Owner, PostChange, Settled, Settlement, Story, Unbinding, Wanted};
 pub use returns::ReturnNote;

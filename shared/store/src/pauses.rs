@@ -1,4 +1,4 @@
-//! Platforms that take nothing from our app for a while, whoever's the post is.
+//! Platforms that take nothing from our app for a while, whoever's the post is. For how long, none of them says: each pause is our guess.
 
 use domain::connection::Connection;
 use domain::id::{ConnectionId, UserId};

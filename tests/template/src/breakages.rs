@@ -71,12 +71,20 @@ pub(crate) const BREAKAGES: &[Breakage] = &[
     breakage("messages come back too early", "six times", |all| all["PublishQueue"]["Properties"]["VisibilityTimeout"] = json!(300)),
     breakage("a time-out grows", "six times", |all| all["PublisherFunction"]["Properties"]["Timeout"] = json!(90)),
     breakage("a time-out shrinks", "publish machine", |all| all["PublisherFunction"]["Properties"]["Timeout"] = json!(30)),
+    breakage("the sweeper is cut off early", "its round", |all| all["SweeperFunction"]["Properties"]["Timeout"] = json!(45)),
+    breakage("a batch is larger than what is worked on at once", "waits for another", |all| {
+        all["PublisherMapping"]["Properties"]["BatchSize"] = json!(20);
+    }),
     breakage("a batch fails as one", "one by one", |all| remove(&mut all["PublisherMapping"]["Properties"], "FunctionResponseTypes")),
     breakage("a queue sets nothing aside", "kept", |all| remove(&mut all["PublishQueue"]["Properties"], "RedrivePolicy")),
     breakage("nobody watches the dead letters", "kept", |all| remove(all, "PublishDeadLettersAlarm")),
     breakage("nobody is told of cycles that are not closed", "ends well", |all| remove(all, "CycleFailuresAlarm")),
     breakage("an alarm reads a metric that nobody counts", "ends well", |all| {
         all["NumbersFailedAlarm"]["Properties"]["MetricName"] = json!("numbers_failures");
+    }),
+    breakage("nobody is told of posts that go out late", "ends well", |all| remove(all, "FacebookLateAlarm")),
+    breakage("an alarm on lateness reads posts of another end", "ends well", |all| {
+        all["XLateAlarm"]["Properties"]["Dimensions"][2]["Value"] = json!("failed");
     }),
     breakage("an alarm reads another function's metric", "ends well", |all| {
         all["AuditFailuresAlarm"]["Properties"]["Dimensions"][0]["Value"] = json!("sweeper");

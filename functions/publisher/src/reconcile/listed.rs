@@ -15,7 +15,7 @@ use crate::deps::Deps;
 use crate::intent::looks;
 use crate::limit::{self, Limit, Whom};
 use crate::progress::StepError;
-use crate::send::LIMIT_WAIT_DEFAULT;
+use crate::send::limit_ends;
 
 /// A platform's clock may differ from ours by this much.
 const PLATFORM_SKEW: SignedDuration = SignedDuration::from_secs(60);
@@ -48,8 +48,8 @@ pub(super) async fn listed(
             Err(error) => {
                 if let ReadError::AppLimited { .. } = error {
                     // It is what the platform says of all that our app does: posts would be refused, too.
-                    let until = deps.clock.now() + LIMIT_WAIT_DEFAULT;
-                    limit::tell(deps, connection, Limit { of: Whom::App, until }).await;
+                    let wait = limit_ends(None, deps.clock.now());
+                    limit::tell(deps, connection, Limit { of: Whom::App, wait }).await;
                 }
                 return Ok(Some(unread(&error)));
             }

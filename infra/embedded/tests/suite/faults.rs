@@ -55,7 +55,7 @@ async fn every_service_says_slower_in_its_own_words() {
     stage.aws.on_call(Box::new(|_| Some(Fault::Throttle)));
     let config = impatient(&stage);
     let schedules = cloud::schedules::Schedules { client: aws_sdk_scheduler::Client::new(&config), ..stage.schedules() };
-    assert!(schedules.disarm(&post(1), 1).await.unwrap_err().is_retryable());
+    assert!(schedules.disarm(&post(1), 1, stage.now()).await.unwrap_err().is_retryable());
     let vault = cloud::vault::Vault::new(aws_sdk_secretsmanager::Client::new(&config), "postledger");
     assert!(vault.delete("postledger/x").await.unwrap_err().is_retryable());
     let texts = cloud::texts::TextMessages { client: aws_sdk_sns::Client::new(&config) };

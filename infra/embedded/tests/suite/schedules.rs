@@ -27,8 +27,9 @@ async fn a_schedule_fires_its_wake_up_into_the_queue_once_somewhere_in_the_minut
 #[tokio::test]
 async fn a_schedule_says_everything_that_scheduler_would_otherwise_default() {
     let stage = Stage::open();
-    stage.schedules().arm(&post(1), 4, &user(), stage.now() + secs(120)).await.unwrap();
-    let schedule = stage.scheduler().get_schedule().group_name("postledger").name(schedule_name(&post(1), 4)).send().await.unwrap();
+    let due = stage.now() + secs(120);
+    stage.schedules().arm(&post(1), 4, &user(), due).await.unwrap();
+    let schedule = stage.scheduler().get_schedule().group_name("postledger").name(schedule_name(&post(1), 4, due)).send().await.unwrap();
     assert_eq!(schedule.schedule_expression(), Some("at(2026-11-23T10:02:00)"));
     assert_eq!(schedule.schedule_expression_timezone(), Some("UTC"));
     assert_eq!(schedule.action_after_completion(), Some(&ActionAfterCompletion::Delete));
@@ -43,22 +44,34 @@ async fn a_schedule_says_everything_that_scheduler_would_otherwise_default() {
 #[tokio::test]
 async fn arming_twice_leaves_one_schedule() {
     let stage = Stage::open();
-    let due = stage.now() + secs(120);
-    stage.schedules().arm(&post(1), 1, &user(), due).await.unwrap();
-    stage.schedules().arm(&post(1), 1, &user(), due).await.unwrap();
-    let later = stage.schedules().arm(&post(1), 1, &user(), due + secs(60)).await.unwrap();
-    assert_eq!(later, Armed::AlreadyThere);
-    stage.schedules().arm(&post(1), 2, &user(), due).await.unwrap();
+    let due = stage.now() + SignedDuration::from_millis(120_500);
+    let arm = async |version, at| stage.schedules().arm(&post(1), version, &user(), at).await.unwrap();
+    assert_eq!(arm(1, due).await, Armed::Created);
+    assert_eq!(arm(1, due).await, Armed::Created, "the same request is answered the same");
+    assert_eq!(arm(2, due).await, Armed::Created);
     stage.pass(secs(600));
     assert_eq!(stage.aws.fire_due_schedules().unwrap(), 2);
 }
 
 #[tokio::test]
+async fn a_schedule_that_stands_yet_keeps_nobody_from_arming_for_a_later_time() {
+    let stage = Stage::open();
+    let due = stage.now() + secs(120);
+    stage.schedules().arm(&post(1), 1, &user(), due).await.unwrap();
+    assert_eq!(stage.schedules().arm(&post(1), 1, &user(), due + secs(300)).await.unwrap(), Armed::Created);
+    stage.pass(secs(180));
+    assert_eq!(stage.aws.fire_due_schedules().unwrap(), 1);
+    stage.pass(secs(300));
+    assert_eq!(stage.aws.fire_due_schedules().unwrap(), 1);
+}
+
+#[tokio::test]
 async fn a_disarmed_schedule_does_not_fire_and_disarming_again_is_no_error() {
     let stage = Stage::open();
-    stage.schedules().arm(&post(1), 1, &user(), stage.now() + secs(120)).await.unwrap();
-    stage.schedules().disarm(&post(1), 1).await.unwrap();
-    stage.schedules().disarm(&post(1), 1).await.unwrap();
+    let due = stage.now() + SignedDuration::from_millis(120_500);
+    stage.schedules().arm(&post(1), 1, &user(), due).await.unwrap();
+    stage.schedules().disarm(&post(1), 1, due).await.unwrap();
+    stage.schedules().disarm(&post(1), 1, due).await.unwrap();
     stage.pass(secs(600));
     assert_eq!(stage.aws.fire_due_schedules().unwrap(), 0);
 }
@@ -94,8 +107,9 @@ async fn a_time_that_is_past_or_less_than_a_minute_ahead_is_refused_for_good() {
 #[tokio::test]
 async fn schedules_are_listed_in_pages_by_prefix() {
     let stage = Stage::open();
+    let due = stage.now() + secs(120);
     for number in 0..5 {
-        stage.schedules().arm(&post(number), 1, &user(), stage.now() + secs(120)).await.unwrap();
+        stage.schedules().arm(&post(number), 1, &user(), due).await.unwrap();
     }
     let (mut names, mut token) = (Vec::new(), None);
     for _ in 0..3 {
@@ -104,7 +118,7 @@ async fn schedules_are_listed_in_pages_by_prefix() {
         names.extend(page.schedules().iter().map(|schedule| schedule.name().unwrap().to_owned()));
         token = page.next_token;
     }
-    assert_eq!(names, (0..5).map(|number| schedule_name(&post(number), 1)).collect::<Vec<_>>());
+    assert_eq!(names, (0..5).map(|number| schedule_name(&post(number), 1, due)).collect::<Vec<_>>());
     assert_eq!(token, None);
 }
 

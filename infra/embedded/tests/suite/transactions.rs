@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -95,12 +96,14 @@ fn codes(reasons: &[CancellationReason]) -> Vec<String> {
 }
 
 /// `later` while `first` is under way.
-async fn amid<A, B>(first: impl Future<Output = A>, later: impl Future<Output = B>) -> (A, B) {
-    let later = async {
-        tokio::time::sleep(AMID).await;
-        later.await
-    };
-    tokio::join!(first, later)
+fn amid<'a, A, B>(first: impl Future<Output = A> + 'a, later: impl Future<Output = B> + 'a) -> Pin<Box<dyn Future<Output = (A, B)> + 'a>> {
+    Box::pin(async move {
+        let later = async {
+            tokio::time::sleep(AMID).await;
+            later.await
+        };
+        tokio::join!(first, later)
+    })
 }
 
 #[tokio::test(start_paused = true)]

@@ -149,6 +149,7 @@ mod tests {
 
     use super::*;
     use crate::id::AttemptId;
+    use crate::wait::Wait;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -217,7 +218,17 @@ mod tests {
 
     #[test]
     fn a_limit_never_ends_sooner_by_a_shorter_one() {
-        let limited = connected(&["read", "write"]).limited(at(900), at(1)).limited(at(300), at(2));
-        assert_eq!(limited.limited_until, Some(at(900)));
+        for wait in [Wait::Told, Wait::Guessed] {
+            let limited = connected(&["read", "write"]).limited(wait(at(900)), at(1)).limited(wait(at(300)), at(2));
+            assert_eq!(limited.limited_until, Some(wait(at(900))));
+        }
+    }
+
+    #[test]
+    fn the_platforms_own_word_on_a_limit_takes_the_place_of_a_guess_and_of_nothing_else() {
+        let limited = |first, second| connected(&["read", "write"]).limited(first, at(1)).limited(second, at(2)).limited_until;
+        assert_eq!(limited(Wait::Guessed(at(900)), Wait::Told(at(300))), Some(Wait::Told(at(300))));
+        assert_eq!(limited(Wait::Told(at(900)), Wait::Guessed(at(300))), Some(Wait::Told(at(900))));
+        assert_eq!(limited(Wait::Told(at(300)), Wait::Guessed(at(900))), Some(Wait::Guessed(at(900))), "the one that ends last");
     }
 }

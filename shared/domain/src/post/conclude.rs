@@ -7,9 +7,10 @@ use super::edit::Refused;
 use super::reconcile::first_search;
 use super::record::{Answer, AttemptOutcome, record};
 use super::state::{Intent, Phase, Post, SentTo, State, Status};
-use super::{LedgerEffect, SEND_DEADLINE, Transition};
+use super::{EARLY_TOLERANCE, LAST_TRY, LedgerEffect, SEND_DEADLINE, Transition};
 use crate::failure::FailureCode;
 use crate::id::AttemptId;
+use crate::wait::Wait;
 
 /// How many things that went wrong a post remembers.
 pub const ERRORS_KEPT: usize = 5;
@@ -36,12 +37,12 @@ pub enum Conclusion {
         /// When.
         retry_at: Timestamp,
     },
-    /// Surely not accepted at present; try again at the given time.
+    /// Surely not accepted at present; try again after a wait.
     Deferred {
         /// Why.
         code: FailureCode,
-        /// When.
-        until: Timestamp,
+        /// Until when.
+        wait: Wait,
     },
     /// The platform has it under a handle and will show it later.
     Processing {
@@ -165,11 +166,11 @@ impl Post {
                 (self.noted(code, now).moved(State::Failed { code }, now), AttemptOutcome::NotSent, LedgerEffect::Release)
             }
             (Conclusion::NotSent { retry_at }, _) => {
-                let (post, ledger) = self.put_off(FailureCode::PlatformUnreachable, retry_at, not_sent + 1, now);
+                let (post, ledger) = self.put_off(FailureCode::PlatformUnreachable, Wait::Guessed(retry_at), not_sent + 1, now);
                 (post, AttemptOutcome::NotSent, ledger)
             }
-            (Conclusion::Deferred { code, until }, _) => {
-                let (post, ledger) = self.put_off(code, until, 0, now);
+            (Conclusion::Deferred { code, wait }, _) => {
+                let (post, ledger) = self.put_off(code, wait, 0, now);
                 (post, AttemptOutcome::Deferred, ledger)
             }
         };
@@ -178,20 +179,39 @@ impl Post {
     }
 
     /// It is not even taken: a limit is known that lasts until then.
-    pub fn defer(self, code: FailureCode, until: Timestamp, now: Timestamp) -> Result<Transition, Refused> {
+    pub fn defer(self, code: FailureCode, wait: Wait, now: Timestamp) -> Result<Transition, Refused> {
         let State::Scheduled { not_sent, .. } = self.state else { return Err(self.refusal()) };
-        let (post, ledger) = self.put_off(code, until, not_sent, now);
+        let (post, ledger) = self.put_off(code, wait, not_sent, now);
         Ok(Transition { from: Status::Scheduled, post, attempt: None, ledger })
     }
 
     /// Back to `scheduled` for a later try, or `missed` when that would be too late.
-    fn put_off(self, code: FailureCode, until: Timestamp, not_sent: u32, now: Timestamp) -> (Self, LedgerEffect) {
+    fn put_off(self, code: FailureCode, wait: Wait, not_sent: u32, now: Timestamp) -> (Self, LedgerEffect) {
         let post = self.noted(code, now);
-        if until > post.latest_at {
+        let Some(next) = post.next_try(wait, now) else {
             let code = FailureCode::TooLate;
             return (post.noted(code, now).moved(State::Missed { code }, now), LedgerEffect::Release);
-        }
-        let state = State::Scheduled { armed: true, next_attempt_at: Some(until), not_sent };
+        };
+        let state = State::Scheduled { armed: true, next_attempt_at: Some(next), not_sent };
         (post.moved(state, now), LedgerEffect::Keep)
+    }
+
+    /// When it is tried after `wait`; `None`: not before its last moment has passed. A guess is not waited for beyond the last try.
+    fn next_try(&self, wait: Wait, now: Timestamp) -> Option<Timestamp> {
+        let next = match wait {
+            Wait::Guessed(until) if !self.is_at_last_try(now) => until.min(self.last_try_at()),
+            Wait::Guessed(until) | Wait::Told(until) => until,
+        };
+        (next <= self.latest_at).then_some(next)
+    }
+
+    /// Whether it has come to its last try, which no wait that is only guessed puts off.
+    pub fn is_at_last_try(&self, now: Timestamp) -> bool {
+        self.last_try_at() <= now + EARLY_TOLERANCE
+    }
+
+    /// Shortly before its last moment. Where its owner allows it less than a minute, after half of that.
+    fn last_try_at(&self) -> Timestamp {
+        self.latest_at - LAST_TRY.min(self.latest_at.duration_since(self.due_at) / 2)
     }
 }

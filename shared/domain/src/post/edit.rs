@@ -105,6 +105,7 @@ impl Post {
             attempt_count: 0,
             errors: Vec::new(),
             unseen: Vec::new(),
+            set_aside: Vec::new(),
             sent_to: None,
             state: State::Draft,
             rev: 1,
@@ -160,8 +161,7 @@ impl Post {
         };
         self.still_changes()?;
         self.version += 1;
-        let says_another = edit.content_hash.as_ref().is_some_and(|hash| *hash != self.content_hash);
-        let goes_elsewhere = edit.connection_id.as_ref().is_some_and(|id| *id != self.connection_id);
+        let (said, went_to) = (self.content_hash.clone(), self.connection_id.clone());
         self.content_hash = edit.content_hash.unwrap_or(self.content_hash);
         self.connection_id = edit.connection_id.unwrap_or(self.connection_id);
         (self.approved_at, self.cycle_start) = match state {
@@ -172,14 +172,9 @@ impl Post {
             (self.due_at, self.latest_at) = (due_at, latest_at);
             (self.time_zone, self.local_time) = (time_zone, local_time);
         }
-        let mut edited = self.moved(state, now);
-        // What may show yet of earlier sends says the old text, or shows on the old account. Their row stays there: it is a rival of whatever
-        // looks like them, this post included.
-        if says_another || goes_elsewhere {
-            edited.unseen.clear();
-            edited.sent_to = None;
-        }
-        Ok(edited)
+        let edited = self.moved(state, now);
+        let is_another = said != edited.content_hash || went_to != edited.connection_id;
+        Ok(if is_another { edited.turned(said, went_to) } else { edited })
     }
 
     /// The owner calls it off. Possible until the intent to send is stored; a worker before that point loses the post.

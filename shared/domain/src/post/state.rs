@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::attempt::Attempt;
+use super::set_aside::SetAside;
 use crate::content::ContentHash;
 use crate::failure::FailureCode;
 use crate::id::{ConnectionId, GroupId, PostId, UserId};
@@ -52,6 +53,8 @@ pub struct Post {
     /// Sends of earlier versions that its owner did not find on the platform, oldest first: nobody else knows that they are not there, and one
     /// may show yet.
     pub unseen: Vec<Intent>,
+    /// The same of other texts and accounts that it had before, oldest first: they count again if it has those again.
+    pub set_aside: Vec<SetAside>,
     /// Where what may show of it was sent to: its row among the intents of that account.
     pub sent_to: Option<SentTo>,
     /// Where it stands.

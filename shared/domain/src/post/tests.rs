@@ -5,6 +5,7 @@ use crate::content::{Content, ContentHash};
 use crate::failure::FailureCode;
 use crate::id::{AttemptId, ConnectionId, GroupId, PostId, UserId};
 use crate::platform::PlatformName;
+use crate::wait::Wait;
 use jiff::Timestamp;
 
 fn at(secs: i64) -> Timestamp {
@@ -254,7 +255,7 @@ fn a_wake_up_does_what_the_state_and_the_time_call_for() {
 #[test]
 fn a_limit_defers_until_the_last_moment_and_then_the_post_is_missed() {
     let deferred = |until| {
-        let conclusion = Conclusion::Deferred { code: FailureCode::RateLimited, until };
+        let conclusion = Conclusion::Deferred { code: FailureCode::RateLimited, wait: Wait::Told(until) };
         sending().conclude(conclusion, Answer::default(), at(601)).unwrap()
     };
     let later = deferred(at(1_500));
@@ -262,6 +263,44 @@ fn a_limit_defers_until_the_last_moment_and_then_the_post_is_missed() {
     assert_eq!(later.ledger, LedgerEffect::Keep);
     let too_late = deferred(at(600 + 3_601));
     assert_eq!((too_late.post.status(), too_late.ledger), (Status::Missed, LedgerEffect::Release));
+}
+
+#[test]
+fn a_wait_that_is_only_guessed_leaves_a_post_one_last_try_before_its_last_moment() {
+    let latest = 600 + 3_600;
+    let ended = |conclusion, now| sending().conclude(conclusion, Answer::default(), now).unwrap().post;
+    let limited = |wait, now| ended(Conclusion::Deferred { code: FailureCode::RateLimited, wait }, now);
+    let unsent = |retry_at, now| ended(Conclusion::NotSent { retry_at }, now);
+    let cases = [
+        (limited(Wait::Guessed(at(900)), at(601)), Some(at(900)), "a guess that ends in time"),
+        (limited(Wait::Guessed(at(latest + 1)), at(601)), Some(at(latest - 30)), "a guess that ends too late"),
+        (limited(Wait::Guessed(at(latest - 1)), at(601)), Some(at(latest - 30)), "a wake-up may come late"),
+        (unsent(at(latest + 200), at(latest - 60)), Some(at(latest - 30)), "our own pause between tries"),
+        (limited(Wait::Guessed(at(latest + 1)), at(latest - 30)), None, "that was the last try"),
+        (limited(Wait::Guessed(at(latest + 1)), at(latest - 32)), None, "its wake-up came a little early"),
+        (unsent(at(latest - 20), at(latest - 25)), Some(at(latest - 20)), "as long as there is time"),
+        (unsent(at(latest + 1), at(latest - 25)), None, "and no longer"),
+        (limited(Wait::Told(at(latest - 1)), at(601)), Some(at(latest - 1)), "the platform's word is waited for"),
+        (limited(Wait::Told(at(latest + 1)), at(601)), None, "and nothing is tried against it"),
+    ];
+    for (put_off, next, why) in cases {
+        let becomes = next.map_or(Status::Missed, |_| Status::Scheduled);
+        assert_eq!((put_off.status(), put_off.next_attempt_at()), (becomes, next), "{why}");
+    }
+}
+
+#[test]
+fn the_last_try_comes_after_the_due_time_however_little_its_owner_allows() {
+    for allowed_secs in [1, 10, 59, 60, 61, 3_600, 86_400] {
+        let post = Post { latest_at: at(600 + allowed_secs), ..scheduled() };
+        let guess = Wait::Guessed(at(600 + allowed_secs + 900));
+        let put_off = post.clone().defer(FailureCode::RateLimited, guess, at(590)).unwrap().post;
+        let next = put_off.next_attempt_at().unwrap();
+        assert!(post.due_at < next && next < post.latest_at, "{allowed_secs}: {next}");
+        assert!(post.is_at_last_try(next) && !post.is_at_last_try(at(590)));
+        let missed = put_off.defer(FailureCode::RateLimited, guess, next).unwrap();
+        assert_eq!((missed.post.status(), missed.ledger), (Status::Missed, LedgerEffect::Release));
+    }
 }
 
 #[test]
@@ -381,7 +420,7 @@ fn a_worker_that_comes_too_late_tells_what_decides_and_nothing_else() {
     assert_eq!(learned(there), Some(Learned::Published(Publication { made_at: Some(at(601)), ..seen(Known::ByAnswer) })));
     let not_there = |code| Some(Learned::NotThere { code });
     assert_eq!(learned(Conclusion::Failed(FailureCode::ContentRejected)), not_there(FailureCode::ContentRejected));
-    let deferred = Conclusion::Deferred { code: FailureCode::RateLimited, until: at(700) };
+    let deferred = Conclusion::Deferred { code: FailureCode::RateLimited, wait: Wait::Told(at(700)) };
     assert_eq!(learned(deferred), not_there(FailureCode::RateLimited));
     assert_eq!(learned(Conclusion::AnswerLost), None);
     // A worker that never sent knows nothing of a post that another one may have sent since.
@@ -399,10 +438,10 @@ fn proof_that_it_is_not_there_fails_a_post_in_doubt_and_frees_its_place() {
 
 #[test]
 fn a_known_limit_puts_a_post_off_without_a_try_and_beyond_its_last_moment_it_is_missed() {
-    let put_off = scheduled().defer(FailureCode::RateLimited, at(900), at(600)).unwrap();
+    let put_off = scheduled().defer(FailureCode::RateLimited, Wait::Told(at(900)), at(600)).unwrap();
     assert_eq!((put_off.post.status(), put_off.ledger, put_off.attempt.is_none()), (Status::Scheduled, LedgerEffect::Keep, true));
     assert_eq!((put_off.post.next_attempt_at(), put_off.post.error()), (Some(at(900)), Some(FailureCode::RateLimited)));
-    let missed = scheduled().defer(FailureCode::RateLimited, at(LATE + 900), at(600)).unwrap();
+    let missed = scheduled().defer(FailureCode::RateLimited, Wait::Told(at(LATE + 900)), at(600)).unwrap();
     assert_eq!((missed.post.status(), missed.ledger), (Status::Missed, LedgerEffect::Release));
 }
 
@@ -700,6 +739,42 @@ fn a_send_that_its_owner_did_not_find_is_remembered_through_the_edit_that_makes_
         let sending = draft.approve(at(5), true, at(LATE)).unwrap().claim(attempt_id(3), Some("7"), at(LATE)).unwrap();
         assert_eq!(sending.doubts().len(), unseen.len() + 1, "{edit:?}");
     }
+}
+
+#[test]
+fn a_send_that_its_owner_did_not_find_counts_again_when_its_text_and_account_come_back() {
+    let sent = unknown().in_doubt().unwrap();
+    let failed = unknown().resolve_not_published(sent.last_at + SETTLE_WAIT).unwrap().post;
+    let says = |text: &str| Edit { content_hash: Some(Content { text: text.into(), ai_recommendation: None }.hash()), ..Edit::default() };
+    let goes_to = |n: u8| Edit { connection_id: Some(ConnectionId::new(at(0), [n; 10])), ..Edit::default() };
+    let ways = [[says("good-bye"), says("hello")], [goes_to(5), goes_to(4)]];
+    for [away, back] in ways {
+        let elsewhere = failed.clone().edit(away.clone(), at(LATE)).unwrap();
+        assert_eq!((elsewhere.unseen.len(), elsewhere.sent_to.clone(), elsewhere.may_show()), (0, None, false), "{away:?}");
+        // What it is now is lost, too.
+        let lost = elsewhere.approve(at(5), true, at(LATE)).unwrap().claim(attempt_id(3), Some("7"), at(LATE)).unwrap();
+        let later = lost.in_doubt().unwrap();
+        let lost = lost.conclude(Conclusion::AnswerLost, Answer::default(), at(LATE)).unwrap().post;
+        let lost = lost.resolve_not_published(later.last_at + SETTLE_WAIT).unwrap().post;
+        let returned = lost.edit(back, at(LATE + 200)).unwrap();
+        assert_eq!((&*returned.unseen, &returned.sent_to), (&[sent][..], &Some(to_7(1))), "{away:?}");
+        assert!(returned.may_show());
+        let once_more = returned.edit(away, at(LATE + 201)).unwrap();
+        assert_eq!((&*once_more.unseen, once_more.set_aside.len()), (&[later][..], 1));
+    }
+}
+
+#[test]
+fn a_post_remembers_few_texts_that_may_show_yet_the_newest() {
+    let says = |text: usize| Edit { content_hash: Some(ContentHash::from_stored(format!("text {text}"))), ..Edit::default() };
+    let mut post = draft().edit(says(0), at(1)).unwrap();
+    for text in 1..=SET_ASIDE_KEPT + 2 {
+        let seen_by_nobody = Intent { first_at: at(i64::try_from(text).unwrap()), last_at: at(i64::try_from(text).unwrap()) };
+        post = Post { unseen: vec![seen_by_nobody], ..post }.edit(says(text), at(10)).unwrap();
+        assert!(post.set_aside.len() <= SET_ASIDE_KEPT);
+    }
+    assert_eq!(post.clone().edit(says(0), at(20)).unwrap().unseen, [], "its row still stands as a rival");
+    assert_eq!(post.edit(says(SET_ASIDE_KEPT), at(20)).unwrap().unseen.len(), 1);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use domain::content::{Content, ContentHash};
 use domain::failure::FailureCode;
 use domain::id::{AttemptId, ConnectionId, GroupId, PostId, UserId};
 use domain::platform::PlatformName;
-use domain::post::{Attempt, AttemptOutcome, AttemptRecord, ErrorNote, Intent, LateResult, Phase, Post, SentTo, State, Status};
+use domain::post::{Attempt, AttemptOutcome, AttemptRecord, ErrorNote, Intent, LateResult, Phase, Post, SentTo, SetAside, State, Status};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,8 @@ pub(super) struct PostItem {
     errors: Vec<ErrorNote>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     unseen: Vec<Intent>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    set_aside: Vec<SetAside>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sent_to: Option<SentTo>,
     rev: u64,
@@ -130,6 +132,7 @@ impl PostItem {
             attempt_count: post.attempt_count,
             errors: post.errors.clone(),
             unseen: post.unseen.clone(),
+            set_aside: post.set_aside.clone(),
             sent_to: post.sent_to.clone(),
             rev: post.rev,
             writer: writer.to_owned(),
@@ -171,6 +174,7 @@ impl TryFrom<PostItem> for Post {
             attempt_count: item.attempt_count,
             errors: item.errors,
             unseen: item.unseen,
+            set_aside: item.set_aside,
             sent_to: item.sent_to,
             state,
             rev: item.rev,

@@ -12,6 +12,8 @@ use crate::{Store, StoreError};
 
 /// How the row of a try says that its worker vanished.
 const ABANDONED: &str = "abandoned";
+/// What holds the word of a worker whose post says nothing of it yet.
+const LATE: &str = "late";
 
 impl Store {
     /// The tries at a post that ended, the last hundred, in no order.
@@ -58,6 +60,27 @@ impl Store {
     async fn is_guess(&self, owner: &Owner) -> Result<bool, StoreError> {
         let standing = self.post(&owner.user_id, &owner.post_id).await?;
         Ok(standing.is_some_and(|(post, _)| matches!(post.state, State::Published { guessed: Some(_), .. })))
+    }
+
+    /// Puts what a try came to into its row before the post says so: the worker may be cut off before it can write the whole change. `false`:
+    /// there is a row already.
+    pub async fn leave_word(&self, post: &Post, record: &AttemptRecord) -> Result<bool, StoreError> {
+        let sent = self
+            .client
+            .put_item()
+            .table_name(&self.tables.posts)
+            .set_item(Some(to_item(Key::attempt(&post.user_id, &post.id, record.number), AttemptItem::from(record))))
+            .condition_expression("attribute_not_exists(pk)")
+            .send()
+            .await;
+        written(sent, "leaving word of a result")
+    }
+
+    /// Whether the worker of this try has left in its row what it learned.
+    pub async fn has_word(&self, post: &Post, record: &AttemptRecord) -> Result<bool, StoreError> {
+        let key = Key::attempt(&post.user_id, &post.id, record.number);
+        let rows = self.batch_get(vec![(self.tables.posts.as_str(), key)]).await?;
+        Ok(rows.iter().any(|row| row.contains_key(LATE)))
     }
 
     /// Puts what a try came to in the place of the row that says that its worker vanished. `false`: there is no such row, or it tells already.

@@ -38,8 +38,8 @@ impl IntentItem {
 
 impl Store {
     /// The other posts that may show on the account that `post` was sent to and look as `looks` says, as they stand now. `None`, not a part of
-    /// them, if they are more than one batch. `None` too, if the owner of one has deleted it or changed its text: the times of its sends are
-    /// gone with it.
+    /// them, if they are more than one batch. `None` too, if the owner of one has deleted it or changed its text: it says no longer when that
+    /// was sent.
     pub async fn rivals(&self, post: &Post, looks: &ContentHash) -> Result<Option<Vec<Post>>, StoreError> {
         let Some(sent) = &post.sent_to else { return Ok(Some(Vec::new())) };
         let Some(rows) = self.intents(post.platform, &sent.account, looks).await? else { return Ok(None) };

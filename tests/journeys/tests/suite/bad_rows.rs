@@ -225,8 +225,34 @@ async fn a_waiting_post_that_cannot_be_looked_at_keeps_no_other_of_its_owner_wai
         ann.browser.advance(61).await?;
         ann.browser.wait_for(&good, "scheduled", SOON).await?;
         assert!(is_told(stage, "a waiting post could not be looked at", &stops));
-        assert!(is_told(stage, "a waiting post could not be read", &odd));
+        assert!(is_told(stage, LEFT_OUT, &odd));
         assert!(counted(stage, "sweep_failures") >= 2.0);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_waiting_posts_that_cannot_be_read_a_round_names_ten_and_counts_the_rest() -> Outcome {
+    play_disturbed(async |stage| {
+        let ann = stage.person("+61412345796", "starter", "ann").await?;
+        let post = ann.approved_on_x("Cannot be read", 20_000).await?;
+        let table = tables().posts;
+        let mut odd = row(stage.service().aws(), &table, &format!("POST#{post}"), "\"state\"")?;
+        odd["status"] = json!({ "S": "odd" });
+        copies(stage, &table, &odd, &post, 25)?;
+        // So the waiting posts of their owner are looked through.
+        ann.browser.delete(&format!("/api/connections/{}", ann.facebook)).await?.expect(204)?;
+        let rest = "more stored rows cannot be read and are left out";
+        let before = stage.log().len();
+        ann.browser.advance(61).await?;
+        until("a round has told of them", || counted(stage, "sweep_failures") >= 25.0).await?;
+        let log = stage.log();
+        let told = |text: &str| log[before..].iter().filter(|line| line.contains(text)).count();
+        let rounds = told(rest);
+        assert!(rounds > 0 && is_told(stage, rest, "\"rows\":15"));
+        // Another round may be half-way.
+        assert!((10 * rounds..=10 * (rounds + 1)).contains(&told(LEFT_OUT)), "{} in {rounds} rounds", told(LEFT_OUT));
         Ok(())
     })
     .await

@@ -172,7 +172,7 @@ async fn a_send_that_nobody_saw_is_a_rival_though_its_post_is_deleted_or_changed
     .await
 }
 
-/// A post that gets its old text back after another may be shown by the first send as well as by the last.
+/// A post that gets its old text back after another is what was sent then: whichever of its sends is shown is its own.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_send_that_nobody_saw_is_not_forgotten_by_a_text_that_comes_back() -> Outcome {
     play(async |stage| {
@@ -188,7 +188,33 @@ async fn a_send_that_nobody_saw_is_not_forgotten_by_a_text_that_comes_back() -> 
         ann.browser.approve(&post).await?;
         ann.browser.wait_for(&post, "unknown", SOON).await?;
         ann.browser.advance(UNTIL_SEARCH_SECS).await?;
-        ann.browser.wait_for(&post, "needs_review", SOON).await?;
+        let story = ann.browser.wait_for(&post, "published", SOON).await?;
+        assert!(story["platform_post_id"].is_string(), "{story}");
+        ann.has_quota([12, 1, 0, 11]).await?;
+        ann.ledger_adds_up().await
+    })
+    .await
+}
+
+/// The platform has said, late, that the first send is there. Meanwhile its owner has written another text, and then the old one again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_worker_has_told_to_be_there_is_not_sent_again_after_a_text_that_comes_back() -> Outcome {
+    play(async |stage| {
+        let ann = stage.person("+61412345711", "starter", "ann").await?;
+        let post = nobody_saw(stage, &ann, "Am I there twice?").await?;
+        told_late(stage, &post)?;
+        let path = format!("/api/posts/{post}");
+        for (version, text) in [("\"1\"", "I say something else"), ("\"2\"", "Am I there twice?")] {
+            ann.browser.patch(&path, version, &json!({ "content": text })).await?.expect(200)?;
+        }
+        let due = ann.browser.service_time(0).await?;
+        ann.browser.patch(&path, "\"3\"", &json!({ "scheduled_for": due })).await?.expect(200)?;
+        ann.browser.approve(&post).await?;
+        ann.browser.wait_for(&post, "unknown", SOON).await?;
+        ann.browser.advance(UNTIL_SEARCH_SECS).await?;
+        let story = ann.browser.wait_for(&post, "published", SOON).await?;
+        assert_eq!((&story["platform_post_id"], ann.times_on_x("Am I there twice?").await?), (&json!("4711"), 0));
+        ann.has_quota([12, 1, 0, 11]).await?;
         ann.ledger_adds_up().await
     })
     .await

@@ -1,8 +1,11 @@
 //! Parts that fail, stop or come back: no approved post is lost, none goes out twice.
 
 use cloud::vault::Vault;
-use journeys::{SOON, play, play_disturbed};
-use serde_json::json;
+use journeys::{SOON, Stage, UNTIL_SEARCH_SECS, play, play_disturbed};
+use local::variables::tables;
+use serde_json::{Value, json};
+
+use crate::until;
 
 type Outcome = anyhow::Result<()>;
 
@@ -173,6 +176,47 @@ async fn lost_answers_of_our_own_database_change_nothing() -> Outcome {
             assert_eq!(ann.browser.platform_calls("x").await?["publish"], 1, "{operation}");
             ann.has_quota([12, 1, 0, 11]).await?;
             ann.ledger_adds_up().await?;
+            Ok(())
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+/// Whether the row of a post's first try holds the word of a worker that could not write down its result.
+fn has_word(stage: &Stage, post: &str) -> bool {
+    let scan = json!({ "TableName": tables().posts, "ConsistentRead": true });
+    let scanned = stage.service().aws().tables("Scan", &scan).unwrap_or_default();
+    let is_first = |row: &&Value| row["sk"]["S"] == format!("POST#{post}#TRY#000001");
+    scanned["Items"].as_array().into_iter().flatten().find(is_first).is_some_and(|row| row["late"].is_object())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_platform_has_said_outlives_a_worker_that_could_not_write_it_down() -> Outcome {
+    for (fault, ends, used) in [(Some("reject"), "failed", 0), (None, "published", 1)] {
+        play(async |stage| {
+            let ann = stage.person("+61412345632", "starter", "ann").await?;
+            let post = ann.written_on_x("Said and not stored", 0).await?;
+            if let Some(kind) = fault {
+                ann.browser.fault("x", &json!({ "kind": kind })).await?;
+            }
+            // The approval and the intent are stored. No other transaction is, until the worker dies.
+            stage.fail_after("dynamodb.TransactWriteItems", 2);
+            ann.browser.approve(&post).await?;
+            until("the word is left", || has_word(stage, &post)).await?;
+            let (cookie, csrf_token) = (ann.browser.cookie.clone(), ann.browser.csrf_token.clone());
+            stage.restart().await;
+            let mut browser = stage.browser();
+            (browser.cookie, browser.csrf_token) = (cookie, csrf_token);
+            browser.advance(UNTIL_SEARCH_SECS).await?;
+            let story = browser.wait_for(&post, ends, SOON).await?;
+            assert_eq!(story["attempts"][0]["outcome"], if used == 0 { "rejected" } else { "accepted" }, "{story:#}");
+            assert_eq!(browser.quota().await?, [12, used, 0, 12 - used]);
+            if used == 0 {
+                assert_eq!(story["error"]["code"], "content_rejected");
+            }
+            // The message that the dead worker had comes back.
+            browser.advance(361).await?;
             Ok(())
         })
         .await?;

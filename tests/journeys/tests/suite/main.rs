@@ -24,6 +24,7 @@ mod posting;
 mod sessions;
 mod sweeping;
 mod versions;
+mod waits;
 
 use std::time::Instant;
 

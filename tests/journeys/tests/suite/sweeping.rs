@@ -6,7 +6,7 @@ use aws_sdk_sqs::config::retry::RetryConfig;
 use domain::id::{ConnectionId, UserId};
 use edge::clock::Clock;
 use edge::host::Host;
-use edge::lines::Lines;
+use edge::lines::Captured;
 use edge::random::Random;
 use embedded::{Aws, CallInfo, Fault, ensure_table};
 use jiff::{SignedDuration, Timestamp};
@@ -18,7 +18,7 @@ use sweeper::Swept;
 type Outcome = anyhow::Result<()>;
 
 /// Tables of its own, in which nobody else works, and a sweeper that tries each call once.
-async fn open(region: &str) -> anyhow::Result<(Aws, Store, sweeper::Deps)> {
+async fn open(region: &str) -> anyhow::Result<(Aws, Store, sweeper::Deps, Captured)> {
     let clock = Clock::from_fn(|| Timestamp::from_second(1_800_000_000).expect("a time of this century"));
     let aws = Aws::in_memory(region, clock.clone())?;
     let store = Store::new(&aws.sdk_config(), tables());
@@ -26,9 +26,10 @@ async fn open(region: &str) -> anyhow::Result<(Aws, Store, sweeper::Deps)> {
         ensure_table(store.client(), definition).await?;
     }
     let variables = source(3_000, simulator::addresses(&url::Url::parse("http://localhost:3000")?), &[]);
-    let host = Host { variables, clock, random: Random::system(), lines: Lines::silent() };
+    let lines = Captured::default();
+    let host = Host { variables, clock, random: Random::system(), lines: lines.lines() };
     let sdk = aws.sdk_config().to_builder().retry_config(RetryConfig::disabled()).build();
-    Ok((aws, store, sweeper::Deps::new(&host, &sdk)?))
+    Ok((aws, store, sweeper::Deps::new(&host, &sdk)?, lines))
 }
 
 /// The first `times` queries find no service.
@@ -43,7 +44,7 @@ fn fail_queries(aws: &Aws, times: usize) {
 
 #[tokio::test]
 async fn a_round_that_can_read_no_shard_fails_and_one_that_can_read_some_does_not() -> Outcome {
-    let (aws, _, deps) = open("us-sweep-1").await?;
+    let (aws, _, deps, _) = open("us-sweep-1").await?;
     let shards = Store::wake_shards(0).count();
     fail_queries(&aws, shards);
     assert!(sweeper::sweep(&deps).await.is_err());
@@ -56,7 +57,7 @@ async fn a_round_that_can_read_no_shard_fails_and_one_that_can_read_some_does_no
 
 #[tokio::test]
 async fn neither_notes_that_cannot_be_read_nor_disconnects_keep_other_secrets_waiting() -> Outcome {
-    let (aws, store, deps) = open("us-sweep-2").await?;
+    let (aws, store, deps, lines) = open("us-sweep-2").await?;
     let now = deps.clock.now();
     // More than one read shows.
     let odd_ones = 30;
@@ -74,6 +75,13 @@ async fn neither_notes_that_cannot_be_read_nor_disconnects_keep_other_secrets_wa
     let connection_id = ConnectionId::new(now, [9; 10]);
     let (secret_id, at) = (connection_id.clone(), now - SignedDuration::from_hours(2));
     store.note_leftover(&Leftover::Connection { user_id, connection_id, secret_id, at }).await?;
-    assert_eq!(sweeper::sweep(&deps).await?, Swept { tidied: 1, failed: odd_ones, ..Swept::default() });
+    let told = || lines.read().iter().filter(|line| line.contains("\"row_unreadable\":30.0")).count();
+    assert_eq!((sweeper::sweep(&deps).await?, told()), (Swept { tidied: 1, ..Swept::default() }, 1));
+    assert_eq!((sweeper::sweep(&deps).await?, told()), (Swept::default(), 1), "they are told of once");
+    let scanned = aws.tables("Scan", &json!({ "TableName": tables().sessions, "ConsistentRead": true }))?;
+    let kept = scanned["Items"].as_array().into_iter().flatten().filter(|item| item["leftover"]["S"] == "odd").count();
+    assert_eq!(kept, odd_ones, "none of them is lost");
+    let in_a_week = store.leaving_out(|_| {}).leftovers(now + SignedDuration::from_hours(7 * 24 + 1)).await?;
+    assert_eq!(in_a_week.odd.len(), odd_ones, "and each is tried again");
     Ok(())
 }

@@ -11,7 +11,7 @@ use crate::{Product, Template};
 const NAMESPACE: &str = "Postledger";
 
 /// What goes wrong in a run that ends well, so that no alarm on the function's errors sees it: the metric, and its dimensions by name.
-const COUNTED: [(&str, &str); 18] = [
+const COUNTED: [(&str, &str); 20] = [
     ("audit_failures", "service=quota-reset"),
     ("billing_trouble", "service=billing-webhook"),
     ("consent_unavailable", "service=oauth-callback"),
@@ -20,6 +20,8 @@ const COUNTED: [(&str, &str); 18] = [
     ("ledger_differences", "service=quota-reset"),
     ("limit_reached", "limit=codes-sent service=onboarding"),
     ("numbers_failed", "service=analytics-sync"),
+    ("own_lateness_seconds", "became=published platform=facebook service=publisher"),
+    ("own_lateness_seconds", "became=published platform=x service=publisher"),
     ("platform_paused", "platform=facebook service=analytics-sync"),
     ("platform_paused", "platform=facebook service=publisher"),
     ("platform_paused", "platform=x service=analytics-sync"),

@@ -1,5 +1,6 @@
 //! Queues and schedules: what wakes a function, and what becomes of a wake-up that nobody could take.
 
+use edge::sqs::RECORDS_AT_ONCE;
 use jiff::SignedDuration;
 use serde_json::Value;
 
@@ -121,6 +122,21 @@ pub(super) fn schedules_are_safe(template: &Template, _: &Product) -> Vec<String
         }
     }
     faults
+}
+
+pub(super) fn sweeper_time_out(template: &Template, _: &Product) -> Vec<String> {
+    let sweeper = template.functions().find(|(binary, _, _)| *binary == "sweeper");
+    let time_out = sweeper.and_then(|(_, _, function)| function["Properties"]["Timeout"].as_u64());
+    if time_out == Some(sweeper::TIME_OUT.as_secs()) {
+        return Vec::new();
+    }
+    vec![format!("the template says {time_out:?} s, a round counts on {}", sweeper::TIME_OUT.as_secs())]
+}
+
+pub(super) fn work_on_all_of_a_batch(template: &Template, _: &Product) -> Vec<String> {
+    let most = u64::try_from(RECORDS_AT_ONCE).unwrap_or_default();
+    let larger = mappings(template).filter(|(_, properties, _, _)| properties["BatchSize"].as_u64().is_none_or(|size| size > most));
+    larger.map(|(name, ..)| format!("{name} brings more than the {most} records that are worked on at once")).collect()
 }
 
 pub(super) fn publisher_time_out(template: &Template, _: &Product) -> Vec<String> {
