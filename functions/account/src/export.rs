@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use domain::analytics::Watch;
+use domain::analytics::{Sums, Watch};
 use domain::content::Content;
 use domain::order::Order;
 use domain::post::{Post, State as PostState};
@@ -16,7 +16,7 @@ use store::{Cursor, Filter, List, Start};
 use utoipa::IntoParams;
 
 use crate::csv_file::{CsvFile, number, time};
-use crate::read_cycles::{next_sync_at, watches};
+use crate::read_cycles::watches;
 use crate::{Deps, trouble};
 
 /// Rows read at once.
@@ -89,16 +89,17 @@ pub(crate) async fn cycles(State(deps): State<Deps>, signed_in: SignedIn, _: Que
         let page = deps.store.cycle_analytics(user, now, PAGE, start).await.map_err(trouble::store)?;
         let watches = watches(&deps, user, &page.items).await.map_err(trouble::store)?;
         for told in &page.items {
+            let sums = Sums::of(&watches, told.span.start);
             file.row([
                 time(Some(told.span.start)),
                 time(Some(told.span.end)),
                 told.quota.to_string(),
                 told.posts_used.to_string(),
                 told.successful_posts.to_string(),
-                number(told.total_reach),
-                number(told.engagement),
-                time(told.captured_at),
-                time(next_sync_at(&watches, told.span.start)),
+                number(sums.reach),
+                number(sums.engagement),
+                time(sums.captured_at),
+                time(sums.next_sync_at),
                 time(Some(told.retention_expiry)),
             ])?;
         }

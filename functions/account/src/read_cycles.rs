@@ -1,7 +1,7 @@
 //! `/api/analytics/cycles`: what the cycles that have ended came to.
 
 use axum::extract::State;
-use domain::analytics::{WATCH_AGE_MAX, Watch};
+use domain::analytics::{Sums, Watch};
 use domain::id::UserId;
 use domain::ledger::CycleAnalytics;
 use domain::order::Order;
@@ -9,15 +9,17 @@ use edge::contract::{ListJson, ListQuery, Time};
 use edge::json::{Json, Query};
 use edge::problem::Problem;
 use edge::session::SignedIn;
-use jiff::Timestamp;
+use jiff::SignedDuration;
 use serde::Serialize;
 use store::{Cursor, List, Start, StoreError};
 use utoipa::ToSchema;
 
 use crate::{Deps, trouble};
 
-/// Posts of the last two or three cycles; more have been bought by nobody.
-const WATCHES_MAX: usize = 5_000;
+/// Posts that are added up in one answer: those of two years at 800 a month.
+const WATCHES_MAX: usize = 20_000;
+/// A platform's clock may be behind ours: a post may seem to be older than the cycle that paid for it.
+const BEHIND_MAX: SignedDuration = SignedDuration::from_hours(1);
 
 /// One cycle.
 #[derive(Serialize, ToSchema)]
@@ -47,41 +49,38 @@ pub(crate) struct CycleJson {
 
 impl CycleJson {
     fn new(told: &CycleAnalytics, watches: &[Watch]) -> Self {
-        let CycleAnalytics { span, quota, posts_used, successful_posts, total_reach, engagement, captured_at, retention_expiry } = *told;
+        let CycleAnalytics { span, quota, posts_used, successful_posts, retention_expiry } = *told;
+        let Sums { reach, engagement, captured_at, next_sync_at } = Sums::of(watches, span.start);
         Self {
             cycle_start: span.start.into(),
             cycle_end: span.end.into(),
             quota,
             posts_used,
             successful_posts,
-            total_reach,
+            total_reach: reach,
             engagement,
             captured_at: captured_at.map(Time::from),
-            next_sync_at: next_sync_at(watches, span.start).map(Time::from),
+            next_sync_at: next_sync_at.map(Time::from),
             retention_expiry: retention_expiry.into(),
         }
     }
 }
 
-/// When the numbers of one of a cycle's posts are read next.
-pub(crate) fn next_sync_at(watches: &[Watch], cycle_start: Timestamp) -> Option<Timestamp> {
-    watches.iter().filter(|watch| watch.cycle_start == Some(cycle_start)).filter_map(|watch| watch.next_sync_at).min()
-}
-
-/// The posts of these cycles that may still be read; beyond the first 5,000, of none.
+/// What the posts of these cycles tell. A post may be published long after the end of the cycle that paid for it: when its owner has found it.
 pub(crate) async fn watches(deps: &Deps, user: &UserId, cycles: &[CycleAnalytics]) -> Result<Vec<Watch>, StoreError> {
-    let now = deps.clock.now();
-    let Some(from) = cycles.iter().filter(|cycle| cycle.span.end + WATCH_AGE_MAX > now).map(|cycle| cycle.span.start).min() else {
+    let Some(first) = cycles.iter().map(|cycle| cycle.span.start).min() else { return Ok(Vec::new()) };
+    let Some(watches) = deps.store.watches(user, first - BEHIND_MAX, deps.clock.now(), WATCHES_MAX).await? else {
+        tracing::warn!(user_id = %user, "more posts than are added up");
         return Ok(Vec::new());
     };
-    let watches = deps.store.watches(user, from, now, WATCHES_MAX).await?.unwrap_or_default();
     Ok(watches.into_iter().map(|watch| deps.paces.told(watch)).collect())
 }
 
 /// What ended cycles came to.
 ///
 /// Newest first unless another order is asked for. A cycle is here within the hour after its end. A post that is settled later is counted in
-/// it within the hour, and what platforms tell later of its posts is added when they tell it.
+/// it within the hour. What platforms tell of its posts is added up when it is asked for, unless more than 20,000 posts were published since
+/// the oldest cycle of the page began.
 #[utoipa::path(get, path = "/api/analytics/cycles", operation_id = "cycle_analytics", tag = "account", params(ListQuery),
     security(("session" = [])),
     responses(

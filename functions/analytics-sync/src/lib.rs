@@ -1,9 +1,9 @@
 //! Reads what platforms tell of published posts: how often they were shown, liked, shared.
 //!
 //! *Trigger:* a schedule, every ten minutes. *Reads:* the index of posts whose numbers are due, their numbers so far, connections, the
-//! vault; the platforms. *Writes:* numbers and the sums of cycles, and never a post or a count of the ledger; connections and the vault, where
+//! vault; the platforms. *Writes:* numbers, and never a post or anything of the ledger; connections and the vault, where
 //! tokens are renewed.
-//! *On failure:* run again; a reading is noted before it is made, and its numbers are stored with the sums that they change. No post waits for
+//! *On failure:* run again; where a reading costs it is noted before it is made. No post waits for
 //! this: the platforms' limits are met with a wide margin, and a limit of reading is not one of posting.
 
 mod gate;
@@ -32,7 +32,7 @@ use store::{Store, Tables};
 /// All that this function works with.
 #[derive(Clone)]
 pub struct Deps {
-    /// Numbers, connections, sums of cycles.
+    /// Numbers, connections.
     pub store: Store,
     /// Tokens and our apps' credentials.
     pub vault: Vault,
@@ -68,7 +68,6 @@ impl Deps {
             let tables = Tables {
                 users: variables.text(variables::USERS_TABLE),
                 posts: variables.text(variables::POSTS_TABLE),
-                ledger: variables.text(variables::LEDGER_TABLE),
                 sessions: variables.text(variables::SESSIONS_TABLE),
             };
             (tables, variables.secrets_prefix(), config::Platforms::read(variables), config::metrics_paces(variables))

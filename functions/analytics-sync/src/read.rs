@@ -52,52 +52,112 @@ enum Asked {
     Trouble(Trouble),
 }
 
-/// Reads one post's numbers, if it may be now.
-pub(crate) async fn read(deps: &Deps, gate: &Gate, writer: &str, due: &DueWatch) -> Result<Reading, ReadingError> {
-    let pace = deps.paces.of(due.platform);
-    if pace != Pace::Off && !gate.has_room(due.platform) {
-        return Ok(Reading::OverBudget);
-    }
-    let (watched, now) = (deps.store.watched(due).await?, deps.clock.now());
-    let Some(watch) = watched.watch.clone().filter(|watch| watch.next_sync_at.is_some_and(|at| at <= now)) else {
-        return Ok(Reading::Nothing);
-    };
-    if pace == Pace::Off {
-        return Ok(planned(deps.store.plan_watch(&watch.passed_over(now), writer).await?, Reading::TurnedOff));
-    }
-    let rhythm = deps.platforms.get(due.platform).budget().rhythm;
-    let connection = match readable(deps, gate, watched, now) {
-        Ok(connection) => connection,
-        Err(trouble) => return put_off(deps, watch, trouble, rhythm, writer).await,
-    };
-    let begun = match watch.task(rhythm, now) {
-        Task::Nothing => return Ok(Reading::Nothing),
-        Task::Later(later) => return Ok(planned(deps.store.plan_watch(&later, writer).await?, Reading::PutOff)),
-        Task::Read(begun) => *begun,
-    };
-    if !gate.take(due.platform) {
-        return Ok(Reading::OverBudget);
-    }
-    if deps.store.plan_watch(&begun, writer).await? == WatchWrite::Moved {
-        return Ok(Reading::Nothing);
-    }
-    match ask(deps, gate, &begun, connection).await {
-        Ok(Asked::Told(told)) => {
-            let before = begun.numbers;
-            let observed = begun.observed(told.numbers, rhythm, pace, deps.clock.now());
-            Ok(planned(deps.store.tell_numbers(&before, &observed, writer).await?, Reading::Told))
-        }
-        Ok(Asked::Trouble(trouble)) => put_off(deps, begun, trouble, rhythm, writer).await,
-        Err(error) => {
-            // The platform was not asked.
-            put_off(deps, begun, Trouble::Limited(now), rhythm, writer).await?;
-            Err(error.into())
-        }
-    }
+/// What a run reads with.
+pub(crate) struct Reader<'a> {
+    pub(crate) deps: &'a Deps,
+    pub(crate) gate: Gate,
+    /// The name that the run's writes are recognised by.
+    pub(crate) writer: String,
 }
 
-fn planned(write: WatchWrite, reading: Reading) -> Reading {
-    if write == WatchWrite::Done { reading } else { Reading::Nothing }
+impl Reader<'_> {
+    /// Whether there is room for one more post of the platform, or none is needed.
+    pub(crate) fn has_room(&self, due: &DueWatch) -> bool {
+        self.deps.paces.of(due.platform) == Pace::Off || self.gate.has_room(due.platform)
+    }
+
+    /// Reads one post's numbers, if it may be now. `watched` is how its rows were a moment ago: whoever has changed them since wins.
+    pub(crate) async fn read(&self, due: &DueWatch, watched: Result<Watched, StoreError>) -> Result<Reading, ReadingError> {
+        let Self { deps, gate, .. } = self;
+        let (watched, now) = (watched?, deps.clock.now());
+        let Some(watch) = watched.watch.clone().filter(|watch| watch.next_sync_at.is_some_and(|at| at <= now)) else {
+            return Ok(Reading::Nothing);
+        };
+        let pace = deps.paces.of(due.platform);
+        if pace == Pace::Off {
+            return self.write(&watch.passed_over(now), Reading::TurnedOff).await;
+        }
+        let rhythm = deps.platforms.get(due.platform).budget().rhythm;
+        let connection = match readable(deps, gate, watched, now) {
+            Ok(connection) => connection,
+            Err(trouble) => return self.put_off(watch, trouble, rhythm).await,
+        };
+        let task = watch.task(rhythm, now);
+        let (watch, costs) = match task {
+            Task::Nothing => return Ok(Reading::Nothing),
+            Task::Later(later) => return self.write(&later, Reading::PutOff).await,
+            Task::Read(watch) => (*watch, false),
+            Task::Note(noted) => (*noted, true),
+        };
+        if !gate.take(due.platform) {
+            return Ok(Reading::OverBudget);
+        }
+        if costs && deps.store.write_watch(&watch, &self.writer).await? == WatchWrite::Moved {
+            return Ok(Reading::Nothing);
+        }
+        match self.ask(&watch, connection).await {
+            Ok(Asked::Told(told)) => self.write(&watch.observed(told.numbers, rhythm, pace, deps.clock.now()), Reading::Told).await,
+            Ok(Asked::Trouble(trouble)) => self.put_off(watch, trouble, rhythm).await,
+            Err(error) => {
+                // The platform was not asked.
+                self.put_off(watch, Trouble::Limited(now), rhythm).await?;
+                Err(error.into())
+            }
+        }
+    }
+
+    async fn write(&self, watch: &Watch, reading: Reading) -> Result<Reading, ReadingError> {
+        let written = self.deps.store.write_watch(watch, &self.writer).await?;
+        Ok(if written == WatchWrite::Done { reading } else { Reading::Nothing })
+    }
+
+    /// Asks the platform; a token that ends meanwhile is renewed once.
+    async fn ask(&self, watch: &Watch, connection: Connection) -> Result<Asked, AccessError> {
+        let Self { deps, gate, .. } = self;
+        let mut refused = None;
+        let mut connection = connection;
+        loop {
+            let (ready, tokens) = match tokens::usable(&deps.access(), connection, refused.as_deref()).await? {
+                Usable::Ready(connection, tokens) => (connection, tokens),
+                Usable::Later => return Ok(Asked::Trouble(Trouble::Limited(deps.clock.now()))),
+                Usable::Dead => return Ok(Asked::Trouble(Trouble::NeedsReauth)),
+                Usable::Gone => return Ok(Asked::Trouble(Trouble::Disconnected)),
+            };
+            let account = Account { id: &ready.platform_user_id, username: &ready.username, tokens: &tokens };
+            let post = Published { id: &watch.platform_post_id, at: watch.published_at };
+            match deps.platforms.get(watch.platform).numbers(account, post, deps.clock.now()).await {
+                Ok(told) => {
+                    gate.note_missing(watch.platform, &told.missing);
+                    if told.busy {
+                        gate.limit_account(&ready.id, deps.clock.now() + LIMITED);
+                    }
+                    return Ok(Asked::Told(told));
+                }
+                Err(NumbersError::TokenRefused) if refused.is_none() && ready.refreshable => {
+                    refused = Some(ready.secret_version.clone());
+                    connection = *ready;
+                }
+                Err(NumbersError::TokenRefused) => {
+                    tokens::mark_dead(&deps.access(), &ready).await?;
+                    return Ok(Asked::Trouble(Trouble::NeedsReauth));
+                }
+                Err(error) => return Ok(Asked::Trouble(trouble(deps, gate, &ready, &error).await)),
+            }
+        }
+    }
+
+    /// Stores that there are no new numbers, and why.
+    async fn put_off(&self, watch: Watch, trouble: Trouble, rhythm: Rhythm) -> Result<Reading, ReadingError> {
+        let later = watch.put_off(trouble, rhythm, self.deps.clock.now());
+        let became = if trouble == Trouble::Deleted { Reading::Deleted } else { Reading::PutOff };
+        let written = self.write(&later, became).await?;
+        if written == became {
+            let Watch { post_id, user_id, connection_id, platform, watching, next_sync_at, .. } = &later;
+            let (platform, next_sync_at) = (platform.as_str(), next_sync_at.map(|at| at.to_string()));
+            tracing::info!(%post_id, %user_id, %connection_id, platform, ?trouble, ?watching, next_sync_at, "a post's numbers wait");
+        }
+        Ok(written)
+    }
 }
 
 /// The account, if its platform may be asked by it now.
@@ -113,40 +173,6 @@ fn readable(deps: &Deps, gate: &Gate, watched: Watched, now: Timestamp) -> Resul
     match limits.into_iter().flatten().max().filter(|until| *until > now) {
         Some(until) => Err(Trouble::Limited(until)),
         None => Ok(connection),
-    }
-}
-
-/// Asks the platform; a token that ends meanwhile is renewed once.
-async fn ask(deps: &Deps, gate: &Gate, watch: &Watch, connection: Connection) -> Result<Asked, AccessError> {
-    let mut refused = None;
-    let mut connection = connection;
-    loop {
-        let (ready, tokens) = match tokens::usable(&deps.access(), connection, refused.as_deref()).await? {
-            Usable::Ready(connection, tokens) => (connection, tokens),
-            Usable::Later => return Ok(Asked::Trouble(Trouble::Limited(deps.clock.now()))),
-            Usable::Dead => return Ok(Asked::Trouble(Trouble::NeedsReauth)),
-            Usable::Gone => return Ok(Asked::Trouble(Trouble::Disconnected)),
-        };
-        let account = Account { id: &ready.platform_user_id, username: &ready.username, tokens: &tokens };
-        let post = Published { id: &watch.platform_post_id, at: watch.published_at };
-        match deps.platforms.get(watch.platform).numbers(account, post, deps.clock.now()).await {
-            Ok(told) => {
-                gate.note_missing(watch.platform, &told.missing);
-                if told.busy {
-                    gate.limit_account(&ready.id, deps.clock.now() + LIMITED);
-                }
-                return Ok(Asked::Told(told));
-            }
-            Err(NumbersError::TokenRefused) if refused.is_none() && ready.refreshable => {
-                refused = Some(ready.secret_version.clone());
-                connection = *ready;
-            }
-            Err(NumbersError::TokenRefused) => {
-                tokens::mark_dead(&deps.access(), &ready).await?;
-                return Ok(Asked::Trouble(Trouble::NeedsReauth));
-            }
-            Err(error) => return Ok(Asked::Trouble(trouble(deps, gate, &ready, &error).await)),
-        }
     }
 }
 
@@ -174,17 +200,4 @@ async fn trouble(deps: &Deps, gate: &Gate, connection: &Connection, error: &Numb
             Trouble::Limited(until)
         }
     }
-}
-
-/// Stores that there are no new numbers, and why.
-async fn put_off(deps: &Deps, watch: Watch, trouble: Trouble, rhythm: Rhythm, writer: &str) -> Result<Reading, ReadingError> {
-    let now = deps.clock.now();
-    let later = watch.put_off(trouble, rhythm, now);
-    if deps.store.plan_watch(&later, writer).await? == WatchWrite::Moved {
-        return Ok(Reading::Nothing);
-    }
-    let Watch { post_id, user_id, connection_id, platform, watching, next_sync_at, .. } = &later;
-    let next_sync_at = next_sync_at.map(|at| at.to_string());
-    tracing::info!(%post_id, %user_id, %connection_id, platform = platform.as_str(), ?trouble, ?watching, next_sync_at, "a post's numbers wait");
-    Ok(if trouble == Trouble::Deleted { Reading::Deleted } else { Reading::PutOff })
 }

@@ -11,11 +11,11 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt};
 use jiff::{SignedDuration, Timestamp};
-use store::{DueWatch, Store, StoreError};
+use store::{DueWatch, Store, StoreError, Watched};
 
 use crate::Deps;
 use crate::gate::Gate;
-use crate::read::{Reading, read};
+use crate::read::{Reader, Reading};
 
 /// Rows of the index read at once.
 const PAGE_MAX: i32 = 100;
@@ -46,11 +46,24 @@ pub struct Synced {
     pub unfinished: bool,
 }
 
-/// One run: its gate, and the name that its writes are recognised by.
+impl Synced {
+    /// Counts what became of one post; `None`: it failed.
+    fn count(&mut self, reading: Option<Reading>) {
+        match reading {
+            Some(Reading::Told) => self.told += 1,
+            Some(Reading::PutOff) => self.put_off += 1,
+            Some(Reading::Deleted) => self.deleted += 1,
+            Some(Reading::TurnedOff) => self.turned_off += 1,
+            Some(Reading::OverBudget) => self.over_budget += 1,
+            Some(Reading::Nothing) => {}
+            None => self.failed += 1,
+        }
+    }
+}
+
+/// One run, and when it begins no further page.
 struct Run<'a> {
-    deps: &'a Deps,
-    gate: Gate,
-    writer: String,
+    reader: Reader<'a>,
     until: Timestamp,
 }
 
@@ -63,7 +76,8 @@ pub fn run(deps: &Deps) -> BoxFuture<'_, Result<Synced, StoreError>> {
 async fn all_shards(deps: &Deps) -> Result<Synced, StoreError> {
     let now = deps.clock.now();
     let writer = AttemptId::new(now, deps.random.bytes()).to_string();
-    let run = Run { deps, gate: Gate::new(&deps.platforms), writer, until: now + RUN_MAX };
+    let reader = Reader { deps, gate: Gate::new(&deps.platforms), writer };
+    let run = Run { reader, until: now + RUN_MAX };
     let mut total = Synced::default();
     for shard in Store::sync_shards(now.as_second() / EVERY.as_secs()) {
         if let Err(error) = Box::pin(run.shard(shard, &mut total)).await {
@@ -72,7 +86,7 @@ async fn all_shards(deps: &Deps) -> Result<Synced, StoreError> {
         }
     }
     tell(deps, total);
-    tell_missing(deps, &run.gate);
+    tell_missing(deps, &run.reader.gate);
     Ok(total)
 }
 
@@ -80,24 +94,14 @@ impl Run<'_> {
     async fn shard(&self, shard: u8, total: &mut Synced) -> Result<(), StoreError> {
         let mut place = None;
         loop {
-            let now = self.deps.clock.now();
+            let deps = self.reader.deps;
+            let now = deps.clock.now();
             if now >= self.until {
                 total.unfinished = true;
                 return Ok(());
             }
-            let page = self.deps.store.due_watches(shard, now, PAGE_MAX, place).await?;
-            let mut readings = stream::iter(page.due).map(|due| self.attend(due)).buffer_unordered(POSTS_AT_ONCE);
-            while let Some(reading) = readings.next().await {
-                match reading {
-                    Some(Reading::Told) => total.told += 1,
-                    Some(Reading::PutOff) => total.put_off += 1,
-                    Some(Reading::Deleted) => total.deleted += 1,
-                    Some(Reading::TurnedOff) => total.turned_off += 1,
-                    Some(Reading::OverBudget) => total.over_budget += 1,
-                    Some(Reading::Nothing) => {}
-                    None => total.failed += 1,
-                }
-            }
+            let page = deps.store.due_watches(shard, now, PAGE_MAX, place).await?;
+            self.page(page.due, total).await?;
             place = page.next;
             if place.is_none() {
                 return Ok(());
@@ -105,12 +109,33 @@ impl Run<'_> {
         }
     }
 
+    /// Attends to what one page of the index leads to. What its posts need of the tables is read at once.
+    async fn page(&self, rows: Vec<Result<DueWatch, StoreError>>, total: &mut Synced) -> Result<(), StoreError> {
+        let mut due = Vec::new();
+        for row in rows {
+            match row {
+                Ok(row) if self.reader.has_room(&row) => due.push(row),
+                Ok(_) => total.count(Some(Reading::OverBudget)),
+                Err(error) => {
+                    tracing::error!(error = chain(&error), "a row of the index could not be read");
+                    total.count(None);
+                }
+            }
+        }
+        let watched = self.reader.deps.store.watched(&due).await?;
+        let all = due.into_iter().zip(watched);
+        let mut readings = stream::iter(all).map(|(due, watched)| self.attend(due, watched)).buffer_unordered(POSTS_AT_ONCE);
+        while let Some(reading) = readings.next().await {
+            total.count(reading);
+        }
+        Ok(())
+    }
+
     /// `None`: it failed, and the log says why.
-    async fn attend(&self, due: Result<DueWatch, StoreError>) -> Option<Reading> {
-        let due = due.map_err(|error| tracing::error!(error = chain(&error), "a row of the index could not be read")).ok()?;
+    async fn attend(&self, due: DueWatch, watched: Result<Watched, StoreError>) -> Option<Reading> {
         let (post_id, user_id, platform) = (&due.post_id, &due.user_id, due.platform.as_str());
         // On the heap: several at once each carry the state of a whole call.
-        let reading = guarded(Box::pin(read(self.deps, &self.gate, &self.writer, &due))).await;
+        let reading = guarded(Box::pin(self.reader.read(&due, watched))).await;
         let reading = reading.map_err(|_| tracing::error!(%post_id, %user_id, platform, "reading a post's numbers panicked")).ok()?;
         let failed = |error| tracing::error!(%post_id, %user_id, platform, error = chain(&error), "a post's numbers could not be read");
         reading.map_err(failed).ok()

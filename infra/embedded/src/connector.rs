@@ -178,6 +178,7 @@ impl Aws {
         self.0.served.fetch_add(1, Ordering::Relaxed);
         let answer = self.carry_out(call);
         self.remember_index(call, &answer);
+        self.0.meter.note(call.service.name(), &call.operation, &answer);
         self.0.watch.served(call.service.name(), &call.operation);
         answer
     }
@@ -205,7 +206,10 @@ impl Aws {
         let now = self.0.clock.now();
         let file = &self.0.file;
         let outcome = match call.service {
-            Service::Dynamodb => return self.0.dynamodb.serve(&call.operation, call.body),
+            Service::Dynamodb => {
+                let asking = self.0.meter.asking(&call.operation, call.body);
+                return self.0.dynamodb.serve(&call.operation, asking.as_deref().unwrap_or(call.body));
+            }
             Service::Sqs => file.transaction(|tx| sqs::serve(tx, &call.operation, call.body, now)),
             Service::Secrets => file.transaction(|tx| secrets::serve(tx, &call.operation, call.body, now)),
             Service::Scheduler => file.transaction(|tx| scheduler::serve(tx, &call.operation, &call.url, call.body, now)),

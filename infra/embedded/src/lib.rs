@@ -11,6 +11,7 @@ mod connector;
 mod dynamodb;
 mod fault;
 mod file;
+mod meter;
 mod sandbox;
 mod scheduler;
 mod secrets;
@@ -38,6 +39,7 @@ use tokio::sync::watch;
 
 pub use fault::{Afterwards, CallInfo, Conflicts, Fault, Hook};
 pub use file::make_private_dir;
+pub use meter::Metered;
 pub use sandbox::{Reader, Sandbox};
 pub use sns::Text;
 pub use tables::{ensure_table, ensure_time_to_live};
@@ -83,6 +85,7 @@ struct Engines {
     file: Arc<file::File>,
     region: String,
     watch: fault::Watch,
+    meter: meter::Meter,
     under_way: Arc<under_way::UnderWay>,
     /// Counts what was carried out, so that whoever watches knows when there is something new.
     served: AtomicU64,
@@ -92,8 +95,8 @@ struct Engines {
 
 impl Engines {
     fn new(clock: Clock, dynamodb: dynamodb::Dynamodb, file: Arc<file::File>, region: &str, watch: fault::Watch) -> Self {
-        let (region, under_way) = (region.to_owned(), Arc::default());
-        Self { clock, dynamodb, file, region, watch, under_way, served: AtomicU64::new(0), work_brought: watch::Sender::new(0) }
+        let (region, meter, under_way) = (region.to_owned(), meter::Meter::default(), Arc::default());
+        Self { clock, dynamodb, file, region, watch, meter, under_way, served: AtomicU64::new(0), work_brought: watch::Sender::new(0) }
     }
 }
 
@@ -209,6 +212,16 @@ impl Aws {
     /// Counts up with each call that was carried out, late ones too: as long as it stands still, so does everything here but time.
     pub fn served(&self) -> u64 {
         self.0.served.load(Ordering::Relaxed)
+    }
+
+    /// Counts calls and the units that they cost, from now on and from nothing, until [`Self::end_metering`].
+    pub fn begin_metering(&self) {
+        self.0.meter.begin();
+    }
+
+    /// What was counted since [`Self::begin_metering`]. The names are `service.operation`, as in `sqs.SendMessage`.
+    pub fn end_metering(&self) -> BTreeMap<String, Metered> {
+        self.0.meter.end()
     }
 
     /// How often each operation was called since the start, broken calls and the SDK's own repetitions included.

@@ -1,11 +1,11 @@
 //! What platforms tell of a published post: its numbers, when they are read next, and what a cycle's posts come to.
 
 mod pace;
-mod tally;
+mod sums;
 mod watch;
 
 pub use pace::{Pace, Paces};
-pub use tally::Tally;
+pub use sums::Sums;
 pub use watch::{END_AGE, LADDER, Rhythm, Task, Trouble, WATCH_AGE_MAX, Watch, Watching};
 
 use serde::{Deserialize, Serialize};

@@ -44,7 +44,7 @@ pub enum Bug {
     CertificateGrantedTwice,
     /// Writes a cycle whoever else has changed it.
     CycleWithoutCondition,
-    /// Adds a post's newer numbers to the sums in which its older ones are.
+    /// Adds a post's newer numbers to its older ones.
     NumbersCountedTwice,
     /// Looks for rivals among nobody's posts.
     RivalsIgnored,

@@ -60,6 +60,9 @@ impl Metrics {
 
     /// Writes one line with several values of one moment.
     ///
+    /// A count of zero is left out, and a line of zeros not written. A sum is the same without it, and CloudWatch charges a metric for each
+    /// hour in which it has a value.
+    ///
     /// `dimensions` are pairs of few possible values, such as a platform's name. `properties` are searchable and cost
     /// nothing a value: ids belong there, never content, tokens or phone numbers.
     pub fn emit(
@@ -71,8 +74,12 @@ impl Metrics {
     ) {
         debug_assert!(dimensions.len() <= DIMENSIONS_MAX, "too many dimensions");
         let dimensions = &dimensions[..dimensions.len().min(DIMENSIONS_MAX)];
+        let values: Vec<_> = values.iter().copied().filter(|(_, value, unit)| *unit != Unit::Count || *value != 0.0).collect();
+        if values.is_empty() {
+            return;
+        }
         let mut line = Map::new();
-        line.insert("_aws".to_owned(), directive(now, dimensions, values));
+        line.insert("_aws".to_owned(), directive(now, dimensions, &values));
         line.insert("timestamp".to_owned(), json!(now.to_string()));
         line.insert("level".to_owned(), json!("INFO"));
         for (name, value) in properties.iter().chain(dimensions) {
@@ -124,6 +131,18 @@ mod tests {
             line["_aws"]["CloudWatchMetrics"],
             json!([{"Namespace": "Postledger", "Dimensions": [["service", "platform"]], "Metrics": [{"Name": "lateness", "Unit": "Seconds"}]}])
         );
+    }
+
+    #[test]
+    fn a_count_of_zero_is_not_written_and_a_measurement_of_zero_is() {
+        let captured = Captured::default();
+        let metrics = Metrics::to("sweeper", captured.lines());
+        metrics.emit(Timestamp::UNIX_EPOCH, &[], &[("woken", 0.0, Unit::Count), ("missed", 0.0, Unit::Count)], &[]);
+        assert_eq!(captured.read(), Vec::<String>::new());
+        metrics.emit(Timestamp::UNIX_EPOCH, &[], &[("woken", 0.0, Unit::Count), ("lateness", 0.0, Unit::Seconds)], &[]);
+        let line: Value = serde_json::from_str(&captured.read()[0]).unwrap();
+        assert_eq!((&line["lateness"], line.get("woken")), (&json!(0.0), None));
+        assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Metrics"], json!([{ "Name": "lateness", "Unit": "Seconds" }]));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use domain::post::SentTo;
 use jiff::Timestamp;
 
 /// A primary key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key {
     pub(crate) pk: String,
     pub(crate) sk: String,
@@ -20,6 +20,12 @@ pub(crate) type Item = HashMap<String, AttributeValue>;
 impl Key {
     fn new(pk: String, sk: impl Into<String>) -> Self {
         Self { pk, sk: sk.into() }
+    }
+
+    /// The key of an item that was read.
+    pub(crate) fn of(item: &Item) -> Option<Self> {
+        let part = |name| item.get(name).and_then(|value: &AttributeValue| value.as_s().ok()).cloned();
+        Some(Self { pk: part("pk")?, sk: part("sk")? })
     }
 
     pub(crate) fn profile(user: &UserId) -> Self {

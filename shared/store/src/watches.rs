@@ -1,8 +1,10 @@
 //! The numbers of published posts, and which are read next.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use aws_sdk_dynamodb::types::builders::PutBuilder;
-use aws_sdk_dynamodb::types::{ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use domain::analytics::{Numbers, Watch, Watching};
 use domain::connection::Connection;
 use domain::id::{ConnectionId, PostId, UserId};
@@ -15,9 +17,9 @@ use crate::closing::Place;
 use crate::items::{BATCH_MAX, from_item, keyed, number, text, to_item, written_by};
 use crate::key::{Item, Key, METRICS, shard, shards, sortable, user_pk};
 use crate::pauses::until_of;
-use crate::posts::{put, transact_put};
+use crate::posts::put;
 use crate::schema::SYNC_INDEX;
-use crate::{Rounds, Store, StoreError};
+use crate::{Store, StoreError};
 
 /// Pages of 1 MB in one read: more rows than any caller takes.
 const PAGES_MAX: usize = 20;
@@ -76,8 +78,7 @@ struct WatchItem {
     published_at: Timestamp,
     cycle_start: Option<Timestamp>,
     numbers: Numbers,
-    /// In the sortable form, so that the later one wins by its own condition.
-    observed_at: Option<String>,
+    observed_at: Option<Timestamp>,
     asked_at: Option<Timestamp>,
     watching: Watching,
     next_sync_at: Option<Timestamp>,
@@ -104,7 +105,7 @@ impl WatchItem {
             published_at,
             cycle_start,
             numbers,
-            observed_at: observed_at.map(sortable),
+            observed_at,
             asked_at,
             watching,
             next_sync_at,
@@ -114,14 +115,11 @@ impl WatchItem {
     }
 }
 
-impl TryFrom<WatchItem> for Watch {
-    type Error = StoreError;
-
-    fn try_from(item: WatchItem) -> Result<Self, StoreError> {
+impl From<WatchItem> for Watch {
+    fn from(item: WatchItem) -> Self {
         let WatchItem { post_id, user_id, connection_id, platform, platform_post_id, published_at, cycle_start, .. } = item;
         let WatchItem { numbers, observed_at, asked_at, watching, next_sync_at, rev, .. } = item;
-        let observed_at = observed_at.map(|at| at.parse()).transpose().map_err(StoreError::corrupt("post's numbers"))?;
-        Ok(Self {
+        Self {
             post_id,
             user_id,
             connection_id,
@@ -135,7 +133,7 @@ impl TryFrom<WatchItem> for Watch {
             watching,
             next_sync_at,
             rev,
-        })
+        }
     }
 }
 
@@ -145,6 +143,10 @@ fn sync_pk(shard: u8) -> String {
 
 fn key_of(watch: &Watch) -> Key {
     Key::metrics(&watch.user_id, watch.published_at, &watch.post_id)
+}
+
+fn row_of(due: &DueWatch) -> Key {
+    Key::metrics(&due.user_id, due.published_at, &due.post_id)
 }
 
 /// The leg by which the numbers of a post that becomes published are followed from then on. It stands beside the conditional write of the
@@ -179,23 +181,27 @@ impl Store {
         Ok(DueWatches { due, next: answer.last_evaluated_key.map(Place) })
     }
 
-    /// A post's numbers with the account that can read them.
-    pub async fn watched(&self, due: &DueWatch) -> Result<Watched, StoreError> {
-        let (row, pause) = (Key::metrics(&due.user_id, due.published_at, &due.post_id), Key::pause(due.platform));
+    /// The numbers of these posts with the accounts that can read them, in the same order. Each row is read once, however many need it. One
+    /// that cannot be read harms no other.
+    pub async fn watched(&self, due: &[DueWatch]) -> Result<Vec<Result<Watched, StoreError>>, StoreError> {
         let (posts, users) = (self.tables.posts.as_str(), self.tables.users.as_str());
-        let keys = vec![(posts, row.clone()), (posts, pause.clone()), (users, Key::connection(&due.user_id, &due.connection_id))];
-        let mut read = Watched { watch: None, connection: None, pause: None };
-        for item in self.batch_get(keys).await? {
-            let sk = item.get("sk").and_then(|sk| sk.as_s().ok()).cloned().unwrap_or_default();
-            if sk == row.sk {
-                read.watch = Some(watch(item)?);
-            } else if sk == pause.sk {
-                read.pause = Some(until_of(item)?);
-            } else {
-                read.connection = Some(crate::connections::read(item)?);
-            }
+        let of_one =
+            |due| [(posts, row_of(due)), (users, Key::connection(&due.user_id, &due.connection_id)), (posts, Key::pause(due.platform))];
+        let keys: Vec<_> = due.iter().flat_map(of_one).collect::<BTreeSet<_>>().into_iter().collect();
+        let mut found = BTreeMap::new();
+        for keys in keys.chunks(BATCH_MAX) {
+            let items = self.batch_get(keys.to_vec()).await?;
+            found.extend(items.into_iter().filter_map(|item| Some((Key::of(&item)?, item))));
         }
-        Ok(read)
+        let item = |key: &Key| found.get(key).cloned();
+        let read = |due: &DueWatch| {
+            Ok(Watched {
+                watch: item(&row_of(due)).map(watch).transpose()?,
+                connection: item(&Key::connection(&due.user_id, &due.connection_id)).map(crate::connections::read).transpose()?,
+                pause: item(&Key::pause(due.platform)).map(until_of).transpose()?,
+            })
+        };
+        Ok(due.iter().map(read).collect())
     }
 
     /// The numbers of at most 100 posts, in no order, strongly consistent. A post that is not published, or cannot be read at its platform,
@@ -242,8 +248,8 @@ impl Store {
         Ok(None)
     }
 
-    /// Stores when the numbers are read next, if nobody else has changed the row.
-    pub async fn plan_watch(&self, watch: &Watch, writer: &str) -> Result<WatchWrite, StoreError> {
+    /// Stores what became of a post's numbers, and when they are read next, if nobody else has changed the row.
+    pub async fn write_watch(&self, watch: &Watch, writer: &str) -> Result<WatchWrite, StoreError> {
         let sent = self
             .client
             .put_item()
@@ -258,38 +264,14 @@ impl Store {
             Ok(_) => Ok(WatchWrite::Done),
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(refused)) => Ok(told(refused.item.as_ref(), watch, writer)),
-                _ => Err(StoreError::unavailable("planning a reading of numbers")(error)),
+                _ => Err(StoreError::unavailable("storing a post's numbers")(error)),
             },
-        }
-    }
-
-    /// Stores new numbers, and what they make of the sums of the post's cycle, in one transaction: late, repeated or cut off, each post is in
-    /// the sums once. `before` is what the row said.
-    pub async fn tell_numbers(&self, before: &Numbers, watch: &Watch, writer: &str) -> Result<WatchWrite, StoreError> {
-        let mut rounds = Rounds::new("storing a post's numbers", writer);
-        loop {
-            rounds.next().await?;
-            let leg = put(&self.tables.posts, to_item(key_of(watch), WatchItem::new(watch, writer)))
-                .condition_expression("rev = :rev AND (attribute_not_exists(observed_at) OR observed_at < :observed)")
-                .expression_attribute_values(":rev", number(watch.rev - 1))
-                .expression_attribute_values(":observed", text(watch.observed_at.map_or_else(String::new, sortable)));
-            let mut legs: Vec<TransactWriteItem> = vec![transact_put(leg)];
-            if let Some(start) = watch.cycle_start {
-                let tally = self.tally(&watch.user_id, start).await?;
-                legs.push(self.tally_leg(&watch.user_id, start, &tally.with(before, watch)));
-            }
-            match self.transact("storing a post's numbers", writer, legs).await? {
-                Ok(()) => return Ok(WatchWrite::Done),
-                Err(refused) if refused.failed(0) => return Ok(told(refused.standing(0), watch, writer)),
-                // The sums have changed.
-                Err(_) => {}
-            }
         }
     }
 }
 
 fn watch(item: Item) -> Result<Watch, StoreError> {
-    keyed(item, |item| from_item::<WatchItem>("post's numbers", item)?.try_into())
+    keyed(item, |item| from_item::<WatchItem>("post's numbers", item).map(Watch::from))
 }
 
 /// What a refused condition tells: our own earlier write, or somebody else's.

@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "a command line talks to its terminal")]
 
 mod cold_start;
+mod counting;
 mod idle;
 mod lateness;
 mod percentile;
@@ -31,6 +32,10 @@ enum Command {
     Idle(idle::Options),
     /// Answers of the local service under 20 clients at once.
     Requests,
+    /// What each step of a post's life calls, and the units that the tables reckon for it.
+    Calls,
+    /// The tables of COST.md.
+    Cost(counting::Options),
     /// The cycle job over many users whose cycles have all ended.
     QuotaReset(quota_reset_run::Options),
     /// The start of each function as it is deployed, beside one that does nothing. Builds them.
@@ -54,6 +59,8 @@ impl Command {
             Self::Lateness(options) => Box::pin(lateness::run(&options)).await,
             Self::Idle(options) => Box::pin(idle::run(&options)).await,
             Self::Requests => Box::pin(requests::run()).await,
+            Self::Calls => counting::calls().await,
+            Self::Cost(options) => counting::cost(&options).await,
             Self::QuotaReset(options) => Box::pin(quota_reset_run::run(&options)).await,
             Self::ColdStart(options) => Box::pin(cold_start::run(&options)).await,
         }

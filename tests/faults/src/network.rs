@@ -100,6 +100,8 @@ pub(crate) struct Held {
     ended: BTreeMap<String, usize>,
     /// Every call that acts for an account, with its time.
     acted: Vec<(String, &'static str, Timestamp)>,
+    /// The numbers that were told of each post, also in answers that were lost.
+    told: BTreeMap<String, Vec<Numbers>>,
     classes: classes::Kept,
     next: u64,
 }
@@ -182,6 +184,11 @@ impl Network {
     /// Whether an account shows a text at this moment, to somebody who looks.
     pub(crate) fn shows(&self, account: &str, text: &str) -> bool {
         self.held().publications.iter().any(|publication| publication.account == account && publication.text == text)
+    }
+
+    /// The numbers that were told of a post.
+    pub(crate) fn told(&self, post: &str) -> Vec<Numbers> {
+        self.held().told.get(post).cloned().unwrap_or_default()
     }
 
     /// The calls that acted for an account, with their times.
@@ -531,7 +538,7 @@ impl Platform for Adapter {
         let (of, access, id) = (account.id.to_owned(), account.tokens.access.expose_secret().to_owned(), post.id.to_owned());
         self.network.demand_own(account.id, &access);
         let told = self.network.call("numbers", account.id, post.id, move |network| {
-            let (held, now) = (network.held(), network.clock.now());
+            let (mut held, now) = (network.held(), network.clock.now());
             if !held.is_live(&of, &access, now) {
                 return Err(Broken::Token);
             }
@@ -539,6 +546,7 @@ impl Platform for Adapter {
             // They rise and fall.
             let age_secs = u64::try_from(now.duration_since(shown.at).as_secs()).unwrap_or_default();
             let numbers = Numbers { impressions: Some(age_secs), reach: Some(age_secs % 100), ..Numbers::default() };
+            held.told.entry(id).or_default().push(numbers);
             Ok(Told { numbers, missing: Vec::new(), busy: age_secs.is_multiple_of(7) })
         });
         told.await.map_err(|broken| match broken {

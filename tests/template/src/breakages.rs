@@ -131,6 +131,10 @@ pub(crate) const BREAKAGES: &[Breakage] = &[
         all["PostsTable"]["Properties"]["GlobalSecondaryIndexes"][1]["Projection"]["NonKeyAttributes"] =
             json!(["user_id", "version", "status"]);
     }),
+    breakage("a table cannot be warmed", "can be warmed", |all| remove(&mut all["LedgerTable"]["Properties"], "WarmThroughput")),
+    breakage("an index stays cold", "can be warmed", |all| {
+        all["PostsTable"]["Properties"]["GlobalSecondaryIndexes"][2]["WarmThroughput"] = json!({ "ReadUnitsPerSecond": 12_000 });
+    }),
     breakage("a table keeps what it should forget", "keys and indexes", |all| {
         remove(&mut all["SessionsTable"]["Properties"], "TimeToLiveSpecification");
     }),

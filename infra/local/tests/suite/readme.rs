@@ -60,7 +60,7 @@ fn readings_of(published_at: Timestamp, pace: Pace) -> usize {
     let mut readings = 0;
     while let Some(due) = watch.next_sync_at {
         watch = match watch.task(Rhythm::OnceADay, due) {
-            Task::Read(begun) => {
+            Task::Read(begun) | Task::Note(begun) => {
                 readings += 1;
                 begun.observed(Numbers::default(), Rhythm::OnceADay, pace, due)
             }

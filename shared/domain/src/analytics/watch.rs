@@ -1,7 +1,8 @@
 //! When a published post's numbers are read.
 //!
 //! The older a post, the rarer its numbers change: they are read on a ladder of ages, and then no more. A reading that is late skips the
-//! rungs that have passed. Every change raises `rev`, the condition of its write: of two that read at once, one writes.
+//! rungs that have passed. Every change raises `rev`, the condition of its write: of two that read at once, one writes. A rung is one write
+//! with what the platform told. Where each reading costs there is one before it, too, so that of two only one asks.
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -10,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::{Numbers, Pace};
 use crate::id::{ConnectionId, PostId, UserId};
+use crate::planted::Bug;
 use crate::platform::PlatformName;
 use crate::post::{Post, State};
 
@@ -28,7 +30,7 @@ pub const END_AGE: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// A post whose last reading keeps failing is given up at this age.
 pub const WATCH_AGE_MAX: SignedDuration = SignedDuration::from_hours(37 * 24);
 
-/// How long a reading that was begun may take, until somebody else may begin one.
+/// How long a reading that was noted may take, until somebody else goes by the note; and the shortest wait after a limit.
 const READING_MAX: SignedDuration = SignedDuration::from_mins(10);
 /// The shortest wait after a reading that failed, where the platform may be asked often; it grows with the post's age.
 const RETRY_AFTER: SignedDuration = SignedDuration::from_mins(30);
@@ -98,7 +100,7 @@ pub struct Watch {
     pub numbers: Numbers,
     /// When that was.
     pub observed_at: Option<Timestamp>,
-    /// When the platform was last asked and may have answered.
+    /// When the platform was last asked and may have answered, where each reading costs.
     pub asked_at: Option<Timestamp>,
     /// Whether it goes on.
     pub watching: Watching,
@@ -115,8 +117,10 @@ pub enum Task {
     Nothing,
     /// The platform must not be asked today again: this is to be stored instead.
     Later(Box<Watch>),
-    /// To be stored, and then the platform is asked.
+    /// The platform is asked.
     Read(Box<Watch>),
+    /// Each reading costs: this is to be stored, and then the platform is asked.
+    Note(Box<Watch>),
 }
 
 /// Why a reading brought no numbers.
@@ -155,18 +159,21 @@ impl Watch {
         })
     }
 
-    /// What there is to do at `now`. A reading that is begun is noted first: one that vanishes is not repeated at once, and where each
-    /// reading costs, not on the same day.
+    /// What there is to do at `now`. Where each reading costs it is noted first: one that vanishes is not repeated on the same day. The note
+    /// leaves the time of the reading alone, which is the key of an index.
     pub fn task(self, rhythm: Rhythm, now: Timestamp) -> Task {
         if self.next_sync_at.is_none_or(|at| at > now) {
             return Task::Nothing;
         }
-        match self.asked_at {
-            Some(asked) if rhythm == Rhythm::OnceADay && day(asked) >= day(now) => {
+        match (rhythm, self.asked_at) {
+            (Rhythm::Ladder, _) => Task::Read(Box::new(self)),
+            // Somebody may be at it.
+            (Rhythm::OnceADay, Some(asked)) if now < asked + READING_MAX => Task::Nothing,
+            (Rhythm::OnceADay, Some(asked)) if day(asked) >= day(now) => {
                 let watching = self.watching;
                 Task::Later(Box::new(self.again_at(asked + A_DAY, watching)))
             }
-            _ => Task::Read(Box::new(Self { asked_at: Some(now), next_sync_at: Some(now + READING_MAX), ..self.changed() })),
+            (Rhythm::OnceADay, _) => Task::Note(Box::new(Self { asked_at: Some(now), ..self.changed() })),
         }
     }
 
@@ -178,7 +185,8 @@ impl Watch {
             return Self { next_sync_at, ..self.changed() };
         }
         let watching = if next_sync_at.is_some() { Watching::Following } else { Watching::Ended };
-        Self { numbers: numbers.or(self.numbers), observed_at: Some(now), watching, next_sync_at, ..self.changed() }
+        let numbers = if Bug::NumbersCountedTwice.is_planted() { numbers.plus(self.numbers) } else { numbers.or(self.numbers) };
+        Self { numbers, observed_at: Some(now), watching, next_sync_at, ..self.changed() }
     }
 
     /// Nobody is asked at `now`, because reading is turned off: the row waits for the rung that would be next, should it be on by then.

@@ -1,4 +1,4 @@
-//! What a cycle comes to when it is closed.
+//! What a cycle comes to when it is closed. What its posts were seen and liked is in their own rows, and added up when somebody asks.
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
@@ -20,12 +20,6 @@ pub struct CycleAnalytics {
     pub posts_used: u32,
     /// How many posts were published. Only publishing uses a place, so it is the same number.
     pub successful_posts: u32,
-    /// How many people saw the posts; `None`: no platform has told.
-    pub total_reach: Option<u64>,
-    /// How often people did something with them; `None`: no platform has told.
-    pub engagement: Option<u64>,
-    /// When a platform last told something of its posts.
-    pub captured_at: Option<Timestamp>,
     /// From then on it is gone.
     pub retention_expiry: Timestamp,
 }
@@ -39,9 +33,6 @@ impl CycleAnalytics {
             quota: cycle.quota(),
             posts_used: cycle.used,
             successful_posts: cycle.used,
-            total_reach: None,
-            engagement: None,
-            captured_at: None,
             retention_expiry: kept_until.map_or(Timestamp::MAX, |at| at.timestamp()),
         }
     }

@@ -31,7 +31,7 @@ pub struct Unbinding<'a> {
 
 impl Store {
     /// Moves the binding to its heir, and the loser back into doubt: post, cycle and history, the rows of its metrics and of its intent, in
-    /// one transaction. `false`: the loser has changed, or the binding has. Metrics that were counted leave the sums of the cycle.
+    /// one transaction. `false`: the loser has changed, or the binding has.
     pub async fn unbind(&self, unbinding: &Unbinding<'_>) -> Result<bool, StoreError> {
         let Unbinding { before, transition, heir, looks, writer, event, cause } = unbinding;
         let Transition { post, .. } = transition;
@@ -76,9 +76,9 @@ impl Store {
         transact_put(leg)
     }
 
-    /// The row of the metrics goes as it was read, and what it told leaves the sums of its cycle.
-    async fn metrics_gone(&self, before: &Post) -> Result<Vec<TransactWriteItem>, StoreError> {
-        let Some(watch) = self.watches_of([before]).await?.pop().transpose()? else { return Ok(Vec::new()) };
+    /// The row of the metrics goes as it was read, and with it what it told of its cycle.
+    async fn metrics_gone(&self, before: &Post) -> Result<Option<TransactWriteItem>, StoreError> {
+        let Some(watch) = self.watches_of([before]).await?.pop().transpose()? else { return Ok(None) };
         let delete = Delete::builder()
             .table_name(&self.tables.posts)
             .set_key(Some(Key::metrics(&watch.user_id, watch.published_at, &watch.post_id).into_item()))
@@ -87,11 +87,6 @@ impl Store {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
             .expect("table and key are set");
-        let mut legs = vec![TransactWriteItem::builder().delete(delete).build()];
-        if let Some(start) = watch.cycle_start.filter(|_| watch.observed_at.is_some()) {
-            let tally = self.tally(&watch.user_id, start).await?;
-            legs.push(self.tally_leg(&watch.user_id, start, &tally.without(&watch)));
-        }
-        Ok(legs)
+        Ok(Some(TransactWriteItem::builder().delete(delete).build()))
     }
 }

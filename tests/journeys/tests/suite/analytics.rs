@@ -338,7 +338,7 @@ async fn a_closed_cycle_is_the_sum_of_its_posts_and_follows_them_afterwards() ->
     .await
 }
 
-/// Sums stay right, whatever is cut off: the first transactions of the job lose their answers.
+/// Sums stay right, whatever is cut off: the first calls of the job lose their answers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_job_stopped_at_any_write_and_run_again_comes_to_the_same() -> Outcome {
     for (operation, fatal) in [("dynamodb.TransactWriteItems", 2), ("dynamodb.PutItem", 2), ("dynamodb.BatchGetItem", 3)] {

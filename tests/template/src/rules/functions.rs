@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use domain::platform::PlatformName;
 use serde_json::Value;
 
 use crate::transformed::target_of;
@@ -55,6 +56,14 @@ pub(super) fn have_their_variables(template: &Template, product: &Product) -> Ve
         }
     }
     faults
+}
+
+/// A platform that nobody knows is refused with the parameter, and not by a function that does not start.
+pub(super) fn are_asked_of_known_platforms(template: &Template, _: &Product) -> Vec<String> {
+    let pattern = template.0["Parameters"]["MetricsPace"]["AllowedPattern"].as_str().unwrap_or_default();
+    let known = format!("(\\*|{})=", PlatformName::ALL.map(PlatformName::as_str).join("|"));
+    let is_held = pattern.matches(&known).count() == 2;
+    (!is_held).then(|| format!("MetricsPace takes {pattern}, and the platforms are {known}")).into_iter().collect()
 }
 
 /// What the cloud would put in the place of a value: a parameter's default, or something of the kind that the name says.

@@ -4,12 +4,16 @@ use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::operation::create_table::builders::CreateTableInputBuilder;
 use aws_sdk_dynamodb::types::{GlobalSecondaryIndex, KeySchemaElement};
-use serde_json::Value;
+use serde_json::{Value, json};
 use store::{Tables, schema};
 
 use crate::transformed::listed;
 use crate::{Product, Template};
 
+/// The tables that creating, approving and publishing a post read or write, but for sessions: one read of these a request.
+const ON_THE_WAY: [&str; 3] = ["UsersTable", "PostsTable", "LedgerTable"];
+/// An index of theirs that no post touches.
+const RARE: &str = "closing";
 /// What may go with the stack: everything in it may be lost at the price of one more login.
 const MAY_GO: &str = "SessionsTable";
 /// What two of one name cannot be of, and what the name is called.
@@ -106,6 +110,24 @@ pub(super) fn match_the_code(template: &Template, _: &Product) -> Vec<String> {
         if forgets.is_none_or(|forgets| forgets["AttributeName"] != schema::TTL_ATTRIBUTE || forgets["Enabled"] != true) {
             faults.push(format!("{name} does not forget by {}", schema::TTL_ATTRIBUTE));
         }
+    }
+    faults
+}
+
+/// What is read or written on the way of every post takes as much at once as the parameters say.
+pub(super) fn can_be_warmed(template: &Template, _: &Product) -> Vec<String> {
+    let wanted = json!({ "Fn::If": [
+        "IsWarmed",
+        { "ReadUnitsPerSecond": { "Ref": "WarmReadUnits" }, "WriteUnitsPerSecond": { "Ref": "WarmWriteUnits" } },
+        { "Ref": "AWS::NoValue" },
+    ] });
+    let mut faults = Vec::new();
+    for name in ON_THE_WAY {
+        let properties = template.resource("AWS::DynamoDB::Table", name).map_or(&Value::Null, |table| &table["Properties"]);
+        let indexes = listed(&properties["GlobalSecondaryIndexes"]).into_iter();
+        let indexes = indexes.map(|index| (index["IndexName"].as_str().unwrap_or_default(), index)).filter(|(index, _)| *index != RARE);
+        let all = indexes.map(|(index, found)| (format!("index {index} of {name}"), found)).chain([(name.to_owned(), properties)]);
+        faults.extend(all.filter(|(_, found)| found["WarmThroughput"] != wanted).map(|(what, _)| format!("{what} cannot be warmed")));
     }
     faults
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::analytics::Tally;
+use crate::analytics::Sums;
 
 const HOUR: i64 = 3_600;
 
@@ -30,13 +30,20 @@ fn likes(likes: u64) -> Numbers {
     Numbers { likes: Some(likes), ..Numbers::default() }
 }
 
+/// What is there once the platform may be asked.
+fn begun(watch: Watch, rhythm: Rhythm, now: Timestamp) -> Watch {
+    match watch.task(rhythm, now) {
+        Task::Read(watch) | Task::Note(watch) => *watch,
+        other => panic!("it is due: {other:?}"),
+    }
+}
+
 /// The hours of age at which a post is read by somebody who comes as soon as it is due.
 fn readings(rhythm: Rhythm, pace: Pace) -> Vec<i64> {
     let (mut watch, mut hours) = (watch(), Vec::new());
     while let Some(due) = watch.next_sync_at {
-        let Task::Read(begun) = watch.task(rhythm, due) else { panic!("it is due") };
         hours.push(due.duration_since(at(0)).as_secs() / HOUR);
-        watch = begun.observed(likes(1), rhythm, pace, due);
+        watch = begun(watch, rhythm, due).observed(likes(1), rhythm, pace, due);
     }
     assert_eq!(watch.watching, Watching::Ended);
     hours
@@ -66,8 +73,7 @@ fn a_post_that_is_not_read_walks_the_ladder_and_goes_on_once_it_is() {
     let told = passed.clone().told_at(Pace::Off);
     assert_eq!((told.watching, told.next_sync_at), (Watching::Off, None), "no time at which nobody will read");
     assert_eq!(passed.clone().told_at(Pace::OneOf(6)), passed);
-    let Task::Read(begun) = passed.task(Rhythm::Ladder, at(6)) else { panic!("it is due") };
-    assert_eq!(begun.observed(likes(1), Rhythm::Ladder, Pace::FULL, at(6)).next_sync_at, Some(at(24)));
+    assert_eq!(begun(passed, Rhythm::Ladder, at(6)).observed(likes(1), Rhythm::Ladder, Pace::FULL, at(6)).next_sync_at, Some(at(24)));
     let old = watch().passed_over(at(720));
     assert_eq!((old.watching, old.next_sync_at), (Watching::Ended, None));
     assert_eq!(old.told_at(Pace::Off).watching, Watching::Ended, "what is over stays over");
@@ -75,20 +81,24 @@ fn a_post_that_is_not_read_walks_the_ladder_and_goes_on_once_it_is() {
 
 #[test]
 fn a_reading_that_is_late_skips_the_rungs_that_have_passed() {
-    let Task::Read(begun) = watch().task(Rhythm::Ladder, at(100)) else { panic!("it is due") };
-    assert_eq!(begun.observed(likes(1), Rhythm::Ladder, Pace::FULL, at(100)).next_sync_at, Some(at(168)));
-    let Task::Read(begun) = watch().task(Rhythm::Ladder, at(800)) else { panic!("it is due") };
-    let last = begun.observed(likes(1), Rhythm::Ladder, Pace::FULL, at(800));
+    assert_eq!(begun(watch(), Rhythm::Ladder, at(100)).observed(likes(1), Rhythm::Ladder, Pace::FULL, at(100)).next_sync_at, Some(at(168)));
+    let last = begun(watch(), Rhythm::Ladder, at(800)).observed(likes(1), Rhythm::Ladder, Pace::FULL, at(800));
     assert_eq!((last.next_sync_at, last.watching, last.numbers.likes), (None, Watching::Ended, Some(1)));
 }
 
 #[test]
-fn a_reading_that_vanished_is_taken_up_again_but_not_on_a_day_that_it_may_have_cost() {
-    let Task::Read(begun) = watch().task(Rhythm::OnceADay, at(1)) else { panic!("it is due") };
-    assert_eq!(begun.clone().task(Rhythm::OnceADay, at(1)), Task::Nothing, "somebody is at it");
-    let Task::Later(later) = begun.clone().task(Rhythm::OnceADay, at(2)) else { panic!("it is not asked again today") };
+fn a_reading_that_costs_is_noted_first_and_not_made_again_on_a_day_that_it_may_have_cost() {
+    let Task::Note(noted) = watch().task(Rhythm::OnceADay, at(1)) else { panic!("it is due") };
+    assert_eq!((noted.asked_at, noted.rev, noted.next_sync_at), (Some(at(1)), 2, watch().next_sync_at), "the index stays as it is");
+    assert_eq!(noted.clone().task(Rhythm::OnceADay, at(1)), Task::Nothing, "somebody is at it");
+    let Task::Later(later) = noted.clone().task(Rhythm::OnceADay, at(2)) else { panic!("it is not asked again today") };
     assert_eq!(later.next_sync_at, Some(at(25)));
-    assert!(matches!(begun.task(Rhythm::Ladder, at(2)), Task::Read(_)));
+    assert!(matches!(noted.task(Rhythm::OnceADay, at(25)), Task::Note(_)), "and may be tomorrow");
+}
+
+#[test]
+fn a_reading_that_costs_nothing_is_not_noted() {
+    assert_eq!(watch().task(Rhythm::Ladder, at(1)), Task::Read(Box::new(watch())));
 }
 
 #[test]
@@ -127,19 +137,22 @@ fn each_trouble_has_its_wait_or_its_end() {
 
 #[test]
 fn a_limit_does_not_use_up_the_day() {
-    let Task::Read(begun) = watch().task(Rhythm::OnceADay, at(1)) else { panic!("it is due") };
-    let limited = begun.put_off(Trouble::Limited(at(2)), Rhythm::OnceADay, at(1));
-    assert!(matches!(limited.task(Rhythm::OnceADay, at(2)), Task::Read(_)));
+    let limited = begun(watch(), Rhythm::OnceADay, at(1)).put_off(Trouble::Limited(at(2)), Rhythm::OnceADay, at(1));
+    assert!(matches!(limited.task(Rhythm::OnceADay, at(2)), Task::Note(_)));
 }
 
 #[test]
-fn a_tally_counts_each_post_once_however_often_it_is_told() {
+fn a_cycle_comes_to_what_its_own_posts_told_last_each_once() {
+    let cycle = watch().cycle_start.unwrap();
     let told = |numbers, hour| watch().observed(numbers, Rhythm::Ladder, Pace::FULL, at(hour));
-    let none = Tally::default();
-    let first = none.with(&Numbers::default(), &told(likes(5), 1));
-    assert_eq!((first.engagement, first.reach, first.captured_at, first.rev), (Some(5), None, Some(at(1)), 1));
-    let grown = first.with(&likes(5), &told(likes(8), 6));
-    let other = grown.with(&Numbers::default(), &told(Numbers { reach: Some(3), ..likes(1) }, 2));
-    assert_eq!((other.engagement, other.reach, other.captured_at), (Some(9), Some(3), Some(at(6))));
-    assert_eq!(other.with(&likes(8), &told(likes(2), 24)).engagement, Some(3), "and falls with it");
+    assert_eq!(Sums::of(&[], cycle), Sums::default(), "not told is not zero");
+    let grown = told(likes(5), 1).observed(likes(8), Rhythm::Ladder, Pace::FULL, at(6));
+    let first = Sums::of(std::slice::from_ref(&grown), cycle);
+    assert_eq!((first.engagement, first.reach, first.captured_at, first.next_sync_at), (Some(8), None, Some(at(6)), Some(at(24))));
+    let other = told(Numbers { reach: Some(3), ..likes(1) }, 2);
+    let elsewhere = Watch { cycle_start: Some(at(0)), ..told(likes(70), 3) };
+    let both = Sums::of(&[grown.clone(), other, elsewhere], cycle);
+    assert_eq!((both.engagement, both.reach, both.captured_at, both.next_sync_at), (Some(9), Some(3), Some(at(6)), Some(at(6))));
+    let fell = grown.observed(likes(2), Rhythm::Ladder, Pace::FULL, at(24));
+    assert_eq!(Sums::of(&[fell], cycle).engagement, Some(2), "and falls with them");
 }

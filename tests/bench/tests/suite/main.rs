@@ -1,0 +1,3 @@
+//! What the cost page says, held to what is counted.
+
+mod cost_page;
