@@ -69,6 +69,7 @@ impl Deps {
                 users: variables.text(variables::USERS_TABLE),
                 posts: variables.text(variables::POSTS_TABLE),
                 sessions: variables.text(variables::SESSIONS_TABLE),
+                ..Tables::default()
             };
             (tables, variables.secrets_prefix(), config::Platforms::read(variables), config::metrics_paces(variables))
         })?;

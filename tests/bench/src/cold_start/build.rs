@@ -26,8 +26,8 @@ async fn cargo_lambda(packages: &[&str]) -> anyhow::Result<()> {
     if cfg!(target_arch = "aarch64") {
         build.arg("--arm64");
     }
-    let built = build.env("CARGO_LAMBDA_COMPILER", "cargo").current_dir(root).status().await;
-    let built = built.context("running cargo-lambda: README, \"Deploying\", step 1 installs it")?;
-    ensure!(built.success(), "cargo-lambda could not build: {built}");
+    let ended = build.env("CARGO_LAMBDA_COMPILER", "cargo").current_dir(root).status().await;
+    let ended = ended.context("running cargo-lambda: README, \"Deploying\", step 1 installs it")?;
+    ensure!(ended.success(), "cargo-lambda could not build: {ended}");
     Ok(())
 }

@@ -90,7 +90,7 @@ fn row(cells: &[String]) -> String {
 /// Dollars, as exactly as somebody wants to know them.
 fn money(dollars: f64) -> String {
     match dollars {
-        none if none == 0.0 => "0".to_owned(),
+        0.0 => "0".to_owned(),
         little if little < 1.0 => format!("{little:.4}"),
         some if some < 100.0 => format!("{some:.2}"),
         much => whole(much),
