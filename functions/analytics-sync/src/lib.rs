@@ -85,9 +85,10 @@ impl Deps {
         })
     }
 
-    /// What tokens are read and renewed with. A run has more time left than one renewal may take.
-    fn access(&self) -> Access<'_> {
+    /// What tokens are read and renewed with, by a run that ends at `deadline`. No renewal may take longer than a publisher's.
+    fn access(&self, deadline: Deadline) -> Access<'_> {
         let Self { store, vault, platforms, clock, random, metrics, .. } = self;
-        Access { store, vault, platforms, clock, random, metrics, deadline: Deadline::after(FUNCTION_TIMEOUT.unsigned_abs()) }
+        let deadline = Deadline::after(deadline.remaining().min(FUNCTION_TIMEOUT.unsigned_abs()));
+        Access { store, vault, platforms, clock, random, metrics, deadline }
     }
 }

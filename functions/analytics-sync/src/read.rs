@@ -4,6 +4,7 @@ use connecting::tokens::{self, AccessError, Usable};
 use domain::analytics::{Pace, Rhythm, Task, Trouble, Watch};
 use domain::connection::{Connection, Health};
 use domain::wait::Wait;
+use edge::deadline::Deadline;
 use jiff::{SignedDuration, Timestamp};
 use platforms::{Account, NumbersError, Published, Told};
 use store::{DueWatch, StoreError, WatchWrite, Watched};
@@ -58,6 +59,8 @@ pub(crate) struct Reader<'a> {
     pub(crate) gate: Gate,
     /// The name that the run's writes are recognised by.
     pub(crate) writer: String,
+    /// When the run is cut off.
+    pub(crate) deadline: Deadline,
 }
 
 impl Reader<'_> {
@@ -117,7 +120,7 @@ impl Reader<'_> {
         let mut refused = None;
         let mut connection = connection;
         loop {
-            let (ready, tokens) = match tokens::usable(&deps.access(), connection, refused.as_deref()).await? {
+            let (ready, tokens) = match tokens::usable(&deps.access(self.deadline), connection, refused.as_deref()).await? {
                 Usable::Ready(connection, tokens) => (connection, tokens),
                 Usable::Later => return Ok(Asked::Trouble(Trouble::Limited(deps.clock.now()))),
                 Usable::Dead => return Ok(Asked::Trouble(Trouble::NeedsReauth)),
@@ -138,7 +141,7 @@ impl Reader<'_> {
                     connection = *ready;
                 }
                 Err(NumbersError::TokenRefused) => {
-                    tokens::mark_dead(&deps.access(), &ready).await?;
+                    tokens::mark_dead(&deps.access(self.deadline), &ready).await?;
                     return Ok(Asked::Trouble(Trouble::NeedsReauth));
                 }
                 Err(error) => return Ok(Asked::Trouble(trouble(deps, gate, &ready, &error).await)),

@@ -1,15 +1,16 @@
 //! One run over all shards, page by page.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use domain::id::AttemptId;
 use domain::platform::PlatformName;
+use edge::deadline::Deadline;
 use edge::guarded::guarded;
 use edge::metrics::Unit;
 use edge::problem::chain;
 use futures::FutureExt;
-use futures::future::BoxFuture;
-use futures::stream::{self, StreamExt};
+use futures::future::{BoxFuture, join_all};
 use jiff::{SignedDuration, Timestamp};
 use store::{DueWatch, Store, StoreError, Watched};
 
@@ -21,8 +22,10 @@ use crate::read::{Reader, Reading};
 const PAGE_MAX: i32 = 100;
 /// Posts read at once.
 const POSTS_AT_ONCE: usize = 8;
-/// A run begins no page after so long: the function's time-out in the template is five minutes.
+/// A run begins no page after so long.
 const RUN_MAX: SignedDuration = SignedDuration::from_mins(3);
+/// How long a run may take: the function's time-out in the template.
+const TIME_OUT: Duration = Duration::from_mins(5);
 
 /// How often the job runs: what starts it goes by this.
 pub const EVERY: SignedDuration = SignedDuration::from_mins(10);
@@ -76,7 +79,7 @@ pub fn run(deps: &Deps) -> BoxFuture<'_, Result<Synced, StoreError>> {
 async fn all_shards(deps: &Deps) -> Result<Synced, StoreError> {
     let now = deps.clock.now();
     let writer = AttemptId::new(now, deps.random.bytes()).to_string();
-    let reader = Reader { deps, gate: Gate::new(&deps.platforms), writer };
+    let reader = Reader { deps, gate: Gate::new(&deps.platforms), writer, deadline: Deadline::after(TIME_OUT) };
     let run = Run { reader, until: now + RUN_MAX };
     let mut total = Synced::default();
     for shard in Store::sync_shards(now.as_second() / EVERY.as_secs()) {
@@ -109,7 +112,7 @@ impl Run<'_> {
         }
     }
 
-    /// Attends to what one page of the index leads to. What its posts need of the tables is read at once.
+    /// Attends to what one page of the index leads to.
     async fn page(&self, rows: Vec<Result<DueWatch, StoreError>>, total: &mut Synced) -> Result<(), StoreError> {
         let mut due = Vec::new();
         for row in rows {
@@ -122,20 +125,22 @@ impl Run<'_> {
                 }
             }
         }
-        let watched = self.reader.deps.store.watched(&due).await?;
-        let all = due.into_iter().zip(watched);
-        let mut readings = stream::iter(all).map(|(due, watched)| self.attend(due, watched)).buffer_unordered(POSTS_AT_ONCE);
-        while let Some(reading) = readings.next().await {
-            total.count(reading);
+        // Not a page at once: what is read here must still be so when the platform is asked, and accounts are taken away meanwhile.
+        for due in due.chunks(POSTS_AT_ONCE) {
+            let watched = self.reader.deps.store.watched(due).await?;
+            let readings = due.iter().zip(watched).map(|(due, watched)| self.attend(due, watched));
+            for reading in join_all(readings).await {
+                total.count(reading);
+            }
         }
         Ok(())
     }
 
     /// `None`: it failed, and the log says why.
-    async fn attend(&self, due: DueWatch, watched: Result<Watched, StoreError>) -> Option<Reading> {
+    async fn attend(&self, due: &DueWatch, watched: Result<Watched, StoreError>) -> Option<Reading> {
         let (post_id, user_id, platform) = (&due.post_id, &due.user_id, due.platform.as_str());
         // On the heap: several at once each carry the state of a whole call.
-        let reading = guarded(Box::pin(self.reader.read(&due, watched))).await;
+        let reading = guarded(Box::pin(self.reader.read(due, watched))).await;
         let reading = reading.map_err(|_| tracing::error!(%post_id, %user_id, platform, "reading a post's numbers panicked")).ok()?;
         let failed = |error| tracing::error!(%post_id, %user_id, platform, error = chain(&error), "a post's numbers could not be read");
         reading.map_err(failed).ok()

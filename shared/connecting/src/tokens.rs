@@ -9,7 +9,7 @@ use std::time::Duration;
 use cloud::vault::{Vault, VaultError};
 use domain::connection::{Connection, Health, REFRESHES_UNANSWERED_MAX, TokenState};
 use domain::id::AttemptId;
-use domain::people::limit::{Limit, Subject};
+use domain::people::limit::{Bucket, Limit, Subject};
 use domain::planted::Bug;
 use domain::platform::PlatformName;
 use domain::token::TokenSet;
@@ -26,8 +26,10 @@ use store::{ConnectionWrite, Rounds, Store, StoreError};
 const LOOKS_MAX: usize = 60;
 /// …this far apart. The lease is longer; whoever waits in vain comes back later.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
-/// What a renewal needs of the invocation: the call, and then time to store what it brings. With less, it is left to the next.
+/// What a renewal needs of the invocation: the lease, the call, and then time to store what it brings. With less, it is left to the next.
 const RENEWAL_TAKES: Duration = Duration::from_secs(40);
+/// What of that is needed once the lease is had.
+const LEASED_TAKES: Duration = Duration::from_secs(30);
 /// The end of the invocation that storing new tokens leaves: the row is moved in it.
 const KEEP_RESERVE: Duration = Duration::from_secs(2);
 /// Renewals that begin in one second, for all workers together. Secrets Manager takes 50 writes a second in a Region, and no more on request.
@@ -206,7 +208,9 @@ async fn refresh(access: &Access<'_>, connection: Connection) -> Result<Option<U
         return Ok(None);
     }
     // The lease was slow to get: this function's time may end in the middle of the call, and the tokens with it.
-    if access.deadline.remaining() < RENEWAL_TAKES {
+    if access.deadline.remaining() < LEASED_TAKES {
+        let released = leased.released(access.clock.now());
+        access.store.update_connection(&released, attempt.as_str()).await?;
         return Ok(Some(Usable::Later));
     }
     let answer = access.platforms.get(leased.platform).refresh(&app, &tokens, access.clock.now()).await;
@@ -284,18 +288,31 @@ async fn adopt_version(
 
 /// Takes one of the renewals that each second has for all workers. `false`: no second had one left while there was time.
 async fn may_begin(access: &Access<'_>) -> Result<bool, StoreError> {
+    let mut refused = None;
     while access.deadline.remaining() >= RENEWAL_TAKES {
-        match access.store.count(&RENEWALS.bucket(Subject::Everybody, access.clock.now())).await {
+        refused = match access.store.count(&this_second(access)).await {
             Ok(true) => return Ok(true),
-            // One row takes a thousand writes a second: where it takes no more, there is no renewal left either.
-            Ok(false) | Err(StoreError::Unavailable { .. }) => pause(access).await,
+            Ok(false) => None,
+            // One row takes a thousand writes a second. It may refuse more for as long as so many want to renew.
+            Err(error @ StoreError::Unavailable { .. }) => Some(error),
             Err(error) => return Err(error),
-        }
+        };
+        pause(access).await;
     }
+    if let Some(error) = refused {
+        return Err(error);
+    }
+    access.metrics.count(access.clock.now(), "tokens_unavailable", &[]);
+    tracing::warn!("tokens are not renewed now: too many are at this moment");
     Ok(false)
 }
 
-/// Stores new tokens, as often as it takes while there is time: the old ones are spent, and tokens that are not stored are lost for good.
+fn this_second(access: &Access<'_>) -> Bucket {
+    RENEWALS.bucket(Subject::Everybody, access.clock.now())
+}
+
+/// Stores new tokens, as often as it takes while there is time: the old ones are spent, and tokens that are not stored are lost for good. Each
+/// further write takes the place of a renewal, so that none begins while the vault takes no more.
 async fn keep(access: &Access<'_>, connection: &Connection, tokens: &TokenSet, attempt: &AttemptId) -> Result<String, AccessError> {
     loop {
         let may_try = access.deadline.remaining() > KEEP_RESERVE && !Bug::RenewedTokensGivenUp.is_planted();
@@ -304,6 +321,10 @@ async fn keep(access: &Access<'_>, connection: &Connection, tokens: &TokenSet, a
             Err(error) if error.is_retryable() && may_try => {
                 tracing::warn!(connection_id = %connection.id, error = chain(&error), "new tokens are not stored yet");
                 pause(access).await;
+                // Whether there was a place or not: these tokens come first.
+                if let Err(error) = access.store.count(&this_second(access)).await {
+                    tracing::warn!(error = chain(&error), "a write to the vault was not counted");
+                }
             }
             Err(error) => {
                 tracing::error!(connection_id = %connection.id, error = chain(&error), "new tokens could not be stored: the grant is lost");

@@ -147,7 +147,7 @@ impl Kind {
             Self::EmptyIndex => "the index was behind and empty",
             Self::StaleIndex => "the index was behind and answered as it did before",
             Self::StaleSecret => "the vault was behind by 10 s",
-            Self::VaultBusy => "for a minute the vault took one write of sixteen",
+            Self::VaultBusy => "the vault took no write for half a minute, and then one of eight",
             Self::CrashBefore => "the function was killed before",
             Self::CrashAfter => "done, and the function was killed",
             Self::PauseBefore => "the function stood still for 40 s before",
@@ -240,15 +240,20 @@ pub struct Call {
 
 /// A vault whose quota others use up.
 struct Busy {
-    until: Duration,
+    since: Duration,
     writes: u32,
 }
 
 impl Busy {
+    /// Whether it is so still.
+    fn lasts(&self, at: Duration) -> bool {
+        at < self.since + BUSY_FOR
+    }
+
     /// Whether it refuses the next write.
-    fn refuses(&mut self) -> bool {
+    fn refuses(&mut self, at: Duration) -> bool {
         self.writes += 1;
-        !self.writes.is_multiple_of(BUSY_TAKES_ONE_OF)
+        at < self.since + SHUT_FOR || !self.writes.is_multiple_of(BUSY_TAKES_ONE_OF)
     }
 }
 
@@ -399,9 +404,10 @@ const RATE_MAX: u64 = 500;
 const PAUSE: Duration = Duration::from_secs(40);
 /// How long it stands still where something is done meanwhile: no call of whoever does it takes any time.
 const MOMENT: Duration = Duration::from_secs(1);
-/// How long a vault is busy, and which of the writes it takes then.
+/// How long a vault is busy, for how long of it no write is taken, and which of them then.
 const BUSY_FOR: Duration = Duration::from_mins(1);
-const BUSY_TAKES_ONE_OF: u32 = 16;
+const SHUT_FOR: Duration = Duration::from_secs(30);
+const BUSY_TAKES_ONE_OF: u32 = 8;
 /// How far a clock jumps.
 pub const CLOCK_JUMP_SECS: i64 = 300;
 
@@ -412,8 +418,8 @@ impl State {
             *left -= 1;
             return Some(*kind);
         }
-        if let Some(busy) = self.busy.as_mut().filter(|busy| at < busy.until && is_vault_write(name)) {
-            return busy.refuses().then_some(Kind::VaultBusy);
+        if let Some(busy) = self.busy.as_mut().filter(|busy| busy.lasts(at) && is_vault_write(name)) {
+            return busy.refuses(at).then_some(Kind::VaultBusy);
         }
         let kind = match &mut self.plan {
             Plan::Exactly(hits) => hits.iter().find(|hit| hit.call == number).map(|hit| hit.kind),
@@ -434,7 +440,7 @@ impl State {
         }?;
         self.hits.push(Hit { call: number, kind });
         if kind == Kind::VaultBusy {
-            self.busy = Some(Busy { until: at + BUSY_FOR, writes: 1 });
+            self.busy = Some(Busy { since: at, writes: 1 });
         }
         if kind.burst() > 1 {
             self.bursts.insert(burst, (kind, kind.burst() - 1));
