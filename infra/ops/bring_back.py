@@ -5,13 +5,16 @@
 
 The stack that it makes holds nothing else; `sam deploy` adds the rest. Until a person has said yes, nothing is changed. Ends with 0 once
 the import is complete, with 1 if something stood in its way, which it names, and with 2 if it was not understood. Needs the environment
-that the SAM CLI is installed in, and AWS credentials as the SAM CLI does.
+that the SAM CLI is installed in, and AWS credentials as the SAM CLI does. The Region is that of AWS_DEFAULT_REGION, by which the SAM CLI
+goes, or of AWS_REGION, or the profile's.
 """
 
 import argparse
 import itertools
 import json
+import os
 import sys
+import time
 from pathlib import Path
 
 try:
@@ -27,7 +30,6 @@ IDENTIFIED_BY = {"AWS::DynamoDB::Table": "TableName", "AWS::SecretsManager::Secr
 # CloudFormation forgets a deleted stack after 90 days; a stack that was deployed a hundred times has some ten thousand events.
 STACKS_MAX = 10_000
 EVENTS_MAX = 100_000
-CHANGE_SET = "bring-back"
 
 
 class Refused(Exception):
@@ -97,7 +99,13 @@ def exists(cloudformation, name):
     return any(stack["StackStatus"] not in ("REVIEW_IN_PROGRESS", "DELETE_COMPLETE") for stack in stacks)
 
 
+def session_of_region():
+    """boto3 itself does not read AWS_REGION."""
+    return boto3.Session(region_name=os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION") or None)
+
+
 def bring_back(session, arguments):
+    print(f"Account {session.client('sts').get_caller_identity()['Account']}, Region {session.region_name}", flush=True)
     cloudformation = session.client("cloudformation")
     into = arguments.into or arguments.stack
     if exists(cloudformation, into):
@@ -122,7 +130,8 @@ def confirmed():
 
 
 def do_import(cloudformation, into, template, resources):
-    named = {"StackName": into, "ChangeSetName": CHANGE_SET}
+    # Each run has its own: what an interrupted one has left is in nobody's way.
+    named = {"StackName": into, "ChangeSetName": f"bring-back-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"}
     cloudformation.create_change_set(
         **named, ChangeSetType="IMPORT", TemplateBody=json.dumps(template), ResourcesToImport=resources
     )
@@ -143,7 +152,7 @@ def main():
     parser.add_argument("--into", help="the name of the stack to make, if it is to have another")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     try:
-        bring_back(boto3.Session(), parser.parse_args())
+        bring_back(session_of_region(), parser.parse_args())
     except (Refused, BotoCoreError, ClientError, WaiterError) as error:
         sys.exit(f"error: {error}")
 

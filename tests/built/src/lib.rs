@@ -18,8 +18,9 @@ pub const LAMBDA_HAS: Glibc = Glibc { major: 2, minor: 34 };
 const LIBRARIES: [&str; 8] =
     ["ld-linux-", "libc.so.", "libdl.so.", "libgcc_s.so.", "libm.so.", "libpthread.so.", "librt.so.", "linux-vdso.so."];
 /// What an operator does about it.
-const ADVICE: &str = "Build with zig, which links against an older C library whatever this machine has: `pip install ziglang==0.17.1` \
-                      into the environment of cargo-lambda, and `sam build` without CARGO_LAMBDA_COMPILER; for the checks, CARGO_LAMBDA_COMPILER=cargo-zigbuild";
+const ADVICE: &str = "Build with zig, which links against an older C library whatever this machine has: \
+                      `.venv/bin/pip install ziglang==0.17.1`, then `export CARGO_LAMBDA_COMPILER=cargo-zigbuild`, and build anew \
+                      (`sam build`, `.ci/run` or `tests/deployed/run`)";
 
 /// What was built.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,8 +105,24 @@ mod tests {
         assert_eq!(built.functions, 2);
         assert!(built.newest.is_some_and(|newest| newest > NOTHING), "{built:?}");
         let refused = check(folder.path(), NOTHING).unwrap_err().to_string();
-        for part in ["PostsFunction asks for glibc 2.", "SweeperFunction asks", "Lambda has 2.1", "ziglang"] {
+        for part in ["PostsFunction asks for glibc 2.", "SweeperFunction asks", "Lambda has 2.1", ADVICE] {
             assert!(refused.contains(part), "{part}: {refused}");
+        }
+    }
+
+    #[test]
+    fn readme_says_the_same_and_installs_what_the_checks_install() {
+        let (readme, tools) = (include_str!("../../../README.md"), include_str!("../../../.ci/tools"));
+        for command in ADVICE.split('`').skip(1).step_by(2) {
+            assert!(readme.contains(command), "README does not say {command}");
+        }
+        for package in ["aws-sam-cli", "cargo-lambda", "ziglang"] {
+            let variable = format!("{}=", package.replace('-', "_"));
+            let version = tools.lines().find_map(|line| line.strip_prefix(variable.as_str())).unwrap();
+            let named = format!("{package}==");
+            let versions: Vec<_> = [readme, ADVICE].into_iter().flat_map(|text| text.split(named.as_str()).skip(1)).collect();
+            assert!(!versions.is_empty(), "README does not install {package}");
+            assert!(versions.iter().all(|found| found.starts_with(version)), "{package} is {version} in .ci/tools, and another in README");
         }
     }
 

@@ -106,7 +106,9 @@ impl Sam {
 
     /// Takes what a deleted stack has kept into a stack of another name, as README says.
     pub(crate) async fn bring_back(&self, deleted: &str, into: &str) -> anyhow::Result<()> {
-        self.run("python", &["infra/ops/bring_back.py", deleted, "--into", into, "--yes"]).await.map(drop)
+        let printed = self.run("python", &["infra/ops/bring_back.py", deleted, "--into", into, "--yes"]).await?;
+        ensure!(printed.starts_with("Account ") && printed.contains(&format!(", Region {REGION}\n")), "it does not say where: {printed}");
+        Ok(())
     }
 
     /// What a deployed stack consists of.

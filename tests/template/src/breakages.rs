@@ -8,12 +8,18 @@ pub(crate) struct Breakage {
     pub(crate) what: &'static str,
     /// A part of the name of the rule that must notice.
     pub(crate) noticed_by: &'static str,
-    /// Does it to the template's resources.
+    /// The section of the template that it is done to.
+    pub(crate) section: &'static str,
+    /// Does it to that section.
     pub(crate) change: fn(&mut Value),
 }
 
 const fn breakage(what: &'static str, noticed_by: &'static str, change: fn(&mut Value)) -> Breakage {
-    Breakage { what, noticed_by, change }
+    Breakage { what, noticed_by, section: "Resources", change }
+}
+
+const fn of_conditions(what: &'static str, noticed_by: &'static str, change: fn(&mut Value)) -> Breakage {
+    Breakage { what, noticed_by, section: "Conditions", change }
 }
 
 fn remove(value: &mut Value, key: &str) {
@@ -45,6 +51,9 @@ pub(crate) const BREAKAGES: &[Breakage] = &[
     }),
     breakage("a variable holds what the code refuses", "variable", |all| {
         all["OauthStartFunction"]["Properties"]["Environment"]["Variables"]["PLATFORM_ADDRESSES"] = json!("x.api=http://api.x.com");
+    }),
+    breakage("a country is none", "variable", |all| {
+        all["OnboardingFunction"]["Properties"]["Environment"]["Variables"]["CODE_COUNTRIES"] = json!("DE,UK");
     }),
     breakage("a pace is none that the code knows", "variable", |all| {
         all["AnalyticsSyncFunction"]["Properties"]["Environment"]["Variables"]["METRICS_PACE"] = json!("x=0");
@@ -134,6 +143,15 @@ pub(crate) const BREAKAGES: &[Breakage] = &[
     breakage("a table cannot be warmed", "can be warmed", |all| remove(&mut all["LedgerTable"]["Properties"], "WarmThroughput")),
     breakage("an index stays cold", "can be warmed", |all| {
         all["PostsTable"]["Properties"]["GlobalSecondaryIndexes"][2]["WarmThroughput"] = json!({ "ReadUnitsPerSecond": 12_000 });
+    }),
+    breakage("a unit is sent that stands at its default", "can be warmed", |all| {
+        all["UsersTable"]["Properties"]["WarmThroughput"]["Fn::If"][1]["WriteUnitsPerSecond"] = json!({ "Ref": "WarmWriteUnits" });
+    }),
+    breakage("writes alone cannot be raised", "can be warmed", |all| {
+        all["PostsTable"]["Properties"]["WarmThroughput"]["Fn::If"][2] = json!({ "Ref": "AWS::NoValue" });
+    }),
+    of_conditions("a unit counts as raised at its default", "can be warmed", |all| {
+        all["WritesAreWarmed"]["Fn::Not"][0]["Fn::Equals"][1] = json!("3000");
     }),
     breakage("a table keeps what it should forget", "keys and indexes", |all| {
         remove(&mut all["SessionsTable"]["Properties"], "TimeToLiveSpecification");

@@ -91,7 +91,7 @@ fn prove(template: &Template, product: &Product) -> anyhow::Result<()> {
             bail!("no rule is named like {:?}", breakage.noticed_by)
         };
         let mut broken = template.clone();
-        (breakage.change)(&mut broken.0["Resources"]);
+        (breakage.change)(&mut broken.0[breakage.section]);
         let found = (rule.check)(&broken, product);
         ensure!(!found.is_empty(), "nobody noticed that {} (rule: {})", breakage.what, rule.name);
     }

@@ -114,14 +114,16 @@ pub(super) fn match_the_code(template: &Template, _: &Product) -> Vec<String> {
     faults
 }
 
-/// What is read or written on the way of every post takes as much at once as the parameters say.
+/// What is read or written on the way of every post takes as much at once as the parameters say. What stands at its default is not sent.
 pub(super) fn can_be_warmed(template: &Template, _: &Product) -> Vec<String> {
+    let (reads, writes) = (json!({ "Ref": "WarmReadUnits" }), json!({ "Ref": "WarmWriteUnits" }));
+    let if_writes = |then: Value| json!({ "Fn::If": ["WritesAreWarmed", then, { "Ref": "AWS::NoValue" }] });
     let wanted = json!({ "Fn::If": [
-        "IsWarmed",
-        { "ReadUnitsPerSecond": { "Ref": "WarmReadUnits" }, "WriteUnitsPerSecond": { "Ref": "WarmWriteUnits" } },
-        { "Ref": "AWS::NoValue" },
+        "ReadsAreWarmed",
+        { "ReadUnitsPerSecond": reads, "WriteUnitsPerSecond": if_writes(writes.clone()) },
+        if_writes(json!({ "WriteUnitsPerSecond": writes })),
     ] });
-    let mut faults = Vec::new();
+    let mut faults = conditions_of_warming(template);
     for name in ON_THE_WAY {
         let properties = template.resource("AWS::DynamoDB::Table", name).map_or(&Value::Null, |table| &table["Properties"]);
         let indexes = listed(&properties["GlobalSecondaryIndexes"]).into_iter();
@@ -130,6 +132,14 @@ pub(super) fn can_be_warmed(template: &Template, _: &Product) -> Vec<String> {
         faults.extend(all.filter(|(_, found)| found["WarmThroughput"] != wanted).map(|(what, _)| format!("{what} cannot be warmed")));
     }
     faults
+}
+
+/// A unit is warmed if its parameter is not at its default.
+fn conditions_of_warming(template: &Template) -> Vec<String> {
+    let raised = |parameter: &str| json!({ "Fn::Not": [{ "Fn::Equals": [{ "Ref": parameter }, template.default_of(parameter)] }] });
+    let wanted = [("ReadsAreWarmed", raised("WarmReadUnits")), ("WritesAreWarmed", raised("WarmWriteUnits"))];
+    let wrong = wanted.into_iter().filter(|(name, wanted)| template.0["Conditions"][*name] != *wanted);
+    wrong.map(|(name, wanted)| format!("the condition {name} is not {wanted}")).collect()
 }
 
 /// Keys, attributes and indexes, one phrase each.
