@@ -83,7 +83,7 @@ fn sums_of(paid: &PaidWatches, cycle_start: Timestamp) -> Sums {
 /// What ended cycles came to.
 ///
 /// Newest first unless another order is asked for. A cycle is here within the hour after its end. A post that is settled later is counted in
-/// it within the hour. What platforms tell of its posts is added up when it is asked for, from the newest 20,000 posts: it is `null` for a cycle
+/// it within the hour. What platforms tell of its posts is added up when it is asked for, from the newest 20,000 posts. It is `null` for a cycle
 /// since whose beginning more were published.
 #[utoipa::path(get, path = "/api/analytics/cycles", operation_id = "cycle_analytics", tag = "account", params(ListQuery),
     security(("session" = [])),

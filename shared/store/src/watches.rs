@@ -234,8 +234,8 @@ impl Store {
     }
 
     /// The numbers of the posts for which the cycles paid that began from `first` to `last`, strongly consistent. A post may be published long
-    /// after the end of the cycle that paid for it, so all are read that were published since `first`, the newest first and at most `most` of
-    /// them; and as many of those that were published before their cycle began. What cannot be read is left out.
+    /// after the end of the cycle that paid for it. So all that were published since `first` are read: at most `most`, the newest first. At most
+    /// as many are read of those that were published before their cycle began. What cannot be read is left out.
     pub async fn watches_paid(
         &self,
         user: &UserId,

@@ -71,7 +71,7 @@ fn at(value: &Value) -> anyhow::Result<Timestamp> {
     Ok(value.as_str().context("no time")?.parse()?)
 }
 
-/// A post is sent in one cycle, is not found by its owner, and is paid for by the next one, in which it is tried again: its first send is there.
+/// A post is sent in one cycle and not found by its owner. Tried again, it is paid for by the next cycle, and its first send is there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_post_that_a_later_cycle_paid_for_is_in_its_sum_whichever_cycles_are_looked_at() -> Outcome {
     play(async |stage| {
