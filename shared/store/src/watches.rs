@@ -192,8 +192,9 @@ impl Store {
     /// that cannot be read harms no other.
     pub async fn watched(&self, due: &[DueWatch]) -> Result<Vec<Result<Watched, StoreError>>, StoreError> {
         let (posts, users) = (self.tables.posts.as_str(), self.tables.users.as_str());
-        let of_one =
-            |due| [(posts, due.row.clone()), (users, Key::connection(&due.user_id, &due.connection_id)), (posts, Key::pause(due.platform))];
+        let of_one = |due: &DueWatch| {
+            [(posts, due.row.clone()), (users, Key::connection(&due.user_id, &due.connection_id)), (posts, Key::pause(due.platform))]
+        };
         let keys: Vec<_> = due.iter().flat_map(of_one).collect::<BTreeSet<_>>().into_iter().collect();
         let mut found = BTreeMap::new();
         for keys in keys.chunks(BATCH_MAX) {
