@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use domain::analytics::{Sums, Watch};
+use domain::analytics::Watch;
 use domain::content::Content;
 use domain::order::Order;
 use domain::post::{Post, State as PostState};
@@ -16,7 +16,7 @@ use store::{Cursor, Filter, List, Start};
 use utoipa::IntoParams;
 
 use crate::csv_file::{CsvFile, number, time};
-use crate::read_cycles::watches;
+use crate::read_cycles::sums;
 use crate::{Deps, trouble};
 
 /// Rows read at once.
@@ -87,9 +87,8 @@ pub(crate) async fn cycles(State(deps): State<Deps>, signed_in: SignedIn, _: Que
     let mut start = Start::first(Order::Desc);
     for _ in 0..PAGES_MAX {
         let page = deps.store.cycle_analytics(user, now, PAGE, start).await.map_err(trouble::store)?;
-        let watches = watches(&deps, user, &page.items).await.map_err(trouble::store)?;
-        for told in &page.items {
-            let sums = Sums::of(&watches, told.span.start);
+        let sums = sums(&deps, user, &page.items).await.map_err(trouble::store)?;
+        for (told, sums) in page.items.iter().zip(sums) {
             file.row([
                 time(Some(told.span.start)),
                 time(Some(told.span.end)),

@@ -90,9 +90,14 @@ impl Key {
         Self::new(user_pk(user), format!("{POST}{id}#EVENT#{rev:06}"))
     }
 
-    /// A published post's numbers, by when it became visible.
-    pub(crate) fn metrics(user: &UserId, published_at: Timestamp, id: &PostId) -> Self {
-        Self::new(user_pk(user), format!("{METRICS}{}#{id}", sortable(published_at)))
+    /// A published post's numbers, by when it became visible. A post that was visible before the cycle that paid for it began stands apart, by
+    /// that cycle: all others of a cycle stand from its beginning on.
+    pub(crate) fn metrics(user: &UserId, published_at: Timestamp, cycle_start: Option<Timestamp>, id: &PostId) -> Self {
+        let sk = match cycle_start.filter(|start| published_at < *start) {
+            Some(start) => format!("{EARLY_METRICS}{}#{id}", sortable(start)),
+            None => format!("{METRICS}{}#{id}", sortable(published_at)),
+        };
+        Self::new(user_pk(user), sk)
     }
 
     pub(crate) fn pause(platform: PlatformName) -> Self {
@@ -191,6 +196,8 @@ pub(crate) const PROFILE: &str = "PROFILE";
 pub(crate) const CONNECTION: &str = "CONNECTION#";
 pub(crate) const POST: &str = "POST#";
 pub(crate) const METRICS: &str = "METRICS#";
+/// Behind every time: letters sort after digits.
+pub(crate) const EARLY_METRICS: &str = "METRICS#EARLY#";
 pub(crate) const CYCLE: &str = "CYCLE#";
 pub(crate) const HISTORY: &str = "HISTORY#";
 pub(crate) const ANALYTICS: &str = "ANALYTICS#";
@@ -230,6 +237,17 @@ pub(crate) fn shard(id: &str) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_of_a_post_stand_by_its_publication_unless_a_later_cycle_paid_for_it() {
+        let at = |secs| Timestamp::from_second(secs).unwrap();
+        let (user, post) = (UserId::new(at(0), [1; 10]), PostId::new(at(0), [2; 10]));
+        let sk = |published, cycle: Option<i64>| Key::metrics(&user, at(published), cycle.map(at), &post).sk;
+        assert_eq!(sk(9, Some(9)), format!("METRICS#1970-01-01T00:00:09.000Z#{post}"));
+        assert_eq!((sk(9, Some(5)), sk(9, None)), (sk(9, Some(9)), sk(9, Some(9))));
+        assert_eq!(sk(8, Some(9)), format!("METRICS#EARLY#1970-01-01T00:00:09.000Z#{post}"));
+        assert!(sk(8, Some(9)) > sk(4_000_000_000, None), "no read of a period finds it by accident");
+    }
 
     #[test]
     fn every_shard_is_read_in_every_turn_and_each_comes_first_in_its_own() {

@@ -170,7 +170,7 @@ impl Store {
             transact_put(put(&self.tables.sessions, later)),
             TransactWriteItem::builder().delete(delete.expect("table and key are set")).build(),
         ];
-        let sent = self.client.transact_write_items().set_transact_items(Some(legs)).send().await;
-        sent.map(drop).map_err(StoreError::unavailable("putting a note that cannot be read behind"))
+        // Neither leg has a condition: nothing can be refused.
+        self.transact("putting a note that cannot be read behind", &stands, legs).await.map(drop)
     }
 }

@@ -52,7 +52,7 @@ pub use rounds::Rounds;
 pub use sessions::StoredSession;
 pub use users::{TablePlace, UserPage, UserWithConnections};
 pub use verification::SignIn;
-pub use watches::{DueWatch, DueWatches, WatchWrite, Watched};
+pub use watches::{DueWatch, DueWatches, PaidWatches, WatchWrite, Watched};
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;

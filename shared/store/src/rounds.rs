@@ -33,13 +33,14 @@ pub struct Rounds<'a> {
     doing: &'static str,
     writer: &'a str,
     pause_millis_max: u64,
+    rounds_max: u32,
     round: u32,
 }
 
 impl<'a> Rounds<'a> {
     /// Rounds of `doing`, for the error; `writer` names who tries, in other words than anybody else who may at the same time.
     pub fn new(doing: &'static str, writer: &'a str) -> Self {
-        Self { doing, writer, pause_millis_max: PAUSE_MILLIS_MAX, round: 0 }
+        Self { doing, writer, pause_millis_max: PAUSE_MILLIS_MAX, rounds_max: ROUNDS_MAX, round: 0 }
     }
 
     /// With pauses that outlast a table that refuses for half a minute.
@@ -48,9 +49,15 @@ impl<'a> Rounds<'a> {
         Self { pause_millis_max: PATIENT_PAUSE_MILLIS_MAX, ..self }
     }
 
+    /// So many instead, where they stand within rounds of a caller: the two multiply.
+    #[must_use]
+    pub(crate) fn at_most(self, rounds_max: u32) -> Self {
+        Self { rounds_max, ..self }
+    }
+
     /// Begins the next round: the first at once, each other after its pause. [`StoreError::Contended`] when there were enough.
     pub async fn next(&mut self) -> Result<(), StoreError> {
-        if self.round == ROUNDS_MAX {
+        if self.round == self.rounds_max {
             return Err(StoreError::Contended { doing: self.doing });
         }
         if self.round > 0 {
@@ -103,9 +110,10 @@ mod tests {
 
     #[test]
     fn there_is_an_end_of_rounds() {
-        let mut rounds = Rounds { round: ROUNDS_MAX, ..Rounds::new("trying", "one") };
-        let ended = futures_of(rounds.next());
-        assert!(matches!(ended, Some(Err(StoreError::Contended { doing: "trying" }))));
+        for (rounds, max) in [(Rounds::new("trying", "one"), ROUNDS_MAX), (Rounds::new("trying", "one").at_most(12), 12)] {
+            let ended = futures_of(Rounds { round: max, ..rounds }.next());
+            assert!(matches!(ended, Some(Err(StoreError::Contended { doing: "trying" }))));
+        }
     }
 
     /// What a future that waits for nothing comes to.

@@ -8,9 +8,23 @@ use crate::items::written_by;
 use crate::key::Item;
 use crate::{Rounds, Store, StoreError};
 
-/// Reasons that pass by themselves within moments. The SDK repeats none of them: to it, a cancelled transaction is an answer.
-const PASSING: [&str; 3] = ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
 const FAILED: &str = "ConditionalCheckFailed";
+const CONFLICT: &str = "TransactionConflict";
+const THROTTLED: [&str; 2] = ["ThrottlingError", "ProvisionedThroughputExceeded"];
+
+/// How often the same is sent that meets others: with their pauses, in about a second. Callers have rounds of their own, and the two multiply.
+const SENDS_MAX: u32 = 12;
+/// How often a table may refuse it for too much traffic, which ends less soon.
+const THROTTLED_MAX: u32 = 4;
+
+/// Why a transaction was cancelled that may go through a moment later. The SDK repeats none: to it, a cancelled transaction is an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Passing {
+    /// Others hold its items.
+    Conflict,
+    /// There is too much traffic.
+    Throttled,
+}
 
 /// What each leg of a transaction met of which nothing was written. The condition of at least one failed.
 #[derive(Debug)]
@@ -42,22 +56,28 @@ impl Store {
     /// Sends a transaction. `Err` inside: a condition failed, which says something of what the caller has read.
     ///
     /// That another transaction, or too much traffic, holds an item says nothing, and nothing was written: the same is sent again after some
-    /// milliseconds, a bounded number of times. `writer` draws the pauses, see [`Rounds`].
+    /// milliseconds. After some twelve conflicts it is [`StoreError::Contended`], and at the fourth refusal for traffic
+    /// [`StoreError::Unavailable`]. `writer` draws the pauses, see [`Rounds`].
     pub(crate) async fn transact(
         &self,
         doing: &'static str,
         writer: &str,
         legs: Vec<TransactWriteItem>,
     ) -> Result<Result<(), Refused>, StoreError> {
-        let mut rounds = Rounds::new(doing, writer);
+        let mut rounds = Rounds::new(doing, writer).at_most(SENDS_MAX);
+        let mut throttled = 0;
         loop {
             rounds.next().await?;
             let request = self.client.transact_write_items().set_transact_items(Some(legs.clone()));
             let Err(error) = Box::pin(request.send()).await else { return Ok(Ok(())) };
-            match cancellation(&error) {
-                Some(reasons) if reasons.iter().any(failed) => return Ok(Err(Refused(reasons.to_vec()))),
-                Some(reasons) if passes(reasons) => {}
-                _ => return Err(StoreError::unavailable(doing)(error)),
+            let reasons = cancellation(&error).unwrap_or_default();
+            if reasons.iter().any(failed) {
+                return Ok(Err(Refused(reasons.to_vec())));
+            }
+            let passing = passing(reasons);
+            throttled += u32::from(passing == Some(Passing::Throttled));
+            if passing.is_none() || throttled == THROTTLED_MAX {
+                return Err(StoreError::unavailable(doing)(error));
             }
         }
     }
@@ -75,10 +95,17 @@ fn failed(reason: &CancellationReason) -> bool {
     reason.code() == Some(FAILED)
 }
 
-/// Whether every leg that was refused may go through a moment later.
-fn passes(reasons: &[CancellationReason]) -> bool {
-    let mut refused = reasons.iter().filter_map(|reason| reason.code().filter(|code| *code != "None")).peekable();
-    refused.peek().is_some() && refused.all(|code| PASSING.contains(&code))
+/// Why every leg that was refused may go through a moment later; `None`: one may not, or none was refused.
+fn passing(reasons: &[CancellationReason]) -> Option<Passing> {
+    let mut passing = None;
+    for code in reasons.iter().filter_map(CancellationReason::code).filter(|code| *code != "None") {
+        passing = match code {
+            CONFLICT => passing.or(Some(Passing::Conflict)),
+            code if THROTTLED.contains(&code) => Some(Passing::Throttled),
+            _ => return None,
+        };
+    }
+    passing
 }
 
 #[cfg(test)]
@@ -92,15 +119,16 @@ mod tests {
     #[test]
     fn what_passes_by_itself_is_told_from_what_does_not() {
         for (codes, expected) in [
-            (vec!["None", "TransactionConflict"], true),
-            (vec!["TransactionConflict", "ThrottlingError", "None"], true),
-            (vec!["ProvisionedThroughputExceeded"], true),
-            (vec!["TransactionConflict", "ItemCollectionSizeLimitExceeded"], false),
-            (vec!["ValidationError"], false),
-            (vec!["None"], false),
-            (vec![], false),
+            (vec!["None", "TransactionConflict"], Some(Passing::Conflict)),
+            (vec!["TransactionConflict", "ThrottlingError", "None"], Some(Passing::Throttled)),
+            (vec!["ThrottlingError", "TransactionConflict"], Some(Passing::Throttled)),
+            (vec!["ProvisionedThroughputExceeded"], Some(Passing::Throttled)),
+            (vec!["TransactionConflict", "ItemCollectionSizeLimitExceeded"], None),
+            (vec!["ValidationError"], None),
+            (vec!["None"], None),
+            (vec![], None),
         ] {
-            assert_eq!(passes(&reasons(&codes)), expected, "{codes:?}");
+            assert_eq!(passing(&reasons(&codes)), expected, "{codes:?}");
         }
     }
 

@@ -10,12 +10,12 @@ use domain::connection::Connection;
 use domain::id::{ConnectionId, PostId, UserId};
 use domain::platform::PlatformName;
 use domain::post::Post;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::closing::Place;
 use crate::items::{BATCH_MAX, from_item, keyed, number, text, to_item, written_by};
-use crate::key::{Item, Key, METRICS, shard, shards, sortable, user_pk};
+use crate::key::{EARLY_METRICS, Item, Key, METRICS, shard, shards, sortable, user_pk};
 use crate::pauses::until_of;
 use crate::posts::put;
 use crate::schema::SYNC_INDEX;
@@ -23,6 +23,8 @@ use crate::{Store, StoreError};
 
 /// Pages of 1 MB in one read: more rows than any caller takes.
 const PAGES_MAX: usize = 20;
+/// Sorts after every time, and after what follows one in a key.
+const AFTER_TIMES: &str = "~";
 
 /// A post whose numbers are due. The index is a hint: whoever acts reads the row first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,12 +33,12 @@ pub struct DueWatch {
     pub user_id: UserId,
     /// Which.
     pub post_id: PostId,
-    /// When it became visible.
-    pub published_at: Timestamp,
     /// Where.
     pub platform: PlatformName,
     /// By which account.
     pub connection_id: ConnectionId,
+    /// Where its row is.
+    row: Key,
 }
 
 /// One page of them.
@@ -57,6 +59,15 @@ pub struct Watched {
     pub connection: Option<Connection>,
     /// Until when the platform takes nothing from our app.
     pub pause: Option<Timestamp>,
+}
+
+/// The numbers of the posts that some cycles paid for, among others of the same time.
+#[derive(Debug)]
+pub struct PaidWatches {
+    /// In no order.
+    pub watches: Vec<Watch>,
+    /// Of each of these cycles that began then or later, all are here.
+    pub whole_since: Timestamp,
 }
 
 /// What came of a write.
@@ -141,12 +152,8 @@ fn sync_pk(shard: u8) -> String {
     format!("SYNC#{shard}")
 }
 
-fn key_of(watch: &Watch) -> Key {
-    Key::metrics(&watch.user_id, watch.published_at, &watch.post_id)
-}
-
-fn row_of(due: &DueWatch) -> Key {
-    Key::metrics(&due.user_id, due.published_at, &due.post_id)
+pub(crate) fn key_of(watch: &Watch) -> Key {
+    Key::metrics(&watch.user_id, watch.published_at, watch.cycle_start, &watch.post_id)
 }
 
 /// The leg by which the numbers of a post that becomes published are followed from then on. It stands beside the conditional write of the
@@ -185,8 +192,9 @@ impl Store {
     /// that cannot be read harms no other.
     pub async fn watched(&self, due: &[DueWatch]) -> Result<Vec<Result<Watched, StoreError>>, StoreError> {
         let (posts, users) = (self.tables.posts.as_str(), self.tables.users.as_str());
-        let of_one =
-            |due| [(posts, row_of(due)), (users, Key::connection(&due.user_id, &due.connection_id)), (posts, Key::pause(due.platform))];
+        let of_one = |due: &DueWatch| {
+            [(posts, due.row.clone()), (users, Key::connection(&due.user_id, &due.connection_id)), (posts, Key::pause(due.platform))]
+        };
         let keys: Vec<_> = due.iter().flat_map(of_one).collect::<BTreeSet<_>>().into_iter().collect();
         let mut found = BTreeMap::new();
         for keys in keys.chunks(BATCH_MAX) {
@@ -196,7 +204,7 @@ impl Store {
         let item = |key: &Key| found.get(key).cloned();
         let read = |due: &DueWatch| {
             Ok(Watched {
-                watch: item(&row_of(due)).map(watch).transpose()?,
+                watch: item(&due.row).map(watch).transpose()?,
                 connection: item(&Key::connection(&due.user_id, &due.connection_id)).map(crate::connections::read).transpose()?,
                 pause: item(&Key::pause(due.platform)).map(until_of).transpose()?,
             })
@@ -215,10 +223,45 @@ impl Store {
         Ok(self.batch_get(keys).await?.into_iter().map(watch).collect())
     }
 
-    /// The numbers of a user's posts that were published from `from` on and before `to`, oldest first, strongly consistent; `None`: there
+    /// The numbers of a user's posts that were published from `from` on and before `to`, in no order, strongly consistent; `None`: there
     /// are more than `most`. What cannot be read is left out.
     pub async fn watches(&self, user: &UserId, from: Timestamp, to: Timestamp, most: usize) -> Result<Option<Vec<Watch>>, StoreError> {
-        let (mut found, mut start, mut reading) = (Vec::new(), None, self.reading());
+        // What was published in the period and stands apart was paid for by a cycle that began in it, or later.
+        let apart = (format!("{EARLY_METRICS}{}", sortable(from)), format!("{EARLY_METRICS}{AFTER_TIMES}"));
+        let Numbered { mut watches, all: true } = self.numbered(user, published(from, to), most).await? else { return Ok(None) };
+        let Numbered { watches: early, all: true } = self.numbered(user, apart, most).await? else { return Ok(None) };
+        watches.extend(early.into_iter().filter(|watch| watch.published_at >= from && watch.published_at < to));
+        Ok(Some(watches).filter(|watches| watches.len() <= most))
+    }
+
+    /// The numbers of the posts for which the cycles paid that began from `first` to `last`, strongly consistent. A post may be published long
+    /// after the end of the cycle that paid for it. So all that were published since `first` are read: at most `most`, the newest first. At most
+    /// as many are read of those that were published before their cycle began. What cannot be read is left out.
+    pub async fn watches_paid(
+        &self,
+        user: &UserId,
+        (first, last): (Timestamp, Timestamp),
+        now: Timestamp,
+        most: usize,
+    ) -> Result<PaidWatches, StoreError> {
+        let apart = (format!("{EARLY_METRICS}{}", sortable(first)), format!("{EARLY_METRICS}{}{AFTER_TIMES}", sortable(last)));
+        let mut whole_since = first;
+        let early = self.numbered(user, apart, most).await?;
+        if !early.all {
+            let oldest = early.watches.last().and_then(|watch| watch.cycle_start);
+            whole_since = whole_since.max(oldest.map_or(now, after));
+        }
+        let since = self.numbered(user, published(first, now), most).await?;
+        if !since.all {
+            let oldest = since.watches.last().map(|watch| watch.published_at);
+            whole_since = whole_since.max(oldest.map_or(now, after));
+        }
+        Ok(PaidWatches { watches: since.watches.into_iter().chain(early.watches).collect(), whole_since })
+    }
+
+    /// The newest `most` of the rows between two sort keys.
+    async fn numbered(&self, user: &UserId, (from, to): (String, String), most: usize) -> Result<Numbered, StoreError> {
+        let (mut watches, mut start, mut reading) = (Vec::new(), None, self.reading());
         for _ in 0..PAGES_MAX {
             let answer = self
                 .client
@@ -227,25 +270,27 @@ impl Store {
                 .consistent_read(true)
                 .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
                 .expression_attribute_values(":pk", text(user_pk(user)))
-                .expression_attribute_values(":from", text(format!("{METRICS}{}", sortable(from))))
-                .expression_attribute_values(":to", text(format!("{METRICS}{}", sortable(to))))
+                .expression_attribute_values(":from", text(&from))
+                .expression_attribute_values(":to", text(&to))
+                .scan_index_forward(false)
                 .limit(i32::try_from(most + 1).unwrap_or(i32::MAX))
                 .set_exclusive_start_key(start)
                 .send()
                 .await
                 .map_err(StoreError::unavailable("reading the numbers of posts"))?;
             for item in answer.items.unwrap_or_default() {
-                found.extend(reading.row(watch(item))?);
+                watches.extend(reading.row(watch(item))?);
             }
             start = answer.last_evaluated_key;
-            if found.len() > most {
-                return Ok(None);
+            if watches.len() > most {
+                watches.truncate(most);
+                return Ok(Numbered { watches, all: false });
             }
             if start.is_none() {
-                return Ok(Some(found));
+                return Ok(Numbered { watches, all: true });
             }
         }
-        Ok(None)
+        Ok(Numbered { watches, all: false })
     }
 
     /// Stores what became of a post's numbers, and when they are read next, if nobody else has changed the row.
@@ -268,6 +313,23 @@ impl Store {
             },
         }
     }
+}
+
+/// Rows between two sort keys, newest first.
+struct Numbered {
+    watches: Vec<Watch>,
+    /// `false`: older ones are left.
+    all: bool,
+}
+
+/// The sort keys of what was published from one instant on and before another.
+fn published(from: Timestamp, to: Timestamp) -> (String, String) {
+    (format!("{METRICS}{}", sortable(from)), format!("{METRICS}{}", sortable(to)))
+}
+
+/// The first instant that has a later sort key than `at`.
+fn after(at: Timestamp) -> Timestamp {
+    at + SignedDuration::from_millis(1)
 }
 
 fn watch(item: Item) -> Result<Watch, StoreError> {
@@ -296,12 +358,12 @@ fn due(item: Item) -> Result<DueWatch, StoreError> {
     let odd = || StoreError::corrupt("key of a post's numbers")(NotNumbers);
     let Hint { pk, sk, platform, connection_id } = from_item("hint of a post's numbers", item)?;
     let user = pk.strip_prefix("USER#").ok_or_else(odd)?;
-    let (published_at, post) = sk.strip_prefix(METRICS).and_then(|rest| rest.split_once('#')).ok_or_else(odd)?;
+    let (_, post) = sk.strip_prefix(METRICS).and_then(|rest| rest.rsplit_once('#')).ok_or_else(odd)?;
     Ok(DueWatch {
         user_id: UserId::parse(user).map_err(|_| odd())?,
         post_id: PostId::parse(post).map_err(|_| odd())?,
-        published_at: published_at.parse().map_err(|_| odd())?,
         platform,
         connection_id,
+        row: Key { pk, sk },
     })
 }

@@ -1,7 +1,8 @@
 //! What each step of a post's life calls, and how many units the tables reckon for it.
 //!
 //! Counted on the embedded services, with a clock that stands still. Each step is played for one post, and ten seconds before for a post of
-//! another account. So what a function reads once in five minutes, such as an app's secret, is read already.
+//! another account. So what a function reads once in five minutes, such as an app's secret, is read already. A year of posts
+//! is behind them.
 
 mod stage;
 
@@ -14,6 +15,11 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use stage::{Post, Stage};
+
+/// How many posts an account is assumed to make in a month…
+pub const POSTS_A_MONTH: u32 = 30;
+/// …and of how many months they are there.
+pub const MONTHS_KEPT: u32 = 12;
 
 /// A page that its owner looks at: the first one of the frontend.
 pub const LOOK: &str = "look";
@@ -135,6 +141,7 @@ pub fn count() -> BoxFuture<'static, anyhow::Result<Counted>> {
 }
 
 async fn play(stage: &Stage) -> anyhow::Result<Counted> {
+    Box::pin(stage.post_for_a_year()).await?;
     let mut steps = vec![counted(stage, LOOK, "", stage.get("/api/user/status")).await?];
     let sync = counted(stage, SYNC, "", stage.read_numbers(0)).await?;
     let (x, facebook) = (stage.accounts(X), stage.accounts(FACEBOOK));

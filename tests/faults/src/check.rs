@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::bad_rows;
 use crate::network::{Publication, READS};
+use crate::numbers;
 use crate::plan::{CLOCK_JUMP_SECS, Kind};
 use crate::scenario::{Deed, Scenario};
 use crate::waiting;
@@ -42,7 +43,8 @@ pub(crate) struct Row {
     /// When it last went on after it was held.
     resumed: Option<Timestamp>,
     cycle: Option<String>,
-    bound: Option<String>,
+    /// The platform's id.
+    pub(crate) bound: Option<String>,
     pub(crate) person: usize,
     account: String,
     /// What the row says went wrong.
@@ -67,6 +69,7 @@ pub(crate) fn check(world: &World, scenario: &Scenario, jobs_ran: bool) -> anyho
     on_time(world, &rows, &publications, &say);
     undisturbed(world, scenario, &rows, &publications, &say);
     bound_once(&items, &rows, &say);
+    numbers::one_row_each(&items, &rows, &say);
     intents(scenario, &items, &rows, &say);
     attempts(&items, &rows, &say);
     story(&items, &rows, &say);

@@ -12,14 +12,13 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::actor::End;
+use crate::numbers;
 use crate::scenario::{Deed, Scenario};
 use crate::world::{API_TIMEOUT, World};
 
 /// How often the provider sends an event that is not taken; the real one goes on for three days.
 const DELIVERIES_MAX: usize = 120;
 const DELIVERED_AGAIN_AFTER: Duration = Duration::from_mins(1);
-/// More posts than a run has.
-const READ_MAX: usize = 100;
 /// A word that is taken is told so often in all.
 const TAKEN_TIMES: usize = 2;
 
@@ -136,12 +135,12 @@ pub(crate) async fn redeem(world: &Rc<World>, person: usize) {
 
 /// What must hold of plans and certificates when everything rests.
 pub(crate) async fn check(world: &World, scenario: &Scenario) -> anyhow::Result<()> {
+    numbers::check(world).await?;
     let store = &world.publisher.store;
     for (person, owner) in world.people.iter().enumerate() {
         for difference in store.audit(&owner.user).await?.differences {
             world.injector.violation(format!("S3: the audit of person {person} finds {difference}"));
         }
-        numbers(world, person).await?;
         let Some(last) = last_word(&world.told.borrow(), person) else { continue };
         let user = store.user(&owner.user).await?.ok_or_else(|| anyhow::anyhow!("person {person} is gone"))?;
         let known = user.paid.foremost().map(|paid| (paid.as_of.event_id.clone(), paid.standing.gives_plan()));
@@ -169,20 +168,6 @@ pub(crate) async fn check(world: &World, scenario: &Scenario) -> anyhow::Result<
         }
     }
     certificate(world)
-}
-
-/// Each post's row holds what the platform told of it last, counted once; a cycle is added up from these rows alone.
-async fn numbers(world: &World, person: usize) -> anyhow::Result<()> {
-    let (store, user, now) = (&world.publisher.store, &world.people[person].user, world.clock.now());
-    let watches = store.watches(user, world.began - SignedDuration::from_mins(6), now, READ_MAX).await?;
-    for watch in watches.ok_or_else(|| anyhow::anyhow!("more numbers than posts"))? {
-        let told = world.network.told(&watch.platform_post_id);
-        let is_told = told.contains(&watch.numbers);
-        if watch.observed_at.is_some() != is_told {
-            world.injector.violation(format!("S24: of a post of person {person} the platform told {told:?}, and stored is {watch:?}"));
-        }
-    }
-    Ok(())
 }
 
 /// The newest word on the subscription that counts: of a person's two the one with the higher plan, or the later. `None`: there is none, or

@@ -83,6 +83,17 @@ struct Rotation {
     successor: String,
 }
 
+/// Numbers that were told of a post.
+#[derive(Debug, Clone)]
+pub(crate) struct Reading {
+    /// Which.
+    pub(crate) numbers: Numbers,
+    /// The number of the run that asked.
+    pub(crate) by: usize,
+    /// Whether the answer came.
+    pub(crate) answered: bool,
+}
+
 /// What the platform holds.
 #[derive(Clone, Default)]
 pub(crate) struct Held {
@@ -100,8 +111,8 @@ pub(crate) struct Held {
     ended: BTreeMap<String, usize>,
     /// Every call that acts for an account, with its time.
     acted: Vec<(String, &'static str, Timestamp)>,
-    /// The numbers that were told of each post, also in answers that were lost.
-    told: BTreeMap<String, Vec<Numbers>>,
+    /// What was told of each post, in order, also in answers that were lost.
+    told: BTreeMap<String, Vec<Reading>>,
     classes: classes::Kept,
     next: u64,
 }
@@ -186,9 +197,18 @@ impl Network {
         self.held().publications.iter().any(|publication| publication.account == account && publication.text == text)
     }
 
-    /// The numbers that were told of a post.
-    pub(crate) fn told(&self, post: &str) -> Vec<Numbers> {
+    /// What was told of a post.
+    pub(crate) fn told(&self, post: &str) -> Vec<Reading> {
         self.held().told.get(post).cloned().unwrap_or_default()
+    }
+
+    /// The run has the last answer that it was given of a post.
+    fn answered(&self, post: &str, by: usize) {
+        let mut held = self.held();
+        let told = held.told.get_mut(post).and_then(|told| told.iter_mut().rfind(|reading| reading.by == by));
+        if let Some(reading) = told {
+            reading.answered = true;
+        }
     }
 
     /// The calls that acted for an account, with their times.
@@ -537,6 +557,7 @@ impl Platform for Adapter {
     async fn numbers(&self, account: Account<'_>, post: Published<'_>, _: Timestamp) -> Result<Told, NumbersError> {
         let (of, access, id) = (account.id.to_owned(), account.tokens.access.expose_secret().to_owned(), post.id.to_owned());
         self.network.demand_own(account.id, &access);
+        let by = Actor::current().map_or(usize::MAX, |actor| actor.number);
         let told = self.network.call("numbers", account.id, post.id, move |network| {
             let (mut held, now) = (network.held(), network.clock.now());
             if !held.is_live(&of, &access, now) {
@@ -546,10 +567,14 @@ impl Platform for Adapter {
             // They rise and fall.
             let age_secs = u64::try_from(now.duration_since(shown.at).as_secs()).unwrap_or_default();
             let numbers = Numbers { impressions: Some(age_secs), reach: Some(age_secs % 100), ..Numbers::default() };
-            held.told.entry(id).or_default().push(numbers);
+            held.told.entry(id).or_default().push(Reading { numbers, by, answered: false });
             Ok(Told { numbers, missing: Vec::new(), busy: age_secs.is_multiple_of(7) })
         });
-        told.await.map_err(|broken| match broken {
+        let told = told.await;
+        if told.is_ok() {
+            self.network.answered(post.id, by);
+        }
+        told.map_err(|broken| match broken {
             Broken::Token => NumbersError::TokenRefused,
             Broken::Limited | Broken::AppLimited => NumbersError::Limited { until: None },
             Broken::Refused => NumbersError::Gone,

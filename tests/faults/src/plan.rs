@@ -350,6 +350,11 @@ impl Injector {
         self.state().hits.clone()
     }
 
+    /// The calls so far.
+    pub fn calls(&self) -> Vec<Call> {
+        self.state().calls.clone()
+    }
+
     /// Whether a clock jumped.
     pub fn clocks_jumped(&self) -> bool {
         self.state().hits.iter().any(|hit| hit.kind.touches_clock())

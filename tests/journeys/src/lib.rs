@@ -148,15 +148,18 @@ impl Stage {
         self.service().aws().on_call(Box::new(hook));
     }
 
-    /// From now on every answer to `operation` is lost the first `times` that it is called; the calls are carried out.
-    pub fn lose_answers(&self, operation: &'static str, times: usize) {
-        let left = AtomicUsize::new(times);
+    /// From now on every answer to `operation` is lost the first `times` that it is called; the calls are carried out. Gives how many are yet
+    /// to be lost.
+    pub fn lose_answers(&self, operation: &'static str, times: usize) -> Arc<AtomicUsize> {
+        let yet = Arc::new(AtomicUsize::new(times));
+        let left = yet.clone();
         let hook = move |call: &CallInfo| {
             let meant = format!("{}.{}", call.service, call.operation) == operation;
             let lost = meant && left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok();
             lost.then_some(Fault::LoseAnswerAfterApply)
         };
         self.service().aws().on_call(Box::new(hook));
+        yet
     }
 
     /// From now on the first two calls of `operation` wait for each other: what each of them has read, the other has not changed yet.

@@ -8,6 +8,7 @@ use domain::post::{Event, Post, Transition};
 use super::commit::{Leg, Owner, PostChange, put, transact_put};
 use crate::items::{number, text, to_item};
 use crate::key::{Item, Key};
+use crate::watches::key_of;
 use crate::{Rounds, Store, StoreError};
 
 /// What is stored when a post loses what a search had taken for it.
@@ -81,7 +82,7 @@ impl Store {
         let Some(watch) = self.watches_of([before]).await?.pop().transpose()? else { return Ok(None) };
         let delete = Delete::builder()
             .table_name(&self.tables.posts)
-            .set_key(Some(Key::metrics(&watch.user_id, watch.published_at, &watch.post_id).into_item()))
+            .set_key(Some(key_of(&watch).into_item()))
             .condition_expression("rev = :rev")
             .expression_attribute_values(":rev", number(watch.rev))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)

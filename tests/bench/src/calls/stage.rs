@@ -1,5 +1,7 @@
 //! The product's functions over the embedded services and the simulated platforms, and a clock that is moved by hand.
 
+mod year;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,5 +1,7 @@
 //! List prices of us-east-1 on demand, without free tiers, as of 2026-11-23; and what is assumed beside what is counted.
 
+use crate::calls;
+
 /// A price.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Price {
@@ -79,7 +81,7 @@ const fn assumed(of: &'static str, value: f64, unit: &'static str) -> Assumption
 }
 
 /// Posts.
-pub const POSTS: Assumption = assumed("posts of an account", 30.0, "a month, half of them on X");
+pub const POSTS: Assumption = assumed("posts of an account", calls::POSTS_A_MONTH as f64, "a month, half of them on X");
 /// Pages.
 pub const LOOKS: Assumption = assumed("pages that its owner looks at for a post", 2.0, "of `GET /api/user/status`");
 /// Answers.
@@ -101,7 +103,8 @@ pub const RUNG_LOG_BYTES: Assumption = assumed("log lines of a reading", 300.0, 
 /// Rows.
 pub const POST_BYTES: Assumption = assumed("rows of a post, with its history and its indexes", 8_000.0, "bytes");
 /// How long they have come together.
-pub const MONTHS_KEPT: Assumption = assumed("posts that are stored", 12.0, "months of them");
+pub const MONTHS_KEPT: Assumption =
+    assumed("posts that are stored, and that looks and audits go through", calls::MONTHS_KEPT as f64, "months of them");
 /// The mapping.
 pub const POLLS: Assumption = assumed("looks of the event source mapping into an empty queue", 15.0, "a minute");
 /// Traces.

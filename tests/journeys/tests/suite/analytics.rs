@@ -1,5 +1,6 @@
 //! What platforms tell of published posts: when it is asked for, what it comes to, and that it disturbs nothing.
 
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use journeys::{Person, SOON, Stage, play, play_disturbed, play_with};
@@ -341,7 +342,7 @@ async fn a_closed_cycle_is_the_sum_of_its_posts_and_follows_them_afterwards() ->
 /// Sums stay right, whatever is cut off: the first calls of the job lose their answers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_job_stopped_at_any_write_and_run_again_comes_to_the_same() -> Outcome {
-    for (operation, fatal) in [("dynamodb.TransactWriteItems", 2), ("dynamodb.PutItem", 2), ("dynamodb.BatchGetItem", 3)] {
+    for (operation, fatal) in [("dynamodb.PutItem", 2), ("dynamodb.BatchGetItem", 3)] {
         play_disturbed(async |stage| {
             let mut ann = stage.person(PHONE, "starter", "ann").await?;
             let first = published(&ann, "facebook", "One").await?;
@@ -350,9 +351,10 @@ async fn the_job_stopped_at_any_write_and_run_again_comes_to_the_same() -> Outco
             until(&ann, &first, |told| !told["captured_at"].is_null()).await?;
             until(&ann, &second, |told| !told["captured_at"].is_null()).await?;
             let third = published(&ann, "facebook", "Three").await?;
-            stage.lose_answers(operation, fatal);
+            let yet = stage.lose_answers(operation, fatal);
             ann.browser.advance(HOUR + 601).await?;
             ann.browser.advance(HOUR).await?;
+            crate::until("no answer is lost", || yet.load(Ordering::Relaxed) == 0).await?;
             stage.heal();
             later(&mut ann, 2 * DAY).await?;
             cycle_is_sum_of(&ann, &[&first, &second, &third], &Value::Null).await.map(drop)

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 type Outcome = anyhow::Result<()>;
 
 /// Leaves the row of the first try as a worker does that had lost the post when it learned that it is there.
-fn told_late(stage: &Stage, post: &str) -> Outcome {
+pub(crate) fn told_late(stage: &Stage, post: &str) -> Outcome {
     let item = |sk: String| -> anyhow::Result<(Value, Value)> {
         let scanned = stage.service().aws().tables("Scan", &json!({ "TableName": tables().posts, "ConsistentRead": true }))?;
         let items = scanned["Items"].as_array().cloned().unwrap_or_default();
@@ -221,7 +221,7 @@ async fn what_a_worker_has_told_to_be_there_is_not_sent_again_after_a_text_that_
 }
 
 /// A post on X that was lost on its way, of which its owner said that it is not there.
-async fn nobody_saw(stage: &Stage, person: &Person, text: &str) -> anyhow::Result<String> {
+pub(crate) async fn nobody_saw(stage: &Stage, person: &Person, text: &str) -> anyhow::Result<String> {
     person.browser.fault("x", &json!({ "kind": "drop_before" })).await?;
     let post = person.approved_on_x(text, 0).await?;
     person.browser.wait_for(&post, "unknown", SOON).await?;

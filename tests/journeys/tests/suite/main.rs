@@ -22,6 +22,7 @@ mod onboarding;
 mod people;
 mod posting;
 mod sessions;
+mod sums;
 mod sweeping;
 mod versions;
 mod waits;
