@@ -7,7 +7,6 @@ use domain::failure::FailureCode;
 use domain::post::{Answer, Conclusion, Learned, Post, Status, backoff};
 use domain::token::TokenSet;
 use domain::wait::Wait;
-use edge::deadline::Deadline;
 use edge::problem::chain;
 use jiff::{SignedDuration, Timestamp};
 use platforms::{Account, PrepareError, Reconcile};
@@ -19,6 +18,7 @@ use crate::limit;
 use crate::progress::{Progress, StepError};
 use crate::send::{self, Sent, send};
 use crate::settle::conclude;
+use crate::turns::Batch;
 
 /// How long a post waits for tokens that cannot be had at the moment: at first, and at most.
 const TOKEN_WAIT: SignedDuration = SignedDuration::from_secs(30);
@@ -28,53 +28,53 @@ const TOKEN_WAIT_MAX: SignedDuration = SignedDuration::from_mins(5);
 /// version of the tokens that the platform did not take.
 pub(crate) async fn prepare(
     deps: &Deps,
-    deadline: Deadline,
+    batch: &Batch,
     post: Post,
     content: &Content,
     connection: Option<Connection>,
     refused: Option<&str>,
 ) -> Result<Progress, StepError> {
     let Some(connection) = connection else {
-        return conclude(deps, deadline, post, Conclusion::AccountLost(FailureCode::ConnectionGone), Answer::default()).await;
+        return conclude(deps, batch, post, Conclusion::AccountLost(FailureCode::ConnectionGone), Answer::default()).await;
     };
-    let usable = tokens::usable(&deps.access(deadline), connection, refused).await.unwrap_or_else(|error| {
+    let usable = tokens::usable(&deps.access(batch.deadline), connection, refused).await.unwrap_or_else(|error| {
         tokens_missing(deps, &post, &error);
         Usable::Later
     });
     let now = deps.clock.now();
     let conclusion = match usable {
-        Usable::Ready(..) if !can_send(deadline) => out_of_time(now),
+        Usable::Ready(..) if !can_send(batch.deadline) => out_of_time(now),
         Usable::Ready(connection, tokens) => {
             let post = match with_handle(deps, post, content, &connection, &tokens).await? {
                 Handle::Stored(post) => *post,
                 Handle::Moved => return Ok(Progress::Again),
                 Handle::TokenRefused(post, _) if refused.is_none() && connection.refreshable => {
                     let version = connection.secret_version.clone();
-                    return Box::pin(prepare(deps, deadline, *post, content, Some(*connection), Some(&version))).await;
+                    return Box::pin(prepare(deps, batch, *post, content, Some(*connection), Some(&version))).await;
                 }
                 Handle::TokenRefused(post, answer) => {
-                    let progress = conclude(deps, deadline, *post, Conclusion::AccountLost(FailureCode::ReconnectNeeded), answer).await?;
-                    tokens::mark_dead(&deps.access(deadline), &connection).await?;
+                    let progress = conclude(deps, batch, *post, Conclusion::AccountLost(FailureCode::ReconnectNeeded), answer).await?;
+                    tokens::mark_dead(&deps.access(batch.deadline), &connection).await?;
                     return Ok(progress);
                 }
-                Handle::Concluded(post, conclusion, answer) => return conclude(deps, deadline, *post, conclusion, answer).await,
+                Handle::Concluded(post, conclusion, answer) => return conclude(deps, batch, *post, conclusion, answer).await,
             };
             let now = deps.clock.now();
-            if !can_send(deadline) {
-                return conclude(deps, deadline, post, out_of_time(now), Answer::default()).await;
+            if !can_send(batch.deadline) {
+                return conclude(deps, batch, post, out_of_time(now), Answer::default()).await;
             }
             // The lease, or the post's last moment, may have passed meanwhile: then the next wake-up finds what is to be done.
             let Ok(post) = post.intend(&connection.platform_user_id, now) else { return Ok(Progress::Rest) };
             if !intended(deps, (Status::Publishing, &post), "about to be sent", &connection, content).await? {
                 return Ok(Progress::Again);
             }
-            return Box::pin(dispatch(deps, deadline, post, content, *connection, tokens, refused.is_some())).await;
+            return Box::pin(dispatch(deps, batch, post, content, *connection, tokens, refused.is_some())).await;
         }
         Usable::Later => Conclusion::Deferred { code: FailureCode::TokenUnavailable, wait: tokens_again(&post, now) },
         Usable::Dead => Conclusion::AccountLost(FailureCode::ReconnectNeeded),
         Usable::Gone => Conclusion::AccountLost(FailureCode::ConnectionGone),
     };
-    conclude(deps, deadline, post, conclusion, Answer::default()).await
+    conclude(deps, batch, post, conclusion, Answer::default()).await
 }
 
 /// Tells operators that the vault or a table did not give a post's tokens. When they are asked for again.
@@ -142,7 +142,7 @@ async fn with_handle(deps: &Deps, post: Post, content: &Content, connection: &Co
 /// `renewed`, it was.
 pub(crate) async fn dispatch(
     deps: &Deps,
-    deadline: Deadline,
+    batch: &Batch,
     post: Post,
     content: &Content,
     connection: Connection,
@@ -152,27 +152,27 @@ pub(crate) async fn dispatch(
     match earlier_is_there(deps, &post).await {
         Ok(false) => {}
         // It is not sent: the look for it that follows binds the one that is there.
-        Ok(true) => return conclude(deps, deadline, post, Conclusion::AnswerLost, Answer::default()).await,
+        Ok(true) => return conclude(deps, batch, post, Conclusion::AnswerLost, Answer::default()).await,
         Err(error) => {
             tracing::warn!(post_id = %post.id, error = chain(&error), "what became of an earlier send could not be read");
-            return conclude(deps, deadline, post, out_of_time(deps.clock.now() + TOKEN_WAIT), Answer::default()).await;
+            return conclude(deps, batch, post, out_of_time(deps.clock.now() + TOKEN_WAIT), Answer::default()).await;
         }
     }
     // All this may have been slow. A send that could outlive this invocation is not begun: it would end when nobody expects it.
-    if !can_send(deadline) {
-        return conclude(deps, deadline, post, out_of_time(deps.clock.now()), Answer::default()).await;
+    if !can_send(batch.deadline) {
+        return conclude(deps, batch, post, out_of_time(deps.clock.now()), Answer::default()).await;
     }
     let account = Account { id: &connection.platform_user_id, username: &connection.username, tokens: &tokens };
     match send(deps, &post, account, &content.text).await {
-        Sent::Concluded(conclusion, answer) => conclude(deps, deadline, post, conclusion, answer).await,
+        Sent::Concluded(conclusion, answer) => conclude(deps, batch, post, conclusion, answer).await,
         Sent::Limited(limit, answer) => {
-            let progress = conclude(deps, deadline, post, limit.conclusion(), answer).await?;
+            let progress = conclude(deps, batch, post, limit.conclusion(), answer).await?;
             limit::tell(deps, &connection, limit).await;
             Ok(progress)
         }
         Sent::TokenRefused(answer) if renewed || !connection.refreshable => {
-            let progress = conclude(deps, deadline, post, Conclusion::AccountLost(FailureCode::ReconnectNeeded), answer).await?;
-            tokens::mark_dead(&deps.access(deadline), &connection).await?;
+            let progress = conclude(deps, batch, post, Conclusion::AccountLost(FailureCode::ReconnectNeeded), answer).await?;
+            tokens::mark_dead(&deps.access(batch.deadline), &connection).await?;
             Ok(progress)
         }
         Sent::TokenRefused(_) => {
@@ -181,7 +181,7 @@ pub(crate) async fn dispatch(
             if !stored(deps, (Status::Publishing, &post), "the platform refused the token, and the post with it", None).await? {
                 return Ok(Progress::Again);
             }
-            prepare(deps, deadline, post, content, Some(connection), Some(&refused)).await
+            prepare(deps, batch, post, content, Some(connection), Some(&refused)).await
         }
     }
 }

@@ -3,7 +3,6 @@
 use connecting::tokens::{self, Usable};
 use domain::connection::{Connection, Health};
 use domain::post::{Post, Progress as Shown};
-use edge::deadline::Deadline;
 use edge::problem::chain;
 use jiff::{SignedDuration, Timestamp};
 use platforms::{Account, HandleState, ReadError};
@@ -12,6 +11,7 @@ use store::Settled;
 use crate::deps::Deps;
 use crate::progress::{Progress, StepError};
 use crate::settle;
+use crate::turns::Batch;
 
 /// The wait after a poll that told nothing new; it grows with their number…
 const WAIT: SignedDuration = SignedDuration::from_mins(1);
@@ -19,8 +19,8 @@ const WAIT: SignedDuration = SignedDuration::from_mins(1);
 const WAIT_MAX: SignedDuration = SignedDuration::from_mins(10);
 
 /// One look at the handle.
-pub(crate) async fn poll(deps: &Deps, deadline: Deadline, post: Post) -> Result<Progress, StepError> {
-    let seen = look(deps, deadline, &post).await.unwrap_or_else(|error| {
+pub(crate) async fn poll(deps: &Deps, batch: &Batch, post: Post) -> Result<Progress, StepError> {
+    let seen = look(deps, batch, &post).await.unwrap_or_else(|error| {
         tracing::error!(post_id = %post.id, error = chain(&error), "an accepted post could not be asked after");
         Seen::NotAsked
     });
@@ -33,7 +33,7 @@ pub(crate) async fn poll(deps: &Deps, deadline: Deadline, post: Post) -> Result<
         Seen::Nevermore => (Shown::Unreachable, "its account is disconnected: nobody can ask the platform any more"),
     };
     let transition = post.clone().conclude_poll(shown, now)?;
-    match settle::until_stored(deps, deadline, &post, &transition, note).await? {
+    match settle::until_stored(deps, batch, &post, &transition, note).await? {
         Settled::Done => settle::wake_later(deps, &transition.post).await,
         // What it is said to have become is another post of ours: a person must look, after as many polls as any other.
         Settled::AlreadyBound(_) => {
@@ -63,17 +63,18 @@ enum Seen {
     Nevermore,
 }
 
-async fn look(deps: &Deps, deadline: Deadline, post: &Post) -> Result<Seen, StepError> {
+async fn look(deps: &Deps, batch: &Batch, post: &Post) -> Result<Seen, StepError> {
     let (Some(connection), Some(handle)) = (deps.store.connection(&post.user_id, &post.connection_id).await?, post.handle()) else {
         return Ok(Seen::Nevermore);
     };
     if connection.health == Health::Disconnecting {
-        return last_look(deps, deadline, (post, handle), &connection).await;
+        return last_look(deps, batch, (post, handle), &connection).await;
     }
     let mut refused = None;
     // A token that ends meanwhile is renewed, and the handle asked after again: the post itself is never sent anew.
     for _ in 0..2 {
-        let Usable::Ready(connection, tokens) = tokens::usable(&deps.access(deadline), connection.clone(), refused.as_deref()).await?
+        let Usable::Ready(connection, tokens) =
+            tokens::usable(&deps.access(batch.deadline), connection.clone(), refused.as_deref()).await?
         else {
             return Ok(Seen::NotAsked);
         };
@@ -88,8 +89,8 @@ async fn look(deps: &Deps, deadline: Deadline, post: &Post) -> Result<Seen, Step
 }
 
 /// A disconnect waits for this look: it renews nothing, and there is no other after it.
-async fn last_look(deps: &Deps, deadline: Deadline, (post, handle): (&Post, &str), connection: &Connection) -> Result<Seen, StepError> {
-    let Some(tokens) = tokens::live(&deps.access(deadline), connection).await? else { return Ok(Seen::Nevermore) };
+async fn last_look(deps: &Deps, batch: &Batch, (post, handle): (&Post, &str), connection: &Connection) -> Result<Seen, StepError> {
+    let Some(tokens) = tokens::live(&deps.access(batch.deadline), connection).await? else { return Ok(Seen::Nevermore) };
     let account = Account { id: &connection.platform_user_id, username: &connection.username, tokens: &tokens };
     Ok(match deps.platforms.get(post.platform).look_up(account, handle).await {
         Ok(state @ (HandleState::Live { .. } | HandleState::Gone { .. })) => Seen::Says(state),

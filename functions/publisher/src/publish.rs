@@ -8,7 +8,6 @@ use domain::id::AttemptId;
 use domain::ledger::Actor;
 use domain::post::{Event, Post, Status};
 use domain::wait::Wait;
-use edge::deadline::Deadline;
 use store::{Commit, PostChange, Settled};
 
 use crate::attempt::{dispatch, in_two_steps, prepare, tokens_missing};
@@ -17,12 +16,13 @@ use crate::intent::{can_send, intended, stored, taken, vanished};
 use crate::limit::Limit;
 use crate::progress::{Progress, StepError};
 use crate::settle;
+use crate::turns::Batch;
 
 /// Takes a due post. If its tokens are live, claim and intent are one write; else it is claimed first, and what it lacks is
 /// fetched under the claim.
-pub(crate) async fn claim(deps: &Deps, deadline: Deadline, post: Post, content: Content) -> Result<Progress, StepError> {
+pub(crate) async fn claim(deps: &Deps, batch: &Batch, post: Post, content: Content) -> Result<Progress, StepError> {
     approved(&post, &content)?;
-    if !can_send(deadline) {
+    if !can_send(batch.deadline) {
         tracing::warn!(post_id = %post.id, "no time is left to send; another invocation does");
         settle::wake_later(deps, &post).await;
         return Ok(Progress::Rest);
@@ -33,7 +33,7 @@ pub(crate) async fn claim(deps: &Deps, deadline: Deadline, post: Post, content: 
     }
     let live = match &connection {
         Some(connection) if connection.token_state(deps.clock.now()) == TokenState::Live => {
-            match tokens::live(&deps.access(deadline), connection).await {
+            match tokens::live(&deps.access(batch.deadline), connection).await {
                 Ok(tokens) => tokens,
                 Err(error) => {
                     let wait = tokens_missing(deps, &post, &error);
@@ -56,19 +56,19 @@ pub(crate) async fn claim(deps: &Deps, deadline: Deadline, post: Post, content: 
             if !intended(deps, (from, &post), "taken, and about to be sent", &connection, &content).await? {
                 return Ok(Progress::Again);
             }
-            Box::pin(dispatch(deps, deadline, post, &content, connection, tokens, false)).await
+            Box::pin(dispatch(deps, batch, post, &content, connection, tokens, false)).await
         }
         (connection, _) => {
             if !stored(deps, (from, &post), "taken", None).await? {
                 return Ok(Progress::Again);
             }
-            Box::pin(prepare(deps, deadline, post, &content, connection, None)).await
+            Box::pin(prepare(deps, batch, post, &content, connection, None)).await
         }
     }
 }
 
 /// Goes on for a worker that vanished before its intent.
-pub(crate) async fn take_over(deps: &Deps, deadline: Deadline, post: Post, content: Content) -> Result<Progress, StepError> {
+pub(crate) async fn take_over(deps: &Deps, batch: &Batch, post: Post, content: Content) -> Result<Progress, StepError> {
     approved(&post, &content)?;
     let now = deps.clock.now();
     let transition = post.take_over(AttemptId::new(now, deps.random.bytes()), now)?;
@@ -76,7 +76,7 @@ pub(crate) async fn take_over(deps: &Deps, deadline: Deadline, post: Post, conte
         return Ok(Progress::Again);
     }
     let connection = deps.store.connection(&transition.post.user_id, &transition.post.connection_id).await?;
-    Box::pin(prepare(deps, deadline, transition.post, &content, connection, None)).await
+    Box::pin(prepare(deps, batch, transition.post, &content, connection, None)).await
 }
 
 /// Puts a post off that cannot go out before a time that is known; nobody takes it, and the platform is not asked.

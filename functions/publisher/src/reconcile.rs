@@ -9,7 +9,6 @@ use domain::connection::{Connection, Health};
 use domain::content::Content;
 use domain::id::AttemptId;
 use domain::post::{Answer, Evidence, LateResult, Learned, Post};
-use edge::deadline::Deadline;
 use edge::problem::chain;
 use platforms::{ReadError, Reconcile};
 use store::Settled;
@@ -18,11 +17,12 @@ use crate::deps::Deps;
 use crate::intent::taken;
 use crate::progress::{Progress, StepError};
 use crate::settle;
+use crate::turns::Batch;
 use listed::listed;
 use repeat::{Repeat, by_handle, is_too_late, is_young, looked_up, repeated, said};
 
 /// One look for the post, in the way of its platform's class.
-pub(crate) async fn search(deps: &Deps, deadline: Deadline, post: Post, content: Content) -> Result<Progress, StepError> {
+pub(crate) async fn search(deps: &Deps, batch: &Batch, post: Post, content: Content) -> Result<Progress, StepError> {
     let now = deps.clock.now();
     let begun = post.begin_search(AttemptId::new(now, deps.random.bytes()), now)?;
     if !taken(deps, &begun, "looking for it on the platform").await? {
@@ -30,12 +30,12 @@ pub(crate) async fn search(deps: &Deps, deadline: Deadline, post: Post, content:
     }
     let mut post = begun.post;
     // Whatever keeps us from reading leaves the post where it is, for a bounded time: then a person must look.
-    let evidence = evidence(deps, deadline, &mut post, &content).await.unwrap_or_else(|error| {
+    let evidence = evidence(deps, batch, &mut post, &content).await.unwrap_or_else(|error| {
         tracing::error!(post_id = %post.id, error = chain(&error), "the evidence could not be read");
         Evidence::Unreadable
     });
     let transition = post.clone().conclude_search(evidence, Answer::default(), deps.clock.now())?;
-    match settle::until_stored(deps, deadline, &post, &transition, settle::note(&transition)).await? {
+    match settle::until_stored(deps, batch, &post, &transition, settle::note(&transition)).await? {
         Settled::Done => settle::wake_later(deps, &transition.post).await,
         // Somebody bound the same post a moment ago: the sweeper has it looked at again without that one.
         Settled::AlreadyBound(_) => {
@@ -48,7 +48,7 @@ pub(crate) async fn search(deps: &Deps, deadline: Deadline, post: Post, content:
 }
 
 /// `post` moves on where a new intent is stored.
-async fn evidence(deps: &Deps, deadline: Deadline, post: &mut Post, content: &Content) -> Result<Evidence, StepError> {
+async fn evidence(deps: &Deps, batch: &Batch, post: &mut Post, content: &Content) -> Result<Evidence, StepError> {
     if let Some(evidence) = learned_late(deps, post).await? {
         return Ok(evidence);
     }
@@ -58,22 +58,22 @@ async fn evidence(deps: &Deps, deadline: Deadline, post: &mut Post, content: &Co
     }
     let Some(connection) = deps.store.connection(&post.user_id, &post.connection_id).await? else { return Ok(Evidence::Unreachable) };
     if connection.health == Health::Disconnecting {
-        return last_look(deps, deadline, post, content, &connection).await;
+        return last_look(deps, batch, post, content, &connection).await;
     }
     let mut refused = None;
     // A token that looks live may be refused once: then a fresh one is tried.
     for _ in 0..2 {
-        let (connection, tokens) = match tokens::usable(&deps.access(deadline), connection.clone(), refused.as_deref()).await? {
+        let (connection, tokens) = match tokens::usable(&deps.access(batch.deadline), connection.clone(), refused.as_deref()).await? {
             Usable::Ready(connection, tokens) => (connection, tokens),
             Usable::Later => return Ok(Evidence::Unreadable),
             Usable::Dead | Usable::Gone => return Ok(Evidence::Unreachable),
         };
         let looked = match class {
             Reconcile::Key if is_young(deps, post) && !is_too_late(deps, post) => {
-                repeated(deps, deadline, post, content, (&connection, &tokens), Repeat::Key).await?
+                repeated(deps, batch, post, content, (&connection, &tokens), Repeat::Key).await?
             }
-            Reconcile::Handle => by_handle(deps, deadline, post, content, (&connection, &tokens)).await?,
-            _ => listed(deps, deadline, post, content, (&connection, &tokens)).await?,
+            Reconcile::Handle => by_handle(deps, batch, post, content, (&connection, &tokens)).await?,
+            _ => listed(deps, batch, post, content, (&connection, &tokens)).await?,
         };
         match looked {
             Some(evidence) => return Ok(evidence),
@@ -99,14 +99,8 @@ async fn learned_late(deps: &Deps, post: &Post) -> Result<Option<Evidence>, Step
 }
 
 /// A disconnect waits for this search: it reads with what there is, renews nothing and sends nothing.
-async fn last_look(
-    deps: &Deps,
-    deadline: Deadline,
-    post: &Post,
-    content: &Content,
-    connection: &Connection,
-) -> Result<Evidence, StepError> {
-    let Some(tokens) = tokens::live(&deps.access(deadline), connection).await? else { return Ok(Evidence::Unreachable) };
+async fn last_look(deps: &Deps, batch: &Batch, post: &Post, content: &Content, connection: &Connection) -> Result<Evidence, StepError> {
+    let Some(tokens) = tokens::live(&deps.access(batch.deadline), connection).await? else { return Ok(Evidence::Unreachable) };
     if post.handle().is_some() {
         return Ok(match looked_up(deps, post, connection, &tokens).await {
             Ok(state) => said(deps, post, state),
@@ -114,7 +108,7 @@ async fn last_look(
             Err(error) => unread(&error),
         });
     }
-    Ok(listed(deps, deadline, post, content, (connection, &tokens)).await?.unwrap_or(Evidence::Unreachable))
+    Ok(listed(deps, batch, post, content, (connection, &tokens)).await?.unwrap_or(Evidence::Unreachable))
 }
 
 /// A platform that could not be read proves nothing.

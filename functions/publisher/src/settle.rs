@@ -4,7 +4,6 @@ use domain::failure::FailureCode;
 use domain::id::HistoryId;
 use domain::ledger::{Actor, Cause};
 use domain::post::{Answer, AttemptOutcome, Conclusion, Event, Post, SETTLE_RESERVE, State, Status, Transition};
-use edge::deadline::Deadline;
 use edge::metrics::Unit;
 use edge::problem::chain;
 use jiff::{SignedDuration, Timestamp};
@@ -12,6 +11,7 @@ use store::{Rounds, Settled, Settlement, StoreError};
 
 use crate::deps::Deps;
 use crate::progress::{Progress, StepError};
+use crate::turns::Batch;
 use crate::unbind;
 
 /// A delayed message reaches this far; beyond it, the sweeper wakes the post.
@@ -51,13 +51,13 @@ pub(crate) fn note(transition: &Transition) -> &'static str {
 /// the function's time is nearly up. Our own write is recognised, so asking again does no harm.
 pub(crate) async fn conclude(
     deps: &Deps,
-    deadline: Deadline,
+    batch: &Batch,
     post: Post,
     conclusion: Conclusion,
     answer: Answer,
 ) -> Result<Progress, StepError> {
     let transition = post.clone().conclude(conclusion, answer.clone(), deps.clock.now())?;
-    match until_stored(deps, deadline, &post, &transition, note(&transition)).await? {
+    match until_stored(deps, batch, &post, &transition, note(&transition)).await? {
         // Of another send the platform has said so too: only a person can tell which is which.
         Settled::AlreadyBound(_) => {
             let transition = post.conclude(Conclusion::AnswerLost, answer, deps.clock.now())?;
@@ -99,7 +99,7 @@ async fn leave_word(deps: &Deps, before: &Post, transition: &Transition) -> bool
 /// the platform itself has said takes a binding back from a post of which a search only guessed it.
 pub(crate) async fn until_stored(
     deps: &Deps,
-    deadline: Deadline,
+    batch: &Batch,
     before: &Post,
     transition: &Transition,
     note: &str,
@@ -108,7 +108,10 @@ pub(crate) async fn until_stored(
     let mut has_left_word = false;
     loop {
         rounds.next().await?;
-        let stored = match store(deps, transition, note).await {
+        let alone = batch.settles(&transition.post).await;
+        let stored = store(deps, transition, note).await;
+        drop(alone);
+        let stored = match stored {
             Ok(Settled::AlreadyBound(owner)) => match unbind::take_back(deps, &owner, &transition.post).await {
                 Ok(Some(loser)) => {
                     wake_later(deps, &loser).await;
@@ -120,7 +123,7 @@ pub(crate) async fn until_stored(
             stored => stored,
         };
         match stored {
-            Err(error) if may_pass(&error) && deadline.remaining() > SETTLE_RESERVE.unsigned_abs() => {
+            Err(error) if may_pass(&error) && batch.deadline.remaining() > SETTLE_RESERVE.unsigned_abs() => {
                 tracing::warn!(post_id = %transition.post.id, error = chain(&error), "a result is not stored yet");
                 has_left_word = has_left_word || leave_word(deps, before, transition).await;
             }
@@ -161,13 +164,13 @@ pub(crate) async fn wake_later(deps: &Deps, post: &Post) {
 
 /// Wakes a post at its second, whose schedule has come early. The sweeper would come later than that, so a queue that refuses is asked again
 /// until then.
-pub(crate) async fn wake_in_time(deps: &Deps, deadline: Deadline, post: &Post) {
+pub(crate) async fn wake_in_time(deps: &Deps, batch: &Batch, post: &Post) {
     let mut rounds = Rounds::new("waking a post at its time", post.id.as_str()).patient();
     while rounds.next().await.is_ok() {
         let delay = post.due_at.duration_since(deps.clock.now());
         let Err(error) = deps.wake_ups.send(&post.wake_up(), delay.max(SignedDuration::ZERO)).await else { return };
         tracing::warn!(post_id = %post.id, error = chain(&error), "the wake-up of a post at its time was not sent");
-        if deps.clock.now() >= post.due_at || deadline.remaining() <= SETTLE_RESERVE.unsigned_abs() {
+        if deps.clock.now() >= post.due_at || batch.deadline.remaining() <= SETTLE_RESERVE.unsigned_abs() {
             return;
         }
     }

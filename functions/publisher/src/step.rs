@@ -2,7 +2,6 @@
 
 use domain::post::{State, Step};
 use domain::wake_up::WakeUp;
-use edge::deadline::Deadline;
 use edge::problem::chain;
 use edge::sqs::RecordOutcome;
 
@@ -25,7 +24,7 @@ pub fn handle<'a>(deps: &'a Deps, batch: &'a Batch, wake_up: &'a WakeUp) -> BoxF
 async fn steps(deps: &Deps, batch: &Batch, wake_up: &WakeUp) -> RecordOutcome {
     let turn = batch.turn(wake_up);
     for _ in 0..STEPS_MAX {
-        match step(deps, batch.deadline, &turn, wake_up).await {
+        match step(deps, batch, &turn, wake_up).await {
             Ok(Progress::Again) => {}
             Ok(Progress::Rest) => return RecordOutcome::Done,
             Err(error) => {
@@ -38,7 +37,7 @@ async fn steps(deps: &Deps, batch: &Batch, wake_up: &WakeUp) -> RecordOutcome {
     RecordOutcome::Retry
 }
 
-async fn step(deps: &Deps, deadline: Deadline, turn: &Turn<'_>, wake_up: &WakeUp) -> Result<Progress, StepError> {
+async fn step(deps: &Deps, batch: &Batch, turn: &Turn<'_>, wake_up: &WakeUp) -> Result<Progress, StepError> {
     let Some((post, content)) = deps.store.post(&wake_up.user_id, &wake_up.post_id).await? else {
         tracing::info!(post_id = %wake_up.post_id, "a wake-up for a post that is gone");
         return Ok(Progress::Rest);
@@ -59,8 +58,8 @@ async fn step(deps: &Deps, deadline: Deadline, turn: &Turn<'_>, wake_up: &WakeUp
         // Whoever has put it off has arranged its next wake-up. The first one is the schedule's, which comes early: the queue has the exact second.
         Step::WaitUntil(_) => {
             if matches!(post.state, State::Scheduled { next_attempt_at: None, .. }) {
-                settle::wake_in_time(deps, deadline, &post).await;
-                ahead::renew(deps, deadline, &post).await;
+                settle::wake_in_time(deps, batch, &post).await;
+                ahead::renew(deps, batch, &post).await;
             }
             Ok(Progress::Rest)
         }
@@ -68,14 +67,14 @@ async fn step(deps: &Deps, deadline: Deadline, turn: &Turn<'_>, wake_up: &WakeUp
         Step::Claim => {
             turn.comes(&post).await;
             // On the heap: the largest of the steps, and most wake-ups take another one.
-            Box::pin(publish::claim(deps, deadline, post, content)).await
+            Box::pin(publish::claim(deps, batch, post, content)).await
         }
         Step::TakeOver => {
             turn.comes(&post).await;
-            publish::take_over(deps, deadline, post, content).await
+            publish::take_over(deps, batch, post, content).await
         }
         Step::Suspect => publish::suspect(deps, post).await,
-        Step::Search => Box::pin(reconcile::search(deps, deadline, post, content)).await,
-        Step::Poll => poll::poll(deps, deadline, post).await,
+        Step::Search => Box::pin(reconcile::search(deps, batch, post, content)).await,
+        Step::Poll => poll::poll(deps, batch, post).await,
     }
 }

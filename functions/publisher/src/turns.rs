@@ -8,12 +8,15 @@ use domain::id::ConnectionId;
 use domain::post::Post;
 use domain::wake_up::WakeUp;
 use edge::deadline::Deadline;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, MutexGuard, watch};
 
 /// A post waits so long for each one before it: one that hangs lets the others by, and they keep their order.
 const TURN_MAX: Duration = Duration::from_secs(5);
 /// A post waits so long in all: enough is left of the invocation to send it.
 const TURNS_MAX: Duration = Duration::from_secs(15);
+
+/// A result waits so long for another of the same owner to be stored.
+const SETTLES_MAX: Duration = Duration::from_secs(2);
 
 /// One invocation: when it is over, and the posts that it was woken for.
 #[derive(Debug, Clone)]
@@ -29,6 +32,8 @@ struct Seat {
     /// Whether its handler has begun: SQS may bring one message twice.
     is_taken: AtomicBool,
     stands: watch::Sender<Stands>,
+    /// Held while a post of this one's owner is settled, if no seat before is the same owner's.
+    settles: Mutex<()>,
 }
 
 /// What the others know of it.
@@ -49,8 +54,16 @@ impl Batch {
             wake_up: wake_up.clone(),
             is_taken: AtomicBool::new(false),
             stands: watch::Sender::new(Stands::Unread),
+            settles: Mutex::default(),
         };
         Self { deadline, seats: wake_ups.iter().map(seat).collect() }
+    }
+
+    /// Returns when no other post of the same owner is being settled, or has been for long. They all write the owner's cycle: at once, they would
+    /// cancel each other's transactions and lose more time by it.
+    pub(crate) async fn settles(&self, post: &Post) -> Option<MutexGuard<'_, ()>> {
+        let first = self.seats.iter().find(|seat| seat.wake_up.user_id == post.user_id)?;
+        tokio::time::timeout(SETTLES_MAX, first.settles.lock()).await.ok()
     }
 
     /// The turn of a post. It is over when it is dropped.
@@ -111,8 +124,6 @@ impl Drop for Turn<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
     use futures::future::join_all;
 
     use domain::content::Content;
@@ -146,7 +157,7 @@ mod tests {
     async fn order(posts: &[Post]) -> Vec<usize> {
         let wake_ups: Vec<WakeUp> = posts.iter().map(Post::wake_up).collect();
         let batch = Batch::of(&wake_ups, Deadline::after(Duration::from_mins(1)));
-        let sent = Mutex::new(Vec::new());
+        let sent = std::sync::Mutex::new(Vec::new());
         join_all(posts.iter().zip(&wake_ups).enumerate().map(|(place, (post, wake_up))| {
             let (batch, sent) = (&batch, &sent);
             async move {
@@ -190,6 +201,20 @@ mod tests {
         looks.passes();
         batch.turn(&wake_ups[1]).comes(&posts[1]).await;
         drop(looks);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn results_of_one_owner_are_stored_one_after_the_other_and_none_waits_for_long() {
+        let (mine, other) = (post(0, 1), Post { user_id: UserId::new(Timestamp::UNIX_EPOCH, [9; 10]), ..post(10, 2) });
+        let batch = Batch::of(&[&mine, &mine, &other].map(Post::wake_up), Deadline::after(Duration::from_mins(1)));
+        let alone = batch.settles(&mine).await;
+        assert!(alone.is_some() && batch.settles(&other).await.is_some(), "another's cycle is another item");
+        let mut next = std::pin::pin!(batch.settles(&mine));
+        assert!(futures::poll!(next.as_mut()).is_pending());
+        let began = tokio::time::Instant::now();
+        assert!(next.await.is_none() && began.elapsed() == SETTLES_MAX, "the first hangs");
+        drop(alone);
+        assert!(batch.settles(&mine).await.is_some());
     }
 
     #[tokio::test]

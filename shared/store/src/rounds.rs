@@ -33,14 +33,14 @@ pub struct Rounds<'a> {
     doing: &'static str,
     writer: &'a str,
     pause_millis_max: u64,
-    rounds_max: u32,
+    most: u32,
     round: u32,
 }
 
 impl<'a> Rounds<'a> {
     /// Rounds of `doing`, for the error; `writer` names who tries, in other words than anybody else who may at the same time.
     pub fn new(doing: &'static str, writer: &'a str) -> Self {
-        Self { doing, writer, pause_millis_max: PAUSE_MILLIS_MAX, rounds_max: ROUNDS_MAX, round: 0 }
+        Self { doing, writer, pause_millis_max: PAUSE_MILLIS_MAX, most: ROUNDS_MAX, round: 0 }
     }
 
     /// With pauses that outlast a table that refuses for half a minute.
@@ -51,13 +51,13 @@ impl<'a> Rounds<'a> {
 
     /// So many instead, where they stand within rounds of a caller: the two multiply.
     #[must_use]
-    pub(crate) fn at_most(self, rounds_max: u32) -> Self {
-        Self { rounds_max, ..self }
+    pub(crate) fn at_most(self, most: u32) -> Self {
+        Self { most, ..self }
     }
 
     /// Begins the next round: the first at once, each other after its pause. [`StoreError::Contended`] when there were enough.
     pub async fn next(&mut self) -> Result<(), StoreError> {
-        if self.round == self.rounds_max {
+        if self.round == self.most {
             return Err(StoreError::Contended { doing: self.doing });
         }
         if self.round > 0 {

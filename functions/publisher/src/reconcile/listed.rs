@@ -6,7 +6,6 @@ use domain::connection::Connection;
 use domain::content::Content;
 use domain::post::{Evidence, Intent, Known, Post, Publication, SETTLE_WAIT, Status};
 use domain::token::TokenSet;
-use edge::deadline::Deadline;
 use jiff::{SignedDuration, Timestamp};
 use platforms::{Account, OwnPost, ReadError};
 
@@ -16,6 +15,7 @@ use crate::intent::looks;
 use crate::limit::{self, Limit, Whom};
 use crate::progress::StepError;
 use crate::send::limit_ends;
+use crate::turns::Batch;
 
 /// A platform's clock may differ from ours by this much.
 const PLATFORM_SKEW: SignedDuration = SignedDuration::from_secs(60);
@@ -31,7 +31,7 @@ const READ_RESERVE: Duration = Duration::from_secs(25);
 /// Looks through the account's own posts. `None`: the token was refused.
 pub(super) async fn listed(
     deps: &Deps,
-    deadline: Deadline,
+    batch: &Batch,
     post: &Post,
     content: &Content,
     (connection, tokens): (&Connection, &TokenSet),
@@ -39,7 +39,7 @@ pub(super) async fn listed(
     let windows = windows(post);
     let mut shown = Vec::new();
     for (count, window) in windows.iter().enumerate() {
-        if count > 0 && deadline.remaining() < READ_RESERVE {
+        if count > 0 && batch.deadline.remaining() < READ_RESERVE {
             return Ok(Some(Evidence::Unreadable));
         }
         match read(deps, post, connection, tokens, *window).await {

@@ -6,7 +6,6 @@ use domain::failure::FailureCode;
 use domain::planted::Bug;
 use domain::post::{Evidence, FUNCTION_TIMEOUT, Known, PLATFORM_LAG, Post, Publication, SETTLE_WAIT, Status};
 use domain::token::TokenSet;
-use edge::deadline::Deadline;
 use jiff::SignedDuration;
 use platforms::{Account, HandleState, Outcome, ReadError};
 
@@ -15,6 +14,7 @@ use crate::deps::Deps;
 use crate::intent::{can_send, intended};
 use crate::progress::StepError;
 use crate::send;
+use crate::turns::Batch;
 
 /// How far apart the clocks of the function that sent first and of this one may be for a key, or for the word that a handle is not published,
 /// to be trusted: one that repeats a forgotten key posts twice, so more is allowed for than anywhere else.
@@ -44,21 +44,21 @@ pub(super) enum Repeat {
 /// Sends once more what the platform cannot make twice, under an intent of its own. `None`: the token was refused.
 pub(super) async fn repeated(
     deps: &Deps,
-    deadline: Deadline,
+    batch: &Batch,
     post: &mut Post,
     content: &Content,
     (connection, tokens): (&Connection, &TokenSet),
     repeat: Repeat,
 ) -> Result<Option<Evidence>, StepError> {
     let Ok(again) = post.clone().send_again(deps.clock.now()) else { return Ok(Some(Evidence::Unreadable)) };
-    if !can_send(deadline) || content.hash() != post.content_hash {
+    if !can_send(batch.deadline) || content.hash() != post.content_hash {
         return Ok(Some(Evidence::Unreadable));
     }
     if !intended(deps, (Status::Unknown, &again), "about to be sent again, as the same post", connection, content).await? {
         return Ok(Some(Evidence::Unreadable));
     }
     *post = again;
-    if !can_send(deadline) {
+    if !can_send(batch.deadline) {
         return Ok(Some(Evidence::Unreadable));
     }
     let account = Account { id: &connection.platform_user_id, username: &connection.username, tokens };
@@ -82,13 +82,13 @@ pub(super) async fn repeated(
 /// Asks the platform what became of the handle, and publishes that very one if it says that it was not. `None`: the token was refused.
 pub(super) async fn by_handle(
     deps: &Deps,
-    deadline: Deadline,
+    batch: &Batch,
     post: &mut Post,
     content: &Content,
     (connection, tokens): (&Connection, &TokenSet),
 ) -> Result<Option<Evidence>, StepError> {
     match looked_up(deps, post, connection, tokens).await {
-        Ok(HandleState::Ready) => not_published(deps, deadline, post, content, (connection, tokens)).await,
+        Ok(HandleState::Ready) => not_published(deps, batch, post, content, (connection, tokens)).await,
         Ok(state) => Ok(Some(said(deps, post, state))),
         Err(ReadError::TokenRefused) => Ok(None),
         Err(error) => Ok(Some(unread(&error))),
@@ -99,7 +99,7 @@ pub(super) async fn by_handle(
 /// on its way: before that has surely ended, neither our being too late nor a refusal is the last word.
 async fn not_published(
     deps: &Deps,
-    deadline: Deadline,
+    batch: &Batch,
     post: &mut Post,
     content: &Content,
     with: (&Connection, &TokenSet),
@@ -108,7 +108,7 @@ async fn not_published(
     let seen = if is_too_late(deps, post) {
         Some(Evidence::NotThere(FailureCode::TooLate))
     } else {
-        repeated(deps, deadline, post, content, with, Repeat::Ready).await?
+        repeated(deps, batch, post, content, with, Repeat::Ready).await?
     };
     let Some((Evidence::NotThere(code), before)) = seen.clone().zip(before) else { return Ok(seen) };
     let until = before.last_at + SETTLE_WAIT + CLOCKS_APART;

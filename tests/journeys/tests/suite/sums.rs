@@ -123,17 +123,17 @@ async fn a_post_that_a_later_cycle_paid_for_is_in_its_sum_whichever_cycles_are_l
         assert_eq!((&totals["items"][1]["posts"], &totals["items"][1]["reach"]), (&json!(2), &json!(first)), "{totals:#}");
 
         // Where more posts are there than are added up, the newest cycles are told in full.
-        let store = Store::new(&stage.service().aws().sdk_config(), tables());
+        let rows = Store::new(&stage.service().aws().sdk_config(), tables());
         let user = UserId::parse(&ann.id().await?)?;
         let (older, newer) = (at(&all[1]["cycle_start"])?, at(&all[0]["cycle_start"])?);
         assert_eq!(newer, paid_by);
         let now = ann.browser.service_time(0).await?.parse()?;
         for (most, is_whole) in [(3, true), (2, false)] {
-            let paid = store.watches_paid(&user, (older, newer), now, most).await?;
+            let paid = rows.watches_paid(&user, (older, newer), now, most).await?;
             assert_eq!((paid.watches.len(), paid.whole_since <= older), (most + 1, is_whole), "{paid:#?}");
             assert!(paid.whole_since <= newer, "{paid:#?}");
         }
-        let differences = store.audit(&user).await?.differences;
+        let differences = rows.audit(&user).await?.differences;
         assert!(differences.is_empty(), "{differences:?}");
         Ok(())
     })

@@ -74,7 +74,8 @@ impl Year {
         for (draft, ..) in drafts {
             cycle = self.published(draft, &cycle).await?;
         }
-        ensure!(self.store.commit_ledger(&[cycle.close(self.cause(span.end, None))]).await?, "the cycle has moved");
+        let closed = cycle.close(self.cause(span.end, None));
+        ensure!(self.store.commit_ledger(&[closed]).await?, "the cycle has moved");
         Ok(())
     }
 
