@@ -8,10 +8,11 @@ use connecting::tokens::{self, Usable};
 use domain::connection::{Connection, Health};
 use domain::content::Content;
 use domain::id::AttemptId;
+use domain::platform::Reconcile;
 use domain::post::{Answer, Evidence, LateResult, Learned, Post};
 use edge::deadline::Deadline;
 use edge::problem::chain;
-use platforms::{ReadError, Reconcile};
+use platforms::ReadError;
 use store::Settled;
 
 use crate::deps::Deps;
@@ -52,7 +53,7 @@ async fn evidence(deps: &Deps, deadline: Deadline, post: &mut Post, content: &Co
     if let Some(evidence) = learned_late(deps, post).await? {
         return Ok(evidence);
     }
-    let class = deps.platforms.get(post.platform).capabilities().reconcile;
+    let class = deps.platforms.get(post.platform).descriptor().reconcile;
     if class == Reconcile::Person || (class == Reconcile::Handle && post.handle().is_none()) {
         return Ok(Evidence::Unreachable);
     }
