@@ -186,7 +186,7 @@ async fn connect_all(deps: &Deps, choice: &Choice, picks: &[Pick]) -> Result<Vec
 }
 
 async fn connect(deps: &Deps, choice: &Choice, pick: &Pick, account: &ChoiceTokens) -> Result<Connection, Problem> {
-    let needed = deps.platforms.get(choice.platform).capabilities().scopes;
+    let needed = deps.platforms.get(choice.platform).descriptor().scopes.required;
     let ChoiceTokens { account_id, username, grantor, tokens, .. } = account;
     let connecting = Connecting {
         user: &choice.user_id,

@@ -1,13 +1,12 @@
 //! `/api/platforms`: what can be connected, and what each takes.
 
 use axum::extract::State;
-use domain::platform::PlatformName;
-use domain::text::{TextLimit, TextUnit};
+use domain::platform::{Needs, PlatformName, Reconcile};
+use domain::text::TextUnit;
 use edge::contract::{ConnectionJson, ListJson};
 use edge::json::Json;
 use edge::problem::Problem;
 use edge::session::SignedIn;
-use platforms::{Needs, Reconcile};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -58,16 +57,15 @@ pub(crate) async fn list(State(deps): State<Deps>, signed_in: SignedIn) -> Resul
     let connections = deps.store.connections(&signed_in.session.user_id).await.map_err(trouble::store)?;
     let items = deps.platforms.all().map(|platform| {
         let name = platform.name();
-        let limit = TextLimit::for_platform(name);
-        let capabilities = platform.capabilities();
+        let descriptor = platform.descriptor();
         PlatformJson {
             platform: name,
-            name: name.display_name(),
+            name: descriptor.display_name,
             configured: deps.configured.contains(&name),
             connections: connections.iter().filter(|connection| connection.platform == name).map(ConnectionJson::from).collect(),
-            limits: LimitsJson { text_max: limit.max, text_unit: limit.unit.as_str(), media: [] },
-            needs: capabilities.needs.map(Needs::as_str),
-            reconcile: capabilities.reconcile.as_str(),
+            limits: LimitsJson { text_max: descriptor.text.max, text_unit: descriptor.text.unit.as_str(), media: [] },
+            needs: descriptor.needs.map(Needs::as_str),
+            reconcile: descriptor.reconcile.as_str(),
         }
     });
     Ok(Json(ListJson::whole(items.collect())))

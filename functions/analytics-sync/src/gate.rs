@@ -22,7 +22,7 @@ struct Inner {
 
 impl Gate {
     pub(crate) fn new(platforms: &Platforms) -> Self {
-        let left = platforms.all().map(|platform| (platform.name(), platform.budget().posts_max)).collect();
+        let left = platforms.all().map(|platform| (platform.name(), platform.descriptor().numbers.posts_max)).collect();
         Self(Mutex::new(Inner { left, ..Inner::default() }))
     }
 

@@ -80,7 +80,7 @@ impl Reader<'_> {
         if pace == Pace::Off {
             return self.write(&watch.passed_over(now), Reading::TurnedOff).await;
         }
-        let rhythm = deps.platforms.get(due.platform).budget().rhythm;
+        let rhythm = deps.platforms.get(due.platform).descriptor().numbers.rhythm;
         let connection = match readable(deps, gate, watched, now) {
             Ok(connection) => connection,
             Err(trouble) => return self.put_off(watch, trouble, rhythm).await,

@@ -22,7 +22,7 @@ pub(crate) struct Held<'a> {
 
 /// Notes the consent, and waits until no grant is being taken back at the platform. 503 where that takes long: nothing was consumed.
 pub(crate) async fn hold<'a>(deps: &'a Deps, platform: PlatformName, attempt: &AttemptId) -> Result<Held<'a>, Problem> {
-    if !deps.platforms.get(platform).capabilities().grants_are_one {
+    if !deps.platforms.get(platform).descriptor().grants_are_one {
         return Ok(Held { deps, noted: None });
     }
     deps.store.begin_consent(platform, attempt, deps.clock.now()).await.map_err(|error| Problem::unavailable_because(&error))?;

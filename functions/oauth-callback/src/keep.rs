@@ -57,7 +57,7 @@ pub(crate) async fn keep(
 
 async fn connect(deps: &Deps, flow: &OAuthFlow, account: GrantedAccount, attempt: &AttemptId) -> Result<FlowEnd, KeepError> {
     let now = deps.clock.now();
-    let needed = deps.platforms.get(flow.platform).capabilities().scopes;
+    let needed = deps.platforms.get(flow.platform).descriptor().scopes.required;
     let GrantedAccount { account_id, username, tokens, grantor, .. } = account;
     let connecting = Connecting {
         user: &flow.user_id,

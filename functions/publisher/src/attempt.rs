@@ -4,12 +4,13 @@ use connecting::tokens::{self, AccessError, Usable};
 use domain::connection::Connection;
 use domain::content::Content;
 use domain::failure::FailureCode;
+use domain::platform::Reconcile;
 use domain::post::{Answer, Conclusion, Learned, Post, Status, backoff};
 use domain::token::TokenSet;
 use domain::wait::Wait;
 use edge::problem::chain;
 use jiff::{SignedDuration, Timestamp};
-use platforms::{Account, PrepareError, Reconcile};
+use platforms::{Account, PrepareError};
 use store::StoreError;
 
 use crate::deps::Deps;
@@ -197,7 +198,7 @@ async fn earlier_is_there(deps: &Deps, post: &Post) -> Result<bool, StoreError> 
 
 /// Whether the platform is given the content first, and told to show it then.
 pub(crate) fn in_two_steps(deps: &Deps, post: &Post) -> bool {
-    deps.platforms.get(post.platform).capabilities().reconcile == Reconcile::Handle
+    deps.platforms.get(post.platform).descriptor().reconcile == Reconcile::Handle
 }
 
 fn out_of_time(until: Timestamp) -> Conclusion {

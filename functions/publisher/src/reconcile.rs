@@ -8,9 +8,10 @@ use connecting::tokens::{self, Usable};
 use domain::connection::{Connection, Health};
 use domain::content::Content;
 use domain::id::AttemptId;
+use domain::platform::Reconcile;
 use domain::post::{Answer, Evidence, LateResult, Learned, Post};
 use edge::problem::chain;
-use platforms::{ReadError, Reconcile};
+use platforms::ReadError;
 use store::Settled;
 
 use crate::deps::Deps;
@@ -52,7 +53,7 @@ async fn evidence(deps: &Deps, batch: &Batch, post: &mut Post, content: &Content
     if let Some(evidence) = learned_late(deps, post).await? {
         return Ok(evidence);
     }
-    let class = deps.platforms.get(post.platform).capabilities().reconcile;
+    let class = deps.platforms.get(post.platform).descriptor().reconcile;
     if class == Reconcile::Person || (class == Reconcile::Handle && post.handle().is_none()) {
         return Ok(Evidence::Unreachable);
     }

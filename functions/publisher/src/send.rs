@@ -2,10 +2,11 @@
 
 use domain::failure::FailureCode;
 use domain::planted::Bug;
+use domain::platform::Reconcile;
 use domain::post::{Answer, Conclusion, Post, SEND_DEADLINE, State, backoff};
 use domain::wait::Wait;
 use jiff::{SignedDuration, Timestamp};
-use platforms::{Account, Outcome, Reconcile};
+use platforms::{Account, Outcome};
 
 use crate::deps::Deps;
 use crate::limit::{Limit, Whom};
@@ -41,7 +42,7 @@ pub(crate) async fn once(deps: &Deps, post: &Post, account: Account<'_>, text: &
     let platform = deps.platforms.get(post.platform);
     let now = deps.clock.now();
     let sending = async {
-        match (platform.capabilities().reconcile, post.handle()) {
+        match (platform.descriptor().reconcile, post.handle()) {
             (Reconcile::Handle, Some(handle)) => platform.publish_prepared(account, handle, now).await,
             // The version is part of it: what a person sends anew is another post.
             (Reconcile::Key, _) => platform.publish_keyed(account, text, &format!("{}-{}", post.id, post.version), now).await,

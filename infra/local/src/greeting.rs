@@ -25,7 +25,7 @@ fn platforms(addresses: &PlatformAddresses, base_url: &str) -> Vec<String> {
         let host =
             |(_, key, url): (_, &str, &url::Url)| format!("{key} {url}{}", if is_simulated(url.as_str()) { " (simulated)" } else { "" });
         let version = addresses.versions().filter(|(of, _)| *of == platform).map(|(_, version)| version.to_owned());
-        format!("{}: {}", platform.display_name(), of_it.map(host).chain(version).collect::<Vec<_>>().join(", "))
+        format!("{}: {}", platform.descriptor().display_name, of_it.map(host).chain(version).collect::<Vec<_>>().join(", "))
     };
     let mut lines: Vec<_> = PlatformName::ALL.into_iter().map(line).collect();
     if addresses.hosts().any(|(_, _, url)| !is_simulated(url.as_str())) {

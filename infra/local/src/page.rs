@@ -3,6 +3,7 @@
 use axum::Router;
 use axum::response::Html;
 use axum::routing::get;
+use domain::platform::PlatformName;
 use edge::problem::{Problem, ProblemCode};
 use http::HeaderValue;
 use http::header::CONTENT_SECURITY_POLICY;
@@ -28,7 +29,13 @@ pub fn what_to_try(base_url: &str) -> String {
 /// The page on each of its paths. It shows nothing of the query: the address bar does.
 pub(crate) fn router(base_url: &str) -> Router {
     let commands = what_to_try(base_url).replace('&', "&amp;").replace('<', "&lt;");
-    let page = PAGE.replace("$WHAT_TO_TRY", &commands);
+    let there = PlatformName::ALL.map(|platform| format!(r#"<a href="/_sim/{platform}/posts">/_sim/{platform}/posts</a>"#)).join(", ");
+    let connect = PlatformName::ALL.map(|platform| {
+        let name = platform.descriptor().display_name;
+        format!(r#"<a href="/oauth/{platform}/start?return_to=/connections">connect {name}</a>"#)
+    });
+    let page = PAGE.replace("$WHAT_IS_THERE", &there).replace("$WHAT_TO_CONNECT", &connect.join(" or "));
+    let page = page.replace("$WHAT_TO_TRY", &commands);
     let policy = HeaderValue::from_str(&content_policy()).expect("a policy is visible ASCII");
     let answer = get(move || std::future::ready(([(CONTENT_SECURITY_POLICY, policy.clone())], Html(page.clone()))));
     let router = PATHS.into_iter().fold(Router::new(), |router, path| router.route(path, answer.clone()));

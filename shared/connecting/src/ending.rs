@@ -92,7 +92,7 @@ pub async fn end(ending: &Ending<'_>, connection: Connection, now: Timestamp) ->
     if refreshing || (!Bug::DisconnectDoesNotWait.is_planted() && in_flight(store, &connection, now).await?) {
         return Ok(Ended::NotYet);
     }
-    if platforms.get(connection.platform).capabilities().grants_are_one {
+    if platforms.get(connection.platform).descriptor().grants_are_one {
         return alone(ending, connection, now).await;
     }
     remove(ending, connection, now, Revoke::Yes).await

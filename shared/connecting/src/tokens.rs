@@ -158,7 +158,7 @@ pub async fn live(access: &Access<'_>, connection: &Connection) -> Result<Option
 /// The tokens with the proof that our app uses them, where the platform wants one. It is as fresh as the app's secret, which may be changed.
 async fn proven(access: &Access<'_>, platform: PlatformName, tokens: TokenSet) -> Result<TokenSet, AccessError> {
     let network = access.platforms.get(platform);
-    if !network.capabilities().app_proof {
+    if !network.descriptor().app_proof {
         return Ok(tokens);
     }
     let (client_id, client_secret) = access.vault.app_credentials(platform, access.clock.now()).await?;

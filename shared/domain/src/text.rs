@@ -43,27 +43,13 @@ impl TextUnit {
     }
 }
 
-/// How much text a post may hold.
+/// How much text a post may hold, as a platform's [descriptor](crate::platform::Descriptor) says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TextLimit {
     /// The longest text that is accepted.
     pub max: u32,
     /// Counted how.
     pub unit: TextUnit,
-}
-
-impl TextLimit {
-    /// The limit of a platform.
-    ///
-    /// - X: 280 weighted (<https://docs.x.com/fundamentals/counting-characters>). Longer posts of paying accounts are not
-    ///   offered: the API does not tell reliably which account may write them.
-    /// - Facebook: 63,206 characters. The unit is not documented; UTF-16 units never count fewer than characters.
-    pub fn for_platform(platform: PlatformName) -> Self {
-        match platform {
-            PlatformName::X => Self { max: 280, unit: TextUnit::Weighted },
-            PlatformName::Facebook => Self { max: 63_206, unit: TextUnit::Utf16 },
-        }
-    }
 }
 
 /// Why a text cannot be posted.
@@ -107,7 +93,7 @@ impl TextError {
         match self {
             Self::Empty => "The text shows nothing. Write something that can be seen.".to_owned(),
             Self::TooLong { platform, length, max } => {
-                let name = platform.display_name();
+                let name = platform.descriptor().display_name;
                 format!("The text counts {length} on {name}, which takes {max}. Shorten it by {}.", length.saturating_sub(max))
             }
             Self::ForbiddenCharacter { letter, place } => {
@@ -120,7 +106,7 @@ impl TextError {
 /// Whether `platform` would take `text`, as far as its length and letters go.
 pub fn check(platform: PlatformName, text: &str) -> Result<(), TextError> {
     check_letters(text)?;
-    let TextLimit { max, unit } = TextLimit::for_platform(platform);
+    let TextLimit { max, unit } = platform.descriptor().text;
     let length = unit.measure(text);
     if length > max { Err(TextError::TooLong { platform, length, max }) } else { Ok(()) }
 }
@@ -164,7 +150,7 @@ mod tests {
         ] {
             assert_eq!(check(platform, &letter.repeat(max)), Ok(()), "{platform} {letter}");
             let over = check(platform, &format!("{}a", letter.repeat(max)));
-            let limit = TextLimit::for_platform(platform).max;
+            let limit = platform.descriptor().text.max;
             assert_eq!(over, Err(TextError::TooLong { platform, length: limit + 1, max: limit }), "{platform} {letter}");
         }
     }

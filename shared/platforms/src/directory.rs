@@ -2,13 +2,11 @@
 
 pub use domain::platform::PlatformAddresses;
 
-use domain::platform::{API, AUTHORIZE, PlatformName, Setting};
+use domain::platform::{PlatformName, Setting};
 
 use crate::Platform;
 use crate::address;
-use crate::facebook::Facebook;
 use crate::http::Http;
-use crate::x::X;
 
 /// Why the adapters could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -30,45 +28,44 @@ pub enum PlatformsError {
     Client(#[source] reqwest::Error),
 }
 
-/// One adapter for each [`PlatformName`].
-pub struct Platforms {
-    x: Box<dyn Platform>,
-    facebook: Box<dyn Platform>,
+macro_rules! adapters {
+    ($($(#[$_doc:meta])* $name:ident = $module:ident,)+) => {
+        /// The adapter of a network: the type that has the network's name, in the module that has it, too.
+        fn adapter(of: PlatformName, addresses: &PlatformAddresses, http: Http) -> Box<dyn Platform> {
+            match of {
+                $(PlatformName::$name => Box::new(crate::$module::$name::new(addresses, http)),)+
+            }
+        }
+    };
 }
+
+domain::each_platform!(adapters);
+
+/// One adapter for each [`PlatformName`].
+pub struct Platforms([Box<dyn Platform>; PlatformName::ALL.len()]);
 
 impl Platforms {
     /// Checks the addresses and builds the HTTP client that the adapters share.
     pub fn new(addresses: &PlatformAddresses) -> Result<Self, PlatformsError> {
         check(addresses)?;
         let http = Http::new(addresses.hosts().all(|(_, _, url)| url.scheme() == "https")).map_err(PlatformsError::Client)?;
-        let at = |platform, key| addresses.url(platform, key).clone();
-        Ok(Self {
-            x: Box::new(X { authorize_url: at(PlatformName::X, AUTHORIZE), api_url: at(PlatformName::X, API), http: http.clone() }),
-            facebook: Box::new(Facebook {
-                authorize_url: at(PlatformName::Facebook, AUTHORIZE),
-                api_url: at(PlatformName::Facebook, API),
-                version: addresses.version(PlatformName::Facebook).to_owned(),
-                http,
-            }),
-        })
+        Ok(Self::of(|name| adapter(name, addresses, http.clone())))
     }
 
-    /// Adapters from elsewhere in the places of X and Facebook: networks of any class, for proving the machine.
-    pub fn of(x: Box<dyn Platform>, facebook: Box<dyn Platform>) -> Self {
-        Self { x, facebook }
+    /// Adapters from elsewhere in the places of ours: networks of any class, for proving the machine.
+    pub fn of(adapter: impl Fn(PlatformName) -> Box<dyn Platform>) -> Self {
+        Self(PlatformName::ALL.map(adapter))
     }
 
     /// The adapter for `name`.
     pub fn get(&self, name: PlatformName) -> &dyn Platform {
-        match name {
-            PlatformName::X => &*self.x,
-            PlatformName::Facebook => &*self.facebook,
-        }
+        // The list makes both the names and their order.
+        &*self.0[name as usize]
     }
 
     /// All of them, in the order of [`PlatformName::ALL`].
     pub fn all(&self) -> impl Iterator<Item = &dyn Platform> {
-        PlatformName::ALL.into_iter().map(|name| self.get(name))
+        self.0.iter().map(|adapter| &**adapter)
     }
 }
 
@@ -76,7 +73,7 @@ fn check(addresses: &PlatformAddresses) -> Result<(), PlatformsError> {
     if let Some((platform, key, _)) = addresses.hosts().find(|(_, _, url)| !address::is_safe(url)) {
         return Err(PlatformsError::UnsafeAddress { name: Setting::Host(platform, key).name() });
     }
-    let is_odd = |(platform, version): &(PlatformName, &str)| platform.version().is_none_or(|of| !(of.is_valid)(version));
+    let is_odd = |(platform, version): &(PlatformName, &str)| platform.descriptor().version.is_none_or(|of| !(of.is_valid)(version));
     addresses.versions().find(is_odd).map_or(Ok(()), |(platform, _)| Err(PlatformsError::Version { platform }))
 }
 
@@ -91,6 +88,7 @@ mod tests {
         let platforms = Platforms::new(&PlatformAddresses::default()).unwrap();
         let names: Vec<_> = platforms.all().map(Platform::name).collect();
         assert_eq!(names, PlatformName::ALL);
+        assert_eq!(PlatformName::ALL.map(|name| platforms.get(name).name()), PlatformName::ALL);
     }
 
     #[test]

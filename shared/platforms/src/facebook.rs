@@ -13,11 +13,10 @@ mod posts;
 mod proof;
 
 use async_trait::async_trait;
-use domain::platform::PlatformName;
+use domain::platform::{API, AUTHORIZE, PlatformAddresses, PlatformName};
 use domain::token::TokenSet;
 use http::Method;
-use jiff::{SignedDuration, Timestamp};
-use oauth2::Scope;
+use jiff::Timestamp;
 use reqwest::RequestBuilder;
 use secrecy::ExposeSecret;
 use url::Url;
@@ -25,22 +24,9 @@ use url::Url;
 use crate::http::Http;
 use crate::oauth::consent_address;
 use crate::{
-    Account, AppCredentials, Capabilities, CodeExchange, ConsentRequest, ExchangeError, GrantedAccount, Issuer, NoCode, NumbersError,
-    Outcome, OwnPost, Platform, Published, ReadError, Reconcile, RefreshError, RevokeError, Told, address, comparable,
+    Account, AppCredentials, CodeExchange, ConsentRequest, ExchangeError, GrantedAccount, Issuer, NoCode, NumbersError, Outcome, OwnPost,
+    Platform, Published, ReadError, RefreshError, RevokeError, Told, address, comparable,
 };
-
-const CAPABILITIES: Capabilities = Capabilities {
-    scopes: &["pages_show_list", "pages_manage_posts", "pages_read_engagement"],
-    needs: None,
-    reconcile: Reconcile::Search,
-    read_lag: SignedDuration::from_secs(60),
-    refresh_rotates: false,
-    app_proof: true,
-    grants_are_one: true,
-};
-
-/// Asked for, and not missed where they are not granted: a Page can be posted to without its numbers, and a person may have no business.
-const OPTIONAL_SCOPES: [&str; 2] = ["read_insights", pages::BUSINESS_SCOPE];
 
 /// What the dialog sends back, without an `error`, when the person closes it.
 const CANCELLED: &str = "4201";
@@ -54,6 +40,13 @@ pub(crate) struct Facebook {
 }
 
 impl Facebook {
+    /// Facebook where `addresses` say that it is.
+    pub(crate) fn new(addresses: &PlatformAddresses, http: Http) -> Self {
+        let at = |key| addresses.url(PlatformName::Facebook, key).clone();
+        let version = addresses.version(PlatformName::Facebook).to_owned();
+        Self { authorize_url: at(AUTHORIZE), api_url: at(API), version, http }
+    }
+
     /// The address of `path` below the version.
     fn graph(&self, path: &[&str]) -> Url {
         address::join(&address::join(&self.api_url, &[&self.version]), path)
@@ -74,18 +67,11 @@ impl Platform for Facebook {
         PlatformName::Facebook
     }
 
-    fn capabilities(&self) -> &'static Capabilities {
-        &CAPABILITIES
-    }
-
     /// Facebook's server-side login takes no code challenge.
     fn authorize_url(&self, app: &AppCredentials, consent: &ConsentRequest<'_>) -> Url {
         let dialog = address::join(&self.authorize_url, &[&self.version, "dialog", "oauth"]);
-        let scopes: Vec<&str> = CAPABILITIES.scopes.iter().copied().chain(OPTIONAL_SCOPES).collect();
-        // Commas separate them here, so to `oauth2` they are one scope.
-        let scopes = Scope::new(scopes.join(","));
         // Scopes that were declined before are asked for again.
-        consent_address(dialog, app, consent, |request| request.add_scope(scopes).add_extra_param("auth_type", "rerequest"))
+        consent_address(dialog, &self.descriptor().scopes, app, consent, |request| request.add_extra_param("auth_type", "rerequest"))
     }
 
     /// The issuer of Facebook's metadata, which does not announce `iss`.

@@ -1,10 +1,10 @@
-//! The social networks: one adapter each, and the table of what each can do.
+//! The social networks: one adapter each. What is known of a network without a call is its descriptor, in `domain::platform`.
 //!
 //! An adapter turns our few verbs into a network's calls and the network's answers into our few outcomes. It holds no
 //! state and decides nothing about a post: whether to try again, and when, is the publisher's work.
 
+mod account_kind;
 mod address;
-mod capability;
 mod comparable;
 mod detail;
 mod directory;
@@ -18,17 +18,16 @@ mod payments;
 mod verdict;
 mod x;
 
-pub use capability::{AccountKind, Capabilities, Needs, Reconcile};
+pub use account_kind::AccountKind;
 pub use directory::{PlatformAddresses, Platforms, PlatformsError};
 pub use issuer::Issuer;
-pub use numbers::{Budget, NumbersError, Published, Told};
+pub use numbers::{NumbersError, Published, Told};
 pub use outcome::{ExchangeError, HandleState, Outcome, PrepareError, ReadError, RefreshError, RevokeError};
 pub use payments::{Checkout, CheckoutPage, Payments, PaymentsError};
 
 use async_trait::async_trait;
-use domain::analytics::Rhythm;
 use domain::people::CodeVerifier;
-use domain::platform::PlatformName;
+use domain::platform::{Descriptor, PlatformName};
 use domain::token::TokenSet;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
@@ -127,8 +126,10 @@ pub trait Platform: Send + Sync {
     /// Which.
     fn name(&self) -> PlatformName;
 
-    /// What it can do.
-    fn capabilities(&self) -> &'static Capabilities;
+    /// What is known of it without a call.
+    fn descriptor(&self) -> &'static Descriptor {
+        self.name().descriptor()
+    }
 
     /// Where to send the browser for consent.
     fn authorize_url(&self, app: &AppCredentials, consent: &ConsentRequest<'_>) -> Url;
@@ -152,7 +153,7 @@ pub trait Platform: Send + Sync {
     /// Renews the tokens. A rotating network kills the old refresh token with this call, so it is never repeated here.
     async fn refresh(&self, app: &AppCredentials, tokens: &TokenSet, now: Timestamp) -> Result<TokenSet, RefreshError>;
 
-    /// The tokens with the proof that our app uses them, where [`Capabilities::app_proof`] says that each call carries one.
+    /// The tokens with the proof that our app uses them, where [`Descriptor::app_proof`] says that each call carries one.
     fn proven(&self, _app: &AppCredentials, tokens: TokenSet) -> TokenSet {
         tokens
     }
@@ -160,8 +161,8 @@ pub trait Platform: Send + Sync {
     /// Makes the post visible: the one call that must never be repeated on a guess.
     async fn publish(&self, account: Account<'_>, text: &str, now: Timestamp) -> Outcome;
 
-    /// The same under a key of ours, where [`Reconcile::Key`] is how doubts are cleared up: repeated with the same key and the same text while
-    /// the key is young, it makes no second post.
+    /// The same under a key of ours, where doubts are cleared up by [a key](domain::platform::Reconcile::Key): repeated with the same key and
+    /// the same text while the key is young, it makes no second post.
     async fn publish_keyed(&self, account: Account<'_>, text: &str, _key: &str, now: Timestamp) -> Outcome {
         self.publish(account, text, now).await
     }
@@ -171,8 +172,8 @@ pub trait Platform: Send + Sync {
         SignedDuration::ZERO
     }
 
-    /// Uploads and containers, where the network publishes in two steps ([`Reconcile::Handle`]): everything before the call that makes the post
-    /// visible. It gives the handle by which that call is made, and by which is asked what became of it.
+    /// Uploads and containers, where the network publishes in two steps, by [a handle](domain::platform::Reconcile::Handle): everything before
+    /// the call that makes the post visible. It gives the handle by which that call is made, and by which is asked what became of it.
     async fn prepare(&self, _account: Account<'_>, _text: &str, _now: Timestamp) -> Result<String, PrepareError> {
         Err(PrepareError::Unavailable { detail: NO_HANDLES.to_owned() })
     }
@@ -197,14 +198,9 @@ pub trait Platform: Send + Sync {
         now: Timestamp,
     ) -> Result<Vec<OwnPost>, ReadError>;
 
-    /// A post's numbers. It only reads. A network that tells none says so by telling nothing.
+    /// A post's numbers, as often as [`Descriptor::numbers`] allows. It only reads. A network that tells none says so by telling nothing.
     async fn numbers(&self, _account: Account<'_>, _post: Published<'_>, _now: Timestamp) -> Result<Told, NumbersError> {
         Ok(Told::default())
-    }
-
-    /// How much [`Self::numbers`] may be asked.
-    fn budget(&self) -> Budget {
-        Budget { rhythm: Rhythm::Ladder, posts_max: 1_000 }
     }
 
     /// The form of a text in which what we sent and what the network shows are equal.

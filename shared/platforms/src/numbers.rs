@@ -1,6 +1,6 @@
 //! What a network tells of a published post.
 
-use domain::analytics::{Numbers, Rhythm};
+use domain::analytics::Numbers;
 use domain::failure::FailureCode;
 use jiff::Timestamp;
 
@@ -25,15 +25,6 @@ pub struct Told {
     pub missing: Vec<&'static str>,
     /// Much of what the account may ask for is used up: leave the rest to posting, and read its other posts later.
     pub busy: bool,
-}
-
-/// How much may be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Budget {
-    /// How often one post's numbers may be asked for.
-    pub rhythm: Rhythm,
-    /// How many posts of all accounts in ten minutes: well below what the network allows our app, because posting lives on it too.
-    pub posts_max: usize,
 }
 
 /// Why there are no numbers.

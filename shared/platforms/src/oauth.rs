@@ -11,12 +11,13 @@ use std::pin::Pin;
 use std::sync::OnceLock;
 
 use domain::people::CodeVerifier;
+use domain::platform::Scopes;
 use http::header::AUTHORIZATION;
 use oauth2::basic::{BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse};
 use oauth2::{
     AsyncHttpClient, AuthUrl, AuthorizationCode, AuthorizationRequest, ClientId, ClientSecret, CsrfToken, EndpointNotSet, EndpointSet,
-    HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, StandardRevocableToken,
-    TokenUrl,
+    HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, Scope,
+    StandardRevocableToken, TokenUrl,
 };
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -39,17 +40,20 @@ type Client<Token = EndpointNotSet> = oauth2::Client<
     Token,
 >;
 
-/// Where to send the browser for consent. `asking` adds the scopes, the challenge and whatever is the network's own.
+/// Where to send the browser for consent to `scopes`. `asking` adds the challenge and whatever is the network's own.
 pub(crate) fn consent_address(
     page: Url,
+    scopes: &Scopes,
     app: &AppCredentials,
     consent: &ConsentRequest<'_>,
     asking: impl FnOnce(AuthorizationRequest<'_>) -> AuthorizationRequest<'_>,
 ) -> Url {
+    // To the crate they are one scope: it knows no separator but the space.
+    let scopes = Scope::new(scopes.asked());
     let client = Client::<EndpointNotSet>::new(ClientId::new(app.client_id.clone()))
         .set_auth_uri(AuthUrl::from_url(page))
         .set_redirect_uri(RedirectUrl::from_url(consent.redirect_uri.clone()));
-    let (address, _state) = asking(client.authorize_url(|| CsrfToken::new(owned(consent.state)))).url();
+    let (address, _state) = asking(client.authorize_url(|| CsrfToken::new(owned(consent.state))).add_scope(scopes)).url();
     address
 }
 

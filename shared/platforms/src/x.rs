@@ -11,28 +11,16 @@ mod oauth;
 mod posts;
 
 use async_trait::async_trait;
-use domain::analytics::Rhythm;
-use domain::platform::PlatformName;
+use domain::platform::{API, AUTHORIZE, PlatformAddresses, PlatformName};
 use domain::token::TokenSet;
-use jiff::{SignedDuration, Timestamp};
-use oauth2::Scope;
+use jiff::Timestamp;
 use url::Url;
 
 use crate::http::Http;
 use crate::oauth::{challenge, consent_address};
 use crate::{
-    Account, AppCredentials, Budget, Capabilities, CodeExchange, ConsentRequest, ExchangeError, GrantedAccount, Issuer, NumbersError,
-    Outcome, OwnPost, Platform, Published, ReadError, Reconcile, RefreshError, RevokeError, Told, comparable,
-};
-
-const CAPABILITIES: Capabilities = Capabilities {
-    scopes: &["tweet.read", "tweet.write", "users.read", "offline.access"],
-    needs: None,
-    reconcile: Reconcile::Search,
-    read_lag: SignedDuration::from_secs(60),
-    refresh_rotates: true,
-    app_proof: false,
-    grants_are_one: false,
+    Account, AppCredentials, CodeExchange, ConsentRequest, ExchangeError, GrantedAccount, Issuer, NumbersError, Outcome, OwnPost, Platform,
+    Published, ReadError, RefreshError, RevokeError, Told, comparable,
 };
 
 /// The adapter.
@@ -42,20 +30,24 @@ pub(crate) struct X {
     pub(crate) http: Http,
 }
 
+impl X {
+    /// X where `addresses` say that it is.
+    pub(crate) fn new(addresses: &PlatformAddresses, http: Http) -> Self {
+        let at = |key| addresses.url(PlatformName::X, key).clone();
+        Self { authorize_url: at(AUTHORIZE), api_url: at(API), http }
+    }
+}
+
 #[async_trait]
 impl Platform for X {
     fn name(&self) -> PlatformName {
         PlatformName::X
     }
 
-    fn capabilities(&self) -> &'static Capabilities {
-        &CAPABILITIES
-    }
-
     fn authorize_url(&self, app: &AppCredentials, consent: &ConsentRequest<'_>) -> Url {
-        let scopes = CAPABILITIES.scopes.iter().map(|scope| Scope::new((*scope).to_owned()));
-        consent_address(self.authorize_url.clone(), app, consent, |request| {
-            request.add_scopes(scopes).set_pkce_challenge(challenge(consent.code_verifier))
+        let scopes = &self.descriptor().scopes;
+        consent_address(self.authorize_url.clone(), scopes, app, consent, |request| {
+            request.set_pkce_challenge(challenge(consent.code_verifier))
         })
     }
 
@@ -94,11 +86,6 @@ impl Platform for X {
 
     async fn numbers(&self, account: Account<'_>, post: Published<'_>, now: Timestamp) -> Result<Told, NumbersError> {
         self.read_numbers(account, post, now).await
-    }
-
-    /// Each post that is read costs. The app may read 3,500 in 15 minutes.
-    fn budget(&self) -> Budget {
-        Budget { rhythm: Rhythm::OnceADay, posts_max: 1_000 }
     }
 
     fn comparable(&self, text: &str) -> String {

@@ -1,6 +1,7 @@
 //! The main job through the deployed stack, and what goes wrong on its way.
 
 use anyhow::{Context, ensure};
+use domain::platform::PlatformName;
 use serde_json::{Value, json};
 
 use crate::inspect;
@@ -68,8 +69,8 @@ pub(crate) async fn missing_credentials(world: &mut World) -> anyhow::Result<()>
         world.provoked.extend(new);
     }
     let credentials = json!({ "client_id": simulator::APP_CLIENT_ID, "client_secret": simulator::APP_CLIENT_SECRET }).to_string();
-    for platform in ["x", "facebook"] {
-        world.put_credentials(platform, &credentials).await?;
+    for platform in PlatformName::ALL {
+        world.put_credentials(platform.as_str(), &credentials).await?;
     }
     world.saw("missing and unreadable app credentials: 503 unavailable, named in the log");
     Ok(())

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::connection::Health;
+use domain::platform::Reconcile;
 use domain::post::{LEASE, WAKE_GRACE};
 use embedded::{DEAD_LETTERS, WAKE_UPS};
 use jiff::{SignedDuration, Timestamp};
 use local::variables::tables;
-use platforms::Reconcile;
 use serde_json::{Value, json};
 
 use crate::bad_rows;

@@ -9,17 +9,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::analytics::Numbers;
+use domain::analytics::{Numbers, Rhythm};
 use domain::failure::FailureCode;
-use domain::platform::PlatformName;
+use domain::platform::{Budget, Descriptor, PlatformName, Reconcile, Scopes};
 use domain::post::FUNCTION_TIMEOUT;
 use domain::token::TokenSet;
 use edge::clock::Clock;
 use embedded::Aws;
 use jiff::{SignedDuration, Timestamp};
 use platforms::{
-    Account, AppCredentials, Capabilities, CodeExchange, ConsentRequest, ExchangeError, GrantedAccount, HandleState, Issuer, NumbersError,
-    Outcome, OwnPost, Platform, PrepareError, Published, ReadError, Reconcile, RefreshError, RevokeError, Told,
+    Account, AppCredentials, CodeExchange, ConsentRequest, ExchangeError, GrantedAccount, HandleState, Issuer, NumbersError, Outcome,
+    OwnPost, Platform, PrepareError, Published, ReadError, RefreshError, RevokeError, Told,
 };
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -36,24 +36,21 @@ const CALL_ENDS: Duration = Duration::from_secs(20);
 /// How long an access token lives after a refresh.
 const TOKEN_LIFE: SignedDuration = SignedDuration::from_hours(2);
 
-static SEARCH: Capabilities = capabilities(Reconcile::Search, true);
-static SEARCH_LASTING: Capabilities = capabilities(Reconcile::Search, false);
-static KEY: Capabilities = capabilities(Reconcile::Key, true);
-static KEY_LASTING: Capabilities = capabilities(Reconcile::Key, false);
-static HANDLE: Capabilities = capabilities(Reconcile::Handle, true);
-static HANDLE_LASTING: Capabilities = capabilities(Reconcile::Handle, false);
-static PERSON: Capabilities = capabilities(Reconcile::Person, true);
-static PERSON_LASTING: Capabilities = capabilities(Reconcile::Person, false);
+static SEARCH: Descriptor = descriptor(Reconcile::Search);
+static KEY: Descriptor = descriptor(Reconcile::Key);
+static HANDLE: Descriptor = descriptor(Reconcile::Handle);
+static PERSON: Descriptor = descriptor(Reconcile::Person);
 
-const fn capabilities(reconcile: Reconcile, refresh_rotates: bool) -> Capabilities {
-    Capabilities {
-        scopes: &["post"],
+/// What the stories do not ask for is that of X.
+const fn descriptor(reconcile: Reconcile) -> Descriptor {
+    Descriptor {
         needs: None,
-        reconcile,
-        read_lag: SignedDuration::from_secs(30),
-        refresh_rotates,
+        scopes: Scopes { required: &["post"], optional: &[], separator: " " },
         app_proof: false,
         grants_are_one: false,
+        reconcile,
+        numbers: Budget { rhythm: Rhythm::Ladder, posts_max: 1_000 },
+        ..*PlatformName::X.descriptor()
     }
 }
 
@@ -478,16 +475,12 @@ impl Platform for Adapter {
         self.name
     }
 
-    fn capabilities(&self) -> &'static Capabilities {
-        match (self.network.reconcile, self.network.rotates) {
-            (Reconcile::Key, true) => &KEY,
-            (Reconcile::Key, false) => &KEY_LASTING,
-            (Reconcile::Handle, true) => &HANDLE,
-            (Reconcile::Handle, false) => &HANDLE_LASTING,
-            (Reconcile::Person, true) => &PERSON,
-            (Reconcile::Person, false) => &PERSON_LASTING,
-            (Reconcile::Search, true) => &SEARCH,
-            (Reconcile::Search, false) => &SEARCH_LASTING,
+    fn descriptor(&self) -> &'static Descriptor {
+        match self.network.reconcile {
+            Reconcile::Key => &KEY,
+            Reconcile::Handle => &HANDLE,
+            Reconcile::Person => &PERSON,
+            Reconcile::Search => &SEARCH,
         }
     }
 

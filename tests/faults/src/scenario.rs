@@ -1,6 +1,6 @@
 //! What people do in a run.
 
-use platforms::Reconcile;
+use domain::platform::Reconcile;
 
 use crate::dice::Dice;
 use crate::money::Word;

@@ -447,7 +447,7 @@ impl Functions {
         let (store, posts) = (Store::new(&sdk, tables()), posts::Deps { store: listing, ..posts::Deps::new(&host, &sdk)? });
         // Each reading of tokens is a call that may fail.
         let vault = Vault::open(&sdk, SECRETS_PREFIX).remembering_no_tokens();
-        let platforms = Arc::new(Platforms::of(network.adapter(PlatformName::X), network.adapter(PlatformName::Facebook)));
+        let platforms = Arc::new(Platforms::of(|name| network.adapter(name)));
         let account = account::Deps {
             store: posts.store.clone(),
             vault: vault.clone(),

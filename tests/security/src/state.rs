@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Context;
 use aws_sdk_dynamodb::types::AttributeValue;
 use data_encoding::BASE64;
+use domain::platform::PlatformName;
 use journeys::Stage;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
@@ -70,7 +71,7 @@ impl State {
 /// What the simulated platforms tell.
 async fn on_platforms(stage: &Stage, what: &str) -> anyhow::Result<Vec<(&'static str, String)>> {
     let mut told = Vec::new();
-    for platform in ["x", "facebook"] {
+    for platform in PlatformName::ALL.map(PlatformName::as_str) {
         let held = Request::new("GET", &format!("/_sim/{platform}/{what}")).send(stage.service().base_url()).await?.expect(200)?;
         told.push((platform, held.text));
     }

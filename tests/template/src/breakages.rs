@@ -22,6 +22,10 @@ const fn of_conditions(what: &'static str, noticed_by: &'static str, change: fn(
     Breakage { what, noticed_by, section: "Conditions", change }
 }
 
+const fn of_parameters(what: &'static str, noticed_by: &'static str, change: fn(&mut Value)) -> Breakage {
+    Breakage { what, noticed_by, section: "Parameters", change }
+}
+
 fn remove(value: &mut Value, key: &str) {
     value.as_object_mut().expect("an object to break").remove(key).expect("something to remove");
 }
@@ -58,6 +62,13 @@ pub(crate) const BREAKAGES: &[Breakage] = &[
     breakage("a pace is none that the code knows", "variable", |all| {
         all["AnalyticsSyncFunction"]["Properties"]["Environment"]["Variables"]["METRICS_PACE"] = json!("x=0");
     }),
+    of_parameters("a platform has no pace", "paced for known platforms", |all| {
+        all["MetricsPace"]["AllowedPattern"] = json!("^((\\*|x)=(off|[1-6])(,(\\*|x)=(off|[1-6]))*)?$");
+    }),
+    of_parameters("a refused pace names one platform less", "paced for known platforms", |all| {
+        all["MetricsPace"]["ConstraintDescription"] = json!("must be empty, or entries such as x=off.");
+    }),
+    of_parameters("a platform is not offered", "every platform is offered", |all| all["Platforms"]["Default"] = json!("x")),
     breakage("a route is gone", "route", |all| remove(all, "PostsByIdApproveRoute")),
     breakage("a route is misspelt", "route", |all| all["QuotaRoute"]["Properties"]["RouteKey"] = json!("ANY /api/qouta")),
     breakage("a route leads to another function", "route", |all| {
@@ -92,6 +103,8 @@ pub(crate) const BREAKAGES: &[Breakage] = &[
         all["NumbersFailedAlarm"]["Properties"]["MetricName"] = json!("numbers_failures");
     }),
     breakage("nobody is told of posts that go out late", "ends well", |all| remove(all, "FacebookLateAlarm")),
+    breakage("nobody is told that a platform takes nothing from our app", "ends well", |all| remove(all, "FacebookPausedAlarm")),
+    breakage("nobody is told of what a reading was refused", "ends well", |all| remove(all, "XPausedByReadingAlarm")),
     breakage("an alarm on lateness reads posts of another end", "ends well", |all| {
         all["XLateAlarm"]["Properties"]["Dimensions"][2]["Value"] = json!("failed");
     }),

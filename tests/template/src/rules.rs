@@ -25,6 +25,7 @@ pub const RULES: &[Rule] = &[
     Rule { name: "every function logs JSON into a group that forgets", check: functions::log_into_a_group },
     Rule { name: "every variable that the code reads is set, and the reverse", check: functions::have_their_variables },
     Rule { name: "metrics are paced for known platforms alone", check: functions::are_asked_of_known_platforms },
+    Rule { name: "every platform is offered unless told otherwise", check: functions::are_all_offered },
     Rule { name: "every path that the code answers has its route and its permission, and the reverse", check: routes::match_paths },
     Rule { name: "the gateway waits for as long as a function may take", check: routes::wait_for_functions },
     Rule { name: "a message stays hidden for six times the time-out of its function", check: wake_ups::stay_hidden },

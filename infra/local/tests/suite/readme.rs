@@ -83,6 +83,15 @@ fn the_prices_of_reading_follow_from_the_ladder() {
 }
 
 #[test]
+fn each_platform_has_its_credentials_told() {
+    for platform in PlatformName::ALL {
+        let of_it = format!("| {} | `/platform/{platform}` | ", platform.descriptor().display_name);
+        let callback = format!(" | `<ApiUrl>/oauth/{platform}/callback` |");
+        assert!(README.lines().any(|line| line.trim_start().starts_with(&of_it) && line.ends_with(&callback)), "{platform}");
+    }
+}
+
+#[test]
 fn each_permission_that_facebook_is_asked_for_is_told() {
     let platforms = Platforms::new(&PlatformAddresses::default()).unwrap();
     let app = AppCredentials { client_id: "id".to_owned(), client_secret: "secret".into() };

@@ -50,7 +50,7 @@ impl Said {
             Setting::Everywhere => Ok(Self::Everywhere(url()?)),
             Setting::Host(platform, key) => Ok(Self::Host(platform, key, url()?)),
             Setting::Version(platform) => {
-                let of = platform.version();
+                let of = platform.descriptor().version;
                 let version = of.filter(|version| (version.is_valid)(text)).map(|_| Self::Version(platform, text.to_owned()));
                 version.ok_or_else(|| format!("a version such as {}", of.map_or("none", |version| version.default)))
             }

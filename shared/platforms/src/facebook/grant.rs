@@ -11,9 +11,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::Facebook;
 use super::errors::judge;
 use super::pages::BUSINESS_SCOPE;
-use super::{CAPABILITIES, Facebook};
 use crate::http::{Answer, CALL_TIMEOUT, SendError};
 use crate::verdict::Class;
 use crate::{AppCredentials, CodeExchange, ExchangeError, GrantedAccount, Platform, RevokeError, address, detail};
@@ -59,7 +59,7 @@ impl Facebook {
         let token = self.user_token(app, exchange).await?;
         let person = self.acting(app, token);
         let person = TokenSet { scopes: self.granted_scopes(&person).await?, ..person };
-        let wanted = CAPABILITIES.scopes.iter().map(|scope| (*scope).to_owned());
+        let wanted = self.descriptor().scopes.required.iter().map(|scope| (*scope).to_owned());
         let missing: Vec<String> = wanted.filter(|scope| !person.scopes.contains(scope)).collect();
         if missing.iter().any(|scope| scope == LIST_SCOPE) {
             return Err(ExchangeError::ScopeMissing { missing });

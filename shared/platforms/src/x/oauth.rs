@@ -1,5 +1,6 @@
 //! Codes and tokens. An access token lives two hours; a refresh token is used once, and each answer brings the next.
 
+use domain::platform::PlatformName;
 use domain::token::TokenSet;
 use http::Method;
 use jiff::Timestamp;
@@ -7,7 +8,7 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use url::Url;
 
-use super::{CAPABILITIES, X};
+use super::X;
 use crate::http::{Answer, CALL_TIMEOUT, SendError};
 use crate::oauth::{NoTokens, TokenEndpoint};
 use crate::{AccountKind, AppCredentials, CodeExchange, ExchangeError, GrantedAccount, RefreshError, RevokeError, address, detail};
@@ -55,6 +56,11 @@ struct MeData {
     username: String,
 }
 
+/// What posting needs.
+fn needed_scopes() -> &'static [&'static str] {
+    PlatformName::X.descriptor().scopes.required
+}
+
 /// A refresh token proves that its scope was granted, whatever the answer lists.
 fn with_its_scope(mut tokens: TokenSet) -> TokenSet {
     if tokens.refresh.is_some() && !tokens.scopes.iter().any(|scope| scope == REFRESH_SCOPE) {
@@ -71,7 +77,7 @@ impl X {
         now: Timestamp,
     ) -> Result<TokenSet, ExchangeError> {
         match self.token_endpoint(app).exchange(exchange).await {
-            Ok(answer) => Ok(with_its_scope(answer.into_tokens(CAPABILITIES.scopes, None, now))),
+            Ok(answer) => Ok(with_its_scope(answer.into_tokens(needed_scopes(), None, now))),
             Err(NoTokens::NoAnswer(error)) => Err(ExchangeError::Unavailable { detail: error.into_detail() }),
             Err(NoTokens::Answer(answer)) if answer.status.is_client_error() => {
                 Err(ExchangeError::Refused { detail: token_detail(&answer) })
@@ -82,7 +88,7 @@ impl X {
 
     /// Asks whose tokens these are.
     pub(super) async fn granted_account(&self, tokens: TokenSet) -> Result<GrantedAccount, ExchangeError> {
-        let missing: Vec<_> = CAPABILITIES.scopes.iter().filter(|scope| !tokens.scopes.iter().any(|granted| granted == *scope)).collect();
+        let missing: Vec<_> = needed_scopes().iter().filter(|scope| !tokens.scopes.iter().any(|granted| granted == *scope)).collect();
         let missing_scopes: Vec<_> = missing.into_iter().map(|scope| (*scope).to_owned()).collect();
         if missing_scopes.iter().any(|scope| READ_SCOPES.contains(&scope.as_str())) {
             return Err(ExchangeError::ScopeMissing { missing: missing_scopes });
@@ -104,7 +110,7 @@ impl X {
             return Err(RefreshError::Dead { detail: "there is no refresh token".into() });
         };
         match self.token_endpoint(app).refresh(refresh).await {
-            Ok(answer) => Ok(with_its_scope(answer.into_tokens(CAPABILITIES.scopes, Some(tokens), now))),
+            Ok(answer) => Ok(with_its_scope(answer.into_tokens(needed_scopes(), Some(tokens), now))),
             Err(NoTokens::NoAnswer(SendError::NotSent { detail })) => Err(RefreshError::Unavailable { detail }),
             Err(NoTokens::NoAnswer(SendError::Lost { detail, .. })) => Err(RefreshError::Unknown { detail }),
             Err(NoTokens::Answer(answer)) => Err(refresh_error(&answer)),
@@ -168,7 +174,7 @@ mod tests {
     use crate::oauth::TokenAnswer;
 
     fn tokens(body: &str, old: Option<&TokenSet>, now: Timestamp) -> TokenSet {
-        with_its_scope(serde_json::from_str::<TokenAnswer>(body).unwrap().into_tokens(CAPABILITIES.scopes, old, now))
+        with_its_scope(serde_json::from_str::<TokenAnswer>(body).unwrap().into_tokens(needed_scopes(), old, now))
     }
 
     #[test]
@@ -201,7 +207,7 @@ mod tests {
     #[test]
     fn an_answer_without_scope_grants_what_was_asked_for_and_a_told_one_what_it_tells() {
         let scopes = |body: &str| tokens(body, None, Timestamp::UNIX_EPOCH).scopes;
-        assert_eq!(scopes(r#"{"access_token":"a","refresh_token":"r"}"#), CAPABILITIES.scopes);
+        assert_eq!(scopes(r#"{"access_token":"a","refresh_token":"r"}"#), needed_scopes());
         assert_eq!(scopes(r#"{"access_token":"a","scope":"tweet.read users.read"}"#), ["tweet.read", "users.read"]);
         assert_eq!(scopes(r#"{"access_token":"a","scope":"offline.access","refresh_token":"r"}"#), ["offline.access"]);
         assert!(scopes(r#"{"access_token":"a","scope":""}"#).is_empty());

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use domain::platform::PlatformName;
 use serde_json::Value;
 
 use crate::transformed::listed;
@@ -11,7 +12,7 @@ use crate::{Product, Template};
 const NAMESPACE: &str = "Postledger";
 
 /// What goes wrong in a run that ends well, so that no alarm on the function's errors sees it: the metric, and its dimensions by name.
-const COUNTED: [(&str, &str); 20] = [
+const COUNTED: [(&str, &str); 14] = [
     ("audit_failures", "service=quota-reset"),
     ("billing_trouble", "service=billing-webhook"),
     ("consent_unavailable", "service=oauth-callback"),
@@ -20,18 +21,19 @@ const COUNTED: [(&str, &str); 20] = [
     ("ledger_differences", "service=quota-reset"),
     ("limit_reached", "limit=codes-sent service=onboarding"),
     ("numbers_failed", "service=analytics-sync"),
-    ("own_lateness_seconds", "became=published platform=facebook service=publisher"),
-    ("own_lateness_seconds", "became=published platform=x service=publisher"),
-    ("platform_paused", "platform=facebook service=analytics-sync"),
-    ("platform_paused", "platform=facebook service=publisher"),
-    ("platform_paused", "platform=x service=analytics-sync"),
-    ("platform_paused", "platform=x service=publisher"),
     ("record_panicked", "service=publisher"),
     ("row_unreadable", "service=account"),
     ("row_unreadable", "service=posts"),
     ("row_unreadable", "service=sweeper"),
     ("sweep_failures", "service=sweeper"),
     ("tokens_unavailable", "service=publisher"),
+];
+
+/// What goes wrong with one platform and not with another, likewise: `$` stands for the platform's name.
+const COUNTED_OF_EACH_PLATFORM: [(&str, &str); 3] = [
+    ("own_lateness_seconds", "became=published platform=$ service=publisher"),
+    ("platform_paused", "platform=$ service=analytics-sync"),
+    ("platform_paused", "platform=$ service=publisher"),
 ];
 
 /// What SNS tells of all texts of the account: nothing of ours knows what they cost and whether they arrive.
@@ -60,6 +62,9 @@ pub(super) fn read_what_is_counted(template: &Template, _: &Product) -> Vec<Stri
             properties["Namespace"] == NAMESPACE && properties["MetricName"] == metric && told == wanted
         })
     };
-    let unread = COUNTED.iter().filter(|(metric, dimensions)| !is_read(metric, dimensions));
+    let of = |platform: PlatformName| COUNTED_OF_EACH_PLATFORM.map(|(metric, of)| (metric, of.replace('$', platform.as_str())));
+    let once = COUNTED.into_iter().map(|(metric, dimensions)| (metric, dimensions.to_owned()));
+    let counted = once.chain(PlatformName::ALL.into_iter().flat_map(of));
+    let unread = counted.filter(|(metric, dimensions)| !is_read(metric, dimensions));
     unread.map(|(metric, dimensions)| format!("no alarm reads {metric} of {dimensions}")).collect()
 }

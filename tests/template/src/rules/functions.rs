@@ -60,10 +60,24 @@ pub(super) fn have_their_variables(template: &Template, product: &Product) -> Ve
 
 /// A platform that nobody knows is refused with the parameter, and not by a function that does not start.
 pub(super) fn are_asked_of_known_platforms(template: &Template, _: &Product) -> Vec<String> {
-    let pattern = template.0["Parameters"]["MetricsPace"]["AllowedPattern"].as_str().unwrap_or_default();
-    let known = format!("(\\*|{})=", PlatformName::ALL.map(PlatformName::as_str).join("|"));
+    let of_pace = |what: &str| template.0["Parameters"]["MetricsPace"][what].as_str().unwrap_or_default();
+    let names = PlatformName::ALL.map(PlatformName::as_str);
+    let (pattern, told) = (of_pace("AllowedPattern"), of_pace("ConstraintDescription"));
+    let known = format!("(\\*|{})=", names.join("|"));
     let is_held = pattern.matches(&known).count() == 2;
-    (!is_held).then(|| format!("MetricsPace takes {pattern}, and the platforms are {known}")).into_iter().collect()
+    let mut faults: Vec<_> =
+        (!is_held).then(|| format!("MetricsPace takes {pattern}, and the platforms are {known}")).into_iter().collect();
+    let known = format!("{} or *", names.join(", "));
+    if !told.contains(&known) {
+        faults.push(format!("MetricsPace says {told:?} where it refuses, and the platforms are {known}"));
+    }
+    faults
+}
+
+/// What the adapters are there for is offered, unless an operator says otherwise.
+pub(super) fn are_all_offered(template: &Template, _: &Product) -> Vec<String> {
+    let (offered, all) = (template.default_of("Platforms").unwrap_or_default(), PlatformName::ALL.map(PlatformName::as_str).join(","));
+    (offered != all).then(|| format!("Platforms is {offered:?} unless told otherwise, and the platforms are {all:?}")).into_iter().collect()
 }
 
 /// What the cloud would put in the place of a value: a parameter's default, or something of the kind that the name says.

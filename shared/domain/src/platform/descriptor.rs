@@ -1,0 +1,129 @@
+//! What is known of a network without a call to it.
+
+use utoipa::ToSchema;
+
+use super::addresses::{Host, Version};
+use crate::analytics::Rhythm;
+use crate::text::TextLimit;
+
+/// A network as data: whatever is not a call of its API is read here, by all who walk the list of networks.
+#[derive(Debug, Clone, Copy)]
+pub struct Descriptor {
+    /// The name as people write it.
+    pub display_name: &'static str,
+    /// The hosts that its adapter speaks to, and those that it sends people to.
+    pub hosts: &'static [Host],
+    /// The version of its API; `None`: its addresses have none that changes.
+    pub version: Option<Version>,
+    /// What the user must tell before the consent.
+    pub needs: Option<Needs>,
+    /// What a consent asks for.
+    pub scopes: Scopes,
+    /// Whether each call proves that our own app makes it.
+    pub app_proof: bool,
+    /// Whether a person's grants to our app are one: taking one back ends all of them, whoever of ours lives on them.
+    pub grants_are_one: bool,
+    /// How much text a post may hold. It is checked before an adapter is asked.
+    pub text: TextLimit,
+    /// How a lost answer is cleared up.
+    pub reconcile: Reconcile,
+    /// How much of posts' numbers may be read.
+    pub numbers: Budget,
+}
+
+/// The scopes that a consent asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct Scopes {
+    /// Those that posting needs.
+    pub required: &'static [&'static str],
+    /// Those that are not missed where they are not granted.
+    pub optional: &'static [&'static str],
+    /// What stands between two of them in the consent's address.
+    pub separator: &'static str,
+}
+
+impl Scopes {
+    /// All of them, as they stand in the consent's address.
+    pub fn asked(&self) -> String {
+        [self.required, self.optional].concat().join(self.separator)
+    }
+}
+
+/// What the user must tell before the consent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub enum Needs {
+    /// The server's address.
+    Server,
+    /// The account's handle.
+    Handle,
+}
+
+impl Needs {
+    /// The name in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Handle => "handle",
+        }
+    }
+}
+
+/// How a lost answer is cleared up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub enum Reconcile {
+    /// The create call takes our key and may be repeated.
+    Key,
+    /// A stored handle can be read or finished.
+    Handle,
+    /// The account's own posts can be searched.
+    Search,
+    /// Only a person can tell.
+    Person,
+}
+
+impl Reconcile {
+    /// The name in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Handle => "handle",
+            Self::Search => "search",
+            Self::Person => "person",
+        }
+    }
+}
+
+/// How much may be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// How often one post's numbers may be asked for.
+    pub rhythm: Rhythm,
+    /// How many posts of all accounts in ten minutes: well below what the network allows our app, because posting lives on it too.
+    pub posts_max: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::{API, AUTHORIZE, PlatformName};
+
+    #[test]
+    fn every_network_is_described_whole() {
+        for platform in PlatformName::ALL {
+            let descriptor = platform.descriptor();
+            assert!(!descriptor.display_name.is_empty(), "{platform}");
+            let keys: Vec<_> = descriptor.hosts.iter().map(|host| host.key).collect();
+            let differing: BTreeSet<_> = keys.iter().collect();
+            assert!(keys.contains(&API) && keys.contains(&AUTHORIZE) && differing.len() == keys.len(), "{platform}: {keys:?}");
+            assert!(descriptor.hosts.iter().all(|host| host.url.starts_with("https://")), "{platform}");
+            let scopes = [descriptor.scopes.required, descriptor.scopes.optional].concat();
+            let differing: BTreeSet<_> = scopes.iter().collect();
+            assert!(!descriptor.scopes.required.is_empty() && differing.len() == scopes.len(), "{platform}: {scopes:?}");
+            assert_eq!(descriptor.scopes.asked().split(descriptor.scopes.separator).collect::<Vec<_>>(), scopes, "{platform}");
+            assert!(descriptor.text.max > 0 && descriptor.numbers.posts_max > 0, "{platform}");
+        }
+    }
+}
