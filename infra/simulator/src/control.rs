@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get};
+use axum::routing::{any, delete, get};
 use axum::{Json, Router};
 use domain::platform::PlatformName;
 use edge::contract::Time;
@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::World;
-use crate::doubles::Double;
+use crate::doubles::{DOUBLES, Double};
 use crate::faults::{CommonFault, Failed, Fault, FaultKind};
 use crate::storage::StoredPost;
 
@@ -42,6 +42,17 @@ pub(crate) fn routes(double: &'static dyn Double) -> Router<Arc<World>> {
         .route("/posts", get(list_posts))
         .route("/calls", get(move |State(world): State<Arc<World>>| async move { Ok::<_, Failed>(Json(world.storage.calls(platform)?)) }))
         .route("/faults", get(list_faults).post(add_fault).delete(clear_faults))
+}
+
+/// The same of a name that no network has: a 404 that lists the names.
+pub(crate) fn unknown() -> Router<Arc<World>> {
+    let paths = ["/{platform}/posts/{id}", "/{platform}/posts", "/{platform}/calls", "/{platform}/faults"];
+    paths.into_iter().fold(Router::new(), |router, path| router.route(path, any(refuse_unknown)))
+}
+
+async fn refuse_unknown() -> Response {
+    let names = DOUBLES.map(|double| double.platform().as_str()).join(", ");
+    (StatusCode::NOT_FOUND, format!("no platform has this name; the simulated ones are: {names}")).into_response()
 }
 
 fn list_posts(world: &World, platform: PlatformName, whose: &Whose) -> Result<Response, Failed> {

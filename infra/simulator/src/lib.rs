@@ -80,7 +80,7 @@ impl Simulator {
 
     /// The routes, to be nested at `/_sim`.
     pub fn router(&self) -> Router {
-        let mut router = Router::new().nest("/stripe", stripe::routes());
+        let mut router = control::unknown().nest("/stripe", stripe::routes());
         for double in DOUBLES {
             router = router.nest(&format!("/{}", double.platform()), double.routes().merge(control::routes(double)));
         }
