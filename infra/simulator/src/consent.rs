@@ -4,7 +4,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use domain::platform::PlatformName;
 use url::Url;
 
-use crate::token::{Account, TokenKind};
+use crate::token::{Account, CODE};
 use crate::{APP_CLIENT_ID, World, page};
 
 use crate::faults::Failed;
@@ -69,7 +69,7 @@ pub(crate) fn allow(world: &World, params: &Params, granted: &Granted) -> Result
     let code = world.secret("code-");
     let grant_id = world.storage.create_grant(granted.platform, &granted.scopes, &granted.account_ids)?;
     let expires_at = Some(world.clock.now() + granted.code_lifetime);
-    let token = NewToken { value: &code, kind: TokenKind::Code, account: &granted.account, expires_at };
+    let token = NewToken { value: &code, kind: CODE, account: &granted.account, expires_at };
     world.storage.insert_token(granted.platform, grant_id, &token)?;
     world.storage.bind_code(&code, &redirect_uri, params.get("code_challenge").unwrap_or_default())?;
     back(&redirect_uri, params, &[("code", &code)])

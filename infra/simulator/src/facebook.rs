@@ -11,10 +11,14 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{get, post};
+use domain::platform::PlatformName;
 
 use crate::World;
-use crate::storage::StoredPost;
+use crate::doubles::Double;
+use crate::faults::{Dialect, OwnFault};
 use crate::token::{Account, number_of};
+
+const FACEBOOK: PlatformName = PlatformName::Facebook;
 
 const FIRST_POST: i64 = 122_000_000_000_000;
 
@@ -27,32 +31,59 @@ const BUSINESS_PAGES: [(&str, &str); 2] = [("100000000000003", "Demo Cafe"), ("1
 /// Who allows, where the form does not say.
 const DEFAULT_PERSON: &str = "demo_facebook";
 
-/// The routes below `/facebook`. Every version is served alike.
-pub(crate) fn routes() -> Router<Arc<World>> {
-    Router::new()
-        .route("/{version}/dialog/oauth", get(oauth::ask).post(oauth::decide))
-        .route("/{version}/oauth/access_token", post(oauth::token).get(oauth::token))
-        .route("/{version}/me", get(api::me))
-        .route("/{version}/me/permissions", get(api::permissions).delete(oauth::revoke))
-        .route("/{version}/me/accounts", get(api::accounts))
-        .route("/{version}/me/businesses", get(businesses::businesses))
-        .route("/{version}/{page}/owned_pages", get(businesses::owned))
-        .route("/{version}/{page}/client_pages", get(businesses::clients))
-        .route("/{version}/{page}/feed", post(api::create))
-        .route("/{version}/{page}/published_posts", get(api::list))
-        .route("/{version}/{page}/insights", get(numbers::insights))
-        .route("/{version}/{page}", get(numbers::page))
+/// A person's token of two hours.
+const SHORT_TOKEN: &str = "short_user";
+
+/// A person's token of 60 days.
+const LONG_TOKEN: &str = "long_user";
+
+/// Both of a person.
+const USER_TOKENS: [&str; 2] = [SHORT_TOKEN, LONG_TOKEN];
+
+/// A Page's token.
+const PAGE_TOKEN: &str = "page";
+
+/// Facebook's double.
+pub(crate) struct SimulatedFacebook;
+
+impl Double for SimulatedFacebook {
+    fn platform(&self) -> PlatformName {
+        FACEBOOK
+    }
+
+    /// Every version is served alike.
+    fn routes(&self) -> Router<Arc<World>> {
+        Router::new()
+            .route("/{version}/dialog/oauth", get(oauth::ask).post(oauth::decide))
+            .route("/{version}/oauth/access_token", post(oauth::token).get(oauth::token))
+            .route("/{version}/me", get(api::me))
+            .route("/{version}/me/permissions", get(api::permissions).delete(oauth::revoke))
+            .route("/{version}/me/accounts", get(api::accounts))
+            .route("/{version}/me/businesses", get(businesses::businesses))
+            .route("/{version}/{page}/owned_pages", get(businesses::owned))
+            .route("/{version}/{page}/client_pages", get(businesses::clients))
+            .route("/{version}/{page}/feed", post(api::create))
+            .route("/{version}/{page}/published_posts", get(api::list))
+            .route("/{version}/{page}/insights", get(numbers::insights))
+            .route("/{version}/{page}", get(numbers::page))
+    }
+
+    fn dialect(&self) -> &'static Dialect {
+        &shapes::DIALECT
+    }
+
+    fn own_faults(&self) -> &'static [OwnFault] {
+        shapes::OWN_FAULTS
+    }
+
+    fn acting_token(&self) -> &'static str {
+        PAGE_TOKEN
+    }
 }
 
 /// A post's id: the Page's and its own.
-pub(crate) fn post_id(post: &StoredPost) -> String {
-    format!("{}_{}", post.account.id, FIRST_POST + post.seq)
-}
-
-/// The other way round: the Page's id, and the place of its post.
-pub(crate) fn seq(post_id: &str) -> Option<(&str, i64)> {
-    let (page, number) = post_id.split_once('_')?;
-    Some((page, number.parse::<i64>().ok()?.checked_sub(FIRST_POST)?))
+fn post_id(page_id: &str, seq: i64) -> String {
+    format!("{page_id}_{}", FIRST_POST + seq)
 }
 
 /// A person by name: anybody exists, keeps their number, manages both Pages and belongs to both businesses.

@@ -3,9 +3,9 @@
 use std::io;
 use std::time::Duration;
 
+use anyhow::Context;
 use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse, Response};
-use domain::platform::PlatformName;
 use futures::stream;
 use http::StatusCode;
 use http::header::CONTENT_LENGTH;
@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::World;
+use crate::doubles::Double;
 use crate::token::Account;
 
 macro_rules! names {
@@ -58,8 +59,8 @@ names! {
 }
 
 names! {
-    /// What goes wrong.
-    FaultKind {
+    /// What goes wrong at every platform.
+    CommonFault {
         /// The connection closes without an answer; nothing was done.
         DropBefore = "drop_before",
         /// The connection closes without an answer; it was done.
@@ -76,7 +77,7 @@ names! {
         RateLimited = "rate_limited",
         /// What our app may do is used up, for everybody.
         AppLimited = "app_limited",
-        /// Our app may not post: on X for anybody, on Facebook for this account.
+        /// Our app may not post: for anybody, or for this account.
         AppRefused = "app_refused",
         /// The platform has restricted the account.
         Restricted = "restricted",
@@ -86,38 +87,10 @@ names! {
         Duplicate = "duplicate",
         /// At once: the grants of the account end.
         TokenRevoked = "token_revoked",
-        /// At once: the access and Page tokens of the account end.
+        /// At once: the tokens with which the account is acted for end.
         TokenExpired = "token_expired",
         /// Until cleared: posts are listed only once they are `seconds` old.
         ListLag = "list_lag",
-        /// X: the app's money for this cycle is spent.
-        SpendCap = "spend_cap",
-        /// X: the app's posts of this month are used up.
-        MonthCapped = "month_capped",
-        /// X: the app's posts of this day are used up.
-        AppsDay = "apps_day",
-        /// X: the account looks like a robot; later it may not.
-        Automated = "automated",
-        /// Facebook: Meta has blocked the app.
-        ApiBlocked = "api_blocked",
-        /// Facebook: the app was deleted.
-        AppDeleted = "app_deleted",
-        /// Facebook: our servers' address is not one that the app allows.
-        BadAddress = "bad_address",
-        /// Facebook: the request is signed with another secret than the app's.
-        BadSignature = "bad_signature",
-        /// Facebook: there is no such path.
-        UnknownPath = "unknown_path",
-        /// Facebook: the version is over.
-        OldVersion = "old_version",
-        /// Facebook: the Page goes by another id.
-        PageMoved = "page_moved",
-        /// Facebook: the person is asked for a second factor.
-        TwoFactor = "two_factor",
-        /// Until cleared, at Facebook: a person's businesses are not told.
-        BusinessesLost = "businesses_lost",
-        /// Until cleared, at X: `repost_count` and `created_at` are dropped without a word.
-        FieldDropped = "field_dropped",
         /// Until cleared: one of a post's numbers is not told any more.
         MetricMissing = "metric_missing",
         /// Until cleared: a post's numbers are half of what they were.
@@ -127,11 +100,55 @@ names! {
     }
 }
 
+/// A fault that one platform alone has.
+pub(crate) struct OwnFault {
+    pub(crate) name: &'static str,
+    /// What the platform says; `None`: the fault stands until it is cleared, and the double asks for it.
+    says: Option<fn(until: Timestamp) -> Response>,
+}
+
+impl OwnFault {
+    /// One that a call is answered with.
+    pub(crate) const fn said(name: &'static str, says: fn(until: Timestamp) -> Response) -> Self {
+        Self { name, says: Some(says) }
+    }
+
+    /// One that lasts until it is cleared.
+    pub(crate) const fn standing(name: &'static str) -> Self {
+        Self { name, says: None }
+    }
+}
+
+/// What a fault's name stands for at a platform.
+#[derive(Clone, Copy)]
+pub(crate) enum FaultKind {
+    Common(CommonFault),
+    Own(&'static OwnFault),
+}
+
+impl FaultKind {
+    fn of(name: &str, double: &dyn Double) -> Option<Self> {
+        let own = || double.own_faults().iter().find(|own| own.name == name).map(Self::Own);
+        CommonFault::parse(name).map(Self::Common).or_else(own)
+    }
+
+    /// Whether it lasts until it is cleared: no call uses it up.
+    pub(crate) fn stands(self) -> bool {
+        match self {
+            Self::Common(common) => {
+                matches!(common, CommonFault::ListLag | CommonFault::MetricMissing | CommonFault::NumbersFall | CommonFault::Busy)
+            }
+            Self::Own(own) => own.says.is_none(),
+        }
+    }
+}
+
 /// A fault that waits for its calls.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Fault {
-    pub(crate) kind: FaultKind,
+    /// Its name.
+    pub(crate) kind: String,
     /// For how many calls.
     #[serde(default = "once")]
     pub(crate) times: u32,
@@ -153,38 +170,20 @@ fn publishing() -> Operation {
     Operation::Publish
 }
 
-impl FaultKind {
-    /// The one platform that says it.
-    fn only_at(self) -> Option<PlatformName> {
-        match self {
-            Self::SpendCap | Self::MonthCapped | Self::AppsDay | Self::Automated | Self::FieldDropped => Some(PlatformName::X),
-            Self::ApiBlocked
-            | Self::AppDeleted
-            | Self::BadAddress
-            | Self::BadSignature
-            | Self::UnknownPath
-            | Self::OldVersion
-            | Self::PageMoved
-            | Self::BusinessesLost
-            | Self::TwoFactor => Some(PlatformName::Facebook),
-            _ => None,
-        }
-    }
-}
-
 impl Fault {
     const TIMES_MAX: u32 = 1000;
     const SLOW_SECS_MAX: u32 = 120;
     const LIMITED_SECS: u32 = 60;
 
-    /// What is wrong with it at a platform, if anything.
-    pub(crate) fn objection(&self, platform: PlatformName) -> Option<&'static str> {
-        match self.kind {
-            kind if kind.only_at().is_some_and(|only| only != platform) => Some("this platform has no such fault"),
-            _ if !(1..=Self::TIMES_MAX).contains(&self.times) => Some("times must be 1 to 1000"),
-            FaultKind::Slow if self.seconds.is_none_or(|seconds| seconds > Self::SLOW_SECS_MAX) => Some("slow needs seconds, at most 120"),
-            FaultKind::ListLag if self.seconds.is_none() => Some("list_lag needs seconds"),
-            _ => None,
+    /// What it stands for at a platform, or what is wrong with it.
+    pub(crate) fn checked(&self, double: &dyn Double) -> Result<FaultKind, &'static str> {
+        match FaultKind::of(&self.kind, double).ok_or("this platform has no such fault")? {
+            _ if !(1..=Self::TIMES_MAX).contains(&self.times) => Err("times must be 1 to 1000"),
+            FaultKind::Common(CommonFault::Slow) if self.seconds.is_none_or(|seconds| seconds > Self::SLOW_SECS_MAX) => {
+                Err("slow needs seconds, at most 120")
+            }
+            FaultKind::Common(CommonFault::ListLag) if self.seconds.is_none() => Err("list_lag needs seconds"),
+            kind => Ok(kind),
         }
     }
 }
@@ -198,16 +197,13 @@ pub(crate) struct Dialect {
     pub(crate) rejected: fn() -> Response,
     pub(crate) duplicate: fn() -> Response,
     pub(crate) server_error: fn() -> Response,
-    /// The platform's own errors, by the names that other platforms do not have.
-    pub(crate) own: fn(kind: FaultKind, until: Timestamp) -> Option<Response>,
 }
 
 /// A call that a fault may hit.
 pub(crate) struct Call<'a> {
-    pub(crate) platform: PlatformName,
+    pub(crate) double: &'static dyn Double,
     pub(crate) on: Operation,
     pub(crate) account: Option<&'a Account>,
-    pub(crate) dialect: &'static Dialect,
 }
 
 /// Counts the call, then runs `effect` as the next pending fault wants it.
@@ -216,60 +212,48 @@ pub(crate) async fn guarded(
     call: Call<'_>,
     effect: impl FnOnce() -> Result<Response, Failed> + Send,
 ) -> Result<Response, Failed> {
-    world.storage.count_call(call.platform, call.on)?;
-    let Some(fault) = world.storage.take_fault(call.platform, call.on, call.account)? else {
+    let platform = call.double.platform();
+    world.storage.count_call(platform, call.on)?;
+    let Some(fault) = world.storage.take_fault(platform, call.on, call.account)? else {
         return effect();
     };
-    let now = world.clock.now();
-    let seconds = fault.seconds.unwrap_or(Fault::LIMITED_SECS);
-    Ok(match fault.kind {
-        FaultKind::DropBefore => dropped(),
-        FaultKind::DropAfter => {
+    let kind = FaultKind::of(&fault.kind, call.double).context("a stored fault has a name that nothing has")?;
+    let (now, dialect) = (world.clock.now(), call.double.dialect());
+    let wait = Duration::from_secs(fault.seconds.unwrap_or(Fault::LIMITED_SECS).into());
+    let common = match kind {
+        FaultKind::Common(common) => common,
+        FaultKind::Own(own) => return own.says.map_or_else(effect, |says| Ok(says(now + wait))),
+    };
+    Ok(match common {
+        CommonFault::DropBefore => dropped(),
+        CommonFault::DropAfter => {
             effect()?;
             dropped()
         }
-        FaultKind::CutAfter => cut(effect()?),
-        FaultKind::ErrorBefore => (call.dialect.server_error)(),
-        FaultKind::ErrorAfter => {
+        CommonFault::CutAfter => cut(effect()?),
+        CommonFault::ErrorBefore => (dialect.server_error)(),
+        CommonFault::ErrorAfter => {
             effect()?;
-            (call.dialect.server_error)()
+            (dialect.server_error)()
         }
-        FaultKind::Slow => {
+        CommonFault::Slow => {
             let response = effect()?;
-            tokio::time::sleep(Duration::from_secs(seconds.into())).await;
+            tokio::time::sleep(wait).await;
             response
         }
-        FaultKind::RateLimited => (call.dialect.limited)(now + Duration::from_secs(seconds.into()), now),
-        FaultKind::AppLimited => (call.dialect.app_limited)(),
-        FaultKind::AppRefused => (call.dialect.app_refused)(),
-        FaultKind::Restricted => (call.dialect.restricted)(),
-        FaultKind::Reject => (call.dialect.rejected)(),
-        FaultKind::Duplicate => (call.dialect.duplicate)(),
-        FaultKind::SpendCap
-        | FaultKind::MonthCapped
-        | FaultKind::AppsDay
-        | FaultKind::Automated
-        | FaultKind::ApiBlocked
-        | FaultKind::AppDeleted
-        | FaultKind::BadAddress
-        | FaultKind::BadSignature
-        | FaultKind::UnknownPath
-        | FaultKind::OldVersion
-        | FaultKind::PageMoved
-        | FaultKind::TwoFactor => match (call.dialect.own)(fault.kind, now + Duration::from_secs(seconds.into())) {
-            Some(response) => response,
-            // Another platform's: none was let in.
-            None => effect()?,
-        },
+        CommonFault::RateLimited => (dialect.limited)(now + wait, now),
+        CommonFault::AppLimited => (dialect.app_limited)(),
+        CommonFault::AppRefused => (dialect.app_refused)(),
+        CommonFault::Restricted => (dialect.restricted)(),
+        CommonFault::Reject => (dialect.rejected)(),
+        CommonFault::Duplicate => (dialect.duplicate)(),
         // These act when they are made, or stand until they are cleared; no call uses one up.
-        FaultKind::TokenRevoked
-        | FaultKind::TokenExpired
-        | FaultKind::ListLag
-        | FaultKind::FieldDropped
-        | FaultKind::BusinessesLost
-        | FaultKind::MetricMissing
-        | FaultKind::NumbersFall
-        | FaultKind::Busy => effect()?,
+        CommonFault::TokenRevoked
+        | CommonFault::TokenExpired
+        | CommonFault::ListLag
+        | CommonFault::MetricMissing
+        | CommonFault::NumbersFall
+        | CommonFault::Busy => effect()?,
     })
 }
 
@@ -308,5 +292,33 @@ impl IntoResponse for Failed {
     fn into_response(self) -> Response {
         tracing::error!(error = %self.0, "the simulator failed");
         (StatusCode::INTERNAL_SERVER_ERROR, "the simulator failed").into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doubles::DOUBLES;
+
+    /// What `double` makes of a fault of that name.
+    fn checked(name: &str, double: &dyn Double) -> Result<FaultKind, &'static str> {
+        let fault = Fault { kind: name.to_owned(), times: 1, on: Operation::Publish, account: None, seconds: Some(60) };
+        fault.checked(double)
+    }
+
+    #[test]
+    fn each_platform_takes_the_common_faults_and_its_own_and_no_others() {
+        for double in DOUBLES {
+            for common in CommonFault::ALL {
+                let kind = checked(common.as_str(), double);
+                assert!(matches!(kind, Ok(FaultKind::Common(found)) if found == *common), "{}", common.as_str());
+            }
+            for own in DOUBLES.iter().flat_map(|of| of.own_faults()) {
+                let is_own = double.own_faults().iter().any(|of| of.name == own.name);
+                let found = checked(own.name, double).is_ok_and(|kind| matches!(kind, FaultKind::Own(found) if found.name == own.name));
+                assert_eq!(found, is_own, "{} at {}", own.name, double.platform());
+            }
+            assert_eq!(checked("earthquake", double).err(), Some("this platform has no such fault"));
+        }
     }
 }

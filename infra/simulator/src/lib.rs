@@ -5,6 +5,7 @@
 
 mod consent;
 mod control;
+mod doubles;
 mod facebook;
 mod faults;
 mod numbers;
@@ -25,6 +26,7 @@ use edge::clock::Clock;
 use edge::random::Random;
 use url::Url;
 
+use doubles::DOUBLES;
 use storage::Storage;
 
 /// The app that is registered with every simulated platform.
@@ -78,15 +80,11 @@ impl Simulator {
 
     /// The routes, to be nested at `/_sim`.
     pub fn router(&self) -> Router {
-        let x = x::routes().merge(control::routes(PlatformName::X));
-        let facebook = facebook::routes().merge(control::routes(PlatformName::Facebook));
-        let stripe = stripe::routes();
-        Router::new()
-            .nest("/x", x)
-            .nest("/facebook", facebook)
-            .nest("/stripe", stripe)
-            .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-            .with_state(Arc::clone(&self.0))
+        let mut router = control::unknown().nest("/stripe", stripe::routes());
+        for double in DOUBLES {
+            router = router.nest(&format!("/{}", double.platform()), double.routes().merge(control::routes(double)));
+        }
+        router.layer(DefaultBodyLimit::max(BODY_BYTES_MAX)).with_state(Arc::clone(&self.0))
     }
 }
 

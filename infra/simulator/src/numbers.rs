@@ -4,7 +4,7 @@ use domain::platform::PlatformName;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::World;
-use crate::faults::FaultKind;
+use crate::faults::CommonFault;
 use crate::storage::StoredPost;
 
 /// Half of the people who will ever see a post have seen it at this age.
@@ -53,7 +53,7 @@ impl World {
     /// What the platform counts of a post now.
     pub(crate) fn numbers(&self, platform: PlatformName, post: &StoredPost, now: Timestamp) -> rusqlite::Result<PostNumbers> {
         let numbers = PostNumbers::at(post.seq, now.duration_since(post.created_at));
-        let falls = self.storage.stands(platform, FaultKind::NumbersFall, &post.account)?;
+        let falls = self.storage.stands(platform, CommonFault::NumbersFall.as_str(), &post.account)?;
         Ok(if falls { numbers.halved() } else { numbers })
     }
 }

@@ -26,8 +26,9 @@ const SCHEMA: &str = "
     );
     CREATE TABLE IF NOT EXISTS posts (
         seq INTEGER PRIMARY KEY AUTOINCREMENT, platform TEXT NOT NULL, account_id TEXT NOT NULL, account TEXT NOT NULL,
-        text TEXT NOT NULL, created_at INTEGER NOT NULL
+        text TEXT NOT NULL, created_at INTEGER NOT NULL, id TEXT NOT NULL
     );
+    CREATE UNIQUE INDEX IF NOT EXISTS posts_by_id ON posts (platform, id);
     CREATE INDEX IF NOT EXISTS posts_by_text ON posts (platform, account_id, text);
     CREATE TABLE IF NOT EXISTS deleted (seq INTEGER PRIMARY KEY);
     CREATE TABLE IF NOT EXISTS checkouts (id TEXT PRIMARY KEY, price TEXT NOT NULL, user TEXT, customer TEXT, return_url TEXT NOT NULL);
@@ -37,7 +38,7 @@ const SCHEMA: &str = "
     );
     CREATE TABLE IF NOT EXISTS faults (
         seq INTEGER PRIMARY KEY AUTOINCREMENT, platform TEXT NOT NULL, kind TEXT NOT NULL, operation TEXT NOT NULL, times INTEGER NOT NULL,
-        account TEXT, seconds INTEGER
+        account TEXT, seconds INTEGER, stands INTEGER NOT NULL
     );
     CREATE TABLE IF NOT EXISTS calls (
         platform TEXT NOT NULL, operation TEXT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (platform, operation)

@@ -6,28 +6,24 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
-use domain::platform::PlatformName;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::shapes::{DIALECT, authorised, bad_request, duplicate, forbidden};
-use super::{page, post_id};
+use super::shapes::{authorised, bad_request, duplicate, forbidden};
+use super::{FACEBOOK, LONG_TOKEN, PAGE_TOKEN, SimulatedFacebook, USER_TOKENS, page};
 use crate::World;
 use crate::consent::Params;
 use crate::faults::{Call, Failed, Operation, guarded};
 use crate::storage::{NewToken, StoredPost};
-use crate::token::{Account, Token, TokenKind};
-
-const FACEBOOK: PlatformName = PlatformName::Facebook;
-pub(super) const USER: [TokenKind; 2] = [TokenKind::ShortUser, TokenKind::LongUser];
+use crate::token::{Account, Token};
 
 type Fields = Vec<(String, String)>;
 
 /// `GET /me`.
 pub(super) async fn me(State(world): State<Arc<World>>, Query(query): Query<Fields>, headers: HeaderMap) -> Result<Response, Failed> {
-    act(&world, &headers, &Params(query), (Operation::Identity, &USER), |token| {
+    act(&world, &headers, &Params(query), (Operation::Identity, &USER_TOKENS), |token| {
         Ok(Json(json!({ "id": token.account.id, "name": token.account.name })).into_response())
     })
     .await
@@ -39,7 +35,7 @@ pub(super) async fn permissions(
     Query(query): Query<Fields>,
     headers: HeaderMap,
 ) -> Result<Response, Failed> {
-    act(&world, &headers, &Params(query), (Operation::Identity, &USER), |token| {
+    act(&world, &headers, &Params(query), (Operation::Identity, &USER_TOKENS), |token| {
         let granted: Vec<_> = token.scopes.iter().map(|scope| json!({ "permission": scope, "status": "granted" })).collect();
         Ok(Json(json!({ "data": granted })).into_response())
     })
@@ -54,7 +50,7 @@ pub(super) async fn accounts(
     headers: HeaderMap,
 ) -> Result<Response, Failed> {
     let params = Params(query);
-    act(&world, &headers, &params, (Operation::Identity, &USER), |token| {
+    act(&world, &headers, &params, (Operation::Identity, &USER_TOKENS), |token| {
         if !token.allows("pages_show_list") {
             return Ok(Json(json!({ "data": [] })).into_response());
         }
@@ -81,15 +77,15 @@ fn shown_page(world: &World, user: &Token, page: &Account) -> Result<Value, Fail
 
 /// The token that a consent has for a Page: the same, whichever list shows it.
 pub(super) fn page_token(world: &World, user: &Token, page: &Account) -> Result<String, Failed> {
-    let stored = world.storage.page_token(user.grant_id, &page.id)?.map(|token| token.value);
+    let stored = world.storage.account_token(user.grant_id, PAGE_TOKEN, &page.id)?.map(|token| token.value);
     stored.map_or_else(|| issue_page_token(world, user, page), Ok)
 }
 
 /// It ends with a short-lived user token and never with a long-lived one.
 fn issue_page_token(world: &World, user: &Token, page: &Account) -> Result<String, Failed> {
     let value = world.secret("fp-");
-    let expires_at = if user.kind == TokenKind::LongUser { None } else { user.expires_at };
-    let token = NewToken { value: &value, kind: TokenKind::Page, account: page, expires_at };
+    let expires_at = if user.kind == LONG_TOKEN { None } else { user.expires_at };
+    let token = NewToken { value: &value, kind: PAGE_TOKEN, account: page, expires_at };
     world.storage.insert_token(FACEBOOK, user.grant_id, &token)?;
     Ok(value)
 }
@@ -103,7 +99,7 @@ pub(super) async fn create(
     body: Bytes,
 ) -> Result<Response, Failed> {
     let params = body_params(&headers, &body).with_fallback(Params(query));
-    act(&world, &headers, &params, (Operation::Publish, &[TokenKind::Page]), |token| {
+    act(&world, &headers, &params, (Operation::Publish, &[PAGE_TOKEN]), |token| {
         if token.account.id != page_id {
             return Ok(unknown_page());
         }
@@ -113,8 +109,9 @@ pub(super) async fn create(
         let Some(message) = params.get("message") else {
             return Ok(bad_request(100, 0, "(#100) Missing message or attachment"));
         };
-        Ok(match world.storage.create_post(FACEBOOK, &token.account, message, world.clock.now())? {
-            Some(post) => Json(json!({ "id": post_id(&post), "permalink_url": permalink(&post) })).into_response(),
+        let id_of = |seq| super::post_id(&page_id, seq);
+        Ok(match world.storage.create_post(FACEBOOK, &token.account, message, world.clock.now(), id_of)? {
+            Some(post) => Json(json!({ "id": post.id, "permalink_url": permalink(&post) })).into_response(),
             None => duplicate(),
         })
     })
@@ -139,7 +136,7 @@ pub(super) async fn list(
     headers: HeaderMap,
 ) -> Result<Response, Failed> {
     let params = Params(query);
-    act(&world, &headers, &params, (Operation::List, &[TokenKind::Page]), |token| {
+    act(&world, &headers, &params, (Operation::List, &[PAGE_TOKEN]), |token| {
         if token.account.id != page_id {
             return Ok(unknown_page());
         }
@@ -166,7 +163,7 @@ pub(super) async fn list(
 
 fn shown_post(post: &StoredPost) -> Value {
     let created_time = post.created_at.strftime("%Y-%m-%dT%H:%M:%S+0000").to_string();
-    json!({ "id": post_id(post), "message": post.text, "created_time": created_time, "permalink_url": permalink(post) })
+    json!({ "id": post.id, "message": post.text, "created_time": created_time, "permalink_url": permalink(post) })
 }
 
 fn permalink(post: &StoredPost) -> String {
@@ -182,12 +179,12 @@ pub(super) async fn act(
     world: &World,
     headers: &HeaderMap,
     params: &Params,
-    (on, kinds): (Operation, &[TokenKind]),
+    (on, kinds): (Operation, &[&str]),
     effect: impl FnOnce(&Token) -> Result<Response, Failed> + Send,
 ) -> Result<Response, Failed> {
     match authorised(world, headers, params, kinds)? {
         Ok(token) => {
-            let call = Call { platform: FACEBOOK, on, account: Some(&token.account), dialect: &DIALECT };
+            let call = Call { double: &SimulatedFacebook, on, account: Some(&token.account) };
             guarded(world, call, || effect(&token)).await
         }
         Err(refusal) => {

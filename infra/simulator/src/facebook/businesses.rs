@@ -5,19 +5,16 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
-use domain::platform::PlatformName;
 use http::HeaderMap;
 use serde_json::{Value, json};
 
-use super::api::{USER, act, page_token, unknown_page};
-use super::shapes::{DIALECT, forbidden};
-use super::{BUSINESS_PAGES, PAGES, page};
+use super::api::{act, page_token, unknown_page};
+use super::shapes::{BUSINESSES_LOST, DIALECT, forbidden};
+use super::{BUSINESS_PAGES, FACEBOOK, PAGES, USER_TOKENS, page};
 use crate::World;
 use crate::consent::Params;
-use crate::faults::{Failed, FaultKind, Operation};
+use crate::faults::{Failed, Operation};
 use crate::token::Token;
-
-const FACEBOOK: PlatformName = PlatformName::Facebook;
 
 /// A business: its id and name, the Pages that it owns, those of its clients. The first Page is the person's own, too.
 type Business = (&'static str, &'static str, &'static [&'static str], &'static [&'static str]);
@@ -44,11 +41,11 @@ pub(super) async fn businesses(
     headers: HeaderMap,
 ) -> Result<Response, Failed> {
     let asked = Asked { version, params: Params(query), headers };
-    act(&world, &asked.headers, &asked.params, (Operation::Identity, &USER), |token| {
+    act(&world, &asked.headers, &asked.params, (Operation::Identity, &USER_TOKENS), |token| {
         if !token.allows("business_management") {
             return Ok(forbidden("business_management"));
         }
-        if world.storage.stands(FACEBOOK, FaultKind::BusinessesLost, &token.account)? {
+        if world.storage.stands(FACEBOOK, BUSINESSES_LOST, &token.account)? {
             return Ok((DIALECT.server_error)());
         }
         let granted = world.storage.granted_account_ids(token.grant_id)?;
@@ -100,7 +97,7 @@ async fn edge(
     headers: HeaderMap,
 ) -> Result<Response, Failed> {
     let asked = Asked { version, params, headers };
-    act(world, &asked.headers, &asked.params, (Operation::Identity, &USER), |token| {
+    act(world, &asked.headers, &asked.params, (Operation::Identity, &USER_TOKENS), |token| {
         let Some(business) = BUSINESSES.iter().find(|of| of.0 == business) else { return Ok(unknown_page()) };
         if !token.allows("business_management") {
             return Ok(forbidden("business_management"));

@@ -5,19 +5,16 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
-use domain::platform::PlatformName;
 use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 
 use super::api::{act, unknown_page};
 use super::shapes::{bad_request, forbidden};
+use super::{FACEBOOK, PAGE_TOKEN};
 use crate::World;
 use crate::consent::Params;
-use crate::faults::{Failed, FaultKind, Operation};
+use crate::faults::{CommonFault, Failed, Operation};
 use crate::numbers::PostNumbers;
-use crate::token::TokenKind;
-
-const FACEBOOK: PlatformName = PlatformName::Facebook;
 
 /// The one that a fault takes away.
 const TAKEN_AWAY: &str = "post_clicks";
@@ -30,15 +27,13 @@ pub(super) async fn insights(
     headers: HeaderMap,
 ) -> Result<Response, Failed> {
     let params = Params(query);
-    act(&world, &headers, &params, (Operation::Metrics, &[TokenKind::Page]), |token| {
+    act(&world, &headers, &params, (Operation::Metrics, &[PAGE_TOKEN]), |token| {
         if !token.allows("read_insights") {
             return Ok(forbidden("read_insights"));
         }
-        let own = super::seq(&post_id).filter(|(page, _)| *page == token.account.id);
-        let post = own.map(|(page, seq)| world.storage.post(FACEBOOK, page, seq)).transpose()?.flatten();
-        let Some(post) = post else { return Ok(unknown_page()) };
+        let Some(post) = world.storage.post(FACEBOOK, &token.account.id, &post_id)? else { return Ok(unknown_page()) };
         let numbers = world.numbers(FACEBOOK, &post, world.clock.now())?;
-        let taken_away = world.storage.stands(FACEBOOK, FaultKind::MetricMissing, &token.account)?;
+        let taken_away = world.storage.stands(FACEBOOK, CommonFault::MetricMissing.as_str(), &token.account)?;
         let mut data = Vec::new();
         for name in params.get("metric").unwrap_or_default().split(',') {
             match value(&numbers, name).filter(|_| !(taken_away && name == TAKEN_AWAY)) {
@@ -49,7 +44,7 @@ pub(super) async fn insights(
             }
         }
         let mut response = Json(json!({ "data": data, "paging": {} })).into_response();
-        let percent = if world.storage.stands(FACEBOOK, FaultKind::Busy, &token.account)? { 90 } else { 1 };
+        let percent = if world.storage.stands(FACEBOOK, CommonFault::Busy.as_str(), &token.account)? { 90 } else { 1 };
         let usage = json!({ token.account.id.as_str(): [{ "type": "pages", "call_count": percent, "total_cputime": 1, "total_time": 1,
             "estimated_time_to_regain_access": 0 }] });
         if let Ok(usage) = HeaderValue::from_str(&usage.to_string()) {
@@ -79,7 +74,7 @@ pub(super) async fn page(
     Query(query): Query<Vec<(String, String)>>,
     headers: HeaderMap,
 ) -> Result<Response, Failed> {
-    act(&world, &headers, &Params(query), (Operation::Identity, &[TokenKind::Page]), |token| {
+    act(&world, &headers, &Params(query), (Operation::Identity, &[PAGE_TOKEN]), |token| {
         Ok(if token.account.id == page_id { Json(json!({ "id": page_id })).into_response() } else { unknown_page() })
     })
     .await

@@ -5,20 +5,20 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Form, Query, RawForm, State};
 use axum::response::{IntoResponse, Response};
-use domain::platform::PlatformName;
 use http::HeaderMap;
 use jiff::SignedDuration;
 use serde_json::json;
 
-use super::shapes::{DIALECT, authorised, bad_request};
-use super::{BUSINESS_PAGES, DEFAULT_PERSON, PAGES, page as page_account, person};
+use super::shapes::{authorised, bad_request};
+use super::{
+    BUSINESS_PAGES, DEFAULT_PERSON, FACEBOOK, LONG_TOKEN, PAGES, SHORT_TOKEN, SimulatedFacebook, USER_TOKENS, page as page_account, person,
+};
 use crate::consent::{self, Granted, Params};
 use crate::faults::{Call, Failed, Operation, guarded};
 use crate::storage::NewToken;
-use crate::token::{Token, TokenKind};
+use crate::token::{CODE, Token};
 use crate::{APP_CLIENT_ID, APP_CLIENT_SECRET, World, page};
 
-const FACEBOOK: PlatformName = PlatformName::Facebook;
 const REQUIRED: [&str; 2] = ["scope", "state"];
 const CODE_LIFETIME: SignedDuration = SignedDuration::from_mins(10);
 const SHORT_LIFETIME: SignedDuration = SignedDuration::from_hours(2);
@@ -86,19 +86,19 @@ fn asked_scopes(params: &Params) -> Vec<String> {
 pub(super) async fn token(State(world): State<Arc<World>>, RawForm(form): RawForm) -> Result<Response, Failed> {
     let params = Params(url::form_urlencoded::parse(&form).into_owned().collect());
     let (given, lifetime, kind) = if params.get("grant_type") == Some("fb_exchange_token") {
-        (params.get("fb_exchange_token"), LONG_LIFETIME, TokenKind::LongUser)
+        (params.get("fb_exchange_token"), LONG_LIFETIME, LONG_TOKEN)
     } else {
-        (params.get("code"), SHORT_LIFETIME, TokenKind::ShortUser)
+        (params.get("code"), SHORT_LIFETIME, SHORT_TOKEN)
     };
     let stored = world.storage.token(FACEBOOK, given.unwrap_or_default())?;
-    let call = Call { platform: FACEBOOK, on: Operation::Exchange, account: None, dialect: &DIALECT };
+    let call = Call { double: &SimulatedFacebook, on: Operation::Exchange, account: None };
     guarded(&world, call, || {
         if params.get("client_id") != Some(APP_CLIENT_ID) || params.get("client_secret") != Some(APP_CLIENT_SECRET) {
             return Ok(bad_request(1, 0, "Error validating client secret."));
         }
         let good = match &stored {
-            Some(from) if kind == TokenKind::ShortUser => code_is_good(&world, from, &params)?,
-            Some(from) => matches!(from.kind, TokenKind::ShortUser | TokenKind::LongUser) && is_live(&world, from),
+            Some(from) if kind == SHORT_TOKEN => code_is_good(&world, from, &params)?,
+            Some(from) => USER_TOKENS.contains(&from.kind.as_str()) && is_live(&world, from),
             None => false,
         };
         match stored.as_ref().filter(|_| good) {
@@ -114,11 +114,11 @@ fn is_live(world: &World, token: &Token) -> bool {
 }
 
 fn code_is_good(world: &World, code: &Token, params: &Params) -> Result<bool, Failed> {
-    let fits = code.kind == TokenKind::Code && is_live(world, code) && params.get("redirect_uri") == Some(code.redirect_uri.as_str());
+    let fits = code.kind == CODE && is_live(world, code) && params.get("redirect_uri") == Some(code.redirect_uri.as_str());
     Ok(fits && world.storage.spend(&code.value)?)
 }
 
-fn issue(world: &World, from: &Token, kind: TokenKind, lifetime: SignedDuration) -> Result<Response, Failed> {
+fn issue(world: &World, from: &Token, kind: &str, lifetime: SignedDuration) -> Result<Response, Failed> {
     let value = world.secret("fu-");
     let token = NewToken { value: &value, kind, account: &from.account, expires_at: Some(world.clock.now() + lifetime) };
     world.storage.insert_token(FACEBOOK, from.grant_id, &token)?;
@@ -127,9 +127,8 @@ fn issue(world: &World, from: &Token, kind: TokenKind, lifetime: SignedDuration)
 
 /// `DELETE /me/permissions`: ends all that the person ever granted to the app, for all of their Pages.
 pub(super) async fn revoke(State(world): State<Arc<World>>, Query(query): Query<Fields>, headers: HeaderMap) -> Result<Response, Failed> {
-    let user = [TokenKind::ShortUser, TokenKind::LongUser];
-    let token = authorised(&world, &headers, &Params(query), &user)?;
-    let call = Call { platform: FACEBOOK, on: Operation::Revoke, account: None, dialect: &DIALECT };
+    let token = authorised(&world, &headers, &Params(query), &USER_TOKENS)?;
+    let call = Call { double: &SimulatedFacebook, on: Operation::Revoke, account: None };
     guarded(&world, call, || match token {
         Ok(token) => {
             world.storage.revoke_account(FACEBOOK, Some(&token.account.id))?;

@@ -2,17 +2,37 @@
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use domain::platform::PlatformName;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::FACEBOOK;
 use crate::World;
 use crate::consent::Params;
-use crate::faults::{Dialect, Failed, FaultKind};
-use crate::token::{Token, TokenKind, bearer, proves};
+use crate::faults::{Dialect, Failed, OwnFault};
+use crate::token::{Token, bearer, proves};
 
-pub(super) const DIALECT: Dialect = Dialect { limited, app_limited, app_refused, restricted, rejected, duplicate, server_error, own };
+pub(super) const DIALECT: Dialect = Dialect { limited, app_limited, app_refused, restricted, rejected, duplicate, server_error };
+
+/// A person's businesses are not told.
+pub(super) const BUSINESSES_LOST: &str = "businesses_lost";
+
+/// What Facebook alone says and does: Meta's word on our app, on our call, on the Page.
+pub(super) const OWN_FAULTS: &[OwnFault] = &[
+    OwnFault::said("api_blocked", |_| bad_request(200, 0, "API access blocked.")),
+    OwnFault::said("app_deleted", |_| bad_request(190, 0, "Error validating application. Application has been deleted.")),
+    OwnFault::said("bad_address", |_| bad_request(5, 0, "(#5) Unauthorized source IP address")),
+    OwnFault::said("bad_signature", |_| bad_request(104, 0, "Incorrect signature")),
+    OwnFault::said("unknown_path", |_| bad_request(2500, 0, "Unknown path components: /feed")),
+    OwnFault::said("old_version", |_| {
+        bad_request(2635, 0, "(#2635) You are calling a deprecated version of the Ads API. Please update to the latest version.")
+    }),
+    OwnFault::said("page_moved", |_| {
+        bad_request(21, 0, "(#21) Page ID 1 was migrated to page ID 2. Please update your API calls to the new ID")
+    }),
+    OwnFault::said("two_factor", |_| bad_request(415, 0, "(#415) Two factor authentication required.")),
+    OwnFault::standing(BUSINESSES_LOST),
+];
 
 /// Graph's error body; a subcode of 0 is left out.
 pub(super) fn graph_error(status: StatusCode, code: u32, subcode: u32, message: &str) -> Response {
@@ -38,23 +58,6 @@ fn app_refused() -> Response {
 /// The Page may not post for now.
 fn restricted() -> Response {
     bad_request(368, 0, "(#368) The action attempted has been deemed abusive or is otherwise disallowed")
-}
-
-/// What Facebook alone says.
-fn own(kind: FaultKind, _until: Timestamp) -> Option<Response> {
-    Some(match kind {
-        FaultKind::ApiBlocked => bad_request(200, 0, "API access blocked."),
-        FaultKind::AppDeleted => bad_request(190, 0, "Error validating application. Application has been deleted."),
-        FaultKind::BadAddress => bad_request(5, 0, "(#5) Unauthorized source IP address"),
-        FaultKind::BadSignature => bad_request(104, 0, "Incorrect signature"),
-        FaultKind::UnknownPath => bad_request(2500, 0, "Unknown path components: /feed"),
-        FaultKind::OldVersion => {
-            bad_request(2635, 0, "(#2635) You are calling a deprecated version of the Ads API. Please update to the latest version.")
-        }
-        FaultKind::PageMoved => bad_request(21, 0, "(#21) Page ID 1 was migrated to page ID 2. Please update your API calls to the new ID"),
-        FaultKind::TwoFactor => bad_request(415, 0, "(#415) Two factor authentication required."),
-        _ => return None,
-    })
 }
 
 /// A call without the proof that the app demands (its setting *Require App Secret*), or with a wrong one.
@@ -98,14 +101,9 @@ fn limited(until: Timestamp, now: Timestamp) -> Response {
 }
 
 /// The live token of one of `kinds` that came in the header or as a parameter, or Graph's refusal.
-pub(super) fn authorised(
-    world: &World,
-    headers: &HeaderMap,
-    params: &Params,
-    kinds: &[TokenKind],
-) -> Result<Result<Token, Response>, Failed> {
+pub(super) fn authorised(world: &World, headers: &HeaderMap, params: &Params, kinds: &[&str]) -> Result<Result<Token, Response>, Failed> {
     let value = bearer(headers).or_else(|| params.get("access_token")).unwrap_or_default();
-    let token = world.storage.token(PlatformName::Facebook, value)?.filter(|token| kinds.contains(&token.kind));
+    let token = world.storage.token(FACEBOOK, value)?.filter(|token| kinds.contains(&token.kind.as_str()));
     Ok(match token {
         None => Err(bad_request(190, 0, "Invalid OAuth access token.")),
         Some(token) if token.revoked => {

@@ -6,15 +6,16 @@ use domain::platform::PlatformName;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::Storage;
-use crate::faults::{Fault, FaultKind, Operation};
+use crate::faults::{Fault, Operation};
 use crate::token::Account;
 
 const SELECT: &str = "SELECT kind, operation, times, account, seconds, seq FROM faults WHERE platform = ?1";
 
 impl Storage {
-    pub(crate) fn add_fault(&self, platform: PlatformName, fault: &Fault) -> rusqlite::Result<()> {
-        let values = params![platform.as_str(), fault.kind.as_str(), fault.on.as_str(), fault.times, fault.account, fault.seconds];
-        let sql = "INSERT INTO faults (platform, kind, operation, times, account, seconds) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    /// Stores a fault that waits for its calls, or `stands` until it is cleared.
+    pub(crate) fn add_fault(&self, platform: PlatformName, fault: &Fault, stands: bool) -> rusqlite::Result<()> {
+        let values = params![platform.as_str(), fault.kind, fault.on.as_str(), fault.times, fault.account, fault.seconds, stands];
+        let sql = "INSERT INTO faults (platform, kind, operation, times, account, seconds, stands) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         self.lock().execute(sql, values).map(drop)
     }
 
@@ -34,7 +35,7 @@ impl Storage {
         let (id, name) = (account.map(|account| &account.id), account.map(|account| &account.name));
         let connection = self.lock();
         let sql = format!(
-            "{SELECT} AND operation = ?2 AND kind NOT IN ('list_lag', 'metric_missing', 'field_dropped', 'businesses_lost', 'numbers_fall', 'busy') AND (account IS NULL OR account = ?3 OR account = ?4) ORDER BY seq LIMIT 1"
+            "{SELECT} AND operation = ?2 AND NOT stands AND (account IS NULL OR account = ?3 OR account = ?4) ORDER BY seq LIMIT 1"
         );
         let row = |row: &Row<'_>| Ok((fault_of(row)?, row.get::<_, i64>(5)?));
         let Some((fault, seq)) = connection.query_row(&sql, params![platform.as_str(), on.as_str(), id, name], row).optional()? else {
@@ -53,9 +54,9 @@ impl Storage {
     }
 
     /// Whether a fault that lasts until it is cleared concerns the account.
-    pub(crate) fn stands(&self, platform: PlatformName, kind: FaultKind, account: &Account) -> rusqlite::Result<bool> {
+    pub(crate) fn stands(&self, platform: PlatformName, kind: &str, account: &Account) -> rusqlite::Result<bool> {
         let sql = "SELECT count(*) > 0 FROM faults WHERE platform = ?1 AND kind = ?2 AND (account IS NULL OR account = ?3 OR account = ?4)";
-        self.lock().query_row(sql, params![platform.as_str(), kind.as_str(), account.id, account.name], |row| row.get(0))
+        self.lock().query_row(sql, params![platform.as_str(), kind, account.id, account.name], |row| row.get(0))
     }
 
     pub(crate) fn count_call(&self, platform: PlatformName, operation: Operation) -> rusqlite::Result<()> {
@@ -76,9 +77,9 @@ impl Storage {
 }
 
 fn fault_of(row: &Row<'_>) -> rusqlite::Result<Fault> {
-    let (kind, on): (String, String) = (row.get(0)?, row.get(1)?);
+    let on: String = row.get(1)?;
     Ok(Fault {
-        kind: FaultKind::parse(&kind).ok_or(rusqlite::Error::InvalidQuery)?,
+        kind: row.get(0)?,
         on: Operation::parse(&on).ok_or(rusqlite::Error::InvalidQuery)?,
         times: row.get(2)?,
         account: row.get(3)?,

@@ -5,12 +5,12 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::Storage;
-use crate::token::{Account, Token, TokenKind};
+use crate::token::{Account, Token};
 
 /// A credential to be stored.
 pub(crate) struct NewToken<'a> {
     pub(crate) value: &'a str,
-    pub(crate) kind: TokenKind,
+    pub(crate) kind: &'a str,
     pub(crate) account: &'a Account,
     pub(crate) expires_at: Option<Timestamp>,
 }
@@ -38,7 +38,7 @@ impl Storage {
         let values = params![
             token.value,
             platform.as_str(),
-            token.kind.as_str(),
+            token.kind,
             grant_id,
             token.account.id,
             token.account.name,
@@ -60,10 +60,10 @@ impl Storage {
         self.lock().query_row(&sql, params![value, platform.as_str()], token_of).optional()
     }
 
-    /// The Page token that a grant already has.
-    pub(crate) fn page_token(&self, grant_id: i64, page_id: &str) -> rusqlite::Result<Option<Token>> {
-        let sql = format!("{SELECT} WHERE t.grant_id = ?1 AND t.account_id = ?2 AND t.kind = 'page'");
-        self.lock().query_row(&sql, params![grant_id, page_id], token_of).optional()
+    /// The token of a kind that a grant already has for an account.
+    pub(crate) fn account_token(&self, grant_id: i64, kind: &str, account_id: &str) -> rusqlite::Result<Option<Token>> {
+        let sql = format!("{SELECT} WHERE t.grant_id = ?1 AND t.account_id = ?2 AND t.kind = ?3");
+        self.lock().query_row(&sql, params![grant_id, account_id, kind], token_of).optional()
     }
 
     /// Uses a one-time credential up; `false` when it was used before.
@@ -83,19 +83,19 @@ impl Storage {
         self.lock().execute(sql, params![platform.as_str(), account]).map(drop)
     }
 
-    /// Ends the access and Page tokens of an account, or of all; refresh tokens stay.
-    pub(crate) fn expire_account(&self, platform: PlatformName, account: Option<&str>, now: Timestamp) -> rusqlite::Result<()> {
-        let sql = "UPDATE tokens SET expires_at = ?3 WHERE platform = ?1 AND kind IN ('access', 'page')
+    /// Ends the tokens of a kind of an account, or of all.
+    pub(crate) fn expire_account(&self, platform: PlatformName, kind: &str, account: Option<&str>, now: Timestamp) -> rusqlite::Result<()> {
+        let sql = "UPDATE tokens SET expires_at = ?3 WHERE platform = ?1 AND kind = ?4
                    AND (?2 IS NULL OR account = ?2 OR account_id = ?2) AND (expires_at IS NULL OR expires_at > ?3)";
-        self.lock().execute(sql, params![platform.as_str(), account, now.as_millisecond()]).map(drop)
+        self.lock().execute(sql, params![platform.as_str(), account, now.as_millisecond(), kind]).map(drop)
     }
 }
 
 fn token_of(row: &Row<'_>) -> rusqlite::Result<Token> {
-    let (kind, expires_at, scopes): (String, Option<i64>, String) = (row.get(1)?, row.get(5)?, row.get(6)?);
+    let (expires_at, scopes): (Option<i64>, String) = (row.get(5)?, row.get(6)?);
     Ok(Token {
         value: row.get(0)?,
-        kind: TokenKind::parse(&kind).ok_or(rusqlite::Error::InvalidQuery)?,
+        kind: row.get(1)?,
         grant_id: row.get(2)?,
         account: Account { id: row.get(3)?, name: row.get(4)? },
         expires_at: expires_at.map(|millis| Timestamp::UNIX_EPOCH + SignedDuration::from_millis(millis)),

@@ -11,6 +11,8 @@ use crate::token::Account;
 pub(crate) struct StoredPost {
     /// Counts up over all platforms.
     pub(crate) seq: i64,
+    /// As its platform names it.
+    pub(crate) id: String,
     pub(crate) account: Account,
     pub(crate) text: String,
     pub(crate) created_at: Timestamp,
@@ -23,15 +25,16 @@ const LIST_MAX: usize = 1000;
 const DUPLICATE_WINDOW: SignedDuration = SignedDuration::from_hours(24);
 
 impl Storage {
-    /// Stores a post, or `None` when the account has this text already.
+    /// Stores a post under the id that `id_of` makes of its `seq`, or `None` when the account has this text already.
     pub(crate) fn create_post(
         &self,
         platform: PlatformName,
         account: &Account,
         text: &str,
         now: Timestamp,
+        id_of: impl FnOnce(i64) -> String,
     ) -> rusqlite::Result<Option<StoredPost>> {
-        let connection = self.lock();
+        let mut connection = self.lock();
         let since = (now - DUPLICATE_WINDOW).as_millisecond();
         let same = "SELECT count(*) FROM posts WHERE platform = ?1 AND account_id = ?2 AND text = ?3 AND created_at > ?4";
         let count: i64 = connection.query_row(same, params![platform.as_str(), account.id, text, since], |row| row.get(0))?;
@@ -39,8 +42,15 @@ impl Storage {
             return Ok(None);
         }
         let values = params![platform.as_str(), account.id, account.name, text, now.as_millisecond()];
-        connection.execute("INSERT INTO posts (platform, account_id, account, text, created_at) VALUES (?1, ?2, ?3, ?4, ?5)", values)?;
-        Ok(Some(StoredPost { seq: connection.last_insert_rowid(), account: account.clone(), text: text.to_owned(), created_at: now }))
+        // The id follows from the `seq`, which the row gets when it is made.
+        let transaction = connection.transaction()?;
+        let insert = "INSERT INTO posts (platform, account_id, account, text, created_at, id) VALUES (?1, ?2, ?3, ?4, ?5, '')";
+        transaction.execute(insert, values)?;
+        let seq = transaction.last_insert_rowid();
+        let id = id_of(seq);
+        transaction.execute("UPDATE posts SET id = ?2 WHERE seq = ?1", params![seq, id])?;
+        transaction.commit()?;
+        Ok(Some(StoredPost { seq, id, account: account.clone(), text: text.to_owned(), created_at: now }))
     }
 
     /// The posts made in `from..=to`, of one account or of all, newest first.
@@ -53,7 +63,7 @@ impl Storage {
     ) -> rusqlite::Result<Vec<StoredPost>> {
         let connection = self.lock();
         let mut select = connection.prepare(
-            "SELECT seq, account_id, account, text, created_at FROM posts
+            "SELECT seq, id, account_id, account, text, created_at FROM posts
              WHERE platform = ?1 AND (?2 IS NULL OR account_id = ?2) AND created_at BETWEEN ?3 AND ?4
                AND seq NOT IN (SELECT seq FROM deleted) ORDER BY created_at DESC, seq DESC LIMIT ?5",
         )?;
@@ -62,24 +72,25 @@ impl Storage {
     }
 
     /// The post of an account, if it is still there.
-    pub(crate) fn post(&self, platform: PlatformName, account_id: &str, seq: i64) -> rusqlite::Result<Option<StoredPost>> {
-        let sql = "SELECT seq, account_id, account, text, created_at FROM posts
-                   WHERE platform = ?1 AND account_id = ?2 AND seq = ?3 AND seq NOT IN (SELECT seq FROM deleted)";
-        self.lock().query_row(sql, params![platform.as_str(), account_id, seq], post_of).optional()
+    pub(crate) fn post(&self, platform: PlatformName, account_id: &str, id: &str) -> rusqlite::Result<Option<StoredPost>> {
+        let sql = "SELECT seq, id, account_id, account, text, created_at FROM posts
+                   WHERE platform = ?1 AND account_id = ?2 AND id = ?3 AND seq NOT IN (SELECT seq FROM deleted)";
+        self.lock().query_row(sql, params![platform.as_str(), account_id, id], post_of).optional()
     }
 
     /// The post is gone, as if its owner had deleted it; `false`: there is none.
-    pub(crate) fn delete_post(&self, platform: PlatformName, seq: i64) -> rusqlite::Result<bool> {
-        let sql = "INSERT OR IGNORE INTO deleted SELECT seq FROM posts WHERE platform = ?1 AND seq = ?2";
-        Ok(self.lock().execute(sql, params![platform.as_str(), seq])? == 1)
+    pub(crate) fn delete_post(&self, platform: PlatformName, id: &str) -> rusqlite::Result<bool> {
+        let sql = "INSERT OR IGNORE INTO deleted SELECT seq FROM posts WHERE platform = ?1 AND id = ?2";
+        Ok(self.lock().execute(sql, params![platform.as_str(), id])? == 1)
     }
 }
 
 fn post_of(row: &Row<'_>) -> rusqlite::Result<StoredPost> {
     Ok(StoredPost {
         seq: row.get(0)?,
-        account: Account { id: row.get(1)?, name: row.get(2)? },
-        text: row.get(3)?,
-        created_at: Timestamp::UNIX_EPOCH + SignedDuration::from_millis(row.get(4)?),
+        id: row.get(1)?,
+        account: Account { id: row.get(2)?, name: row.get(3)? },
+        text: row.get(4)?,
+        created_at: Timestamp::UNIX_EPOCH + SignedDuration::from_millis(row.get(5)?),
     })
 }

@@ -6,18 +6,16 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
-use domain::platform::PlatformName;
 use http::{HeaderMap, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::shapes::{DIALECT, Fields, duplicate, forbidden, invalid_request, shown, unauthorized, with_fresh_limits};
+use super::shapes::{FIELD_DROPPED, Fields, duplicate, forbidden, invalid_request, shown, unauthorized, with_fresh_limits};
+use super::{ACCESS_TOKEN, SimulatedX, X};
 use crate::World;
-use crate::faults::{Call, Failed, FaultKind, Operation, guarded};
-use crate::token::{Token, TokenKind, bearer};
-
-const X: PlatformName = PlatformName::X;
+use crate::faults::{Call, Failed, Operation, guarded};
+use crate::token::{Token, bearer};
 
 #[derive(Deserialize)]
 struct NewPost {
@@ -51,11 +49,11 @@ pub(super) async fn create(State(world): State<Arc<World>>, headers: HeaderMap, 
             Ok(post) if !post.text.trim().is_empty() => post.text,
             _ => return Ok(invalid_request()),
         };
-        let Some(post) = world.storage.create_post(X, &token.account, &text, world.clock.now())? else {
+        let Some(post) = world.storage.create_post(X, &token.account, &text, world.clock.now(), super::post_id)? else {
             return Ok(duplicate());
         };
-        let id = super::post_id(&post);
-        Ok((StatusCode::CREATED, Json(json!({ "data": { "id": id, "text": post.text, "edit_history_tweet_ids": [id] } }))).into_response())
+        let data = json!({ "id": post.id, "text": post.text, "edit_history_tweet_ids": [post.id] });
+        Ok((StatusCode::CREATED, Json(json!({ "data": data }))).into_response())
     })
     .await
 }
@@ -81,7 +79,7 @@ pub(super) async fn list(
             answer["meta"]["next_token"] = json!((start + count).to_string());
         }
         if !posts.is_empty() {
-            let dropped = world.storage.stands(X, FaultKind::FieldDropped, &token.account)?;
+            let dropped = world.storage.stands(X, FIELD_DROPPED, &token.account)?;
             answer["data"] = posts.into_iter().map(|post| shown(post, &fields, dropped)).collect();
         }
         Ok(Json(answer).into_response())
@@ -99,12 +97,12 @@ pub(super) async fn act(
 ) -> Result<Response, Failed> {
     let now = world.clock.now();
     let token = world.storage.token(X, bearer(headers).unwrap_or_default())?;
-    let live = token.filter(|token| token.kind == TokenKind::Access && !token.revoked && !token.is_expired(now));
+    let live = token.filter(|token| token.kind == ACCESS_TOKEN && !token.revoked && !token.is_expired(now));
     let Some(token) = live else {
         world.storage.count_call(X, on)?;
         return Ok(unauthorized());
     };
-    let call = Call { platform: X, on, account: Some(&token.account), dialect: &DIALECT };
+    let call = Call { double: &SimulatedX, on, account: Some(&token.account) };
     let allowed = token.allows(scope);
     guarded(world, call, || {
         let response = if allowed { effect(&token)? } else { forbidden() };

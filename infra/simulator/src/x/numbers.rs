@@ -5,18 +5,17 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
-use domain::platform::PlatformName;
 use http::HeaderMap;
 use jiff::SignedDuration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::X;
 use super::api::act;
-use super::shapes::{Fields, invalid_request};
+use super::shapes::{FIELD_DROPPED, Fields, invalid_request};
 use crate::World;
-use crate::faults::{Failed, FaultKind, Operation};
+use crate::faults::{CommonFault, Failed, Operation};
 
-const X: PlatformName = PlatformName::X;
 /// Posts in one call.
 const IDS_MAX: usize = 100;
 /// For so long the author is told more than everybody.
@@ -39,12 +38,11 @@ pub(super) async fn tweets(
             return Ok(invalid_request());
         }
         let wants_own = fields.ask("non_public_metrics");
-        let dropped = world.storage.stands(X, FaultKind::FieldDropped, &token.account)?;
-        let hidden = world.storage.stands(X, FaultKind::MetricMissing, &token.account)?;
+        let dropped = world.storage.stands(X, FIELD_DROPPED, &token.account)?;
+        let hidden = world.storage.stands(X, CommonFault::MetricMissing.as_str(), &token.account)?;
         let (now, mut data, mut errors) = (world.clock.now(), Vec::new(), Vec::new());
         for id in ids {
-            let post = super::seq(id).map(|seq| world.storage.post(X, &token.account.id, seq)).transpose()?.flatten();
-            match post {
+            match world.storage.post(X, &token.account.id, id)? {
                 None => errors.push(missing(id, "Not Found Error", "resource-not-found")),
                 Some(post) if wants_own && (hidden || now >= post.created_at + OWN_NUMBERS_AGE) => {
                     errors.push(missing(id, "Field Authorization Error", "not-authorized-for-field"));

@@ -5,20 +5,18 @@ use std::sync::Arc;
 use axum::extract::{Form, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, http::HeaderMap};
-use domain::platform::PlatformName;
 use http::StatusCode;
 use jiff::SignedDuration;
 use serde_json::json;
 
-use super::shapes::DIALECT;
+use super::{ACCESS_TOKEN, REFRESH_TOKEN, SimulatedX, X};
 use crate::World;
 use crate::consent::{self, Granted, Params};
 use crate::faults::{Call, Failed, Operation, guarded};
 use crate::page;
 use crate::storage::NewToken;
-use crate::token::{Account, Token, TokenKind, is_our_app, verifies};
+use crate::token::{CODE, Token, is_our_app, verifies};
 
-const X: PlatformName = PlatformName::X;
 const REQUIRED: [&str; 3] = ["scope", "state", "code_challenge"];
 const CODE_LIFETIME: SignedDuration = SignedDuration::from_secs(30);
 const ACCESS_LIFETIME: SignedDuration = SignedDuration::from_secs(7200);
@@ -55,7 +53,7 @@ pub(super) async fn decide(
     let name = params.get("account").unwrap_or(DEFAULT_ACCOUNT);
     match params.get("decision") {
         Some("allow") if is_handle(name) => {
-            let account = Account::of_x(name);
+            let account = super::account(name);
             let scopes = params.ticked(asked_scopes(&params));
             let account_ids = vec![account.id.clone()];
             consent::allow(&world, &params, &Granted { platform: X, account, account_ids, scopes, code_lifetime: CODE_LIFETIME })
@@ -89,7 +87,7 @@ pub(super) async fn token(State(world): State<Arc<World>>, headers: HeaderMap, F
         _ => return Ok(oauth_error(StatusCode::BAD_REQUEST, "unsupported_grant_type", "grant_type is not supported")),
     };
     let stored = world.storage.token(X, given.unwrap_or_default())?;
-    let call = Call { platform: X, on, account: stored.as_ref().map(|token| &token.account), dialect: &DIALECT };
+    let call = Call { double: &SimulatedX, on, account: stored.as_ref().map(|token| &token.account) };
     guarded(&world, call, || {
         if !is_our_app(&headers) {
             return Ok(unauthorized_client());
@@ -105,17 +103,17 @@ pub(super) async fn token(State(world): State<Arc<World>>, headers: HeaderMap, F
 }
 
 fn code_is_good(world: &World, code: &Token, params: &Params) -> Result<bool, Failed> {
-    let fits = code.kind == TokenKind::Code
+    let fits = code.kind == CODE
         && !code.is_expired(world.clock.now())
         && params.get("redirect_uri") == Some(code.redirect_uri.as_str())
         && verifies(params.get("code_verifier").unwrap_or_default(), &code.code_challenge);
     // A code that was shown with the wrong verifier is spent all the same.
-    Ok(code.kind == TokenKind::Code && world.storage.spend(&code.value)? && fits)
+    Ok(code.kind == CODE && world.storage.spend(&code.value)? && fits)
 }
 
 /// A refresh token that comes a second time was stolen or doubled: the whole grant ends.
 fn refresh_is_good(world: &World, refresh: &Token) -> Result<bool, Failed> {
-    if refresh.kind != TokenKind::Refresh || refresh.revoked || refresh.is_expired(world.clock.now()) {
+    if refresh.kind != REFRESH_TOKEN || refresh.revoked || refresh.is_expired(world.clock.now()) {
         return Ok(false);
     }
     let first = world.storage.spend(&refresh.value)?;
@@ -135,9 +133,9 @@ fn issue(world: &World, from: &Token) -> Result<Response, Failed> {
         let token = NewToken { value, kind, account: &from.account, expires_at: Some(now + lifetime) };
         world.storage.insert_token(X, from.grant_id, &token)
     };
-    insert(&access, TokenKind::Access, ACCESS_LIFETIME)?;
+    insert(&access, ACCESS_TOKEN, ACCESS_LIFETIME)?;
     if from.allows("offline.access") {
-        insert(&refresh, TokenKind::Refresh, REFRESH_LIFETIME)?;
+        insert(&refresh, REFRESH_TOKEN, REFRESH_LIFETIME)?;
         body["refresh_token"] = json!(refresh);
     }
     Ok(Json(body).into_response())
@@ -147,7 +145,7 @@ fn issue(world: &World, from: &Token) -> Result<Response, Failed> {
 pub(super) async fn revoke(State(world): State<Arc<World>>, headers: HeaderMap, Form(form): Form<Fields>) -> Result<Response, Failed> {
     let params = Params(form);
     let stored = world.storage.token(X, params.get("token").unwrap_or_default())?;
-    let call = Call { platform: X, on: Operation::Revoke, account: stored.as_ref().map(|token| &token.account), dialect: &DIALECT };
+    let call = Call { double: &SimulatedX, on: Operation::Revoke, account: stored.as_ref().map(|token| &token.account) };
     guarded(&world, call, || match &stored {
         _ if !is_our_app(&headers) => Ok(unauthorized_client()),
         Some(token) => {

@@ -9,10 +9,22 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::faults::{Dialect, FaultKind};
+use crate::faults::{Dialect, OwnFault};
 use crate::storage::StoredPost;
 
-pub(super) const DIALECT: Dialect = Dialect { limited, app_limited, app_refused, restricted, rejected, duplicate, server_error, own };
+pub(super) const DIALECT: Dialect = Dialect { limited, app_limited, app_refused, restricted, rejected, duplicate, server_error };
+
+/// `repost_count` and `created_at` are dropped without a word.
+pub(super) const FIELD_DROPPED: &str = "field_dropped";
+
+/// What X alone says and does.
+pub(super) const OWN_FAULTS: &[OwnFault] = &[
+    OwnFault::said("spend_cap", spend_cap),
+    OwnFault::said("month_capped", month_capped),
+    OwnFault::said("apps_day", apps_day),
+    OwnFault::said("automated", automated),
+    OwnFault::standing(FIELD_DROPPED),
+];
 
 /// 100 posts in 15 minutes; the simulator tells the limit and does not keep it.
 const LIMIT: i64 = 100;
@@ -70,36 +82,39 @@ fn restricted() -> Response {
     problem(StatusCode::FORBIDDEN, "Forbidden", "", "Your account is suspended and is not permitted to access this feature.")
 }
 
-/// What X alone says.
-fn own(kind: FaultKind, until: Timestamp) -> Option<Response> {
+/// The app's money for this cycle is spent.
+fn spend_cap(until: Timestamp) -> Response {
     let day = until.strftime("%Y-%m-%d").to_string();
-    Some(match kind {
-        FaultKind::SpendCap => {
-            let detail = format!(
-                "Your enrolled account [1] has reached its billing cycle spend cap. API requests will be blocked until the next cycle begins on {day}."
-            );
-            let kind = "https://api.twitter.com/2/problems/credits";
-            let body = json!({ "account_id": 1, "title": "SpendCapReached", "detail": detail, "reset_date": day, "type": kind });
-            (StatusCode::FORBIDDEN, Json(body)).into_response()
-        }
-        FaultKind::MonthCapped => {
-            let body = json!({
-                "account_id": 1, "product_name": "standard-basic", "title": "UsageCapExceeded", "period": "Monthly", "scope": "Product",
-                "detail": "Usage cap exceeded: Monthly product cap", "type": "https://api.twitter.com/2/problems/usage-capped",
-            });
-            (StatusCode::TOO_MANY_REQUESTS, Json(body)).into_response()
-        }
-        FaultKind::AppsDay => {
-            let mut response = problem(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests", "", "Too Many Requests");
-            let headers = response.headers_mut();
-            headers.insert("x-app-limit-24hour-limit", HeaderValue::from_static("10000"));
-            headers.insert("x-app-limit-24hour-remaining", HeaderValue::from_static("0"));
-            headers.insert("x-app-limit-24hour-reset", HeaderValue::from(until.as_second()));
-            response
-        }
-        FaultKind::Automated => problem(StatusCode::FORBIDDEN, "Forbidden", "", AUTOMATED),
-        _ => return None,
-    })
+    let detail = format!(
+        "Your enrolled account [1] has reached its billing cycle spend cap. API requests will be blocked until the next cycle begins on {day}."
+    );
+    let kind = "https://api.twitter.com/2/problems/credits";
+    let body = json!({ "account_id": 1, "title": "SpendCapReached", "detail": detail, "reset_date": day, "type": kind });
+    (StatusCode::FORBIDDEN, Json(body)).into_response()
+}
+
+/// The app's posts of this month are used up.
+fn month_capped(_until: Timestamp) -> Response {
+    let body = json!({
+        "account_id": 1, "product_name": "standard-basic", "title": "UsageCapExceeded", "period": "Monthly", "scope": "Product",
+        "detail": "Usage cap exceeded: Monthly product cap", "type": "https://api.twitter.com/2/problems/usage-capped",
+    });
+    (StatusCode::TOO_MANY_REQUESTS, Json(body)).into_response()
+}
+
+/// The app's posts of this day are used up.
+fn apps_day(until: Timestamp) -> Response {
+    let mut response = problem(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests", "", "Too Many Requests");
+    let headers = response.headers_mut();
+    headers.insert("x-app-limit-24hour-limit", HeaderValue::from_static("10000"));
+    headers.insert("x-app-limit-24hour-remaining", HeaderValue::from_static("0"));
+    headers.insert("x-app-limit-24hour-reset", HeaderValue::from(until.as_second()));
+    response
+}
+
+/// The account looks like a robot; later it may not.
+fn automated(_until: Timestamp) -> Response {
+    problem(StatusCode::FORBIDDEN, "Forbidden", "", AUTOMATED)
 }
 
 const AUTOMATED: &str = "This request looks like it might be automated. To protect our users from spam and other malicious activity, we can't complete this action right now. Please try again later.";
@@ -152,7 +167,7 @@ pub(super) fn shown(post: &StoredPost, fields: &Fields, dropped: bool) -> Value 
         }
         text.push_str(&piece[word.len()..]);
     }
-    let mut shown = json!({ "id": super::post_id(post), "text": text });
+    let mut shown = json!({ "id": post.id, "text": text });
     if fields.ask("created_at") && !dropped {
         shown["created_at"] = json!(post.created_at);
     }
