@@ -12,8 +12,8 @@ const FAILED: &str = "ConditionalCheckFailed";
 const CONFLICT: &str = "TransactionConflict";
 const THROTTLED: [&str; 2] = ["ThrottlingError", "ProvisionedThroughputExceeded"];
 
-/// How often the same is sent that meets others: with their pauses, in about a second. Callers have rounds of their own, and the two multiply.
-const SENDS_MAX: u32 = 12;
+/// How often the same is sent that meets others: with their pauses, in about three seconds. Callers have rounds of their own, and the two multiply.
+const SENDS_MAX: u32 = 30;
 /// How often a table may refuse it for too much traffic, which ends less soon.
 const THROTTLED_MAX: u32 = 4;
 
@@ -56,7 +56,7 @@ impl Store {
     /// Sends a transaction. `Err` inside: a condition failed, which says something of what the caller has read.
     ///
     /// That another transaction, or too much traffic, holds an item says nothing, and nothing was written: the same is sent again after some
-    /// milliseconds. After some twelve conflicts it is [`StoreError::Contended`], and at the fourth refusal for traffic
+    /// milliseconds. After thirty conflicts it is [`StoreError::Contended`], and at the fourth refusal for traffic
     /// [`StoreError::Unavailable`]. `writer` draws the pauses, see [`Rounds`].
     pub(crate) async fn transact(
         &self,
