@@ -14,7 +14,7 @@ mod check;
 pub mod dice;
 pub mod money;
 mod network;
-mod numbers;
+pub mod numbers;
 pub mod plan;
 pub mod report;
 pub mod run;

@@ -82,33 +82,11 @@ fn told_last(world: &World, person: usize, watch: &Watch, unbound: bool) {
 }
 
 /// Whether what the run of this number was told may not have been stored.
-fn may_be_lost(calls: &[Call], by: usize) -> bool {
+pub fn may_be_lost(calls: &[Call], by: usize) -> bool {
     let mut own = calls.iter().filter(|call| call.actor.number == by);
     let Some(first) = own.next() else { return true };
     let last = own.next_back().unwrap_or(first);
     let since = first.at.saturating_sub(LATE);
     let mut near = calls.iter().filter(|call| call.actor.name == NUMBERS && call.at >= since && call.at <= last.at);
     near.any(|call| call.kind.is_some() || (call.actor.number != by && call.at >= first.at))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::actor::Actor;
-    use crate::plan::{Kind, Side};
-
-    #[test]
-    fn an_answer_may_be_lost_by_what_befell_its_own_run_or_one_beside_it() {
-        let call = |secs, number, kind| {
-            let actor = Actor::new(number, NUMBERS.to_owned(), Duration::from_mins(5));
-            Call { at: Duration::from_secs(secs), actor, name: "numbers".to_owned(), side: Side::Platform, kind }
-        };
-        let tried = |calls: &[Call]| may_be_lost(calls, 1);
-        let own = || vec![call(200, 1, None), call(202, 1, None)];
-        let with = |other: Call| [own(), vec![other]].concat();
-        assert!(!tried(&own()));
-        assert!(tried(&[call(200, 1, None), call(202, 1, Some(Kind::Stalled))]));
-        assert!(tried(&with(call(190, 0, Some(Kind::LandsLate)))) && !tried(&with(call(100, 0, Some(Kind::LandsLate)))));
-        assert!(tried(&with(call(201, 2, None))) && !tried(&with(call(190, 2, None))) && !tried(&with(call(210, 2, None))));
-    }
 }

@@ -1,4 +1,5 @@
 //! The proof in small, at each change, and what it leaves to other tests.
 
 mod cases;
+mod numbers;
 mod proof;
