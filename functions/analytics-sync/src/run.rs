@@ -22,7 +22,7 @@ use crate::read::{Reader, Reading};
 const PAGE_MAX: i32 = 100;
 /// Posts read at once.
 const POSTS_AT_ONCE: usize = 8;
-/// A run begins no page after so long.
+/// A run begins no posts after so long.
 const RUN_MAX: SignedDuration = SignedDuration::from_mins(3);
 /// How long a run may take: the function's time-out in the template.
 const TIME_OUT: Duration = Duration::from_mins(5);
@@ -64,7 +64,7 @@ impl Synced {
     }
 }
 
-/// One run, and when it begins no further page.
+/// One run, and when it begins no further posts.
 struct Run<'a> {
     reader: Reader<'a>,
     until: Timestamp,
@@ -98,18 +98,21 @@ impl Run<'_> {
         let mut place = None;
         loop {
             let deps = self.reader.deps;
-            let now = deps.clock.now();
-            if now >= self.until {
+            if self.is_over() {
                 total.unfinished = true;
                 return Ok(());
             }
-            let page = deps.store.due_watches(shard, now, PAGE_MAX, place).await?;
+            let page = deps.store.due_watches(shard, deps.clock.now(), PAGE_MAX, place).await?;
             self.page(page.due, total).await?;
             place = page.next;
             if place.is_none() {
                 return Ok(());
             }
         }
+    }
+
+    fn is_over(&self) -> bool {
+        self.reader.deps.clock.now() >= self.until
     }
 
     /// Attends to what one page of the index leads to.
@@ -127,6 +130,10 @@ impl Run<'_> {
         }
         // Not a page at once: what is read here must still be so when the platform is asked, and accounts are taken away meanwhile.
         for due in due.chunks(POSTS_AT_ONCE) {
+            if self.is_over() {
+                total.unfinished = true;
+                return Ok(());
+            }
             let watched = self.reader.deps.store.watched(due).await?;
             let readings = due.iter().zip(watched).map(|(due, watched)| self.attend(due, watched));
             for reading in join_all(readings).await {

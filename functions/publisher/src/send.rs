@@ -36,7 +36,7 @@ pub(crate) async fn send(deps: &Deps, post: &Post, account: Account<'_>, text: &
     meaning(deps, post, once(deps, post, account, text).await)
 }
 
-/// Sends the text once, in the way of the platform's class. The future is awaited to its end or to the batch, never spawned and never
+/// Sends the text once, in the way of the platform's class. The future is awaited to its end or to the deadline, never spawned and never
 /// repeated.
 pub(crate) async fn once(deps: &Deps, post: &Post, account: Account<'_>, text: &str) -> Outcome {
     let platform = deps.platforms.get(post.platform);

@@ -1,6 +1,8 @@
 //! Writing down what became of a post, and what follows from it.
 
 use domain::failure::FailureCode;
+use std::time::Duration;
+
 use domain::id::HistoryId;
 use domain::ledger::{Actor, Cause};
 use domain::post::{Answer, AttemptOutcome, Conclusion, Event, Post, SETTLE_RESERVE, State, Status, Transition};
@@ -14,6 +16,8 @@ use crate::progress::{Progress, StepError};
 use crate::turns::Batch;
 use crate::unbind;
 
+/// What the last word of a result needs of the invocation: one write.
+const WORD_TAKES: Duration = Duration::from_secs(2);
 /// A delayed message reaches this far; beyond it, the sweeper wakes the post.
 const DELAY_MAX: SignedDuration = SignedDuration::from_secs(900);
 
@@ -108,10 +112,7 @@ pub(crate) async fn until_stored(
     let mut has_left_word = false;
     loop {
         rounds.next().await?;
-        let alone = batch.settles(&transition.post).await;
-        let stored = store(deps, transition, note).await;
-        drop(alone);
-        let stored = match stored {
+        let stored = match in_time(deps, batch, transition, note).await {
             Ok(Settled::AlreadyBound(owner)) => match unbind::take_back(deps, &owner, &transition.post).await {
                 Ok(Some(loser)) => {
                     wake_later(deps, &loser).await;
@@ -141,6 +142,16 @@ pub(crate) async fn until_stored(
             stored => return stored,
         }
     }
+}
+
+/// Stores a transition while no other post of the owner is settled by this batch. It ends in time for a last word in the row of the try.
+async fn in_time(deps: &Deps, batch: &Batch, transition: &Transition, note: &str) -> Result<Settled, StepError> {
+    let in_time = batch.deadline.remaining().saturating_sub(WORD_TAKES);
+    let stored = tokio::time::timeout(in_time, async {
+        let _alone = batch.settles(&transition.post).await;
+        store(deps, transition, note).await
+    });
+    Box::pin(stored).await.unwrap_or(Err(StepError::Store(StoreError::Contended { doing: "settling a post" })))
 }
 
 fn may_pass(error: &StepError) -> bool {

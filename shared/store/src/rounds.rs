@@ -11,6 +11,9 @@ const ROUNDS_MAX: u32 = 40;
 const FIRST_PAUSE_MILLIS_MAX: u64 = 10;
 /// The longest pause while a person waits: 40 rounds take some four seconds.
 const PAUSE_MILLIS_MAX: u64 = 200;
+/// The shortest pause after too much traffic, and by how much chance makes it longer.
+const TRAFFIC_PAUSE: Duration = Duration::from_millis(200);
+const TRAFFIC_PAUSE_MILLIS_SPREAD: u64 = 800;
 /// The longest pause of a worker that may use all of its invocation.
 const PATIENT_PAUSE_MILLIS_MAX: u64 = 4_000;
 
@@ -67,9 +70,17 @@ impl<'a> Rounds<'a> {
         Ok(())
     }
 
+    /// Pauses before a table is asked again that has refused for too much traffic, about as long as the client does after a plain write.
+    pub(crate) async fn after_traffic(&self) {
+        tokio::time::sleep(TRAFFIC_PAUSE + self.chance(TRAFFIC_PAUSE_MILLIS_SPREAD)).await;
+    }
+
     fn pause(&self) -> Duration {
         let doublings = (self.round - 1).min(16);
-        let ceiling_millis = (FIRST_PAUSE_MILLIS_MAX << doublings).min(self.pause_millis_max);
+        self.chance((FIRST_PAUSE_MILLIS_MAX << doublings).min(self.pause_millis_max))
+    }
+
+    fn chance(&self, ceiling_millis: u64) -> Duration {
         let mut hasher = DefaultHasher::new();
         (self.writer, self.round).hash(&mut hasher);
         Duration::from_millis(1 + hasher.finish() % ceiling_millis)

@@ -79,6 +79,9 @@ impl Store {
             if passing.is_none() || throttled == THROTTLED_MAX {
                 return Err(StoreError::unavailable(doing)(error));
             }
+            if passing == Some(Passing::Throttled) {
+                rounds.after_traffic().await;
+            }
         }
     }
 }
