@@ -93,7 +93,10 @@ impl Sam {
         let file = built.join("half.yaml");
         std::fs::write(&file, broken).context("writing the template of half a deploy")?;
         let logged_before = std::fs::read_to_string(&self.log)?.len();
-        let deployed = self.deploy_with(stack, &["--template-file", &file.to_string_lossy()], parameters).await;
+        // SAM looks for its configuration beside the template.
+        let (file_name, config) = (file.to_string_lossy(), self.root.join("samconfig.toml"));
+        let options = ["--template-file", &file_name, "--config-file", &config.to_string_lossy()];
+        let deployed = self.deploy_with(stack, &options, parameters).await;
         std::fs::remove_file(&file)?;
         ensure!(deployed.is_err(), "a deploy that cannot end well did");
         Ok(std::fs::read_to_string(&self.log)?.split_off(logged_before))
