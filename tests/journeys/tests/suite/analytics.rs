@@ -23,12 +23,12 @@ async fn published(person: &Person, on: &str, text: &str) -> anyhow::Result<Stri
     Ok(post)
 }
 
-async fn numbers(person: &Person, post: &str) -> anyhow::Result<Value> {
+pub(crate) async fn numbers(person: &Person, post: &str) -> anyhow::Result<Value> {
     Ok(person.browser.get(&format!("/api/posts/{post}/analytics")).await?.expect(200)?.json)
 }
 
 /// Waits until a post's analytics are as wanted.
-async fn until(person: &Person, post: &str, wanted: impl Fn(&Value) -> bool) -> anyhow::Result<Value> {
+pub(crate) async fn until(person: &Person, post: &str, wanted: impl Fn(&Value) -> bool) -> anyhow::Result<Value> {
     let end = Instant::now() + SOON;
     loop {
         let told = numbers(person, post).await?;

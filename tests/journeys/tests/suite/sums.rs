@@ -10,6 +10,7 @@ use local::variables::tables;
 use serde_json::{Value, json};
 use store::Store;
 
+use crate::analytics::{numbers, until};
 use crate::doubts::{nobody_saw, told_late};
 
 type Outcome = anyhow::Result<()>;
@@ -22,22 +23,6 @@ const PHONE: &str = "+61412345720";
 async fn later(person: &mut Person, secs: i64) -> Outcome {
     person.browser.advance(secs).await?;
     person.browser.sign_in(PHONE).await.map(drop)
-}
-
-async fn numbers(person: &Person, post: &str) -> anyhow::Result<Value> {
-    Ok(person.browser.get(&format!("/api/posts/{post}/analytics")).await?.expect(200)?.json)
-}
-
-async fn waited_for(person: &Person, post: &str, wanted: impl Fn(&Value) -> bool) -> anyhow::Result<Value> {
-    let end = Instant::now() + SOON;
-    loop {
-        let told = numbers(person, post).await?;
-        if wanted(&told) {
-            return Ok(told);
-        }
-        anyhow::ensure!(Instant::now() < end, "{told:#}");
-        tokio::task::yield_now().await;
-    }
 }
 
 async fn on_the_page(person: &Person, text: &str) -> anyhow::Result<String> {
@@ -94,14 +79,14 @@ async fn a_post_that_a_later_cycle_paid_for_is_in_its_sum_whichever_cycles_are_l
         assert!(published_at < paid_by, "{story:#}");
         let new = on_the_page(&ann, "One of the second cycle").await?;
         later(&mut ann, HOUR + 601).await?;
-        waited_for(&ann, &early, |told| told["watching"] == "deleted").await?;
+        until(&ann, &early, |told| told["watching"] == "deleted").await?;
         has_reached(stage, &early, 7)?;
         assert_eq!(numbers(&ann, &early).await?["reach"], 7);
 
         later(&mut ann, 35 * DAY).await?;
         later(&mut ann, 2 * HOUR).await?;
         let reach = async |post: &str| {
-            let told = waited_for(&ann, post, |told| told["next_sync_at"].is_null() && told["reach"].is_u64()).await?;
+            let told = until(&ann, post, |told| told["next_sync_at"].is_null() && told["reach"].is_u64()).await?;
             told["reach"].as_u64().context("no reach")
         };
         let (first, second) = (reach(&old[0]).await? + reach(&old[1]).await?, reach(&new).await? + 7);
