@@ -7,7 +7,7 @@ use publisher::{Batch, Deps, StartError};
 async fn main() -> Result<(), lambda_runtime::Error> {
     edge::start::worker(
         async |host| {
-            let deps = Deps::new(host, &cloud::sdk::load().await)?;
+            let deps = Deps::new(host, &cloud::sdk::on_lambda())?;
             edge::start::preload(deps.vault.preload(&deps.configured, host.clock.now())).await;
             Ok::<_, StartError>(deps)
         },

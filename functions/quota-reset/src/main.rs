@@ -6,7 +6,7 @@ use quota_reset::{Asked, Deps, Job};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     edge::start::worker(
-        async |host| Deps::new(host, &cloud::sdk::load().await),
+        async |host| Deps::new(host, &cloud::sdk::on_lambda()),
         async |_, deps| {
             let job = async |asked: Asked| match asked.job {
                 Job::Cycles => quota_reset::run(&deps).await.map(drop),

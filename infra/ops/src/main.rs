@@ -102,7 +102,7 @@ impl Ops {
             !needs_key || !stack.hash_key_secret.is_empty(),
             "say which secret is the stack's hash key: --hash-key-secret or HASH_KEY_SECRET"
         );
-        let sdk = cloud::sdk::load().await;
+        let sdk = cloud::sdk::of_operator().await;
         let tables = Tables {
             users: stack.users_table.clone(),
             posts: stack.posts_table.clone(),

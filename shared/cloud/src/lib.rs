@@ -4,6 +4,7 @@
 //! HTTP connector, so the code that runs in the cloud is the code that is tested.
 
 pub mod call;
+mod http_client;
 pub mod queue;
 pub mod schedules;
 pub mod sdk;

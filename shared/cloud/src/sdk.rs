@@ -1,18 +1,18 @@
 //! One configuration for every SDK client of the product.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::identity::IdentityCache;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
-use aws_smithy_http_client::Connector;
-use aws_smithy_http_client::proxy::ProxyConfig;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
-use aws_smithy_runtime_api::client::http::{HttpClient, HttpConnectorSettings, SharedHttpConnector};
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_async::time::SystemTimeSource;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+
+use crate::http_client::Pools;
 
 /// How often one call is sent at most, the first time included.
 pub const ATTEMPTS_MAX: u32 = 3;
@@ -42,57 +42,42 @@ pub fn timeouts() -> TimeoutConfig {
         .build()
 }
 
-/// The configuration inside Lambda: region and credentials from its environment, the limits from here.
-pub async fn load() -> SdkConfig {
-    aws_config::defaults(behavior()).http_client(Pools::open()).retry_config(retries()).timeout_config(timeouts()).load().await
-}
-
-/// Connect and read time-out.
-type TimeOuts = (Option<Duration>, Option<Duration>);
-
-/// The connections of all clients of a process: one pool for each pair of time-outs. Our clients have one pair, and whoever looks for
-/// credentials outside Lambda a second one.
+/// The configuration inside Lambda: region, credentials and an emulator's address from the variables that Lambda sets, the limits from here.
 ///
-/// Left to itself, the SDK makes a pool for each service and parses all root certificates for it, and once before to see whether it can.
-#[derive(Debug, Clone)]
-struct Pools(Arc<Mutex<HashMap<TimeOuts, SharedHttpConnector>>>);
-
-impl Pools {
-    /// With our clients' pool in it: a start has more of a processor than the first request.
-    fn open() -> Self {
-        let ours = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build();
-        Self(Arc::new(Mutex::new(HashMap::from([(time_outs(&ours), pool(&ours))]))))
-    }
+/// The SDK's own search for credentials is left out. It would link profiles, STS and the metadata service into every function, and Lambda has none of them.
+pub fn on_lambda() -> SdkConfig {
+    let mut sdk = SdkConfig::builder()
+        .behavior_version(behavior())
+        .http_client(http_client())
+        .retry_config(retries())
+        .timeout_config(timeouts())
+        .sleep_impl(TokioSleep::new())
+        .time_source(SystemTimeSource::new())
+        .identity_cache(IdentityCache::lazy().build())
+        .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()));
+    sdk.set_region(variable("AWS_REGION").map(Region::new));
+    sdk.set_endpoint_url(variable("AWS_ENDPOINT_URL"));
+    sdk.build()
 }
 
-impl HttpClient for Pools {
-    fn http_connector(&self, settings: &HttpConnectorSettings, _components: &RuntimeComponents) -> SharedHttpConnector {
-        // Only whole entries are ever put in, so a panic elsewhere leaves nothing half-written.
-        let mut pools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        pools.entry(time_outs(settings)).or_insert_with(|| pool(settings)).clone()
-    }
+/// The configuration of an operator's machine: region and credentials wherever the SDK looks for them, such as profiles.
+pub async fn of_operator() -> SdkConfig {
+    aws_config::defaults(behavior()).http_client(http_client()).retry_config(retries()).timeout_config(timeouts()).load().await
 }
 
-fn time_outs(settings: &HttpConnectorSettings) -> TimeOuts {
-    (settings.connect_timeout(), settings.read_timeout())
+/// The HTTP client of clients that are configured elsewhere.
+pub fn http_client() -> SharedHttpClient {
+    SharedHttpClient::new(Pools::open(CONNECT_TIMEOUT))
 }
 
-/// What the SDK makes by itself, but for the roots. They are checked: it would panic at one that cannot be read.
-fn pool(settings: &HttpConnectorSettings) -> SharedHttpConnector {
-    let roots = TrustStore::empty().with_pem_certificate(tls::pem());
-    let context = TlsContext::builder().with_trust_store(roots).build().expect("a context of roots alone has nothing to refuse");
-    let connector = Connector::builder()
-        .connector_settings(settings.clone())
-        .proxy_config(ProxyConfig::from_env())
-        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-        .tls_context(context);
-    SharedHttpConnector::new(connector.build())
+#[expect(clippy::disallowed_methods, reason = "the names are the SDK's own, which would read them itself")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 #[cfg(test)]
 mod tests {
     use aws_credential_types::Credentials;
-    use aws_credential_types::provider::SharedCredentialsProvider;
 
     use super::*;
 
@@ -113,10 +98,10 @@ mod tests {
 
     #[tokio::test]
     async fn the_clients_of_all_services_share_the_pool_that_was_there_at_the_start() {
-        let pools = Pools::open();
+        let pools = Pools::open(CONNECT_TIMEOUT);
         let sdk = SdkConfig::builder()
             .behavior_version(behavior())
-            .region(aws_config::Region::from_static("us-east-1"))
+            .region(Region::from_static("us-east-1"))
             .credentials_provider(SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "test")))
             .http_client(pools.clone())
             .timeout_config(timeouts())
@@ -126,10 +111,10 @@ mod tests {
             .build();
         assert!(aws_sdk_sqs::Client::new(&sdk).list_queues().send().await.is_err());
         assert!(aws_sdk_secretsmanager::Client::new(&sdk).list_secrets().send().await.is_err());
-        assert_eq!(pools.0.lock().unwrap().len(), 1);
+        assert_eq!(pools.len(), 1);
         let impatient = TimeoutConfig::builder().connect_timeout(Duration::from_secs(1)).build();
         let sdk = sdk.into_builder().timeout_config(impatient).build();
         assert!(aws_sdk_sqs::Client::new(&sdk).list_queues().send().await.is_err());
-        assert_eq!(pools.0.lock().unwrap().len(), 2, "another time-out is kept, and is not ours");
+        assert_eq!(pools.len(), 2, "another time-out is kept, and is not ours");
     }
 }

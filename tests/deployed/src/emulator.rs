@@ -94,6 +94,7 @@ impl Emulator {
             .region(Region::from_static(REGION))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .retry_config(cloud::sdk::retries())
+            .http_client(cloud::sdk::http_client())
             .endpoint_url(&self.endpoint)
             .build()
     }
