@@ -187,10 +187,11 @@ async fn connect_all(deps: &Deps, choice: &Choice, picks: &[Pick]) -> Result<Vec
 
 async fn connect(deps: &Deps, choice: &Choice, pick: &Pick, account: &ChoiceTokens) -> Result<Connection, Problem> {
     let needed = deps.platforms.get(choice.platform).descriptor().scopes.required;
-    let ChoiceTokens { account_id, username, grantor, tokens, .. } = account;
+    let ChoiceTokens { account_id, username, kind, grantor, tokens } = account;
+    let names = (account_id.clone(), username.clone());
     let connecting = Connecting {
         user: &choice.user_id,
-        grant: &Grant::new(choice.platform, account_id.clone(), username.clone(), tokens, needed).given_by(grantor.clone()),
+        grant: &Grant::new(choice.platform, names, *kind, tokens, needed).given_by(grantor.clone()),
         tokens,
         fresh_id: pick.connection_id.clone(),
         attempt: pick.attempt.clone(),

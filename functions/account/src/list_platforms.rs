@@ -30,8 +30,33 @@ pub(crate) struct PlatformJson {
     #[schema(value_type = Option<Needs>)]
     needs: Option<&'static str>,
     /// How a lost answer is cleared up.
-    #[schema(value_type = Reconcile)]
-    reconcile: &'static str,
+    reconcile: ReconcileJson,
+}
+
+/// How a lost answer is cleared up.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = Reconcile)]
+enum ReconcileJson {
+    /// The create call takes our key and may be repeated.
+    Key,
+    /// A stored handle can be read or finished.
+    Handle,
+    /// The account's own posts can be searched.
+    Search,
+    /// Only a person can tell.
+    Person,
+}
+
+impl From<Reconcile> for ReconcileJson {
+    fn from(class: Reconcile) -> Self {
+        match class {
+            Reconcile::Key { .. } => Self::Key,
+            Reconcile::Handle => Self::Handle,
+            Reconcile::Search => Self::Search,
+            Reconcile::Person => Self::Person,
+        }
+    }
 }
 
 /// What a post may hold on a platform.
@@ -65,7 +90,7 @@ pub(crate) async fn list(State(deps): State<Deps>, signed_in: SignedIn) -> Resul
             connections: connections.iter().filter(|connection| connection.platform == name).map(ConnectionJson::from).collect(),
             limits: LimitsJson { text_max: descriptor.text.max, text_unit: descriptor.text.unit.as_str(), media: [] },
             needs: descriptor.needs.map(Needs::as_str),
-            reconcile: descriptor.reconcile.as_str(),
+            reconcile: (descriptor.reconcile)(&descriptor.usual_facts()).into(),
         }
     });
     Ok(Json(ListJson::whole(items.collect())))

@@ -126,7 +126,7 @@ impl Reader<'_> {
                 Usable::Dead => return Ok(Asked::Trouble(Trouble::NeedsReauth)),
                 Usable::Gone => return Ok(Asked::Trouble(Trouble::Disconnected)),
             };
-            let account = Account { id: &ready.platform_user_id, username: &ready.username, tokens: &tokens };
+            let account = Account::of(&ready, &tokens);
             let post = Published { id: &watch.platform_post_id, at: watch.published_at };
             match deps.platforms.get(watch.platform).numbers(account, post, deps.clock.now()).await {
                 Ok(told) => {

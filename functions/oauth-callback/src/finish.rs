@@ -13,7 +13,7 @@ use edge::json::{Path, Query};
 use edge::prefetch;
 use edge::problem::{Problem, chain};
 use http::HeaderMap;
-use platforms::{AppCredentials, CodeExchange, ExchangeError, GrantedAccount, NoCode};
+use platforms::{AppCredentials, ExchangeError, GrantedAccount, NoCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -180,6 +180,6 @@ async fn granted(
 
 async fn exchange(deps: &Deps, flow: &OAuthFlow, app: &AppCredentials, code: &SecretString) -> Result<Vec<GrantedAccount>, ExchangeError> {
     let redirect_uri = deps.web.callback_url(flow.platform);
-    let exchange = CodeExchange { code, code_verifier: &flow.code_verifier, redirect_uri: &redirect_uri };
-    deps.platforms.get(flow.platform).exchange(app, &exchange, deps.clock.now()).await
+    let back = platforms::Callback { code, code_verifier: &flow.code_verifier, redirect_uri: &redirect_uri, carried: None };
+    deps.platforms.get(flow.platform).exchange(app, &back, deps.clock.now()).await
 }

@@ -58,10 +58,10 @@ pub(crate) async fn keep(
 async fn connect(deps: &Deps, flow: &OAuthFlow, account: GrantedAccount, attempt: &AttemptId) -> Result<FlowEnd, KeepError> {
     let now = deps.clock.now();
     let needed = deps.platforms.get(flow.platform).descriptor().scopes.required;
-    let GrantedAccount { account_id, username, tokens, grantor, .. } = account;
+    let GrantedAccount { account_id, username, kind, tokens, grantor, .. } = account;
     let connecting = Connecting {
         user: &flow.user_id,
-        grant: &Grant::new(flow.platform, account_id, username, &tokens, needed).given_by(grantor),
+        grant: &Grant::new(flow.platform, (account_id, username), kind, &tokens, needed).given_by(grantor),
         tokens: &tokens,
         fresh_id: ConnectionId::new(now, deps.random.bytes()),
         attempt: attempt.clone(),
@@ -103,10 +103,10 @@ async fn offer(deps: &Deps, flow: &OAuthFlow, mut accounts: Vec<GrantedAccount>)
 }
 
 fn shown(account: &GrantedAccount) -> ChoiceAccount {
-    ChoiceAccount { account_id: account.account_id.clone(), username: account.username.clone(), kind: account.kind.as_str().to_owned() }
+    ChoiceAccount { account_id: account.account_id.clone(), username: account.username.clone(), kind: account.kind }
 }
 
 fn sealed(account: GrantedAccount) -> ChoiceTokens {
     let GrantedAccount { account_id, username, kind, grantor, tokens, missing_scopes: _ } = account;
-    ChoiceTokens { account_id, username, kind: kind.as_str().to_owned(), grantor, tokens }
+    ChoiceTokens { account_id, username, kind, grantor, tokens }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use domain::connection::Connection;
 use edge::problem::chain;
-use platforms::AppCredentials;
+use platforms::{Account, AppCredentials};
 
 use crate::Deps;
 
@@ -27,5 +27,6 @@ async fn try_to(deps: &Deps, connection: &Connection, version: &str) -> Result<(
     let now = deps.clock.now();
     let tokens = deps.vault.read(&connection.secret_name, version, now).await?;
     let (client_id, client_secret) = deps.vault.app_credentials(connection.platform, now).await?;
-    Ok(deps.platforms.get(connection.platform).revoke(&AppCredentials { client_id, client_secret }, &tokens).await?)
+    let app = AppCredentials { client_id, client_secret };
+    Ok(deps.platforms.get(connection.platform).revoke(&app, Account::of(connection, &tokens)).await?)
 }

@@ -14,7 +14,7 @@ use edge::session::SignedIn;
 use http::header::{CACHE_CONTROL, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use jiff::Timestamp;
-use platforms::{AppCredentials, ConsentRequest};
+use platforms::{AppCredentials, Ask, AuthorizeError, Consent};
 use secrecy::SecretString;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -73,14 +73,23 @@ pub(crate) async fn begin(
     let (client_id, client_secret) = credentials.map_err(|error| Problem::unavailable_because(&error))?;
     let redirect_uri = deps.web.callback_url(platform);
     let state = SecretString::from(state.expose());
-    let consent = ConsentRequest { state: &state, code_verifier: &verifier, redirect_uri: &redirect_uri };
-    let address = deps.platforms.get(platform).authorize_url(&AppCredentials { client_id, client_secret }, &consent);
+    let ask = Ask { state: &state, code_verifier: &verifier, redirect_uri: &redirect_uri };
+    let consent = deps.platforms.get(platform).authorize(&AppCredentials { client_id, client_secret }, &ask).await;
+    let Consent { url: address, .. } = consent.map_err(|error| not_begun(&error))?;
 
     deps.store.begin_flow(&flow).await.map_err(|error| Problem::unavailable_because(&error))?;
     tracing::info!(%user_id, platform = platform.as_str(), "a consent was begun");
     let mut location = HeaderValue::from_str(address.as_str()).map_err(|error| Problem::internal(&error))?;
     location.set_sensitive(true);
     Ok((StatusCode::SEE_OTHER, [(LOCATION, location), (CACHE_CONTROL, HeaderValue::from_static("no-store"))]).into_response())
+}
+
+/// What keeps a consent from its beginning.
+fn not_begun(error: &AuthorizeError) -> Problem {
+    match error {
+        AuthorizeError::Refused { .. } => Problem::not_found(),
+        AuthorizeError::Unavailable { .. } => Problem::unavailable_because(error),
+    }
 }
 
 /// Or 429: the table would fill with flows, and the platform with questions in our app's name.

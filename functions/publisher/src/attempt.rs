@@ -10,11 +10,11 @@ use domain::token::TokenSet;
 use domain::wait::Wait;
 use edge::problem::chain;
 use jiff::{SignedDuration, Timestamp};
-use platforms::{Account, PrepareError};
+use platforms::{Account, Advance, Call, PrepareError, Prepared};
 use store::StoreError;
 
 use crate::deps::Deps;
-use crate::intent::{can_send, intended, stored};
+use crate::intent::{before_send, can_send, intended, stored};
 use crate::limit;
 use crate::progress::{Progress, StepError};
 use crate::send::{self, Sent, send};
@@ -24,6 +24,8 @@ use crate::turns::Batch;
 /// How long a post waits for tokens that cannot be had at the moment: at first, and at most.
 const TOKEN_WAIT: SignedDuration = SignedDuration::from_secs(30);
 const TOKEN_WAIT_MAX: SignedDuration = SignedDuration::from_mins(5);
+/// More steps than any network's preparation has.
+const STEPS_MAX: usize = 20;
 
 /// What a claimed post lacks before it can be sent: live tokens, and a handle where the platform publishes in two steps. `refused` names a
 /// version of the tokens that the platform did not take.
@@ -46,7 +48,7 @@ pub(crate) async fn prepare(
     let conclusion = match usable {
         Usable::Ready(..) if !can_send(batch.deadline) => out_of_time(now),
         Usable::Ready(connection, tokens) => {
-            let post = match with_handle(deps, post, content, &connection, &tokens).await? {
+            let post = match with_handle(deps, batch, post, content, (&connection, &tokens)).await? {
                 Handle::Stored(post) => *post,
                 Handle::Moved => return Ok(Progress::Again),
                 Handle::TokenRefused(post, _) if refused.is_none() && connection.refreshable => {
@@ -104,21 +106,29 @@ enum Handle {
 }
 
 /// Uploads and containers, where the platform works with them: once, whoever takes over goes on with the stored handle.
-async fn with_handle(deps: &Deps, post: Post, content: &Content, connection: &Connection, tokens: &TokenSet) -> Result<Handle, StepError> {
-    if !in_two_steps(deps, &post) || post.handle().is_some() {
+async fn with_handle(
+    deps: &Deps,
+    batch: &Batch,
+    post: Post,
+    content: &Content,
+    (connection, tokens): (&Connection, &TokenSet),
+) -> Result<Handle, StepError> {
+    if !in_two_steps(deps, connection) || post.handle().is_some() {
         return Ok(Handle::Stored(Box::new(post)));
     }
-    let account = Account { id: &connection.platform_user_id, username: &connection.username, tokens };
-    let prepared = deps.platforms.get(post.platform).prepare(account, &content.text, deps.clock.now()).await;
+    let advanced = advanced(deps, batch, &post, content, Account::of(connection, tokens)).await;
     let now = deps.clock.now();
     let answer = |http_status, detail| Answer { http_status, detail };
-    let (conclusion, answer) = match prepared {
-        Ok(handle) => {
+    let (conclusion, answer) = match advanced {
+        Ok(Advance::Ready(Prepared { handle: Some(handle), .. })) => {
             // The lease may have run out meanwhile: then it is another worker's.
             let Ok(post) = post.prepared(handle, now) else { return Ok(Handle::Moved) };
             let done = stored(deps, (Status::Publishing, &post), "prepared at the platform", Some(connection)).await?;
             return Ok(if done { Handle::Stored(Box::new(post)) } else { Handle::Moved });
         }
+        Ok(Advance::Ready(Prepared { handle: None, .. })) => return Ok(Handle::Stored(Box::new(post))),
+        Ok(Advance::Made(_)) => (out_of_time(now), answer(None, None)),
+        Ok(Advance::Wait(_, until)) => (out_of_time(until), answer(None, None)),
         Err(PrepareError::TokenRefused { http_status }) => {
             return Ok(Handle::TokenRefused(Box::new(post), answer(Some(http_status), None)));
         }
@@ -137,6 +147,21 @@ async fn with_handle(deps: &Deps, post: Post, content: &Content, connection: &Co
         }
     };
     Ok(Handle::Concluded(Box::new(post), conclusion, answer))
+}
+
+/// The steps of the preparation, one after another, while a send has time after them. What is made on the way is kept here alone: whoever
+/// begins anew makes it again, and nothing of it shows.
+async fn advanced(deps: &Deps, batch: &Batch, post: &Post, content: &Content, account: Account<'_>) -> Result<Advance, PrepareError> {
+    let (platform, key) = (deps.platforms.get(post.platform), send::key(post));
+    let mut so_far = None;
+    for _ in 0..STEPS_MAX {
+        let call = Call { account, content, key: &key, time_left: before_send(batch.deadline), now: deps.clock.now() };
+        match platform.prepare(&call, so_far).await? {
+            Advance::Made(made) if can_send(batch.deadline) => so_far = Some(made),
+            reached => return Ok(reached),
+        }
+    }
+    Err(PrepareError::Unavailable { detail: "the preparation does not end".to_owned() })
 }
 
 /// Sends a post whose intent is stored, once, and writes down what came of it. A refused token is renewed once: with
@@ -163,8 +188,8 @@ pub(crate) async fn dispatch(
     if !can_send(batch.deadline) {
         return conclude(deps, batch, post, out_of_time(deps.clock.now()), Answer::default()).await;
     }
-    let account = Account { id: &connection.platform_user_id, username: &connection.username, tokens: &tokens };
-    match send(deps, &post, account, &content.text).await {
+    let account = Account::of(&connection, &tokens);
+    match send(deps, &post, account, content).await {
         Sent::Concluded(conclusion, answer) => conclude(deps, batch, post, conclusion, answer).await,
         Sent::Limited(limit, answer) => {
             let progress = conclude(deps, batch, post, limit.conclusion(), answer).await?;
@@ -197,8 +222,8 @@ async fn earlier_is_there(deps: &Deps, post: &Post) -> Result<bool, StoreError> 
 }
 
 /// Whether the platform is given the content first, and told to show it then.
-pub(crate) fn in_two_steps(deps: &Deps, post: &Post) -> bool {
-    deps.platforms.get(post.platform).descriptor().reconcile == Reconcile::Handle
+pub(crate) fn in_two_steps(deps: &Deps, connection: &Connection) -> bool {
+    deps.class(connection) == Reconcile::Handle
 }
 
 fn out_of_time(until: Timestamp) -> Conclusion {

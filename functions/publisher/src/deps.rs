@@ -6,7 +6,8 @@ use aws_config::SdkConfig;
 use cloud::queue::WakeUps;
 use cloud::vault::Vault;
 use connecting::tokens::Access;
-use domain::platform::PlatformName;
+use domain::connection::Connection;
+use domain::platform::{PlatformName, Reconcile};
 use edge::clock::Clock;
 use edge::config::{self, variables};
 use edge::deadline::Deadline;
@@ -59,6 +60,11 @@ impl Deps {
             random: host.random.clone(),
             metrics: host.metrics("publisher"),
         })
+    }
+
+    /// How a lost answer about a post of this account is cleared up.
+    pub(crate) fn class(&self, connection: &Connection) -> Reconcile {
+        (self.platforms.get(connection.platform).descriptor().reconcile)(&connection.facts())
     }
 
     /// What tokens are read and renewed with.

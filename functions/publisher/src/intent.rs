@@ -22,6 +22,11 @@ pub(crate) fn looks(deps: &Deps, platform: PlatformName, content: &Content) -> C
     Content { text: deps.platforms.get(platform).comparable(&content.text), ai_recommendation: None }.hash()
 }
 
+/// What is left of the invocation for whatever comes before a send.
+pub(crate) fn before_send(deadline: Deadline) -> Duration {
+    deadline.remaining().saturating_sub(SEND_TAKES)
+}
+
 /// Whether a send that begins now ends, and is written down, before the invocation does.
 pub(crate) fn can_send(deadline: Deadline) -> bool {
     deadline.remaining() >= SEND_TAKES

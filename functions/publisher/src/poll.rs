@@ -78,7 +78,7 @@ async fn look(deps: &Deps, batch: &Batch, post: &Post) -> Result<Seen, StepError
         else {
             return Ok(Seen::NotAsked);
         };
-        let account = Account { id: &connection.platform_user_id, username: &connection.username, tokens: &tokens };
+        let account = Account::of(&connection, &tokens);
         match deps.platforms.get(post.platform).look_up(account, handle).await {
             Ok(state) => return Ok(Seen::Says(state)),
             Err(ReadError::TokenRefused) => refused = Some(connection.secret_version.clone()),
@@ -91,7 +91,7 @@ async fn look(deps: &Deps, batch: &Batch, post: &Post) -> Result<Seen, StepError
 /// A disconnect waits for this look: it renews nothing, and there is no other after it.
 async fn last_look(deps: &Deps, batch: &Batch, (post, handle): (&Post, &str), connection: &Connection) -> Result<Seen, StepError> {
     let Some(tokens) = tokens::live(&deps.access(batch.deadline), connection).await? else { return Ok(Seen::Nevermore) };
-    let account = Account { id: &connection.platform_user_id, username: &connection.username, tokens: &tokens };
+    let account = Account::of(connection, &tokens);
     Ok(match deps.platforms.get(post.platform).look_up(account, handle).await {
         Ok(state @ (HandleState::Live { .. } | HandleState::Gone { .. })) => Seen::Says(state),
         Ok(HandleState::InProgress | HandleState::Ready) | Err(_) => Seen::Nevermore,

@@ -46,7 +46,7 @@ pub(crate) async fn claim(deps: &Deps, batch: &Batch, post: Post, content: Conte
     let now = deps.clock.now();
     let from = post.status();
     // Where the platform publishes in two steps, the first one comes before the intent.
-    let live = live.filter(|_| !in_two_steps(deps, &post));
+    let live = live.filter(|_| connection.as_ref().is_some_and(|connection| !in_two_steps(deps, connection)));
     // Its last moment may have passed while the tokens were read.
     let attempt = AttemptId::new(now, deps.random.bytes());
     let account = connection.as_ref().filter(|_| live.is_some()).map(|connection| connection.platform_user_id.as_str());

@@ -53,11 +53,11 @@ async fn evidence(deps: &Deps, batch: &Batch, post: &mut Post, content: &Content
     if let Some(evidence) = learned_late(deps, post).await? {
         return Ok(evidence);
     }
-    let class = deps.platforms.get(post.platform).descriptor().reconcile;
+    let Some(connection) = deps.store.connection(&post.user_id, &post.connection_id).await? else { return Ok(Evidence::Unreachable) };
+    let class = deps.class(&connection);
     if class == Reconcile::Person || (class == Reconcile::Handle && post.handle().is_none()) {
         return Ok(Evidence::Unreachable);
     }
-    let Some(connection) = deps.store.connection(&post.user_id, &post.connection_id).await? else { return Ok(Evidence::Unreachable) };
     if connection.health == Health::Disconnecting {
         return last_look(deps, batch, post, content, &connection).await;
     }
@@ -70,7 +70,7 @@ async fn evidence(deps: &Deps, batch: &Batch, post: &mut Post, content: &Content
             Usable::Dead | Usable::Gone => return Ok(Evidence::Unreachable),
         };
         let looked = match class {
-            Reconcile::Key if is_young(deps, post) && !is_too_late(deps, post) => {
+            Reconcile::Key { life } if is_young(deps, post, life) && !is_too_late(deps, post) => {
                 repeated(deps, batch, post, content, (&connection, &tokens), Repeat::Key).await?
             }
             Reconcile::Handle => by_handle(deps, batch, post, content, (&connection, &tokens)).await?,

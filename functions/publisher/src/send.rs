@@ -1,12 +1,12 @@
 //! The one call that makes a post visible, and what its outcome means for the post.
 
+use domain::content::Content;
 use domain::failure::FailureCode;
 use domain::planted::Bug;
-use domain::platform::Reconcile;
 use domain::post::{Answer, Conclusion, Post, SEND_DEADLINE, State, backoff};
 use domain::wait::Wait;
 use jiff::{SignedDuration, Timestamp};
-use platforms::{Account, Outcome};
+use platforms::{Account, Call, Outcome, Prepared};
 
 use crate::deps::Deps;
 use crate::limit::{Limit, Whom};
@@ -31,27 +31,24 @@ pub(crate) enum Sent {
     TokenRefused(Answer),
 }
 
-/// Sends the text once, and says what that means for a post that was not sent before.
-pub(crate) async fn send(deps: &Deps, post: &Post, account: Account<'_>, text: &str) -> Sent {
-    meaning(deps, post, once(deps, post, account, text).await)
+/// Sends the content once, and says what that means for a post that was not sent before.
+pub(crate) async fn send(deps: &Deps, post: &Post, account: Account<'_>, content: &Content) -> Sent {
+    meaning(deps, post, once(deps, post, account, content).await)
 }
 
-/// Sends the text once, in the way of the platform's class. The future is awaited to its end or to the deadline, never spawned and never
-/// repeated.
-pub(crate) async fn once(deps: &Deps, post: &Post, account: Account<'_>, text: &str) -> Outcome {
-    let platform = deps.platforms.get(post.platform);
-    let now = deps.clock.now();
-    let sending = async {
-        match (platform.descriptor().reconcile, post.handle()) {
-            (Reconcile::Handle, Some(handle)) => platform.publish_prepared(account, handle, now).await,
-            // The version is part of it: what a person sends anew is another post.
-            (Reconcile::Key, _) => platform.publish_keyed(account, text, &format!("{}-{}", post.id, post.version), now).await,
-            _ => platform.publish(account, text, now).await,
-        }
-    };
-    tokio::time::timeout(SEND_DEADLINE.unsigned_abs(), sending)
+/// Sends the content once. The future is awaited to its end or to the deadline, never spawned and never repeated.
+pub(crate) async fn once(deps: &Deps, post: &Post, account: Account<'_>, content: &Content) -> Outcome {
+    let (key, time_left) = (key(post), SEND_DEADLINE.unsigned_abs());
+    let call = Call { account, content, key: &key, time_left, now: deps.clock.now() };
+    let prepared = post.handle().map(|handle| Prepared::with_handle(handle.to_owned())).unwrap_or_default();
+    tokio::time::timeout(time_left, deps.platforms.get(post.platform).commit(&call, &prepared))
         .await
         .unwrap_or(Outcome::Unknown { http_status: None, detail: "no answer before the deadline".to_owned() })
+}
+
+/// Names the post at its platform. The version is part of it: what a person sends anew is another post.
+pub(crate) fn key(post: &Post) -> String {
+    format!("{}-{}", post.id, post.version)
 }
 
 fn meaning(deps: &Deps, post: &Post, outcome: Outcome) -> Sent {
@@ -72,8 +69,11 @@ fn meaning(deps: &Deps, post: &Post, outcome: Outcome) -> Sent {
         Outcome::Limited { until, http_status } => {
             return Sent::Limited(Limit { of: Whom::Account, wait: limit_ends(until, now) }, answer(Some(http_status), None));
         }
+        Outcome::AppLimited { until, http_status, detail } => {
+            return Sent::Limited(Limit { of: Whom::App, wait: limit_ends(until, now) }, answer(Some(http_status), Some(detail)));
+        }
         // Our own standing with the platform is everybody's, and may be mended while their posts wait.
-        Outcome::AppLimited { http_status, detail } | Outcome::Rejected { code: FailureCode::AppUnavailable, http_status, detail } => {
+        Outcome::Rejected { code: FailureCode::AppUnavailable, http_status, detail } => {
             return Sent::Limited(Limit { of: Whom::App, wait: limit_ends(None, now) }, answer(Some(http_status), Some(detail)));
         }
         // After a send that its owner did not find, the platform's word that the text is there is evidence, not a rejection; and X says no more
@@ -83,8 +83,8 @@ fn meaning(deps: &Deps, post: &Post, outcome: Outcome) -> Sent {
         }
         Outcome::Rejected { code, http_status, detail } => (Conclusion::Failed(code), answer(Some(http_status), Some(detail))),
         Outcome::TokenRefused { http_status } => return Sent::TokenRefused(answer(Some(http_status), None)),
-        Outcome::Duplicate { http_status } if !post.unseen.is_empty() => (Conclusion::AnswerLost, answer(Some(http_status), None)),
-        Outcome::Duplicate { http_status } => (Conclusion::Failed(FailureCode::DuplicateContent), answer(Some(http_status), None)),
+        Outcome::Duplicate { http_status, .. } if !post.unseen.is_empty() => (Conclusion::AnswerLost, answer(Some(http_status), None)),
+        Outcome::Duplicate { http_status, .. } => (Conclusion::Failed(FailureCode::DuplicateContent), answer(Some(http_status), None)),
         Outcome::Unknown { http_status, detail } => (Conclusion::AnswerLost, answer(http_status, Some(detail))),
     };
     Sent::Concluded(conclusion, answer)

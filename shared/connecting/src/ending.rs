@@ -14,7 +14,7 @@ use domain::post::{Post, Status};
 use edge::problem::chain;
 use edge::random::Random;
 use jiff::{SignedDuration, Timestamp};
-use platforms::{AppCredentials, Platforms};
+use platforms::{Account, AppCredentials, Platforms};
 use store::{ConnectionWrite, Filter, Store, StoreError};
 
 /// A post that was due longer ago is at rest: it goes out a day late at most, and is searched for for three hours.
@@ -218,5 +218,5 @@ async fn take_back(ending: &Ending<'_>, connection: &Connection, now: Timestamp)
     let tokens = vault.read(&connection.secret_name, &connection.secret_version, now).await?;
     let (client_id, client_secret) = vault.app_credentials(connection.platform, now).await?;
     let app = AppCredentials { client_id, client_secret };
-    Ok(platforms.get(connection.platform).revoke(&app, &tokens).await?)
+    Ok(platforms.get(connection.platform).revoke(&app, Account::of(connection, &tokens)).await?)
 }

@@ -19,7 +19,7 @@ use edge::metrics::Metrics;
 use edge::problem::chain;
 use edge::random::Random;
 use jiff::{SignedDuration, Timestamp};
-use platforms::{AppCredentials, Platforms, RefreshError};
+use platforms::{Account, AppCredentials, Platforms, RefreshError, Renewed};
 use store::{ConnectionWrite, Rounds, Store, StoreError};
 
 /// While another worker refreshes, the row is read this often…
@@ -209,15 +209,22 @@ async fn refresh(access: &Access<'_>, connection: Connection) -> Result<Option<U
     }
     // The lease was slow to get: this function's time may end in the middle of the call, and the tokens with it.
     if access.deadline.remaining() < LEASED_TAKES {
-        let released = leased.released(access.clock.now());
-        access.store.update_connection(&released, attempt.as_str()).await?;
-        return Ok(Some(Usable::Later));
+        return give_back(access, leased, &attempt).await.map(Some);
     }
-    let answer = access.platforms.get(leased.platform).refresh(&app, &tokens, access.clock.now()).await;
-    match answer {
-        Ok(renewed) => {
+    let platform = access.platforms.get(leased.platform);
+    match platform.renew(&app, Account::of(&leased, &tokens), access.clock.now()).await {
+        Ok(Renewed::Tokens(renewed)) => {
             let version = keep(access, &leased, &renewed, &attempt).await?;
             adopt_version(access, leased, version, renewed, &attempt).await.map(Some)
+        }
+        Ok(Renewed::NotYet(from)) => {
+            tracing::warn!(connection_id = %leased.id, from = %from, "the platform does not renew tokens yet");
+            give_back(access, leased, &attempt).await.map(Some)
+        }
+        Ok(Renewed::NeedsConsent | Renewed::Never) => {
+            tracing::warn!(connection_id = %leased.id, "the platform renews no tokens");
+            mark_dead(access, &leased).await?;
+            Ok(Some(Usable::Dead))
         }
         Err(RefreshError::Dead { detail }) => {
             tracing::warn!(connection_id = %leased.id, detail, "the platform ended a grant");
@@ -226,9 +233,7 @@ async fn refresh(access: &Access<'_>, connection: Connection) -> Result<Option<U
         }
         Err(error @ RefreshError::Unavailable { .. }) => {
             tracing::warn!(connection_id = %leased.id, error = chain(&error), "tokens were not renewed");
-            let released = leased.released(access.clock.now());
-            access.store.update_connection(&released, attempt.as_str()).await?;
-            Ok(Some(Usable::Later))
+            give_back(access, leased, &attempt).await.map(Some)
         }
         Err(error @ RefreshError::Unknown { .. }) => {
             // The platform may still be at it: the lease stays until it ends, and then one careful try with the old tokens tells. If
@@ -237,6 +242,13 @@ async fn refresh(access: &Access<'_>, connection: Connection) -> Result<Option<U
             Ok(Some(Usable::Later))
         }
     }
+}
+
+/// Gives the lease back: the old tokens stand.
+async fn give_back(access: &Access<'_>, leased: Connection, attempt: &AttemptId) -> Result<Usable, AccessError> {
+    let released = leased.released(access.clock.now());
+    access.store.update_connection(&released, attempt.as_str()).await?;
+    Ok(Usable::Later)
 }
 
 /// An earlier refresh may have stored its tokens and vanished before it moved the row: its version tells.

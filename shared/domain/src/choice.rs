@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::id::{AttemptId, ChoiceId, ConnectionId, UserId};
-use crate::platform::PlatformName;
+use crate::platform::{AccountKind, PlatformName};
 
 /// How long the accounts of a consent wait for the choice.
 pub const LIFETIME: SignedDuration = SignedDuration::from_mins(15);
@@ -49,8 +49,8 @@ pub struct ChoiceAccount {
     /// Its name.
     pub username: String,
     /// A profile or a page.
-    #[schema(pattern = "^(profile|page)$")]
-    pub kind: String,
+    #[schema(value_type = String, pattern = "^(profile|page)$")]
+    pub kind: AccountKind,
 }
 
 /// What was chosen, and who is or was connecting it.
@@ -172,7 +172,7 @@ mod tests {
     }
 
     fn choice(claim: Option<Claim>) -> Choice {
-        let account = |id: &str| ChoiceAccount { account_id: id.to_owned(), username: id.to_owned(), kind: "page".to_owned() };
+        let account = |id: &str| ChoiceAccount { account_id: id.to_owned(), username: id.to_owned(), kind: AccountKind::Page };
         Choice {
             id: ChoiceId::new(at(0), [1; 10]),
             user_id: UserId::new(at(0), [2; 10]),

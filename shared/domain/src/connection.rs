@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::failure::FailureCode;
 use crate::id::{AttemptId, ConnectionId, UserId};
-use crate::platform::PlatformName;
+use crate::platform::{AccountKind, Facts, PlatformName, Server};
 use crate::post::{CLOCK_SKEW, FUNCTION_TIMEOUT};
 use crate::token::EXPIRY_MARGIN;
 use crate::wait::Wait;
@@ -71,6 +71,10 @@ pub struct Connection {
     pub platform_user_id: String,
     /// The account's name on the platform.
     pub username: String,
+    /// What the account is.
+    pub kind: AccountKind,
+    /// The server that it lives on, where many people run servers of the platform.
+    pub server: Option<Server>,
     /// Whether it can post.
     pub health: Health,
     /// What was granted.
@@ -126,6 +130,11 @@ pub const REFRESH_LEASE: SignedDuration = SignedDuration::from_secs(65);
 const _: () = assert!(REFRESH_LEASE.as_secs() >= FUNCTION_TIMEOUT.as_secs() + CLOCK_SKEW.as_secs(), "no worker may outlive its lease");
 
 impl Connection {
+    /// What the platform's rules may depend on.
+    pub fn facts(&self) -> Facts<'_> {
+        Facts { kind: self.kind, server: self.server.as_ref() }
+    }
+
     /// Whether posts can be approved for it.
     pub fn is_usable(&self) -> bool {
         matches!(self.health, Health::Ok)

@@ -1,8 +1,10 @@
 //! The social networks: the one list of them, what is known of each, and where each is.
 
+mod account_kind;
 mod addresses;
 mod descriptor;
 mod facebook;
+mod server;
 mod x;
 
 use std::fmt;
@@ -10,8 +12,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use account_kind::AccountKind;
 pub use addresses::{API, AUTHORIZE, Host, PlatformAddresses, Setting, Version};
-pub use descriptor::{Budget, Descriptor, Needs, Reconcile, Scopes};
+pub use descriptor::{Budget, Descriptor, Facts, Needs, Reconcile, Renewal, Scopes};
+pub use server::{Server, ServerLimits};
 
 /// The one list of networks, in the order in which they are shown: each with its name in addresses, JSON, tables and logs. The
 /// `DESCRIPTOR` of each stands in the module of this name.

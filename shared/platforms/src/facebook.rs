@@ -24,8 +24,8 @@ use url::Url;
 use crate::http::Http;
 use crate::oauth::consent_address;
 use crate::{
-    Account, AppCredentials, CodeExchange, ConsentRequest, ExchangeError, GrantedAccount, Issuer, NoCode, NumbersError, Outcome, OwnPost,
-    Platform, Published, ReadError, RefreshError, RevokeError, Told, address, comparable,
+    Account, AppCredentials, Ask, AuthorizeError, Call, Callback, Consent, ExchangeError, GrantedAccount, Issuer, NoCode, NumbersError,
+    Outcome, OwnPost, Platform, Prepared, Published, ReadError, RevokeError, Told, address, comparable,
 };
 
 /// What the dialog sends back, without an `error`, when the person closes it.
@@ -52,6 +52,13 @@ impl Facebook {
         address::join(&address::join(&self.api_url, &[&self.version]), path)
     }
 
+    /// Facebook's server-side login takes no code challenge.
+    fn dialog(&self, app: &AppCredentials, ask: &Ask<'_>) -> Url {
+        let dialog = address::join(&self.authorize_url, &[&self.version, "dialog", "oauth"]);
+        // Scopes that were declined before are asked for again.
+        consent_address(dialog, &self.descriptor().scopes, app, ask, |request| request.add_extra_param("auth_type", "rerequest"))
+    }
+
     /// A call that acts with the access token, which goes into a header: addresses end up in logs. The proof opens nothing by itself.
     fn call(&self, method: Method, mut url: Url, tokens: &TokenSet) -> RequestBuilder {
         if let Some(proof) = &tokens.proof {
@@ -67,11 +74,8 @@ impl Platform for Facebook {
         PlatformName::Facebook
     }
 
-    /// Facebook's server-side login takes no code challenge.
-    fn authorize_url(&self, app: &AppCredentials, consent: &ConsentRequest<'_>) -> Url {
-        let dialog = address::join(&self.authorize_url, &[&self.version, "dialog", "oauth"]);
-        // Scopes that were declined before are asked for again.
-        consent_address(dialog, &self.descriptor().scopes, app, consent, |request| request.add_extra_param("auth_type", "rerequest"))
+    async fn authorize(&self, app: &AppCredentials, ask: &Ask<'_>) -> Result<Consent, AuthorizeError> {
+        Ok(Consent::at(self.dialog(app, ask)))
     }
 
     /// The issuer of Facebook's metadata, which does not announce `iss`.
@@ -83,25 +87,16 @@ impl Platform for Facebook {
         instead.error == Some("access_denied") || instead.error_code == Some(CANCELLED)
     }
 
-    async fn exchange(
-        &self,
-        app: &AppCredentials,
-        exchange: &CodeExchange<'_>,
-        _now: Timestamp,
-    ) -> Result<Vec<GrantedAccount>, ExchangeError> {
-        self.granted_pages(app, exchange).await
-    }
-
-    async fn refresh(&self, _app: &AppCredentials, _tokens: &TokenSet, _now: Timestamp) -> Result<TokenSet, RefreshError> {
-        Err(RefreshError::Dead { detail: "a Page token cannot be renewed".into() })
+    async fn exchange(&self, app: &AppCredentials, back: &Callback<'_>, _now: Timestamp) -> Result<Vec<GrantedAccount>, ExchangeError> {
+        self.granted_pages(app, back).await
     }
 
     fn proven(&self, app: &AppCredentials, tokens: TokenSet) -> TokenSet {
         TokenSet { proof: Some(proof::of(&tokens.access, &app.client_secret)), ..tokens }
     }
 
-    async fn publish(&self, account: Account<'_>, text: &str, now: Timestamp) -> Outcome {
-        self.create_post(account, text, now).await
+    async fn commit(&self, call: &Call<'_>, _prepared: &Prepared) -> Outcome {
+        self.create_post(call).await
     }
 
     async fn own_posts(
@@ -123,8 +118,8 @@ impl Platform for Facebook {
     }
 
     /// Takes back everything that the person granted to us, for all of their Pages.
-    async fn revoke(&self, app: &AppCredentials, tokens: &TokenSet) -> Result<(), RevokeError> {
-        self.revoke_grant(app, tokens).await
+    async fn revoke(&self, app: &AppCredentials, of: Account<'_>) -> Result<(), RevokeError> {
+        self.revoke_grant(app, of.tokens).await
     }
 }
 
@@ -148,8 +143,8 @@ mod tests {
         let app = AppCredentials { client_id: "app".into(), client_secret: "hidden".into() };
         let redirect_uri = Url::parse("https://app.example/oauth/facebook/callback").unwrap();
         let code_verifier = CodeVerifier::from_entropy([4; 32]);
-        let consent = ConsentRequest { state: &"st".into(), code_verifier: &code_verifier, redirect_uri: &redirect_uri };
-        let url = facebook().authorize_url(&app, &consent);
+        let ask = Ask { state: &"st".into(), code_verifier: &code_verifier, redirect_uri: &redirect_uri };
+        let url = facebook().dialog(&app, &ask);
         assert_eq!(
             url.as_str(),
             "https://www.facebook.com/v26.0/dialog/oauth?response_type=code&client_id=app&state=st\

@@ -25,7 +25,7 @@ use url::Url;
 pub(crate) use answer::TokenAnswer;
 
 use crate::http::{Answer, CALL_TIMEOUT, Http, SendError};
-use crate::{AppCredentials, CodeExchange, ConsentRequest};
+use crate::{AppCredentials, Ask, Callback};
 
 type Client<Token = EndpointNotSet> = oauth2::Client<
     BasicErrorResponse,
@@ -45,15 +45,15 @@ pub(crate) fn consent_address(
     page: Url,
     scopes: &Scopes,
     app: &AppCredentials,
-    consent: &ConsentRequest<'_>,
+    ask: &Ask<'_>,
     asking: impl FnOnce(AuthorizationRequest<'_>) -> AuthorizationRequest<'_>,
 ) -> Url {
     // To the crate they are one scope: it knows no separator but the space.
     let scopes = Scope::new(scopes.asked());
     let client = Client::<EndpointNotSet>::new(ClientId::new(app.client_id.clone()))
         .set_auth_uri(AuthUrl::from_url(page))
-        .set_redirect_uri(RedirectUrl::from_url(consent.redirect_uri.clone()));
-    let (address, _state) = asking(client.authorize_url(|| CsrfToken::new(owned(consent.state))).add_scope(scopes)).url();
+        .set_redirect_uri(RedirectUrl::from_url(ask.redirect_uri.clone()));
+    let (address, _state) = asking(client.authorize_url(|| CsrfToken::new(owned(ask.state))).add_scope(scopes)).url();
     address
 }
 
@@ -81,12 +81,12 @@ pub(crate) struct TokenEndpoint<'a> {
 
 impl TokenEndpoint<'_> {
     /// Redeems a code with its verifier, once.
-    pub(crate) async fn exchange(&self, exchange: &CodeExchange<'_>) -> Result<TokenAnswer, NoTokens> {
+    pub(crate) async fn exchange(&self, back: &Callback<'_>) -> Result<TokenAnswer, NoTokens> {
         let (client, call) = (self.client(), Call { to: self, kept: OnceLock::new() });
         let request = client
-            .exchange_code(AuthorizationCode::new(owned(exchange.code)))
-            .set_pkce_verifier(PkceCodeVerifier::new(owned(exchange.code_verifier)))
-            .set_redirect_uri(Cow::Owned(RedirectUrl::from_url(exchange.redirect_uri.clone())));
+            .exchange_code(AuthorizationCode::new(owned(back.code)))
+            .set_pkce_verifier(PkceCodeVerifier::new(owned(back.code_verifier)))
+            .set_redirect_uri(Cow::Owned(RedirectUrl::from_url(back.redirect_uri.clone())));
         let answered = request.request_async(&call).await;
         answered.map_err(|error| no_tokens(error, call.kept.into_inner()))
     }

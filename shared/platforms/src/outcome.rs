@@ -47,6 +47,8 @@ pub enum Outcome {
     },
     /// The network takes nothing from our app at present, whoever's the post is; surely not accepted.
     AppLimited {
+        /// When the network says that it ends.
+        until: Option<Timestamp>,
         /// The answer's status.
         http_status: u16,
         /// Scrubbed, for operators.
@@ -59,6 +61,8 @@ pub enum Outcome {
     },
     /// The account already has this text. After an earlier try of ours it is evidence, on a first one a rejection.
     Duplicate {
+        /// The post that has it, where the network names it.
+        post_id: Option<String>,
         /// The answer's status.
         http_status: u16,
     },
@@ -124,6 +128,23 @@ pub enum HandleState {
     Gone {
         /// Why, for the owner.
         code: FailureCode,
+    },
+}
+
+/// Why a consent could not be begun.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthorizeError {
+    /// What the user named is no server, or no account, that we could be let post to.
+    #[error("there is nothing to connect: {detail}")]
+    Refused {
+        /// Scrubbed, for operators.
+        detail: String,
+    },
+    /// No answer, or none that could be read.
+    #[error("the platform did not answer: {detail}")]
+    Unavailable {
+        /// For operators.
+        detail: String,
     },
 }
 

@@ -38,9 +38,10 @@ impl From<Verdict> for Outcome {
         match class {
             Class::Rejected(code) => Self::Rejected { code, http_status, detail },
             Class::TokenRefused => Self::TokenRefused { http_status },
-            Class::Duplicate => Self::Duplicate { http_status },
+            Class::Duplicate => Self::Duplicate { post_id: None, http_status },
             Class::Limited => Self::Limited { until, http_status },
-            Class::AppLimited => Self::AppLimited { http_status, detail },
+            // The end that an answer may tell is that of the account's own limit.
+            Class::AppLimited => Self::AppLimited { until: None, http_status, detail },
             Class::Ambiguous => Self::Unknown { http_status: Some(http_status), detail },
         }
     }

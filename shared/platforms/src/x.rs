@@ -12,15 +12,14 @@ mod posts;
 
 use async_trait::async_trait;
 use domain::platform::{API, AUTHORIZE, PlatformAddresses, PlatformName};
-use domain::token::TokenSet;
 use jiff::Timestamp;
 use url::Url;
 
 use crate::http::Http;
 use crate::oauth::{challenge, consent_address};
 use crate::{
-    Account, AppCredentials, CodeExchange, ConsentRequest, ExchangeError, GrantedAccount, Issuer, NumbersError, Outcome, OwnPost, Platform,
-    Published, ReadError, RefreshError, RevokeError, Told, comparable,
+    Account, AppCredentials, Ask, AuthorizeError, Call, Callback, Consent, ExchangeError, GrantedAccount, Issuer, NumbersError, Outcome,
+    OwnPost, Platform, Prepared, Published, ReadError, RefreshError, Renewed, RevokeError, Told, comparable,
 };
 
 /// The adapter.
@@ -36,6 +35,11 @@ impl X {
         let at = |key| addresses.url(PlatformName::X, key).clone();
         Self { authorize_url: at(AUTHORIZE), api_url: at(API), http }
     }
+
+    fn consent_page(&self, app: &AppCredentials, ask: &Ask<'_>) -> Url {
+        let scopes = &self.descriptor().scopes;
+        consent_address(self.authorize_url.clone(), scopes, app, ask, |request| request.set_pkce_challenge(challenge(ask.code_verifier)))
+    }
 }
 
 #[async_trait]
@@ -44,11 +48,8 @@ impl Platform for X {
         PlatformName::X
     }
 
-    fn authorize_url(&self, app: &AppCredentials, consent: &ConsentRequest<'_>) -> Url {
-        let scopes = &self.descriptor().scopes;
-        consent_address(self.authorize_url.clone(), scopes, app, consent, |request| {
-            request.set_pkce_challenge(challenge(consent.code_verifier))
-        })
+    async fn authorize(&self, app: &AppCredentials, ask: &Ask<'_>) -> Result<Consent, AuthorizeError> {
+        Ok(Consent::at(self.consent_page(app, ask)))
     }
 
     /// X publishes no metadata and sends no `iss`.
@@ -56,22 +57,17 @@ impl Platform for X {
         Issuer::unannounced(Issuer::above(&self.authorize_url, "/i/oauth2/authorize"))
     }
 
-    async fn exchange(
-        &self,
-        app: &AppCredentials,
-        exchange: &CodeExchange<'_>,
-        now: Timestamp,
-    ) -> Result<Vec<GrantedAccount>, ExchangeError> {
-        let tokens = self.exchange_code(app, exchange, now).await?;
+    async fn exchange(&self, app: &AppCredentials, back: &Callback<'_>, now: Timestamp) -> Result<Vec<GrantedAccount>, ExchangeError> {
+        let tokens = self.exchange_code(app, back, now).await?;
         self.granted_account(tokens).await.map(|account| vec![account])
     }
 
-    async fn refresh(&self, app: &AppCredentials, tokens: &TokenSet, now: Timestamp) -> Result<TokenSet, RefreshError> {
-        self.rotate(app, tokens, now).await
+    async fn renew(&self, app: &AppCredentials, of: Account<'_>, now: Timestamp) -> Result<Renewed, RefreshError> {
+        self.rotate(app, of.tokens, now).await.map(Renewed::Tokens)
     }
 
-    async fn publish(&self, account: Account<'_>, text: &str, now: Timestamp) -> Outcome {
-        self.create_post(account, text, now).await
+    async fn commit(&self, call: &Call<'_>, _prepared: &Prepared) -> Outcome {
+        self.create_post(call).await
     }
 
     async fn own_posts(
@@ -92,8 +88,8 @@ impl Platform for X {
         comparable::with_wrapped_links(text)
     }
 
-    async fn revoke(&self, app: &AppCredentials, tokens: &TokenSet) -> Result<(), RevokeError> {
-        self.revoke_grant(app, tokens).await
+    async fn revoke(&self, app: &AppCredentials, of: Account<'_>) -> Result<(), RevokeError> {
+        self.revoke_grant(app, of.tokens).await
     }
 }
 
@@ -113,8 +109,8 @@ mod tests {
         let app = AppCredentials { client_id: "app".into(), client_secret: "hidden".into() };
         let redirect_uri = Url::parse("https://app.example/oauth/x/callback").unwrap();
         let code_verifier = CodeVerifier::from_entropy([4; 32]);
-        let consent = ConsentRequest { state: &"st".into(), code_verifier: &code_verifier, redirect_uri: &redirect_uri };
-        let url = x.authorize_url(&app, &consent);
+        let ask = Ask { state: &"st".into(), code_verifier: &code_verifier, redirect_uri: &redirect_uri };
+        let url = x.consent_page(&app, &ask);
         assert_eq!(
             url.as_str(),
             "https://x.com/i/oauth2/authorize?response_type=code&client_id=app&state=st\

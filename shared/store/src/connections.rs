@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::builders::DeleteBuilder;
 use aws_sdk_dynamodb::types::{ConditionCheck, Delete, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use domain::connection::{Connection, Health, RefreshLease};
 use domain::id::{AttemptId, ConnectionId, UserId};
-use domain::platform::PlatformName;
+use domain::platform::{AccountKind, PlatformName, Server};
 use domain::wait::Wait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,9 @@ struct ConnectionItem {
     platform: PlatformName,
     platform_user_id: String,
     username: String,
+    /// `None`: it was connected before kinds were stored.
+    kind: Option<AccountKind>,
+    server: Option<Server>,
     health: Health,
     scopes: Vec<String>,
     #[serde(default)]
@@ -63,6 +66,8 @@ impl ConnectionItem {
             platform,
             platform_user_id,
             username,
+            kind: Some(connection.kind),
+            server: connection.server.clone(),
             health,
             scopes,
             missing_scopes: connection.missing_scopes.clone(),
@@ -92,6 +97,8 @@ impl From<ConnectionItem> for Connection {
             platform: item.platform,
             platform_user_id: item.platform_user_id,
             username: item.username,
+            kind: item.kind.unwrap_or(item.platform.descriptor().usual_kind),
+            server: item.server,
             health: item.health,
             scopes: item.scopes,
             missing_scopes: item.missing_scopes,

@@ -10,16 +10,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::analytics::{Numbers, Rhythm};
-use domain::failure::FailureCode;
-use domain::platform::{Budget, Descriptor, PlatformName, Reconcile, Scopes};
+use domain::platform::{AccountKind, Budget, Descriptor, Facts, PlatformName, Reconcile, Renewal, Scopes};
 use domain::post::FUNCTION_TIMEOUT;
 use domain::token::TokenSet;
 use edge::clock::Clock;
 use embedded::Aws;
 use jiff::{SignedDuration, Timestamp};
 use platforms::{
-    Account, AppCredentials, CodeExchange, ConsentRequest, ExchangeError, GrantedAccount, HandleState, Issuer, NumbersError, Outcome,
-    OwnPost, Platform, PrepareError, Published, ReadError, RefreshError, RevokeError, Told,
+    Account, Advance, AppCredentials, Ask, AuthorizeError, Call, Callback, Consent, ExchangeError, GrantedAccount, HandleState, Issuer,
+    NumbersError, Outcome, OwnPost, Platform, PrepareError, Prepared, Published, ReadError, RefreshError, Renewed, RevokeError, Told,
 };
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -36,16 +35,24 @@ const CALL_ENDS: Duration = Duration::from_secs(20);
 /// How long an access token lives after a refresh.
 const TOKEN_LIFE: SignedDuration = SignedDuration::from_hours(2);
 
-static SEARCH: Descriptor = descriptor(Reconcile::Search);
-static KEY: Descriptor = descriptor(Reconcile::Key);
-static HANDLE: Descriptor = descriptor(Reconcile::Handle);
-static PERSON: Descriptor = descriptor(Reconcile::Person);
+static SEARCH: Descriptor = descriptor(|_| Reconcile::Search);
+static HANDLE: Descriptor = descriptor(|_| Reconcile::Handle);
+static PERSON: Descriptor = descriptor(|_| Reconcile::Person);
+/// One for each life that a story gives to a key: the class is a function, and knows no story.
+static KEYS: [(i64, Descriptor); 4] =
+    [(60, descriptor(key::<60>)), (700, descriptor(key::<700>)), (1_200, descriptor(key::<1_200>)), (3_600, descriptor(key::<3_600>))];
+
+fn key<const SECS: i64>(_: &Facts<'_>) -> Reconcile {
+    Reconcile::Key { life: SignedDuration::from_secs(SECS) }
+}
 
 /// What the stories do not ask for is that of X.
-const fn descriptor(reconcile: Reconcile) -> Descriptor {
+const fn descriptor(reconcile: fn(&Facts<'_>) -> Reconcile) -> Descriptor {
     Descriptor {
         needs: None,
         scopes: Scopes { required: &["post"], optional: &[], separator: " " },
+        renewal: Renewal::Rotating,
+        usual_kind: AccountKind::Profile,
         app_proof: false,
         grants_are_one: false,
         reconcile,
@@ -125,8 +132,6 @@ pub(crate) struct Network {
     /// How long a post takes to be listed.
     lag: SignedDuration,
     reconcile: Reconcile,
-    /// How long a key stands for the post that it made.
-    key_life: SignedDuration,
     /// Whether a refresh token can be used once.
     rotates: bool,
     /// Whether posts say the same, so that a text is not one post's.
@@ -158,11 +163,10 @@ impl Network {
     /// An empty platform for `scenario`.
     pub(crate) fn new(aws: Aws, injector: Injector, clock: Clock, scenario: &Scenario, posts_table: String) -> Self {
         let (reconcile, lag) = (scenario.reconcile, SignedDuration::from_secs(scenario.lag_secs));
-        let key_life = SignedDuration::from_secs(scenario.key_life_secs);
         let (rotates, twins) = (scenario.rotates, scenario.posts.iter().any(|post| post.same_text));
         let arrive = Duration::from_secs(scenario.arrive_secs);
         let lost_sends = Arc::new(AtomicUsize::new(scenario.lost_sends));
-        Self { held: Arc::default(), injector, aws, clock, lag, reconcile, key_life, rotates, twins, lost_sends, arrive, posts_table }
+        Self { held: Arc::default(), injector, aws, clock, lag, reconcile, rotates, twins, lost_sends, arrive, posts_table }
     }
 
     /// The same platform as an adapter.
@@ -331,7 +335,7 @@ impl Network {
         let intended = items.iter().filter(|item| sent_by(item)).any(|item| {
             let phase = &item["state"]["M"]["phase"]["S"];
             let status = item["status"]["S"].as_str().unwrap_or_default();
-            let repeats = matches!(self.reconcile, Reconcile::Key | Reconcile::Handle);
+            let repeats = matches!(self.reconcile, Reconcile::Key { .. } | Reconcile::Handle);
             let again = status == "unknown" && item["state"]["M"]["attempt"]["M"].is_object() && repeats;
             // The lease of a worker whose clock is behind is over for others at once: its intent is stored, and the post in doubt or its owner
             // asked, before it sends.
@@ -396,7 +400,7 @@ impl Network {
                 self.injector.violation(format!("S14: two token calls for {account} at once"));
             }
             // For such a clock, a try is over that is still under way: the same key or handle may be on its way twice, and makes one post.
-            "publish" if twice && self.injector.clocks_jumped() && matches!(self.reconcile, Reconcile::Key | Reconcile::Handle) => {}
+            "publish" if twice && self.injector.clocks_jumped() && matches!(self.reconcile, Reconcile::Key { .. } | Reconcile::Handle) => {}
             "publish" if twice && !self.twins => self.injector.violation(format!("S12: {about:?} is sent twice at once")),
             _ => {}
         }
@@ -477,27 +481,30 @@ impl Platform for Adapter {
 
     fn descriptor(&self) -> &'static Descriptor {
         match self.network.reconcile {
-            Reconcile::Key => &KEY,
+            Reconcile::Key { life } => {
+                let of = KEYS.iter().find(|(secs, _)| *secs == life.as_secs());
+                &of.expect("each life of a story's key has its descriptor").1
+            }
             Reconcile::Handle => &HANDLE,
             Reconcile::Person => &PERSON,
             Reconcile::Search => &SEARCH,
         }
     }
 
-    fn authorize_url(&self, _: &AppCredentials, _: &ConsentRequest<'_>) -> Url {
-        Url::parse("https://platform.example/").expect("an address")
+    async fn authorize(&self, _: &AppCredentials, _: &Ask<'_>) -> Result<Consent, AuthorizeError> {
+        Ok(Consent::at(Url::parse("https://platform.example/").expect("an address")))
     }
 
     fn issuer(&self) -> Issuer {
         Issuer::unannounced("https://platform.example".to_owned())
     }
 
-    async fn exchange(&self, _: &AppCredentials, _: &CodeExchange<'_>, _: Timestamp) -> Result<Vec<GrantedAccount>, ExchangeError> {
+    async fn exchange(&self, _: &AppCredentials, _: &Callback<'_>, _: Timestamp) -> Result<Vec<GrantedAccount>, ExchangeError> {
         Err(ExchangeError::NoAccounts)
     }
 
-    async fn refresh(&self, _: &AppCredentials, tokens: &TokenSet, _: Timestamp) -> Result<TokenSet, RefreshError> {
-        let refresh = tokens.refresh.as_ref().map(|token| token.expose_secret().to_owned()).unwrap_or_default();
+    async fn renew(&self, _: &AppCredentials, of: Account<'_>, _: Timestamp) -> Result<Renewed, RefreshError> {
+        let refresh = of.tokens.refresh.as_ref().map(|token| token.expose_secret().to_owned()).unwrap_or_default();
         let account = refresh.split('-').nth(1).unwrap_or_default().to_owned();
         let of = account.clone();
         let renewed = self.network.call("refresh", &account, "", move |network| network.rotate(&of, &refresh)).await;
@@ -505,46 +512,24 @@ impl Platform for Adapter {
             self.network.told_over(&account);
         }
         let detail = || "simulated".to_owned();
-        renewed.map_err(|broken| match broken {
+        renewed.map(Renewed::Tokens).map_err(|broken| match broken {
             Broken::NotSent | Broken::Limited | Broken::AppLimited | Broken::Token => RefreshError::Unavailable { detail: detail() },
             Broken::Lost => RefreshError::Unknown { detail: detail() },
             Broken::Refused => RefreshError::Dead { detail: detail() },
         })
     }
 
-    async fn publish(&self, account: Account<'_>, text: &str, _: Timestamp) -> Outcome {
-        self.network.demand_intent(text);
-        let (of, access, sent) = (account.id.to_owned(), account.tokens.access.expose_secret().to_owned(), text.to_owned());
-        self.network.demand_own(account.id, &access);
-        let published = self.network.call("publish", account.id, text, move |network| network.publish(&of, &access, &sent)).await;
-        let until = Some(self.network.clock.now() + SignedDuration::from_mins(2));
-        match published {
-            Ok((post_id, url)) => Outcome::Accepted { post_id, url, http_status: 201 },
-            Err(Broken::NotSent) => Outcome::NotSent { detail: "simulated".to_owned() },
-            Err(Broken::Lost) => Outcome::Unknown { http_status: None, detail: "simulated".to_owned() },
-            Err(Broken::Limited) => Outcome::Limited { until, http_status: 429 },
-            Err(Broken::AppLimited) => Outcome::AppLimited { http_status: 402, detail: "simulated".to_owned() },
-            Err(Broken::Refused) => {
-                Outcome::Rejected { code: FailureCode::ContentRejected, http_status: 400, detail: "simulated".to_owned() }
-            }
-            Err(Broken::Token) => Outcome::TokenRefused { http_status: 401 },
+    async fn prepare(&self, call: &Call<'_>, _: Option<Prepared>) -> Result<Advance, PrepareError> {
+        let handle = self.network.prepared(call.account, &call.content.text).await?;
+        Ok(Advance::Ready(Prepared::with_handle(handle)))
+    }
+
+    async fn commit(&self, &Call { account, content, key, .. }: &Call<'_>, prepared: &Prepared) -> Outcome {
+        match (self.network.reconcile, &prepared.handle) {
+            (Reconcile::Handle, Some(handle)) => self.network.published(account, handle).await,
+            (Reconcile::Key { life }, _) => self.network.keyed(account, &content.text, (key, life)).await,
+            _ => self.network.posted(account, &content.text).await,
         }
-    }
-
-    async fn publish_keyed(&self, account: Account<'_>, text: &str, key: &str, _: Timestamp) -> Outcome {
-        self.network.keyed(account, text, key).await
-    }
-
-    fn key_life(&self) -> SignedDuration {
-        self.network.key_life
-    }
-
-    async fn prepare(&self, account: Account<'_>, text: &str, _: Timestamp) -> Result<String, PrepareError> {
-        self.network.prepared(account, text).await
-    }
-
-    async fn publish_prepared(&self, account: Account<'_>, handle: &str, _: Timestamp) -> Outcome {
-        self.network.published(account, handle).await
     }
 
     async fn numbers(&self, account: Account<'_>, post: Published<'_>, _: Timestamp) -> Result<Told, NumbersError> {
@@ -615,8 +600,8 @@ impl Platform for Adapter {
         text.to_owned()
     }
 
-    async fn revoke(&self, _: &AppCredentials, tokens: &TokenSet) -> Result<(), RevokeError> {
-        let account = tokens.access.expose_secret().split('-').nth(1).unwrap_or_default().to_owned();
+    async fn revoke(&self, _: &AppCredentials, of: Account<'_>) -> Result<(), RevokeError> {
+        let account = of.tokens.access.expose_secret().split('-').nth(1).unwrap_or_default().to_owned();
         let of = account.clone();
         let revoked = self.network.call("revoke", &account, "", move |network| {
             network.held().revoked.push(of);

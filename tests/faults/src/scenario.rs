@@ -1,6 +1,7 @@
 //! What people do in a run.
 
 use domain::platform::Reconcile;
+use jiff::SignedDuration;
 
 use crate::dice::Dice;
 use crate::money::Word;
@@ -73,8 +74,6 @@ pub struct Scenario {
     pub reconcile: Reconcile,
     /// How long the platform takes to list a post.
     pub lag_secs: i64,
-    /// How long a platform of that class remembers a key.
-    pub key_life_secs: i64,
     /// How long the first access tokens live.
     pub token_secs: i64,
     /// The posts.
@@ -117,6 +116,11 @@ const INTERRUPTED: [&str; 6] =
 /// How many seeds, one after another, give runs that begin alike: to begin is not what breaks.
 pub(crate) const BEGIN_ALIKE: u64 = 8;
 
+/// A key that stands for so long for the post that it made.
+fn key(life_secs: i64) -> Reconcile {
+    Reconcile::Key { life: SignedDuration::from_secs(life_secs) }
+}
+
 impl Scenario {
     fn new(name: &str, posts: &[(usize, i64)], deeds: &[(u64, Deed)]) -> Self {
         let posts: Vec<_> = posts.iter().map(|&(person, due_secs)| Written { person, due_secs, late_secs: 0, same_text: false }).collect();
@@ -125,7 +129,6 @@ impl Scenario {
             name: name.to_owned(),
             reconcile: Reconcile::Search,
             lag_secs: 20,
-            key_life_secs: 3_600,
             token_secs: 7_200,
             posts,
             deeds: deeds.to_vec(),
@@ -212,10 +215,10 @@ impl Scenario {
                 ..Self::new("looked at by a person", &[(0, 5)], &[(1, Approve(0)), (15_000, Resolve(0)), (15_010, Retry(0))])
             },
             Self { lag_secs: 400, ..Self::new("listed late", &[(0, 5)], &[(1, Approve(0))]) },
-            Self { reconcile: Reconcile::Key, ..Self::new("by key", &[(0, 5)], &[(1, Approve(0))]) },
-            Self { reconcile: Reconcile::Key, key_life_secs: 700, ..Self::new("by a key of some minutes", &[(0, 5)], &[(1, Approve(0))]) },
+            Self { reconcile: key(3_600), ..Self::new("by key", &[(0, 5)], &[(1, Approve(0))]) },
+            Self { reconcile: key(700), ..Self::new("by a key of some minutes", &[(0, 5)], &[(1, Approve(0))]) },
             // Forgotten before the first doubt could be cleared up by it.
-            Self { reconcile: Reconcile::Key, key_life_secs: 60, ..Self::new("by a key soon forgotten", &[(0, 5)], &[(1, Approve(0))]) },
+            Self { reconcile: key(60), ..Self::new("by a key soon forgotten", &[(0, 5)], &[(1, Approve(0))]) },
             Self { reconcile: Reconcile::Handle, ..Self::new("by handle", &[(0, 5)], &[(1, Approve(0))]) },
             Self {
                 reconcile: Reconcile::Handle,
@@ -225,7 +228,7 @@ impl Scenario {
             },
             Self { reconcile: Reconcile::Person, ..Self::new("nothing to read", &[(0, 5)], &[(1, Approve(0))]) },
             // A lost answer is looked into when it is too late already.
-            hurried(5, Self { reconcile: Reconcile::Key, ..Self::new("by key, in a hurry", &[(0, 5)], &[(1, Approve(0))]) }),
+            hurried(5, Self { reconcile: key(3_600), ..Self::new("by key, in a hurry", &[(0, 5)], &[(1, Approve(0))]) }),
             hurried(5, Self { reconcile: Reconcile::Handle, ..Self::new("by handle, in a hurry", &[(0, 5)], &[(1, Approve(0))]) }),
             Self {
                 reconcile: Reconcile::Handle,
@@ -387,9 +390,11 @@ impl Scenario {
         let mut deeds = Self::deeds_by_chance(dice, people, &posts);
         Self::money_by_chance(dice, people, &mut deeds);
         deeds.sort_by_key(|(at, _)| *at);
-        let reconcile = *dice.pick(&[Reconcile::Search, Reconcile::Search, Reconcile::Person, Reconcile::Key, Reconcile::Handle]);
+        let classes: [fn(i64) -> Reconcile; 5] =
+            [|_| Reconcile::Search, |_| Reconcile::Search, |_| Reconcile::Person, key, |_| Reconcile::Handle];
+        let class = *dice.pick(&classes);
         let lag_secs = *dice.pick(&[0, 20, 30, 400]);
-        let key_life_secs = *dice.pick(&[60, 1_200, 3_600]);
+        let reconcile = class(*dice.pick(&[60, 1_200, 3_600]));
         let (rotates, disorder) = (dice.chance(700), dice.chance(300));
         if beside == Beside::BadRows && dice.chance(500) {
             deeds.push((dice.below(300), Deed::WakeUnreadable));
@@ -400,7 +405,6 @@ impl Scenario {
             name: "by chance".to_owned(),
             reconcile,
             lag_secs,
-            key_life_secs,
             token_secs,
             posts,
             deeds,

@@ -21,7 +21,7 @@ use domain::id::{AttemptId, ConnectionId, UserId};
 use domain::people::HashKey;
 use domain::people::gift::{GiftCertificate, GiftCode};
 use domain::plan::Plan;
-use domain::platform::PlatformName;
+use domain::platform::{AccountKind, PlatformName};
 use edge::clock::Clock;
 use edge::config::{self, Prices};
 use edge::host::Host;
@@ -311,7 +311,7 @@ impl World {
         let life = SignedDuration::from_secs(scenario.token_secs);
         let account = scenario.account(person);
         let tokens = self.network.grant(&account, person, life);
-        let grant = Grant::new(PlatformName::X, account.clone(), account, &tokens, &["post"]);
+        let grant = Grant::new(PlatformName::X, (account.clone(), account), AccountKind::Profile, &tokens, &["post"]);
         let now = self.clock.now();
         let random = &self.publisher.random;
         let connecting = Connecting {

@@ -59,7 +59,7 @@ pub(super) async fn listed(
 }
 
 async fn read(deps: &Deps, post: &Post, connection: &Connection, tokens: &TokenSet, (from, to): Window) -> Result<Vec<OwnPost>, ReadError> {
-    let account = Account { id: &connection.platform_user_id, username: &connection.username, tokens };
+    let account = Account::of(connection, tokens);
     let now = deps.clock.now();
     // Only an end that lies well behind us is an end that every platform takes.
     let until = Some(to).filter(|to| *to + PLATFORM_SKEW < now);

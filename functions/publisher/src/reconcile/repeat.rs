@@ -20,9 +20,8 @@ use crate::turns::Batch;
 /// to be trusted: one that repeats a forgotten key posts twice, so more is allowed for than anywhere else.
 const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(10);
 
-/// Whether the platform surely still knows the key when a repeat of the send arrives, however slow this function and the platform are.
-pub(super) fn is_young(deps: &Deps, post: &Post) -> bool {
-    let life = deps.platforms.get(post.platform).key_life();
+/// Whether the platform, which knows a key for `life`, surely still knows this post's when a repeat of the send arrives, however slow this function and the platform are.
+pub(super) fn is_young(deps: &Deps, post: &Post, life: SignedDuration) -> bool {
     Bug::ResendWithAnOldKey.is_planted()
         || post.in_doubt().is_some_and(|intent| deps.clock.now() + FUNCTION_TIMEOUT + PLATFORM_LAG + CLOCKS_APART < intent.first_at + life)
 }
@@ -61,8 +60,8 @@ pub(super) async fn repeated(
     if !can_send(batch.deadline) {
         return Ok(Some(Evidence::Unreadable));
     }
-    let account = Account { id: &connection.platform_user_id, username: &connection.username, tokens };
-    Ok(Some(match send::once(deps, post, account, &content.text).await {
+    let account = Account::of(connection, tokens);
+    Ok(Some(match send::once(deps, post, account, content).await {
         Outcome::Accepted { post_id, url, .. } => answered(post_id, url),
         Outcome::Processing { handle, .. } => Evidence::Processing { handle, poll_at: deps.clock.now() + send::FIRST_POLL },
         Outcome::TokenRefused { .. } => return Ok(None),
@@ -125,7 +124,7 @@ fn answered(platform_post_id: String, url: Option<String>) -> Evidence {
 }
 
 pub(super) async fn looked_up(deps: &Deps, post: &Post, connection: &Connection, tokens: &TokenSet) -> Result<HandleState, ReadError> {
-    let account = Account { id: &connection.platform_user_id, username: &connection.username, tokens };
+    let account = Account::of(connection, tokens);
     deps.platforms.get(post.platform).look_up(account, post.handle().unwrap_or_default()).await
 }
 

@@ -1,7 +1,7 @@
 use aws_sdk_secretsmanager::error::ProvideErrorMetadata;
 use cloud::vault::{ChoiceTokens, HashKeySecret, VaultError, version_of};
 use domain::id::ChoiceId;
-use domain::platform::PlatformName;
+use domain::platform::{AccountKind, PlatformName};
 use domain::token::TokenSet;
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
@@ -85,8 +85,13 @@ async fn a_choice_comes_back_with_every_account_and_can_be_forgotten() {
     let stage = Stage::open();
     let vault = stage.vault();
     let choice = ChoiceId::new(Timestamp::UNIX_EPOCH, [3; 10]);
-    let account =
-        |id: &str| ChoiceTokens { account_id: id.into(), username: "Shop".into(), kind: "page".into(), grantor: None, tokens: tokens(id) };
+    let account = |id: &str| ChoiceTokens {
+        account_id: id.into(),
+        username: "Shop".into(),
+        kind: AccountKind::Page,
+        grantor: None,
+        tokens: tokens(id),
+    };
     vault.create_choice(&choice, &[account("1"), account("2")]).await.unwrap();
     let read = vault.read_choice(&choice).await.unwrap();
     let ids = read.iter().map(|account| (account.account_id.as_str(), account.tokens.access.expose_secret()));

@@ -8,7 +8,7 @@ use domain::people::CodeVerifier;
 use domain::platform::{PlatformAddresses, PlatformName, Setting};
 use edge::config::VARIABLES;
 use jiff::{SignedDuration, Timestamp};
-use platforms::{AppCredentials, ConsentRequest, Platforms};
+use platforms::{AppCredentials, Ask, Platforms};
 use url::Url;
 
 const README: &str = include_str!("../../../../README.md");
@@ -91,14 +91,13 @@ fn each_platform_has_its_credentials_told() {
     }
 }
 
-#[test]
-fn each_permission_that_facebook_is_asked_for_is_told() {
+#[tokio::test]
+async fn each_permission_that_facebook_is_asked_for_is_told() {
     let platforms = Platforms::new(&PlatformAddresses::default()).unwrap();
     let app = AppCredentials { client_id: "id".to_owned(), client_secret: "secret".into() };
     let redirect_uri = Url::parse("https://api.example.com/callback").unwrap();
-    let consent =
-        ConsentRequest { state: &"state".into(), code_verifier: &CodeVerifier::from_entropy([7; 32]), redirect_uri: &redirect_uri };
-    let page = platforms.get(PlatformName::Facebook).authorize_url(&app, &consent);
+    let ask = Ask { state: &"state".into(), code_verifier: &CodeVerifier::from_entropy([7; 32]), redirect_uri: &redirect_uri };
+    let page = platforms.get(PlatformName::Facebook).authorize(&app, &ask).await.unwrap().url;
     let (_, scopes) = page.query_pairs().find(|(name, _)| name == "scope").unwrap();
     for scope in scopes.split(',') {
         assert!(README.contains(&format!("| `{scope}` |")), "{scope}");

@@ -4,7 +4,7 @@ use platforms::Outcome;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::wire::{Wire, account};
+use crate::wire::{Wire, account, publish};
 
 #[tokio::test]
 async fn each_platform_of_the_list_takes_faults_and_tells_its_posts() {
@@ -15,11 +15,11 @@ async fn each_platform_of_the_list_takes_faults_and_tells_its_posts() {
         assert_eq!(wire.fault(name, json!({ "kind": "reject" })).await, StatusCode::CREATED, "{name}");
         let waiting = json!([{ "kind": "reject", "times": 1, "on": "publish", "account": null, "seconds": null }]);
         assert_eq!(wire.read(name, "faults").await["items"], waiting, "{name}");
-        let refused = wire.platform(name).publish(account(&granted), "hello", wire.now()).await;
+        let refused = publish(wire.platform(name), account(&granted), "hello", wire.now()).await;
         assert!(matches!(refused, Outcome::Rejected { .. }), "{name}: {refused:?}");
         assert_eq!(wire.read(name, "faults").await["items"], json!([]), "{name}");
 
-        let sent = wire.platform(name).publish(account(&granted), "hello", wire.now()).await;
+        let sent = publish(wire.platform(name), account(&granted), "hello", wire.now()).await;
         let Outcome::Accepted { post_id, .. } = sent else { panic!("{name}: {sent:?}") };
         let posts = wire.read(name, "posts").await;
         let created_at: Timestamp = posts["items"][0]["created_at"].as_str().unwrap().parse().unwrap();

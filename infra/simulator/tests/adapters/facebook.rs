@@ -1,11 +1,12 @@
 use domain::failure::FailureCode;
+use domain::platform::AccountKind;
 use domain::platform::PlatformName::Facebook;
 use jiff::SignedDuration;
-use platforms::{Account, AccountKind, AppCredentials, ExchangeError, GrantedAccount, NoCode, Outcome, ReadError, RefreshError};
+use platforms::{Account, AppCredentials, ExchangeError, GrantedAccount, NoCode, Outcome, ReadError, Renewed};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
-use crate::wire::{VERIFIER, Wire, account, param};
+use crate::wire::{VERIFIER, Wire, account, param, publish};
 
 #[tokio::test]
 async fn from_consent_to_revocation() {
@@ -21,14 +22,14 @@ async fn from_consent_to_revocation() {
     wire.advance(SignedDuration::from_hours(100 * 24));
     let since = wire.now();
     let text = "Open today & tomorrow\nCome by: https://example.com/?a=1&b=2 🌱";
-    let Outcome::Accepted { post_id, url, .. } = facebook.publish(account(page), text, wire.now()).await else { panic!("not accepted") };
+    let Outcome::Accepted { post_id, url, .. } = publish(facebook, account(page), text, wire.now()).await else { panic!("not accepted") };
     assert!(post_id.starts_with(&page.account_id) && url.unwrap().starts_with("https://www.facebook.com/"));
     let own = facebook.own_posts(account(page), since, None, since).await.unwrap();
     assert_eq!((own.len(), &own[0].id, own[0].created_at, own[0].text.as_str()), (1, &post_id, since, text));
-    assert!(matches!(facebook.publish(account(page), text, wire.now()).await, Outcome::Duplicate { http_status: 400 }));
+    assert!(matches!(publish(facebook, account(page), text, wire.now()).await, Outcome::Duplicate { post_id: None, http_status: 400 }));
     assert!(facebook.own_posts(account(&granted[0]), since, None, since).await.unwrap().is_empty());
 
-    assert!(matches!(facebook.refresh(&wire.app, &page.tokens, wire.now()).await, Err(RefreshError::Dead { .. })));
+    assert!(matches!(facebook.renew(&wire.app, account(page), wire.now()).await, Ok(Renewed::Never)));
 }
 
 #[tokio::test]
@@ -36,10 +37,10 @@ async fn revoking_ends_every_page_of_the_consent() {
     let wire = Wire::start().await;
     let facebook = wire.platform(Facebook);
     let granted = wire.connect(Facebook, &[]).await.unwrap();
-    facebook.revoke(&wire.app, &granted[0].tokens).await.unwrap();
-    facebook.revoke(&wire.app, &granted[0].tokens).await.unwrap();
+    facebook.revoke(&wire.app, account(&granted[0])).await.unwrap();
+    facebook.revoke(&wire.app, account(&granted[0])).await.unwrap();
     for page in &granted {
-        assert_eq!(facebook.publish(account(page), "hi", wire.now()).await, Outcome::TokenRefused { http_status: 400 });
+        assert_eq!(publish(facebook, account(page), "hi", wire.now()).await, Outcome::TokenRefused { http_status: 400 });
         assert!(matches!(facebook.own_posts(account(page), wire.now(), None, wire.now()).await, Err(ReadError::TokenRefused)));
     }
 }
@@ -52,9 +53,9 @@ async fn a_persons_consents_are_one_grant_and_anothers_are_another() {
     let other = wire.connect(Facebook, &[("person", "somebody")]).await.unwrap().remove(0);
     assert_eq!((&first.grantor, &first.account_id), (&second.grantor, &other.account_id));
     assert!(first.grantor.is_some() && first.grantor != other.grantor);
-    facebook.revoke(&wire.app, &first.tokens).await.unwrap();
-    assert_eq!(facebook.publish(account(&second), "hi", wire.now()).await, Outcome::TokenRefused { http_status: 400 });
-    assert!(matches!(facebook.publish(account(&other), "hi", wire.now()).await, Outcome::Accepted { .. }));
+    facebook.revoke(&wire.app, account(&first)).await.unwrap();
+    assert_eq!(publish(facebook, account(&second), "hi", wire.now()).await, Outcome::TokenRefused { http_status: 400 });
+    assert!(matches!(publish(facebook, account(&other), "hi", wire.now()).await, Outcome::Accepted { .. }));
 }
 
 #[tokio::test]
@@ -67,7 +68,7 @@ async fn a_person_chooses_pages_and_scopes() {
         (granted[0].username.as_str(), granted[0].missing_scopes.as_slice()),
         ("Demo Garden", &["pages_manage_posts".to_owned()][..])
     );
-    let outcome = wire.platform(Facebook).publish(account(&granted[0]), "hi", wire.now()).await;
+    let outcome = publish(wire.platform(Facebook), account(&granted[0]), "hi", wire.now()).await;
     assert!(matches!(outcome, Outcome::Rejected { code: FailureCode::PermissionMissing, http_status: 403, .. }), "{outcome:?}");
 
     let none = wire.connect(Facebook, &[("granted_scope", "pages_manage_posts")]).await.err().unwrap();
@@ -113,7 +114,7 @@ async fn pages_of_businesses_are_found_beside_a_persons_own_and_each_once() {
     // The holding shows the bakery, too.
     assert_eq!(names(&granted), ["Demo Bakery", "Demo Garden", "Demo Client", "Demo Cafe"]);
     for page in &granted {
-        let outcome = wire.platform(Facebook).publish(account(page), "hi", wire.now()).await;
+        let outcome = publish(wire.platform(Facebook), account(page), "hi", wire.now()).await;
         assert!(matches!(outcome, Outcome::Accepted { .. }), "{}: {outcome:?}", page.username);
     }
     // Nobody has a role on it but by the business.
@@ -155,10 +156,10 @@ async fn every_call_with_a_token_proves_that_our_app_makes_it() {
     let other = AppCredentials { client_secret: "another secret".into(), ..wire.app.clone() };
     let wrong = facebook.proven(&other, granted.tokens.clone());
     for tokens in [&bare, &wrong] {
-        let outcome = facebook.publish(Account { tokens, ..account(&granted) }, "hi", wire.now()).await;
+        let outcome = publish(facebook, Account { tokens, ..account(&granted) }, "hi", wire.now()).await;
         assert!(matches!(&outcome, Outcome::AppLimited { detail, .. } if detail.contains("appsecret_proof")), "{outcome:?}");
     }
     assert!(!format!("{:?}", granted.tokens).contains(granted.tokens.proof.as_ref().unwrap().expose_secret()));
-    assert!(facebook.revoke(&other, &granted.tokens).await.is_err());
-    facebook.revoke(&wire.app, &granted.tokens).await.unwrap();
+    assert!(facebook.revoke(&other, account(&granted)).await.is_err());
+    facebook.revoke(&wire.app, account(&granted)).await.unwrap();
 }

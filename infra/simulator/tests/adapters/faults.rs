@@ -1,15 +1,15 @@
 use domain::failure::FailureCode;
-use domain::platform::PlatformName;
 use domain::platform::PlatformName::{Facebook, X};
+use domain::platform::{PlatformName, Renewal};
 use jiff::SignedDuration;
-use platforms::{Outcome, ReadError, RefreshError};
+use platforms::{Outcome, ReadError, RefreshError, Renewed};
 use reqwest::StatusCode;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use url::Url;
 
-use crate::wire::{Wire, account, platforms_at};
+use crate::wire::{Wire, account, platforms_at, publish, refresh};
 
 /// A fault, whether its outcome is the one to expect, and whether the post is there.
 type Case = (&'static str, fn(&Outcome) -> bool, bool);
@@ -37,14 +37,14 @@ async fn every_fault_has_its_outcome_once_and_tells_the_truth_about_the_post() {
             let seconds = if kind == "slow" { 0 } else { 120 };
             let status = wire.fault(name, json!({ "kind": kind, "seconds": seconds, "account": granted.username })).await;
             assert_eq!(status, StatusCode::CREATED);
-            let outcome = platform.publish(account(&granted), kind, wire.now()).await;
+            let outcome = publish(platform, account(&granted), kind, wire.now()).await;
             assert!(expected(&outcome), "{name} {kind}: {outcome:?}");
             let own = platform.own_posts(account(&granted), wire.now(), None, wire.now()).await.unwrap();
             assert_eq!(own.iter().any(|post| post.text == kind), applied, "{name} {kind}");
             assert_eq!(wire.texts(name).await.iter().any(|text| text == kind), applied, "{name} {kind}");
         }
         assert_eq!(wire.read(name, "faults").await["items"], json!([]));
-        assert!(matches!(platform.publish(account(&granted), "after all", wire.now()).await, Outcome::Accepted { .. }), "{name}");
+        assert!(matches!(publish(platform, account(&granted), "after all", wire.now()).await, Outcome::Accepted { .. }), "{name}");
     }
 }
 
@@ -84,7 +84,7 @@ async fn every_documented_error_is_laid_at_the_right_door_and_publishes_nothing(
         let granted = wire.connect_one(name).await;
         for (_, kind, expected) in DOCUMENTED.iter().filter(|(of, ..)| *of == name) {
             assert_eq!(wire.fault(name, json!({ "kind": kind })).await, StatusCode::CREATED, "{name} {kind}");
-            let outcome = wire.platform(name).publish(account(&granted), kind, wire.now()).await;
+            let outcome = publish(wire.platform(name), account(&granted), kind, wire.now()).await;
             assert!(expected(&outcome), "{name} {kind}: {outcome:?}");
         }
         wire.fault(name, json!({ "kind": "app_limited", "on": "list" })).await;
@@ -92,7 +92,7 @@ async fn every_documented_error_is_laid_at_the_right_door_and_publishes_nothing(
         assert!(matches!(&listed, Err(ReadError::AppLimited { .. })), "{name}: {:?}", listed.err());
         assert!(wire.texts(name).await.is_empty(), "{name}");
         assert!(
-            matches!(wire.platform(name).publish(account(&granted), "after all", wire.now()).await, Outcome::Accepted { .. }),
+            matches!(publish(wire.platform(name), account(&granted), "after all", wire.now()).await, Outcome::Accepted { .. }),
             "{name}"
         );
     }
@@ -106,7 +106,7 @@ async fn a_list_of_x_without_times_is_no_evidence() {
     let wire = Wire::start().await;
     let granted = wire.connect_one(X).await;
     let since = wire.now();
-    assert!(matches!(wire.platform(X).publish(account(&granted), "hi", since).await, Outcome::Accepted { .. }));
+    assert!(matches!(publish(wire.platform(X), account(&granted), "hi", since).await, Outcome::Accepted { .. }));
     wire.fault(X, json!({ "kind": "field_dropped" })).await;
     let listed = wire.platform(X).own_posts(account(&granted), since, None, since).await;
     assert!(matches!(&listed, Err(ReadError::Unavailable { detail }) if detail.contains("created_at")), "{:?}", listed.err());
@@ -120,7 +120,7 @@ async fn an_accounts_posts_are_read_over_pages_and_up_to_an_end() {
         let (platform, began) = (wire.platform(name), wire.now());
         let write = async |from: usize, to: usize| {
             for n in from..to {
-                let outcome = platform.publish(account(&granted), &format!("number {n}"), wire.now()).await;
+                let outcome = publish(platform, account(&granted), &format!("number {n}"), wire.now()).await;
                 assert!(matches!(outcome, Outcome::Accepted { .. }), "{name} {n}: {outcome:?}");
             }
         };
@@ -141,7 +141,7 @@ async fn a_limit_tells_its_end() {
         let wire = Wire::start().await;
         let granted = wire.connect_one(name).await;
         wire.fault(name, json!({ "kind": "rate_limited", "seconds": 120 })).await;
-        let outcome = wire.platform(name).publish(account(&granted), "hi", wire.now()).await;
+        let outcome = publish(wire.platform(name), account(&granted), "hi", wire.now()).await;
         let end = wire.now() + SignedDuration::from_mins(2);
         assert!(matches!(&outcome, Outcome::Limited { until: Some(until), .. } if *until == end), "{name}: {outcome:?}");
     }
@@ -154,15 +154,12 @@ async fn an_expired_token_is_refused_and_a_refresh_mends_it_where_there_is_one()
         let mut granted = wire.connect_one(name).await;
         let platform = wire.platform(name);
         wire.fault(name, json!({ "kind": "token_expired" })).await;
-        assert!(matches!(platform.publish(account(&granted), "hi", wire.now()).await, Outcome::TokenRefused { .. }), "{name}");
-        match platform.refresh(&wire.app, &granted.tokens, wire.now()).await {
-            Ok(tokens) => granted.tokens = tokens,
-            Err(error) => {
-                assert!(name == PlatformName::Facebook && matches!(error, RefreshError::Dead { .. }));
-                continue;
-            }
-        }
-        assert!(matches!(platform.publish(account(&granted), "hi", wire.now()).await, Outcome::Accepted { .. }), "{name}");
+        assert!(matches!(publish(platform, account(&granted), "hi", wire.now()).await, Outcome::TokenRefused { .. }), "{name}");
+        let renewed = platform.renew(&wire.app, account(&granted), wire.now()).await.unwrap();
+        assert_eq!(matches!(renewed, Renewed::Never), platform.descriptor().renewal == Renewal::Never, "{name}");
+        let Renewed::Tokens(tokens) = renewed else { continue };
+        granted.tokens = tokens;
+        assert!(matches!(publish(platform, account(&granted), "hi", wire.now()).await, Outcome::Accepted { .. }), "{name}");
     }
 }
 
@@ -173,9 +170,9 @@ async fn a_revoked_grant_is_dead_and_leaves_other_accounts_alone() {
     let ada = wire.connect(X, &[("account", "ada")]).await.unwrap().remove(0);
     let bob = wire.connect(X, &[("account", "bob")]).await.unwrap().remove(0);
     wire.fault(X, json!({ "kind": "token_revoked", "account": "ada" })).await;
-    assert!(matches!(x.publish(account(&ada), "hi", wire.now()).await, Outcome::TokenRefused { .. }));
-    assert!(matches!(x.refresh(&wire.app, &ada.tokens, wire.now()).await, Err(RefreshError::Dead { .. })));
-    assert!(matches!(x.publish(account(&bob), "hi", wire.now()).await, Outcome::Accepted { .. }));
+    assert!(matches!(publish(x, account(&ada), "hi", wire.now()).await, Outcome::TokenRefused { .. }));
+    assert!(matches!(refresh(x, &wire.app, &ada.tokens, wire.now()).await, Err(RefreshError::Dead { .. })));
+    assert!(matches!(publish(x, account(&bob), "hi", wire.now()).await, Outcome::Accepted { .. }));
 }
 
 #[tokio::test]
@@ -185,15 +182,15 @@ async fn a_lost_answer_of_a_refresh_leaves_the_tokens_in_doubt() {
     let granted = wire.connect_one(X).await;
     for (kind, survives) in [("drop_before", true), ("error_before", true), ("drop_after", false)] {
         wire.fault(X, json!({ "kind": kind, "on": "refresh" })).await;
-        assert!(matches!(x.refresh(&wire.app, &granted.tokens, wire.now()).await, Err(RefreshError::Unknown { .. })), "{kind}");
-        let still_good = matches!(x.publish(account(&granted), kind, wire.now()).await, Outcome::Accepted { .. });
+        assert!(matches!(refresh(x, &wire.app, &granted.tokens, wire.now()).await, Err(RefreshError::Unknown { .. })), "{kind}");
+        let still_good = matches!(publish(x, account(&granted), kind, wire.now()).await, Outcome::Accepted { .. });
         assert!(still_good, "{kind}");
         if !survives {
-            assert!(matches!(x.refresh(&wire.app, &granted.tokens, wire.now()).await, Err(RefreshError::Dead { .. })));
+            assert!(matches!(refresh(x, &wire.app, &granted.tokens, wire.now()).await, Err(RefreshError::Dead { .. })));
         }
     }
     wire.fault(X, json!({ "kind": "rate_limited", "on": "refresh" })).await;
-    assert!(matches!(x.refresh(&wire.app, &granted.tokens, wire.now()).await, Err(RefreshError::Unavailable { .. })));
+    assert!(matches!(refresh(x, &wire.app, &granted.tokens, wire.now()).await, Err(RefreshError::Unavailable { .. })));
 }
 
 #[tokio::test]
@@ -218,7 +215,7 @@ async fn a_lagging_list_shows_a_post_only_later() {
         let platform = wire.platform(name);
         let since = wire.now();
         wire.fault(name, json!({ "kind": "list_lag", "seconds": 30 })).await;
-        assert!(matches!(platform.publish(account(&granted), "hi", since).await, Outcome::Accepted { .. }));
+        assert!(matches!(publish(platform, account(&granted), "hi", since).await, Outcome::Accepted { .. }));
         assert!(platform.own_posts(account(&granted), since, None, since).await.unwrap().is_empty());
         wire.advance(SignedDuration::from_secs(31));
         assert_eq!(platform.own_posts(account(&granted), since, None, since).await.unwrap().len(), 1);
@@ -236,10 +233,10 @@ async fn a_closed_port_is_not_sent_and_keeps_the_tokens() {
     drop(listener);
     let platforms = platforms_at(&closed);
     for platform in platforms.all() {
-        let outcome = platform.publish(account(&granted), "hi", wire.now()).await;
+        let outcome = publish(platform, account(&granted), "hi", wire.now()).await;
         assert!(matches!(outcome, Outcome::NotSent { .. }), "{outcome:?}");
     }
-    let refreshed = platforms.get(X).refresh(&wire.app, &granted.tokens, wire.now()).await;
+    let refreshed = refresh(platforms.get(X), &wire.app, &granted.tokens, wire.now()).await;
     assert!(matches!(refreshed, Err(RefreshError::Unavailable { .. })));
 }
 
@@ -262,7 +259,7 @@ async fn a_fault_hits_the_calls_that_it_names_and_a_wrong_one_is_refused() {
     let granted = wire.connect_one(X).await;
     let fault = json!({ "kind": "error_before", "times": 2, "on": "list", "account": "someone_else", "seconds": null });
     wire.fault(X, fault.clone()).await;
-    assert!(matches!(wire.platform(X).publish(account(&granted), "hi", wire.now()).await, Outcome::Accepted { .. }));
+    assert!(matches!(publish(wire.platform(X), account(&granted), "hi", wire.now()).await, Outcome::Accepted { .. }));
     assert!(wire.platform(X).own_posts(account(&granted), wire.now(), None, wire.now()).await.is_ok());
     assert_eq!(wire.read(X, "faults").await["items"], json!([fault]));
     for wrong in [

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use platforms::{GrantedAccount, NumbersError, Outcome, Published, Told};
 use serde_json::json;
 
-use crate::wire::{Wire, account};
+use crate::wire::{Wire, account, publish, refresh};
 
 /// A post that is a day old, and its account.
 struct Posted {
@@ -20,7 +20,7 @@ impl Posted {
         let wire = Wire::start().await;
         let granted = wire.connect_one(platform).await;
         let at = wire.now();
-        let outcome = wire.platform(platform).publish(account(&granted), "hello", at).await;
+        let outcome = publish(wire.platform(platform), account(&granted), "hello", at).await;
         let Outcome::Accepted { post_id: id, .. } = outcome else { panic!("{outcome:?}") };
         wire.advance(SignedDuration::from_hours(1));
         Self { wire, granted, id, at, platform }
@@ -90,7 +90,7 @@ async fn x_tells_the_author_more_than_everybody_for_thirty_days() {
     let mut posted = Posted::on(X).await;
     let hours = 30 * 24 - 1;
     posted.wire.advance(SignedDuration::from_hours(hours));
-    let renewed = posted.wire.platform(X).refresh(&posted.wire.app, &posted.granted.tokens, posted.wire.now()).await.unwrap();
+    let renewed = refresh(posted.wire.platform(X), &posted.wire.app, &posted.granted.tokens, posted.wire.now()).await.unwrap();
     posted.granted.tokens = renewed;
     let numbers = posted.numbers().await;
     assert_eq!((numbers.clicks, numbers.likes.is_some(), posted.calls().await), (None, true, 1), "nothing is asked for that is not told");
@@ -109,7 +109,7 @@ async fn a_post_that_is_gone_is_gone_and_one_that_is_hidden_is_not() {
     // Graph says the same of another Page's post: the Page is then not seen either.
     let posted = Posted::on(Facebook).await;
     let pages = posted.wire.connect(Facebook, &[]).await.unwrap();
-    let other = platforms::Account { id: &pages[0].account_id, username: "", tokens: &pages[1].tokens };
+    let other = platforms::Account { id: &pages[0].account_id, username: "", ..account(&pages[1]) };
     let read = posted.wire.platform(Facebook).numbers(other, Published { id: &posted.id, at: posted.at }, posted.wire.now()).await;
     assert!(matches!(read, Err(NumbersError::NotAllowed { .. })), "{read:?}");
 }

@@ -7,14 +7,14 @@ use axum::routing::{get, post};
 use domain::platform::PlatformName::X;
 use domain::token::TokenSet;
 use jiff::{SignedDuration, Timestamp};
-use platforms::{AppCredentials, CodeExchange, ExchangeError, GrantedAccount, Platforms, RefreshError};
+use platforms::{AppCredentials, Callback, ExchangeError, GrantedAccount, Platforms, RefreshError};
 use reqwest::StatusCode;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use url::Url;
 
-use crate::wire::{VERIFIER, platforms_at};
+use crate::wire::{VERIFIER, acting, platforms_at, refresh};
 
 const CANARY: &str = "canary7f3a";
 const JSON: &str = "application/json";
@@ -54,14 +54,14 @@ impl Server {
     }
 
     async fn refresh(&self) -> Result<TokenSet, RefreshError> {
-        self.platforms.get(X).refresh(&self.app, &old(), now()).await
+        refresh(self.platforms.get(X), &self.app, &old(), now()).await
     }
 
     async fn exchange(&self) -> Result<GrantedAccount, ExchangeError> {
         let redirect_uri = Url::parse("https://api.example.com/oauth/x/callback").unwrap();
         let (code, verifier) = (format!("{CANARY}-code").into(), VERIFIER.into());
-        let exchange = CodeExchange { code: &code, code_verifier: &verifier, redirect_uri: &redirect_uri };
-        self.platforms.get(X).exchange(&self.app, &exchange, now()).await.map(|mut accounts| accounts.remove(0))
+        let back = Callback { code: &code, code_verifier: &verifier, redirect_uri: &redirect_uri, carried: None };
+        self.platforms.get(X).exchange(&self.app, &back, now()).await.map(|mut accounts| accounts.remove(0))
     }
 }
 
@@ -151,7 +151,7 @@ async fn the_app_names_itself_as_x_documents_it_in_every_call() {
     let server = Server::giving(200, JSON, r#"{"access_token":"a2","refresh_token":"r2"}"#).await;
     server.exchange().await.unwrap();
     server.refresh().await.unwrap();
-    server.platforms.get(X).revoke(&server.app, &old()).await.unwrap();
+    server.platforms.get(X).revoke(&server.app, acting(&old())).await.unwrap();
     let calls = server.calls.lock().unwrap();
     let to: Vec<_> = calls.iter().map(|(to, ..)| *to).collect();
     assert_eq!(to, ["token", "token", "revoke", "revoke"]);

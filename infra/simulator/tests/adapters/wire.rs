@@ -3,14 +3,18 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
+use domain::content::Content;
 use domain::people::CodeVerifier;
-use domain::platform::PlatformName;
+use domain::platform::{AccountKind, PlatformName};
+use domain::token::TokenSet;
 use edge::clock::Clock;
 use jiff::{SignedDuration, Timestamp};
 use platforms::{
-    Account, AppCredentials, CodeExchange, ConsentRequest, ExchangeError, GrantedAccount, Platform, PlatformAddresses, Platforms,
+    Account, AppCredentials, Ask, Call, Callback, ExchangeError, GrantedAccount, Outcome, Platform, PlatformAddresses, Platforms, Prepared,
+    RefreshError, Renewed,
 };
 use reqwest::StatusCode;
 use reqwest::header::LOCATION;
@@ -74,17 +78,17 @@ impl Wire {
         self.base.join(&format!("/oauth/{name}/callback")).unwrap()
     }
 
-    pub(crate) fn authorize_url(&self, name: PlatformName) -> Url {
+    pub(crate) async fn authorize_url(&self, name: PlatformName) -> Url {
         let redirect_uri = self.redirect_uri(name);
         let entropy = BASE64URL_NOPAD.decode(VERIFIER.as_bytes()).unwrap();
         let code_verifier = CodeVerifier::from_entropy(entropy.try_into().unwrap());
-        let consent = ConsentRequest { state: &"a state".into(), code_verifier: &code_verifier, redirect_uri: &redirect_uri };
-        self.platform(name).authorize_url(&self.app, &consent)
+        let ask = Ask { state: &"a state".into(), code_verifier: &code_verifier, redirect_uri: &redirect_uri };
+        self.platform(name).authorize(&self.app, &ask).await.unwrap().url
     }
 
     /// Opens the consent page, sends its form, and returns what the callback would be called with.
     pub(crate) async fn consent(&self, name: PlatformName, fields: &[(&str, &str)]) -> Url {
-        let url = self.authorize_url(name);
+        let url = self.authorize_url(name).await;
         let page = self.browser.get(url.clone()).send().await.unwrap();
         assert_eq!(page.status(), StatusCode::OK);
         let html = page.text().await.unwrap();
@@ -103,8 +107,8 @@ impl Wire {
 
     pub(crate) async fn exchange(&self, name: PlatformName, code: &str, verifier: &str) -> Result<Vec<GrantedAccount>, ExchangeError> {
         let redirect_uri = self.redirect_uri(name);
-        let exchange = CodeExchange { code: &code.into(), code_verifier: &verifier.into(), redirect_uri: &redirect_uri };
-        self.platform(name).exchange(&self.app, &exchange, self.now()).await
+        let back = Callback { code: &code.into(), code_verifier: &verifier.into(), redirect_uri: &redirect_uri, carried: None };
+        self.platform(name).exchange(&self.app, &back, self.now()).await
     }
 
     /// Consent and exchange in one. The tokens are as they are when they leave the vault.
@@ -148,7 +152,32 @@ impl Wire {
 }
 
 pub(crate) fn account(granted: &GrantedAccount) -> Account<'_> {
-    Account { id: &granted.account_id, username: &granted.username, tokens: &granted.tokens }
+    Account { id: &granted.account_id, username: &granted.username, kind: granted.kind, server: None, tokens: &granted.tokens }
+}
+
+/// Whoever these tokens act for, where the network does not ask who it is.
+pub(crate) fn acting(tokens: &TokenSet) -> Account<'_> {
+    Account { id: "", username: "", kind: AccountKind::Profile, server: None, tokens }
+}
+
+/// Publishes a text in one step.
+pub(crate) async fn publish(platform: &dyn Platform, account: Account<'_>, text: &str, now: Timestamp) -> Outcome {
+    let content = Content { text: text.to_owned(), ai_recommendation: None };
+    let call = Call { account, content: &content, key: "01-1", time_left: Duration::from_secs(25), now };
+    platform.commit(&call, &Prepared::default()).await
+}
+
+/// Tokens for tokens, at a network that has a refresh token.
+pub(crate) async fn refresh(
+    platform: &dyn Platform,
+    app: &AppCredentials,
+    tokens: &TokenSet,
+    now: Timestamp,
+) -> Result<TokenSet, RefreshError> {
+    platform.renew(app, acting(tokens), now).await.map(|renewed| match renewed {
+        Renewed::Tokens(tokens) => tokens,
+        other => panic!("{other:?}"),
+    })
 }
 
 pub(crate) fn param(url: &Url, name: &str) -> Option<String> {

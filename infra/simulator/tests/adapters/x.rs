@@ -1,11 +1,12 @@
+use domain::platform::AccountKind;
 use domain::platform::PlatformName::X;
 use jiff::SignedDuration;
-use platforms::{AccountKind, ExchangeError, Outcome, ReadError, RefreshError};
+use platforms::{ExchangeError, Outcome, ReadError, RefreshError};
 use reqwest::StatusCode;
 use reqwest::header::LOCATION;
 use secrecy::ExposeSecret;
 
-use crate::wire::{VERIFIER, Wire, account, param};
+use crate::wire::{VERIFIER, Wire, account, acting, param, publish, refresh};
 
 #[tokio::test]
 async fn from_consent_to_revocation() {
@@ -17,18 +18,18 @@ async fn from_consent_to_revocation() {
 
     let text = "Fish & chips < 5 € at https://example.com/menu?a=1&b=2\nand example.com";
     let since = wire.now();
-    let Outcome::Accepted { post_id, url, .. } = x.publish(account(&granted), text, wire.now()).await else { panic!("not accepted") };
+    let Outcome::Accepted { post_id, url, .. } = publish(x, account(&granted), text, wire.now()).await else { panic!("not accepted") };
     assert_eq!(url, Some(format!("https://x.com/ada/status/{post_id}")));
     let own = x.own_posts(account(&granted), since, None, since).await.unwrap();
     assert_eq!((own.len(), &own[0].id, own[0].created_at), (1, &post_id, since));
     assert!(x.comparable(&own[0].text) == x.comparable(text));
-    assert!(matches!(x.publish(account(&granted), text, wire.now()).await, Outcome::Duplicate { http_status: 403 }));
+    assert!(matches!(publish(x, account(&granted), text, wire.now()).await, Outcome::Duplicate { post_id: None, http_status: 403 }));
 
-    let renewed = x.refresh(&wire.app, &granted.tokens, wire.now()).await.unwrap();
+    let renewed = refresh(x, &wire.app, &granted.tokens, wire.now()).await.unwrap();
     assert_ne!(renewed.access.expose_secret(), granted.tokens.access.expose_secret());
-    x.revoke(&wire.app, &renewed).await.unwrap();
-    x.revoke(&wire.app, &renewed).await.unwrap();
-    assert_eq!(x.publish(account(&granted), "more", wire.now()).await, Outcome::TokenRefused { http_status: 401 });
+    x.revoke(&wire.app, acting(&renewed)).await.unwrap();
+    x.revoke(&wire.app, acting(&renewed)).await.unwrap();
+    assert_eq!(publish(x, account(&granted), "more", wire.now()).await, Outcome::TokenRefused { http_status: 401 });
     assert!(matches!(x.own_posts(account(&granted), since, None, since).await, Err(ReadError::TokenRefused)));
     let calls = wire.read(X, "calls").await;
     assert_eq!((&calls["exchange"], &calls["refresh"], &calls["publish"], &calls["list"]), (&1.into(), &1.into(), &3.into(), &2.into()));
@@ -39,10 +40,10 @@ async fn a_refresh_token_that_comes_twice_ends_the_grant() {
     let wire = Wire::start().await;
     let x = wire.platform(X);
     let granted = wire.connect_one(X).await;
-    let renewed = x.refresh(&wire.app, &granted.tokens, wire.now()).await.unwrap();
-    let again = x.refresh(&wire.app, &granted.tokens, wire.now()).await.err().unwrap();
+    let renewed = refresh(x, &wire.app, &granted.tokens, wire.now()).await.unwrap();
+    let again = refresh(x, &wire.app, &granted.tokens, wire.now()).await.err().unwrap();
     assert!(matches!(&again, RefreshError::Dead { detail } if detail == "400 invalid_request"), "{again:?}");
-    assert!(matches!(x.refresh(&wire.app, &renewed, wire.now()).await, Err(RefreshError::Dead { .. })));
+    assert!(matches!(refresh(x, &wire.app, &renewed, wire.now()).await, Err(RefreshError::Dead { .. })));
 }
 
 #[tokio::test]
@@ -72,9 +73,9 @@ async fn our_own_wrong_secret_does_not_kill_a_grant() {
     let granted = wire.connect_one(X).await;
     let app = wire.app.clone();
     wire.app.client_secret = "wrong".into();
-    let error = wire.platform(X).refresh(&wire.app, &granted.tokens, wire.now()).await.err().unwrap();
+    let error = refresh(wire.platform(X), &wire.app, &granted.tokens, wire.now()).await.err().unwrap();
     assert!(matches!(&error, RefreshError::Unavailable { detail } if detail == "401 unauthorized_client"), "{error:?}");
-    wire.platform(X).refresh(&app, &granted.tokens, wire.now()).await.unwrap();
+    refresh(wire.platform(X), &app, &granted.tokens, wire.now()).await.unwrap();
 }
 
 #[tokio::test]
@@ -101,7 +102,7 @@ async fn a_refusal_by_the_person_leads_back_and_one_by_the_platform_does_not() {
     assert_eq!((param(&denied, "error").as_deref(), param(&denied, "state").as_deref()), (Some("access_denied"), Some("a state")));
     assert_eq!(param(&denied, "code"), None);
     for (name, value) in [("client_id", "someone"), ("redirect_uri", "https://evil.example/oauth/x/callback")] {
-        let mut url = wire.authorize_url(X);
+        let mut url = wire.authorize_url(X).await;
         let changed: Vec<_> =
             url.query_pairs().into_owned().map(|(of, old)| if of == name { (of, value.to_owned()) } else { (of, old) }).collect();
         url.query_pairs_mut().clear().extend_pairs(changed);
@@ -116,7 +117,7 @@ async fn posts_are_told_of_one_account_or_of_all() {
     let mut ids = Vec::new();
     for handle in ["ada", "bob"] {
         let granted = wire.connect(X, &[("account", handle)]).await.unwrap().remove(0);
-        let sent = wire.platform(X).publish(account(&granted), &format!("of {handle}"), wire.now()).await;
+        let sent = publish(wire.platform(X), account(&granted), &format!("of {handle}"), wire.now()).await;
         assert!(matches!(sent, Outcome::Accepted { .. }));
         ids.push(granted.account_id);
     }
@@ -131,8 +132,8 @@ async fn the_state_outlives_the_process() {
     let data_dir = tempfile::tempdir().unwrap();
     let before = Wire::start_in(Some(data_dir.path())).await;
     let granted = before.connect_one(X).await;
-    assert!(matches!(before.platform(X).publish(account(&granted), "hello", before.now()).await, Outcome::Accepted { .. }));
+    assert!(matches!(publish(before.platform(X), account(&granted), "hello", before.now()).await, Outcome::Accepted { .. }));
     let after = Wire::start_in(Some(data_dir.path())).await;
     assert_eq!(after.texts(X).await, ["hello"]);
-    assert!(matches!(after.platform(X).publish(account(&granted), "again", after.now()).await, Outcome::Accepted { .. }));
+    assert!(matches!(publish(after.platform(X), account(&granted), "again", after.now()).await, Outcome::Accepted { .. }));
 }

@@ -1,6 +1,7 @@
 //! The accounts of one consent, kept while the user chooses among them.
 
 use domain::id::ChoiceId;
+use domain::platform::AccountKind;
 use domain::token::TokenSet;
 
 use super::{Vault, VaultError, malformed, sealed, value};
@@ -12,8 +13,8 @@ pub struct ChoiceTokens {
     pub account_id: String,
     /// Its name on the platform.
     pub username: String,
-    /// What the platform calls such an account, e.g. `page`.
-    pub kind: String,
+    /// What the account is.
+    pub kind: AccountKind,
     /// The platform's id of the person who granted, where that person's grants are one.
     pub grantor: Option<String>,
     /// What lets us act for it.

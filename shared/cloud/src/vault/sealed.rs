@@ -3,6 +3,7 @@
 //! Nothing here is public beyond the vault, and a text that cannot be read is reported without it: `serde_json` quotes values.
 
 use domain::billing::signature::SigningSecret;
+use domain::platform::AccountKind;
 use domain::token::TokenSet;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
@@ -26,7 +27,7 @@ struct Tokens {
 struct Granted {
     account_id: String,
     username: String,
-    kind: String,
+    kind: AccountKind,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     grantor: Option<String>,
     tokens: Tokens,
@@ -107,7 +108,7 @@ fn exposed_account(account: &ChoiceTokens) -> Granted {
     Granted {
         account_id: account.account_id.clone(),
         username: account.username.clone(),
-        kind: account.kind.clone(),
+        kind: account.kind,
         grantor: account.grantor.clone(),
         tokens: exposed(&account.tokens),
     }
@@ -152,7 +153,7 @@ mod tests {
     #[test]
     fn what_holds_a_token_shows_none() {
         let account =
-            ChoiceTokens { account_id: "1".into(), username: "page".into(), kind: "page".into(), grantor: None, tokens: tokens() };
+            ChoiceTokens { account_id: "1".into(), username: "page".into(), kind: AccountKind::Page, grantor: None, tokens: tokens() };
         let shown = format!("{account:?}{:?}", tokens_to_json(&tokens()));
         assert!(!shown.contains("access-1") && !shown.contains("refresh-1"), "{shown}");
     }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{Connection, Health};
 use crate::id::{ConnectionId, UserId};
-use crate::platform::PlatformName;
+use crate::platform::{AccountKind, PlatformName, Server};
 use crate::token::TokenSet;
 
 /// What one consent gave for one account, without the tokens.
@@ -16,6 +16,10 @@ pub struct Grant {
     pub platform_user_id: String,
     /// The account's name on the platform.
     pub username: String,
+    /// What the account is.
+    pub kind: AccountKind,
+    /// See [`Connection::server`].
+    pub server: Option<Server>,
     /// What was granted.
     pub scopes: Vec<String>,
     /// When the access token ends; `None` = no set end.
@@ -29,12 +33,21 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// The grant behind `tokens`; `needed` are the scopes without which it can only be [`Health::Limited`].
-    pub fn new(platform: PlatformName, platform_user_id: String, username: String, tokens: &TokenSet, needed: &[&str]) -> Self {
+    /// The grant behind `tokens` for the account of this id and name; `needed` are the scopes without which it can only be
+    /// [`Health::Limited`].
+    pub fn new(
+        platform: PlatformName,
+        (platform_user_id, username): (String, String),
+        kind: AccountKind,
+        tokens: &TokenSet,
+        needed: &[&str],
+    ) -> Self {
         Self {
             platform,
             platform_user_id,
             username,
+            kind,
+            server: None,
             scopes: tokens.scopes.clone(),
             expires_at: tokens.expires_at,
             refreshable: tokens.refresh.is_some(),
@@ -85,13 +98,15 @@ impl Connection {
         now: Timestamp,
     ) -> Self {
         let health = grant.health();
-        let Grant { platform, platform_user_id, username, scopes, missing_scopes, grantor, expires_at, refreshable } = grant;
+        let Grant { platform, platform_user_id, username, kind, server, scopes, missing_scopes, grantor, expires_at, refreshable } = grant;
         Self {
             id,
             user_id,
             platform,
             platform_user_id,
             username,
+            kind,
+            server,
             health,
             scopes,
             missing_scopes,
@@ -126,9 +141,11 @@ impl Connection {
     #[must_use]
     pub fn reconnected(self, grant: Grant, secret_version: String, now: Timestamp) -> Self {
         let health = grant.health();
-        let Grant { username, scopes, missing_scopes, grantor, expires_at, refreshable, .. } = grant;
+        let Grant { username, kind, server, scopes, missing_scopes, grantor, expires_at, refreshable, .. } = grant;
         Self {
             username,
+            kind,
+            server,
             health,
             scopes,
             missing_scopes,
@@ -159,7 +176,7 @@ mod tests {
         let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
         let tokens =
             TokenSet { access: "a".to_owned().into(), refresh: None, parent: None, expires_at: Some(at(100)), scopes, proof: None };
-        Grant::new(PlatformName::X, "7".to_owned(), "ann".to_owned(), &tokens, &["read", "write"])
+        Grant::new(PlatformName::X, ("7".to_owned(), "ann".to_owned()), AccountKind::Profile, &tokens, &["read", "write"])
     }
 
     fn connected(scopes: &[&str]) -> Connection {

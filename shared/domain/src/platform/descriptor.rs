@@ -1,8 +1,11 @@
 //! What is known of a network without a call to it.
 
+use jiff::SignedDuration;
 use utoipa::ToSchema;
 
+use super::account_kind::AccountKind;
 use super::addresses::{Host, Version};
+use super::server::Server;
 use crate::analytics::Rhythm;
 use crate::text::TextLimit;
 
@@ -19,16 +22,36 @@ pub struct Descriptor {
     pub needs: Option<Needs>,
     /// What a consent asks for.
     pub scopes: Scopes,
+    /// How tokens are renewed.
+    pub renewal: Renewal,
+    /// What most of its accounts are: what counts where no account is at hand.
+    pub usual_kind: AccountKind,
     /// Whether each call proves that our own app makes it.
     pub app_proof: bool,
     /// Whether a person's grants to our app are one: taking one back ends all of them, whoever of ours lives on them.
     pub grants_are_one: bool,
     /// How much text a post may hold. It is checked before an adapter is asked.
     pub text: TextLimit,
-    /// How a lost answer is cleared up.
-    pub reconcile: Reconcile,
+    /// How a lost answer is cleared up, for an account with these facts. It must be the same each time: a post in doubt is judged by it anew.
+    pub reconcile: fn(&Facts<'_>) -> Reconcile,
     /// How much of posts' numbers may be read.
     pub numbers: Budget,
+}
+
+impl Descriptor {
+    /// What is known of an account where none is at hand.
+    pub fn usual_facts(&self) -> Facts<'static> {
+        Facts { kind: self.usual_kind, server: None }
+    }
+}
+
+/// What a network's rules may depend on, of one account.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// What the account is.
+    pub kind: AccountKind,
+    /// Where it lives, if many people run servers of the network.
+    pub server: Option<&'a Server>,
 }
 
 /// The scopes that a consent asks for.
@@ -69,30 +92,41 @@ impl Needs {
     }
 }
 
+/// How tokens are renewed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Renewal {
+    /// By a refresh token that works once: each answer brings the next.
+    Rotating,
+    /// By a refresh token that stays.
+    Stable,
+    /// The access token itself is made to last longer.
+    Extends {
+        /// How old it must be.
+        after: SignedDuration,
+    },
+    /// Only by another consent.
+    Consent {
+        /// How long before the tokens end their owner is told.
+        warn: SignedDuration,
+    },
+    /// Not at all: they have no end of their own.
+    Never,
+}
+
 /// How a lost answer is cleared up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
-#[schema(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reconcile {
     /// The create call takes our key and may be repeated.
-    Key,
+    Key {
+        /// How long after its first use a key surely still stands for the post that it made.
+        life: SignedDuration,
+    },
     /// A stored handle can be read or finished.
     Handle,
     /// The account's own posts can be searched.
     Search,
     /// Only a person can tell.
     Person,
-}
-
-impl Reconcile {
-    /// The name in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Key => "key",
-            Self::Handle => "handle",
-            Self::Search => "search",
-            Self::Person => "person",
-        }
-    }
 }
 
 /// How much may be read.

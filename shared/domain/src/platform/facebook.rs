@@ -1,6 +1,6 @@
 //! Facebook Pages: what is known of them. <https://developers.facebook.com/docs/pages-api>
 
-use super::{API, AUTHORIZE, Budget, Descriptor, Host, Reconcile, Scopes, Version};
+use super::{API, AUTHORIZE, AccountKind, Budget, Descriptor, Host, Reconcile, Renewal, Scopes, Version};
 use crate::analytics::Rhythm;
 use crate::text::{TextLimit, TextUnit};
 
@@ -21,11 +21,13 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         optional: &["read_insights", "business_management"],
         separator: ",",
     },
+    renewal: Renewal::Never,
+    usual_kind: AccountKind::Page,
     app_proof: true,
     grants_are_one: true,
     // The unit is not documented; UTF-16 units never count fewer than characters.
     text: TextLimit { max: 63_206, unit: TextUnit::Utf16 },
-    reconcile: Reconcile::Search,
+    reconcile: |_| Reconcile::Search,
     numbers: Budget { rhythm: Rhythm::Ladder, posts_max: 1_000 },
 };
 

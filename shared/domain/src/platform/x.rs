@@ -1,6 +1,6 @@
 //! X: what is known of it. <https://docs.x.com/x-api>
 
-use super::{API, AUTHORIZE, Budget, Descriptor, Host, Reconcile, Scopes};
+use super::{API, AUTHORIZE, AccountKind, Budget, Descriptor, Host, Reconcile, Renewal, Scopes};
 use crate::analytics::Rhythm;
 use crate::text::{TextLimit, TextUnit};
 
@@ -14,12 +14,14 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     version: None,
     needs: None,
     scopes: Scopes { required: &["tweet.read", "tweet.write", "users.read", "offline.access"], optional: &[], separator: " " },
+    renewal: Renewal::Rotating,
+    usual_kind: AccountKind::Profile,
     app_proof: false,
     grants_are_one: false,
     // <https://docs.x.com/fundamentals/counting-characters>. Longer posts of paying accounts are not offered: the API does not tell
     // reliably which account may write them.
     text: TextLimit { max: 280, unit: TextUnit::Weighted },
-    reconcile: Reconcile::Search,
+    reconcile: |_| Reconcile::Search,
     // Each post that is read costs. The app may read 3,500 in 15 minutes.
     numbers: Budget { rhythm: Rhythm::OnceADay, posts_max: 1_000 },
 };

@@ -57,6 +57,7 @@ impl From<&Connection> for ConnectionJson {
 #[cfg(test)]
 mod tests {
     use domain::id::UserId;
+    use domain::platform::AccountKind;
     use jiff::Timestamp;
 
     use super::*;
@@ -70,6 +71,8 @@ mod tests {
             platform: PlatformName::X,
             platform_user_id: "7".to_owned(),
             username: "ann".to_owned(),
+            kind: AccountKind::Profile,
+            server: None,
             health: Health::NeedsReauth,
             scopes: vec!["tweet.write".to_owned()],
             missing_scopes: vec!["tweet.read".to_owned()],

@@ -16,7 +16,7 @@ use super::errors::judge;
 use super::pages::BUSINESS_SCOPE;
 use crate::http::{Answer, CALL_TIMEOUT, SendError};
 use crate::verdict::Class;
-use crate::{AppCredentials, CodeExchange, ExchangeError, GrantedAccount, Platform, RevokeError, address, detail};
+use crate::{AppCredentials, Callback, ExchangeError, GrantedAccount, Platform, RevokeError, address, detail};
 
 /// Without it Graph does not tell the Pages.
 const LIST_SCOPE: &str = "pages_show_list";
@@ -50,13 +50,9 @@ fn left_out(person: &TokenSet, missing: &[String]) -> Option<Vec<String>> {
 }
 
 impl Facebook {
-    pub(super) async fn granted_pages(
-        &self,
-        app: &AppCredentials,
-        exchange: &CodeExchange<'_>,
-    ) -> Result<Vec<GrantedAccount>, ExchangeError> {
+    pub(super) async fn granted_pages(&self, app: &AppCredentials, back: &Callback<'_>) -> Result<Vec<GrantedAccount>, ExchangeError> {
         let began = Instant::now();
-        let token = self.user_token(app, exchange).await?;
+        let token = self.user_token(app, back).await?;
         let person = self.acting(app, token);
         let person = TokenSet { scopes: self.granted_scopes(&person).await?, ..person };
         let wanted = self.descriptor().scopes.required.iter().map(|scope| (*scope).to_owned());
@@ -81,8 +77,8 @@ impl Facebook {
     }
 
     /// The long-lived user token.
-    async fn user_token(&self, app: &AppCredentials, exchange: &CodeExchange<'_>) -> Result<SecretString, ExchangeError> {
-        let code = [("redirect_uri", exchange.redirect_uri.as_str()), ("code", exchange.code.expose_secret())];
+    async fn user_token(&self, app: &AppCredentials, back: &Callback<'_>) -> Result<SecretString, ExchangeError> {
+        let code = [("redirect_uri", back.redirect_uri.as_str()), ("code", back.code.expose_secret())];
         let short = self.token_call(app, &code).await?;
         let short_for_long = [("grant_type", "fb_exchange_token"), ("fb_exchange_token", short.expose_secret())];
         self.token_call(app, &short_for_long).await

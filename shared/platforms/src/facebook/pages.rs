@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use domain::platform::AccountKind;
 use domain::token::TokenSet;
 use http::Method;
 use secrecy::SecretString;
@@ -18,7 +19,7 @@ use url::Url;
 use super::Facebook;
 use super::grant::read;
 use crate::http::CALL_TIMEOUT;
-use crate::{AccountKind, ExchangeError, GrantedAccount, address};
+use crate::{ExchangeError, GrantedAccount, address};
 
 /// What Graph demands before it shows a person's businesses.
 pub(super) const BUSINESS_SCOPE: &str = "business_management";

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::Facebook;
 use super::errors::judge;
 use crate::http::{Answer, CALL_TIMEOUT, COMMIT_TIMEOUT};
-use crate::{Account, Outcome, OwnPost, PAGES_MAX, ReadError, address, detail};
+use crate::{Account, Call, Outcome, OwnPost, PAGES_MAX, ReadError, address, detail};
 
 #[derive(Deserialize)]
 struct Created {
@@ -47,10 +47,10 @@ struct Shown {
 }
 
 impl Facebook {
-    pub(super) async fn create_post(&self, account: Account<'_>, text: &str, now: Timestamp) -> Outcome {
+    pub(super) async fn create_post(&self, &Call { account, content, now, .. }: &Call<'_>) -> Outcome {
         let mut url = self.graph(&[account.id, "feed"]);
         url.query_pairs_mut().append_pair("fields", "id,permalink_url");
-        let request = self.call(Method::POST, url, account.tokens).form(&[("message", text), ("published", "true")]);
+        let request = self.call(Method::POST, url, account.tokens).form(&[("message", content.text.as_str()), ("published", "true")]);
         match self.http.send(request, COMMIT_TIMEOUT).await {
             Ok(answer) => created(&answer, now),
             Err(error) => error.into(),

@@ -1,6 +1,6 @@
 //! Codes and tokens. An access token lives two hours; a refresh token is used once, and each answer brings the next.
 
-use domain::platform::PlatformName;
+use domain::platform::{AccountKind, PlatformName};
 use domain::token::TokenSet;
 use http::Method;
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ use url::Url;
 use super::X;
 use crate::http::{Answer, CALL_TIMEOUT, SendError};
 use crate::oauth::{NoTokens, TokenEndpoint};
-use crate::{AccountKind, AppCredentials, CodeExchange, ExchangeError, GrantedAccount, RefreshError, RevokeError, address, detail};
+use crate::{AppCredentials, Callback, ExchangeError, GrantedAccount, RefreshError, RevokeError, address, detail};
 
 /// Without these the account could not even be named.
 const READ_SCOPES: [&str; 2] = ["tweet.read", "users.read"];
@@ -70,13 +70,8 @@ fn with_its_scope(mut tokens: TokenSet) -> TokenSet {
 }
 
 impl X {
-    pub(super) async fn exchange_code(
-        &self,
-        app: &AppCredentials,
-        exchange: &CodeExchange<'_>,
-        now: Timestamp,
-    ) -> Result<TokenSet, ExchangeError> {
-        match self.token_endpoint(app).exchange(exchange).await {
+    pub(super) async fn exchange_code(&self, app: &AppCredentials, back: &Callback<'_>, now: Timestamp) -> Result<TokenSet, ExchangeError> {
+        match self.token_endpoint(app).exchange(back).await {
             Ok(answer) => Ok(with_its_scope(answer.into_tokens(needed_scopes(), None, now))),
             Err(NoTokens::NoAnswer(error)) => Err(ExchangeError::Unavailable { detail: error.into_detail() }),
             Err(NoTokens::Answer(answer)) if answer.status.is_client_error() => {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::X;
 use super::errors::judge;
 use crate::http::{Answer, CALL_TIMEOUT, COMMIT_TIMEOUT};
-use crate::{Account, Outcome, OwnPost, PAGES_MAX, ReadError, address, detail};
+use crate::{Account, Call, Outcome, OwnPost, PAGES_MAX, ReadError, address, detail};
 
 #[derive(Serialize)]
 struct NewPost<'a> {
@@ -65,9 +65,9 @@ struct LinkEntity {
 }
 
 impl X {
-    pub(super) async fn create_post(&self, account: Account<'_>, text: &str, now: Timestamp) -> Outcome {
+    pub(super) async fn create_post(&self, &Call { account, content, now, .. }: &Call<'_>) -> Outcome {
         let request = self.http.request(Method::POST, address::join(&self.api_url, &["2", "tweets"]));
-        let request = request.bearer_auth(account.tokens.access.expose_secret()).json(&NewPost { text });
+        let request = request.bearer_auth(account.tokens.access.expose_secret()).json(&NewPost { text: &content.text });
         match self.http.send(request, COMMIT_TIMEOUT).await {
             Ok(answer) => created(&answer, account.username, now),
             Err(error) => error.into(),

@@ -32,8 +32,20 @@ pub(super) struct Kept {
 }
 
 impl Network {
-    /// Publishes under a key: while it is young, the same key is the same post.
-    pub(super) async fn keyed(&self, account: Account<'_>, text: &str, key: &str) -> Outcome {
+    /// Publishes, without a key or a handle.
+    pub(super) async fn posted(&self, account: Account<'_>, text: &str) -> Outcome {
+        self.demand_intent(text);
+        let (of, access, sent) = (account.id.to_owned(), account.tokens.access.expose_secret().to_owned(), text.to_owned());
+        self.demand_own(account.id, &access);
+        let published = self.call("publish", account.id, text, move |network| network.publish(&of, &access, &sent)).await;
+        match published {
+            Ok((post_id, url)) => Outcome::Accepted { post_id, url, http_status: 201 },
+            Err(broken) => self.outcome(Err(broken)),
+        }
+    }
+
+    /// Publishes under a key: for its `life`, the same key is the same post.
+    pub(super) async fn keyed(&self, account: Account<'_>, text: &str, (key, life): (&str, SignedDuration)) -> Outcome {
         self.demand_intent(text);
         let (of, access, sent) = (account.id.to_owned(), account.tokens.access.expose_secret().to_owned(), text.to_owned());
         self.demand_own(account.id, &access);
@@ -43,7 +55,7 @@ impl Network {
             if !network.held().is_live(&of, &access, now) {
                 return Err(Broken::Token);
             }
-            let known = network.held().classes.keys.get(&by).filter(|(_, at)| now < *at + network.key_life).map(|(id, _)| id.clone());
+            let known = network.held().classes.keys.get(&by).filter(|(_, at)| now < *at + life).map(|(id, _)| id.clone());
             if let Some(id) = known {
                 return Ok(id);
             }
@@ -146,7 +158,7 @@ impl Network {
             Err(Broken::NotSent) => Outcome::NotSent { detail },
             Err(Broken::Lost) => Outcome::Unknown { http_status: None, detail },
             Err(Broken::Limited) => Outcome::Limited { until: Some(self.clock.now() + SignedDuration::from_mins(2)), http_status: 429 },
-            Err(Broken::AppLimited) => Outcome::AppLimited { http_status: 402, detail },
+            Err(Broken::AppLimited) => Outcome::AppLimited { until: None, http_status: 402, detail },
             Err(Broken::Refused) => Outcome::Rejected { code: FailureCode::ContentRejected, http_status: 400, detail },
             Err(Broken::Token) => Outcome::TokenRefused { http_status: 401 },
         }

@@ -5,7 +5,7 @@ use domain::content::Content;
 use domain::id::{ConnectionId, GroupId, PostId, UserId};
 use domain::ledger::Actor;
 use domain::order::Order;
-use domain::platform::PlatformName;
+use domain::platform::{AccountKind, PlatformName};
 use domain::post::{DRAFTS_MAX, Draft, Event, LATEST_DEFAULT, Post, State, Status};
 use domain::token::TokenSet;
 use edge::random::Random;
@@ -264,7 +264,7 @@ fn connection(user: &UserId, account: &str) -> Connection {
     let (random, now) = (Random::system(), ahead());
     let scopes = ["pages_manage_posts".to_owned()].to_vec();
     let tokens = TokenSet { access: "a".to_owned().into(), refresh: None, parent: None, expires_at: None, scopes, proof: None };
-    let grant = Grant::new(PlatformName::Facebook, account.to_owned(), account.to_owned(), &tokens, &[]);
+    let grant = Grant::new(PlatformName::Facebook, (account.to_owned(), account.to_owned()), AccountKind::Page, &tokens, &[]);
     Connection::connected(ConnectionId::new(now, random.bytes()), user.clone(), grant, ("secret".into(), "version".into()), now)
 }
 
