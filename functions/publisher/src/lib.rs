@@ -17,6 +17,7 @@ mod poll;
 mod progress;
 mod publish;
 mod reconcile;
+mod results;
 mod send;
 mod settle;
 mod step;

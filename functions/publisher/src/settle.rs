@@ -9,10 +9,11 @@ use domain::post::{Answer, AttemptOutcome, Conclusion, Event, Post, SETTLE_RESER
 use edge::metrics::Unit;
 use edge::problem::chain;
 use jiff::{SignedDuration, Timestamp};
-use store::{Rounds, Settled, Settlement, StoreError};
+use store::{Rounds, Settled, StoreError};
 
 use crate::deps::Deps;
 use crate::progress::{Progress, StepError};
+use crate::results::Step;
 use crate::turns::Batch;
 use crate::unbind;
 
@@ -24,6 +25,12 @@ const DELAY_MAX: SignedDuration = SignedDuration::from_secs(900);
 /// Stores a transition with its ledger and history. The writer is the attempt that ended, where that is ours: one that was abandoned is
 /// another worker's, who would take the write for its own should it still live.
 pub(crate) async fn store(deps: &Deps, transition: &Transition, note: &str) -> Result<Settled, StepError> {
+    let settled = deps.store.settle(&step(deps, transition, note).settlement()).await?;
+    heed(deps, transition, &settled);
+    Ok(settled)
+}
+
+fn step(deps: &Deps, transition: &Transition, note: &str) -> Step {
     let now = deps.clock.now();
     let post = &transition.post;
     let writer = match &transition.attempt {
@@ -32,18 +39,21 @@ pub(crate) async fn store(deps: &Deps, transition: &Transition, note: &str) -> R
     };
     let event = Event::of(transition.from, post, Actor::Publisher, note, now);
     let cause = Cause { entropy: deps.random.bytes(), at: now, actor: Actor::Publisher, post_id: Some(post.id.clone()) };
-    let settlement = Settlement { transition, writer: &writer, event: &event, cause };
-    let settled = deps.store.settle(&settlement).await?;
-    match &settled {
+    Step { transition: transition.clone(), writer, event, cause }
+}
+
+/// Counts and logs what a transition came to.
+fn heed(deps: &Deps, transition: &Transition, settled: &Settled) {
+    let post = &transition.post;
+    match settled {
         Settled::Done => tell(deps, transition),
         Settled::PostMoved(_) => {
             // A takeover came first. The evidence decides from here on; this line is part of it.
-            deps.metrics.count(now, "late_result", &[("platform", post.platform.as_str())]);
+            deps.metrics.count(deps.clock.now(), "late_result", &[("platform", post.platform.as_str())]);
             tracing::warn!(post_id = %post.id, meant = post.status().as_str(), "a result came too late");
         }
         Settled::AlreadyBound(_) => tracing::warn!(post_id = %post.id, "what it became is another post of ours"),
     }
-    Ok(settled)
 }
 
 /// How the try that ended is told among the events.
@@ -144,14 +154,14 @@ pub(crate) async fn until_stored(
     }
 }
 
-/// Stores a transition while no other post of the owner is settled by this batch. It ends in time for a last word in the row of the try.
+/// Stores a transition with others of the owner that this batch settles. It ends in time for a last word in the row of the try.
 async fn in_time(deps: &Deps, batch: &Batch, transition: &Transition, note: &str) -> Result<Settled, StepError> {
     let in_time = batch.deadline.remaining().saturating_sub(WORD_TAKES);
-    let stored = tokio::time::timeout(in_time, async {
-        let _alone = batch.settles(&transition.post).await;
-        store(deps, transition, note).await
-    });
-    Box::pin(stored).await.unwrap_or(Err(StepError::Store(StoreError::Contended { doing: "settling a post" })))
+    let Some(results) = batch.results(&transition.post) else { return store(deps, transition, note).await };
+    let stored = tokio::time::timeout(in_time, results.store(&deps.store, step(deps, transition, note)));
+    let settled = Box::pin(stored).await.unwrap_or(Err(StoreError::Contended { doing: "settling a post" }))?;
+    heed(deps, transition, &settled);
+    Ok(settled)
 }
 
 fn may_pass(error: &StepError) -> bool {

@@ -8,15 +8,14 @@ use domain::id::ConnectionId;
 use domain::post::Post;
 use domain::wake_up::WakeUp;
 use edge::deadline::Deadline;
-use tokio::sync::{Mutex, MutexGuard, watch};
+use tokio::sync::watch;
+
+use crate::results::Results;
 
 /// A post waits so long for each one before it: one that hangs lets the others by, and they keep their order.
 const TURN_MAX: Duration = Duration::from_secs(5);
 /// A post waits so long in all: enough is left of the invocation to send it.
 const TURNS_MAX: Duration = Duration::from_secs(15);
-
-/// A result waits so long for another of the same owner to be stored.
-const SETTLES_MAX: Duration = Duration::from_secs(2);
 
 /// One invocation: when it is over, and the posts that it was woken for.
 #[derive(Debug, Clone)]
@@ -32,8 +31,8 @@ struct Seat {
     /// Whether its handler has begun: SQS may bring one message twice.
     is_taken: AtomicBool,
     stands: watch::Sender<Stands>,
-    /// Held while a post of this one's owner is settled, if no seat before is the same owner's.
-    settles: Mutex<()>,
+    /// Results of this one's owner, if no seat before is the same owner's.
+    results: Results,
 }
 
 /// What the others know of it.
@@ -54,16 +53,14 @@ impl Batch {
             wake_up: wake_up.clone(),
             is_taken: AtomicBool::new(false),
             stands: watch::Sender::new(Stands::Unread),
-            settles: Mutex::default(),
+            results: Results::default(),
         };
         Self { deadline, seats: wake_ups.iter().map(seat).collect() }
     }
 
-    /// Returns when no other post of the same owner is being settled, or has been for long. They all write the owner's cycle: at once, they would
-    /// cancel each other's transactions and lose more time by it.
-    pub(crate) async fn settles(&self, post: &Post) -> Option<MutexGuard<'_, ()>> {
-        let first = self.seats.iter().find(|seat| seat.wake_up.user_id == post.user_id)?;
-        tokio::time::timeout(SETTLES_MAX, first.settles.lock()).await.ok()
+    /// Where results of the post's owner are stored. `None`: the batch brought none of that owner's posts.
+    pub(crate) fn results(&self, post: &Post) -> Option<&Results> {
+        self.seats.iter().find(|seat| seat.wake_up.user_id == post.user_id).map(|seat| &seat.results)
     }
 
     /// The turn of a post. It is over when it is dropped.
@@ -203,18 +200,12 @@ mod tests {
         drop(looks);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn results_of_one_owner_are_stored_one_after_the_other_and_none_waits_for_long() {
+    #[test]
+    fn results_of_one_owner_are_stored_in_one_place() {
         let (mine, other) = (post(0, 1), Post { user_id: UserId::new(Timestamp::UNIX_EPOCH, [9; 10]), ..post(10, 2) });
         let batch = Batch::of(&[&mine, &mine, &other].map(Post::wake_up), Deadline::after(Duration::from_mins(1)));
-        let alone = batch.settles(&mine).await;
-        assert!(alone.is_some() && batch.settles(&other).await.is_some(), "another's cycle is another item");
-        let mut next = std::pin::pin!(batch.settles(&mine));
-        assert!(futures::poll!(next.as_mut()).is_pending());
-        let began = tokio::time::Instant::now();
-        assert!(next.await.is_none() && began.elapsed() == SETTLES_MAX, "the first hangs");
-        drop(alone);
-        assert!(batch.settles(&mine).await.is_some());
+        let same = |one: &Post, two: &Post| std::ptr::eq(batch.results(one).unwrap(), batch.results(two).unwrap());
+        assert!(same(&mine, &mine) && !same(&mine, &other), "another's cycle is another item");
     }
 
     #[tokio::test]

@@ -95,6 +95,12 @@ impl LedgerChange {
         Self { cycle: Cycle { rev: self.cycle.rev, ..next.cycle }, entries: self.entries, frees: self.frees || next.frees, ..self }
     }
 
+    /// With the same post's or another's change on top of it, in the same write, if the cycle that this one leaves allows it.
+    pub fn and_then(self, change: impl FnOnce(&Cycle) -> Result<Self, LedgerError>) -> Result<Self, LedgerError> {
+        let next = change(&self.cycle)?;
+        Ok(self.and(|_| next))
+    }
+
     /// With a held post that waits for a slot of the cycle.
     #[must_use]
     pub fn awaited(mut self) -> Self {

@@ -30,6 +30,8 @@ pub enum Bug {
     ReservationNotReturned,
     /// A published post is paid for twice.
     DoubleSettle,
+    /// Of results that are stored together one counts.
+    SettledTogetherCountOnce,
     /// An edit of a version that is gone is granted.
     StaleVersionAccepted,
     /// Repeats a send under a key that the platform may have forgotten.

@@ -115,7 +115,7 @@ fn closed(world: &World, scenario: &Scenario, jobs_ran: bool, ledger: &[Value], 
 /// Nothing of one person's is about another's account.
 fn nobody_elses(world: &World, scenario: &Scenario, items: &[&[Value]], say: &dyn Fn(String)) {
     for (person, owner) in world.people.iter().enumerate() {
-        let others = || world.people.iter().enumerate().filter(|(other, _)| *other != person);
+        let others = || world.people.iter().enumerate().filter(|(other, of)| *other != person && of.user != owner.user);
         let accounts = others().map(|(other, _)| scenario.account(other)).filter(|account| *account != scenario.account(person));
         let foreign: Vec<String> = accounts.chain(others().map(|(_, of)| of.user.to_string())).collect();
         let pk = format!("USER#{}", owner.user);

@@ -88,8 +88,8 @@ pub struct Scenario {
     pub disorder: bool,
     /// What is done where a function stands still for it.
     pub meanwhile: Option<Deed>,
-    /// Whether all of them have connected one and the same account.
-    pub shared: bool,
+    /// Whose the accounts are.
+    pub accounts: Accounts,
     /// How many sends, from the first on, are lost on their way without anybody's fault.
     pub lost_sends: usize,
     /// How many seconds later they arrive all the same; never, if 0.
@@ -98,6 +98,17 @@ pub struct Scenario {
     pub beside: Beside,
     /// How long each transaction takes, in milliseconds. If 0, those meet that come in one moment.
     pub transaction_millis: u64,
+}
+
+/// Whose the accounts of a story are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accounts {
+    /// Each person has one.
+    Own,
+    /// All people have connected one and the same.
+    Shared,
+    /// All are one person's, who has one cycle for them.
+    OneOwners,
 }
 
 /// What stands in the tables beside everybody's rows.
@@ -136,7 +147,7 @@ impl Scenario {
             rotates: true,
             disorder: false,
             meanwhile: None,
-            shared: false,
+            accounts: Accounts::Own,
             lost_sends: 0,
             arrive_secs: 0,
             beside: Beside::Nothing,
@@ -185,17 +196,21 @@ impl Scenario {
                 &[(1, Approve(0)), (1, Approve(1)), (2, Cancel(1)), (90, Retry(0))],
             ),
             Self::new("two of one tenant", &[(0, 5), (0, 300)], &[(1, Approve(0)), (1, Approve(1))]),
+            Self {
+                accounts: Accounts::OneOwners,
+                ..Self::new("three accounts of one owner", &[(0, 5), (1, 5), (2, 5)], &[(1, Approve(0)), (1, Approve(1)), (1, Approve(2))])
+            },
             Self::new("two tenants", &[(0, 5), (1, 5)], &[(1, Approve(0)), (1, Approve(1))]),
             twins(Self::new("twins", &[(0, 5), (0, 30)], &[(1, Approve(0)), (1, Approve(1))])),
             Self {
-                shared: true,
+                accounts: Accounts::Shared,
                 lost_sends: 1,
                 lag_secs: 0,
                 // The second is under way when the first is looked for.
                 ..twins(Self::new("a shared account", &[(0, 5), (1, 95)], &[(1, Approve(0)), (1, Approve(1))]))
             },
             Self {
-                shared: true,
+                accounts: Accounts::Shared,
                 lost_sends: 1,
                 // After the first search, and after the second has been sent.
                 arrive_secs: 120,
@@ -341,7 +356,7 @@ impl Scenario {
 
     /// A person's account.
     pub(crate) fn account(&self, person: usize) -> String {
-        format!("account{}", if self.shared { 0 } else { person })
+        format!("account{}", if self.accounts == Accounts::Shared { 0 } else { person })
     }
 
     /// Whether plans change or certificates are redeemed.
@@ -412,7 +427,7 @@ impl Scenario {
             rotates,
             disorder,
             meanwhile: None,
-            shared: false,
+            accounts: Accounts::Own,
             lost_sends: 0,
             arrive_secs: 0,
             beside,

@@ -48,7 +48,7 @@ use crate::dice::Dice;
 use crate::money::Spoken;
 use crate::network::{Held, Network};
 use crate::plan::{Injector, Plan as FaultPlan, Side, aws_fault};
-use crate::scenario::{BEGIN_ALIKE, Beside, Scenario};
+use crate::scenario::{Accounts, BEGIN_ALIKE, Beside, Scenario};
 use crate::watch::Watch;
 
 /// The operations that change a table.
@@ -156,9 +156,9 @@ impl World {
     /// another began like it before or not.
     pub(crate) async fn open(scenario: &Scenario, plan: FaultPlan, seed: u64) -> anyhow::Result<Self> {
         let template = template().await?;
-        let Scenario { people, posts, token_secs, shared, beside, .. } = scenario;
+        let Scenario { people, posts, token_secs, accounts, beside, .. } = scenario;
         let alike = seed / BEGIN_ALIKE;
-        let of = format!("{alike} {people} {token_secs} {shared} {beside:?} {posts:?}");
+        let of = format!("{alike} {people} {token_secs} {accounts:?} {beside:?} {posts:?}");
         if !BEGINNING.with_borrow(|beginning| beginning.as_ref().is_some_and(|kept| kept.of == of)) {
             let mut world = Self::at(SIGNED_UP, &template, scenario, FaultPlan::Exactly(Vec::new()), Dice::new(alike, 1))?;
             world.begin(scenario).await?;
@@ -212,7 +212,11 @@ impl World {
             sweeper: functions.sweeper,
             quota_reset: functions.quota_reset,
             analytics_sync: functions.analytics_sync,
-            people: template.people.clone(),
+            people: if scenario.accounts == Accounts::OneOwners {
+                vec![template.people[0].clone(); scenario.people]
+            } else {
+                template.people.clone()
+            },
             connections: Vec::new(),
             posts: RefCell::default(),
             bad_rows: scenario.beside == Beside::BadRows,

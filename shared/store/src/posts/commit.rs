@@ -19,7 +19,7 @@ use crate::watches::first_watch;
 use crate::{Store, StoreError};
 
 /// How many items one transaction changes.
-const LEGS_MAX: usize = 100;
+pub(super) const LEGS_MAX: usize = 100;
 
 /// What is being done, for errors.
 const CREATING: &str = "creating posts";

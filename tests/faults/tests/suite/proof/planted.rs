@@ -36,6 +36,7 @@ found! {
     an_own_write_that_is_not_recognised: OwnWriteNotRecognised in "due now",
     a_reservation_that_is_not_returned: ReservationNotReturned in "cancelled when due",
     a_post_that_is_paid_for_twice: DoubleSettle in "due now",
+    results_stored_together_of_which_one_counts: SettledTogetherCountOnce in "three accounts of one owner",
     an_edit_of_a_stale_version: StaleVersionAccepted in "edited when due",
     a_resend_with_an_old_key: ResendWithAnOldKey in "by a key soon forgotten",
     a_refresh_token_used_twice: RefreshTokenUsedTwice in "tokens end, two posts at once",
