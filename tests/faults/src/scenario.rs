@@ -198,7 +198,7 @@ impl Scenario {
             Self::new("two of one tenant", &[(0, 5), (0, 300)], &[(1, Approve(0)), (1, Approve(1))]),
             Self {
                 accounts: Accounts::OneOwners,
-                ..Self::new("three accounts of one owner", &[(0, 5), (1, 5), (2, 5)], &[(1, Approve(0)), (1, Approve(1)), (1, Approve(2))])
+                ..Self::new("three accounts of one owner", &[(0, 5), (1, 5), (2, 5)], &[(1, Approve(0)), (2, Approve(1)), (3, Approve(2))])
             },
             Self::new("two tenants", &[(0, 5), (1, 5)], &[(1, Approve(0)), (1, Approve(1))]),
             twins(Self::new("twins", &[(0, 5), (0, 30)], &[(1, Approve(0)), (1, Approve(1))])),
