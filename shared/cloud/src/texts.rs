@@ -21,6 +21,11 @@ impl TextError {
         self.0.is_retryable()
     }
 
+    /// Whether no phone can have got it: it was refused, or there were too many at the moment.
+    pub fn is_surely_unsent(&self) -> bool {
+        matches!(self.0.kind, FailureKind::Throttled | FailureKind::QuotaExceeded | FailureKind::Refused)
+    }
+
     /// Whether it is the number that takes no texts: its owner has opted out, or SNS does not know it. What SNS says when it is our
     /// rights or our request that are wrong has other codes.
     pub fn is_about_the_number(&self) -> bool {
@@ -67,6 +72,22 @@ impl TextMessages {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_was_refused_is_surely_unsent() {
+        for (kind, unsent) in [
+            (FailureKind::Refused, true),
+            (FailureKind::Throttled, true),
+            (FailureKind::QuotaExceeded, true),
+            (FailureKind::TimedOut, false),
+            (FailureKind::Unreachable, false),
+            (FailureKind::Unavailable, false),
+            (FailureKind::UnreadableAnswer, false),
+        ] {
+            let error = TextError(CallFailure { operation: "Publish", kind, code: None, request_id: None });
+            assert_eq!(error.is_surely_unsent(), unsent, "{kind}");
+        }
+    }
 
     #[test]
     fn a_number_that_opted_out_is_told_from_rights_that_are_missing() {

@@ -1,8 +1,10 @@
 //! Connections and the life of their tokens.
 
 mod grant;
+mod life;
 
 pub use grant::{Grant, ReconnectRefused};
+pub use life::{GrantLife, GrantStep, Terms, WRITES_APART};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -12,7 +14,7 @@ use crate::failure::FailureCode;
 use crate::id::{AttemptId, ConnectionId, UserId};
 use crate::platform::{AccountKind, Facts, PlatformName, Server};
 use crate::post::{CLOCK_SKEW, FUNCTION_TIMEOUT};
-use crate::token::EXPIRY_MARGIN;
+use crate::token::{EXPIRY_MARGIN, TokenSet};
 use crate::wait::Wait;
 
 /// Whether a connection can post.
@@ -87,6 +89,8 @@ pub struct Connection {
     pub expires_at: Option<Timestamp>,
     /// Whether the vault holds a refresh token.
     pub refreshable: bool,
+    /// How long the grant itself lives, and when it is looked after.
+    pub life: GrantLife,
     /// The vault's name of the secret.
     pub secret_name: String,
     /// The vault's version of the tokens that are in force.
@@ -165,19 +169,22 @@ impl Connection {
         }
     }
 
-    /// Takes the refresh for `attempt`. The caller has seen [`TokenState::Expired`], or an access token refused.
+    /// Takes the refresh for `attempt`. The caller has seen [`TokenState::Expired`], an access token refused, or [`GrantStep::Renew`].
     #[must_use]
     pub fn leased(self, attempt: AttemptId, now: Timestamp) -> Self {
         // A lease that is still there was neither given back nor turned into tokens.
         let refreshes_unanswered = if self.lease.is_some() { self.refreshes_unanswered + 1 } else { 0 };
-        Self { lease: Some(RefreshLease { attempt, until: now + REFRESH_LEASE }), refreshes_unanswered, ..self.changed(now) }
+        let life = self.tried_life(now);
+        Self { lease: Some(RefreshLease { attempt, until: now + REFRESH_LEASE }), refreshes_unanswered, life, ..self.changed(now) }
     }
 
-    /// The refresh succeeded: the vault's `version` is in force. A grant that another worker took for dead meanwhile lives.
+    /// The refresh succeeded: the vault's `version`, which holds `tokens`, is in force, and the grant's life is [`GrantLife::renewed`]. A grant
+    /// that another worker took for dead meanwhile lives.
     #[must_use]
-    pub fn refreshed(self, version: String, expires_at: Option<Timestamp>, scopes: Vec<String>, now: Timestamp) -> Self {
+    pub fn refreshed(self, version: String, tokens: &TokenSet, life: GrantLife, now: Timestamp) -> Self {
         let health = if self.health == Health::NeedsReauth { Health::Ok } else { self.health };
-        Self { secret_version: version, expires_at, scopes, health, lease: None, refreshes_unanswered: 0, ..self.changed(now) }
+        let (expires_at, scopes) = (tokens.expires_at, tokens.scopes.clone());
+        Self { secret_version: version, expires_at, scopes, life, health, lease: None, refreshes_unanswered: 0, ..self.changed(now) }
     }
 
     /// The refresh failed for the moment: the old tokens stay.

@@ -40,6 +40,12 @@ pub enum Bug {
     RefreshTokenUsedTwice,
     /// Gives up storing renewed tokens as soon as the client does.
     RenewedTokensGivenUp,
+    /// Renews a grant before its platform allows it, or right after its tokens were written.
+    GrantRenewedTooSoon,
+    /// Leaves alone the grants of accounts that post nothing.
+    DormantGrantsForgotten,
+    /// Asks an owner to connect again without having written down that it does.
+    ReconnectAskedTwice,
     /// Follows a word on a subscription that is older than what is known.
     OldWordFollowed,
     /// Grants a certificate that somebody else has redeemed meanwhile.

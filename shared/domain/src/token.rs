@@ -17,8 +17,17 @@ pub struct TokenSet {
     pub parent: Option<SecretString>,
     /// When `access` ends, counted from our own clock at the time of the call; `None` = it has no set end.
     pub expires_at: Option<Timestamp>,
+    /// When `refresh` ends unless it is used, counted likewise; `None` = not told.
+    pub refresh_expires_at: Option<Timestamp>,
     /// The scopes that were granted, not those that were asked for.
     pub scopes: Vec<String>,
     /// That our own app uses `access`. It goes with each call where the platform takes one; whoever reads the tokens makes it, and nobody stores it.
     pub proof: Option<SecretString>,
+}
+
+impl TokenSet {
+    /// An access token and nothing else: without an end, and without a scope.
+    pub fn bare(access: SecretString) -> Self {
+        Self { access, refresh: None, parent: None, expires_at: None, refresh_expires_at: None, scopes: Vec::new(), proof: None }
+    }
 }

@@ -40,8 +40,7 @@ async fn a_token_whose_write_lost_its_answer_is_found_by_its_attempt() {
     let stage = Stage::open();
     let vault = cloud::vault::Vault::new(aws_sdk_secretsmanager::Client::new(&impatient(&stage)), "postledger");
     let name = vault.connection_secret(&connection());
-    let tokens =
-        domain::token::TokenSet { access: "a".into(), refresh: None, parent: None, expires_at: None, scopes: Vec::new(), proof: None };
+    let tokens = domain::token::TokenSet::bare("a".into());
     stage.break_calls("CreateSecret", Fault::LoseAnswerAfterApply);
     assert!(vault.create(&name, &tokens, &attempt(1)).await.unwrap_err().is_retryable());
     assert!(vault.find_version(&name, &attempt(1)).await.unwrap().is_some());

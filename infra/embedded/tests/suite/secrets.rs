@@ -9,14 +9,7 @@ use secrecy::ExposeSecret;
 use super::stage::{Stage, attempt, connection, secs};
 
 fn tokens(access: &str) -> TokenSet {
-    TokenSet {
-        access: access.into(),
-        refresh: Some("r".into()),
-        parent: None,
-        expires_at: None,
-        scopes: vec!["post".to_owned()],
-        proof: None,
-    }
+    TokenSet { refresh: Some("r".into()), scopes: vec!["post".to_owned()], ..TokenSet::bare(access.into()) }
 }
 
 async fn access(stage: &Stage, name: &str, version: &str) -> String {

@@ -73,7 +73,7 @@ fn now() -> Timestamp {
 fn old() -> TokenSet {
     let scopes = ["tweet.read", "users.read", "offline.access"].map(str::to_owned).to_vec();
     let refresh = Some(format!("{CANARY}-r1").into());
-    TokenSet { access: format!("{CANARY}-a1").into(), refresh, parent: None, expires_at: None, scopes, proof: None }
+    TokenSet { refresh, scopes, ..TokenSet::bare(format!("{CANARY}-a1").into()) }
 }
 
 #[tokio::test]

@@ -56,7 +56,7 @@ mod tests {
 
     fn tokens(access: usize) -> TokenSet {
         let access = access.to_string().into();
-        TokenSet { access, refresh: None, parent: None, expires_at: None, scopes: Vec::new(), proof: None }
+        TokenSet::bare(access)
     }
 
     #[test]

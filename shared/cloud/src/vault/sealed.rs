@@ -20,6 +20,8 @@ struct Tokens {
     parent: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expires_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refresh_expires_at: Option<Timestamp>,
     scopes: Vec<String>,
 }
 
@@ -89,6 +91,7 @@ fn exposed(tokens: &TokenSet) -> Tokens {
         refresh: tokens.refresh.as_ref().map(text),
         parent: tokens.parent.as_ref().map(text),
         expires_at: tokens.expires_at,
+        refresh_expires_at: tokens.refresh_expires_at,
         scopes: tokens.scopes.clone(),
     }
 }
@@ -99,6 +102,7 @@ fn closed(tokens: Tokens) -> TokenSet {
         refresh: tokens.refresh.map(SecretString::from),
         parent: tokens.parent.map(SecretString::from),
         expires_at: tokens.expires_at,
+        refresh_expires_at: tokens.refresh_expires_at,
         scopes: tokens.scopes,
         proof: None,
     }
@@ -129,6 +133,7 @@ mod tests {
             refresh: Some("refresh-1".into()),
             parent: None,
             expires_at: Some(Timestamp::UNIX_EPOCH),
+            refresh_expires_at: Some(Timestamp::MAX),
             scopes: vec!["tweet.write".to_owned(), "offline.access".to_owned()],
             proof: Some("proof-1".into()),
         }
@@ -141,7 +146,7 @@ mod tests {
         assert_eq!(read.refresh.unwrap().expose_secret(), "refresh-1");
         assert!(read.parent.is_none());
         assert!(read.proof.is_none(), "a proof is as old as the secret that it was made with");
-        assert_eq!(read.expires_at, Some(Timestamp::UNIX_EPOCH));
+        assert_eq!((read.expires_at, read.refresh_expires_at), (Some(Timestamp::UNIX_EPOCH), Some(Timestamp::MAX)));
         assert_eq!(read.scopes, tokens().scopes);
     }
 

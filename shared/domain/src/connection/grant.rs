@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Connection, Health};
+use super::{Connection, GrantLife, Health};
 use crate::id::{ConnectionId, UserId};
 use crate::platform::{AccountKind, PlatformName, Server};
 use crate::token::TokenSet;
@@ -95,6 +95,7 @@ impl Connection {
         user_id: UserId,
         grant: Grant,
         (secret_name, secret_version): (String, String),
+        life: GrantLife,
         now: Timestamp,
     ) -> Self {
         let health = grant.health();
@@ -113,6 +114,7 @@ impl Connection {
             grantor,
             expires_at,
             refreshable,
+            life,
             secret_name,
             secret_version,
             lease: None,
@@ -139,7 +141,7 @@ impl Connection {
 
     /// The same account, connected again: `secret_version` is in force, and whoever is refreshing the old tokens has lost.
     #[must_use]
-    pub fn reconnected(self, grant: Grant, secret_version: String, now: Timestamp) -> Self {
+    pub fn reconnected(self, grant: Grant, secret_version: String, life: GrantLife, now: Timestamp) -> Self {
         let health = grant.health();
         let Grant { username, kind, server, scopes, missing_scopes, grantor, expires_at, refreshable, .. } = grant;
         Self {
@@ -152,6 +154,7 @@ impl Connection {
             grantor,
             expires_at,
             refreshable,
+            life,
             secret_version,
             lease: None,
             refreshes_unanswered: 0,
@@ -174,14 +177,17 @@ mod tests {
 
     fn grant(scopes: &[&str]) -> Grant {
         let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
-        let tokens =
-            TokenSet { access: "a".to_owned().into(), refresh: None, parent: None, expires_at: Some(at(100)), scopes, proof: None };
+        let tokens = TokenSet { expires_at: Some(at(100)), scopes, ..TokenSet::bare("a".to_owned().into()) };
         Grant::new(PlatformName::X, ("7".to_owned(), "ann".to_owned()), AccountKind::Profile, &tokens, &["read", "write"])
+    }
+
+    fn life(granted: i64) -> GrantLife {
+        GrantLife::unwatched(at(granted))
     }
 
     fn connected(scopes: &[&str]) -> Connection {
         let secret = ("name".to_owned(), "v1".to_owned());
-        Connection::connected(ConnectionId::new(at(0), [1; 10]), UserId::new(at(0), [2; 10]), grant(scopes), secret, at(0))
+        Connection::connected(ConnectionId::new(at(0), [1; 10]), UserId::new(at(0), [2; 10]), grant(scopes), secret, life(0), at(0))
     }
 
     #[test]
@@ -194,9 +200,9 @@ mod tests {
     #[test]
     fn a_reconnect_keeps_the_id_and_mends_the_health() {
         let before = connected(&["read", "write"]).leased(AttemptId::new(at(1), [3; 10]), at(1)).dead(at(1));
-        let after = before.clone().reconnected(grant(&["read", "write"]), "v2".to_owned(), at(2));
+        let after = before.clone().reconnected(grant(&["read", "write"]), "v2".to_owned(), life(2), at(2));
         assert_eq!((after.id, after.rev, after.connected_at), (before.id, before.rev + 1, at(0)));
-        assert_eq!((after.health, after.secret_version.as_str(), after.lease), (Health::Ok, "v2", None));
+        assert_eq!((after.health, after.secret_version.as_str(), after.lease, after.life), (Health::Ok, "v2", None, life(2)));
     }
 
     #[test]
@@ -230,7 +236,7 @@ mod tests {
         // One that was answered, even with a refusal for the moment, begins anew.
         let answered = tried.clone().released(now).leased(AttemptId::new(now, [4; 10]), now);
         assert_eq!(answered.refreshes_unanswered, 0);
-        assert_eq!(tried.reconnected(grant(&["read", "write"]), "v2".to_owned(), now).refreshes_unanswered, 0);
+        assert_eq!(tried.reconnected(grant(&["read", "write"]), "v2".to_owned(), life(9), now).refreshes_unanswered, 0);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::account_kind::AccountKind;
 use super::addresses::{Host, Version};
 use super::server::Server;
 use crate::analytics::Rhythm;
+use crate::connection::Terms;
 use crate::text::TextLimit;
 
 /// A network as data: whatever is not a call of its API is read here, by all who walk the list of networks.
@@ -24,6 +25,8 @@ pub struct Descriptor {
     pub scopes: Scopes,
     /// How tokens are renewed.
     pub renewal: Renewal,
+    /// How long a grant lives that is not renewed, where the network's answers do not tell; `None`: they do, or it has no end.
+    pub grant_life: Option<SignedDuration>,
     /// What most of its accounts are: what counts where no account is at hand.
     pub usual_kind: AccountKind,
     /// Whether each call proves that our own app makes it.
@@ -39,6 +42,11 @@ pub struct Descriptor {
 }
 
 impl Descriptor {
+    /// What is known of its grants.
+    pub fn terms(&self) -> Terms {
+        Terms { renewal: self.renewal, life: self.grant_life }
+    }
+
     /// What is known of an account where none is at hand.
     pub fn usual_facts(&self) -> Facts<'static> {
         Facts { kind: self.usual_kind, server: None }

@@ -21,7 +21,9 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         optional: &["read_insights", "business_management"],
         separator: ",",
     },
+    // A Page's token has no end.
     renewal: Renewal::Never,
+    grant_life: None,
     usual_kind: AccountKind::Page,
     app_proof: true,
     grants_are_one: true,

@@ -1,5 +1,7 @@
 //! X: what is known of it. <https://docs.x.com/x-api>
 
+use jiff::SignedDuration;
+
 use super::{API, AUTHORIZE, AccountKind, Budget, Descriptor, Host, Reconcile, Renewal, Scopes};
 use crate::analytics::Rhythm;
 use crate::text::{TextLimit, TextUnit};
@@ -15,6 +17,8 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     needs: None,
     scopes: Scopes { required: &["tweet.read", "tweet.write", "users.read", "offline.access"], optional: &[], separator: " " },
     renewal: Renewal::Rotating,
+    // X does not tell it; developers report about six months.
+    grant_life: Some(SignedDuration::from_hours(180 * 24)),
     usual_kind: AccountKind::Profile,
     app_proof: false,
     grants_are_one: false,

@@ -72,7 +72,7 @@ impl Facebook {
 
     /// A user token as calls are made with it.
     fn acting(&self, app: &AppCredentials, access: SecretString) -> TokenSet {
-        let bare = TokenSet { access, refresh: None, parent: None, expires_at: None, scopes: Vec::new(), proof: None };
+        let bare = TokenSet::bare(access);
         self.proven(app, bare)
     }
 

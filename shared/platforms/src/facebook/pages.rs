@@ -192,7 +192,7 @@ impl Page {
             return None;
         }
         let (access, parent, scopes) = (self.access_token?, Some(person.access.clone()), person.scopes.clone());
-        let tokens = TokenSet { access, refresh: None, parent, expires_at: None, scopes, proof: None };
+        let tokens = TokenSet { parent, scopes, ..TokenSet::bare(access) };
         let (account_id, username) = (self.id, self.name);
         Some(GrantedAccount { account_id, username, kind: AccountKind::Page, grantor: None, tokens, missing_scopes: Vec::new() })
     }
@@ -215,7 +215,7 @@ mod tests {
     }
 
     fn person() -> TokenSet {
-        TokenSet { access: "parent".into(), refresh: None, parent: None, expires_at: None, scopes: Vec::new(), proof: None }
+        TokenSet::bare("parent".into())
     }
 
     fn accounts(body: &str) -> Vec<GrantedAccount> {

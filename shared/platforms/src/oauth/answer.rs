@@ -8,7 +8,7 @@ use domain::token::TokenSet;
 use jiff::Timestamp;
 use oauth2::basic::BasicTokenType;
 use oauth2::{AccessToken, RefreshToken, Scope, TokenResponse};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::de::Deserializer;
 use serde::ser::{Error as _, Serializer};
 use serde::{Deserialize, Serialize};
@@ -24,26 +24,40 @@ pub(crate) struct TokenAnswer {
     refresh_token: Option<RefreshToken>,
     #[serde(default, deserialize_with = "lifetime")]
     expires_in: Option<Duration>,
+    #[serde(default, deserialize_with = "lifetime")]
+    refresh_expires_in: Option<Duration>,
+    /// Some networks' name for the same.
+    #[serde(default, deserialize_with = "lifetime")]
+    refresh_token_expires_in: Option<Duration>,
     #[serde(default, rename = "scope", deserialize_with = "scopes")]
     scopes: Option<Vec<Scope>>,
 }
 
 impl TokenAnswer {
-    /// The lifetime counts from `now`, our own clock before the call; `old` fills in what the answer leaves out. An answer without `scope` grants
+    /// Lifetimes count from `now`, our own clock before the call; `old` fills in what the answer leaves out. An answer without `scope` grants
     /// what was `asked` for (RFC 6749 §5.1), or what was granted before (§6).
     pub(crate) fn into_tokens(self, asked: &[&str], old: Option<&TokenSet>, now: Timestamp) -> TokenSet {
         let told = self.scopes.map(|scopes| scopes.into_iter().map(String::from).collect());
         let asked = || asked.iter().map(|scope| (*scope).to_owned()).collect();
         let renewed = self.refresh_token.map(|token| SecretString::from(token.into_secret()));
+        let told_end = self.refresh_expires_in.or(self.refresh_token_expires_in).map(|lifetime| now + lifetime);
+        // The end of a token that stays is the one that was told of it; of another, nothing is known.
+        let stays = renewed.as_ref().is_none_or(|token| old.is_some_and(|old| is_same(token, old.refresh.as_ref())));
+        let known_end = old.filter(|_| stays).and_then(|old| old.refresh_expires_at);
         TokenSet {
             access: self.access_token.into_secret().into(),
             refresh: renewed.or_else(|| old?.refresh.clone()),
             parent: None,
             expires_at: self.expires_in.map(|lifetime| now + lifetime),
+            refresh_expires_at: told_end.or(known_end),
             scopes: told.unwrap_or_else(|| old.map_or_else(asked, |old| old.scopes.clone())),
             proof: None,
         }
     }
+}
+
+fn is_same(token: &SecretString, other: Option<&SecretString>) -> bool {
+    other.is_some_and(|other| token.expose_secret() == other.expose_secret())
 }
 
 /// Seconds, as a number or as text. What ended in the past has ended.
@@ -97,8 +111,6 @@ impl Serialize for TokenAnswer {
 
 #[cfg(test)]
 mod tests {
-    use secrecy::ExposeSecret;
-
     use super::*;
 
     fn read(body: &str) -> TokenAnswer {
@@ -145,6 +157,28 @@ mod tests {
             ("true", None),
         ] {
             assert_eq!(read(&format!(r#"{{"access_token":"a","expires_in":{told}}}"#)).expires_in(), lifetime, "{told}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_refresh_token_is_that_of_the_token_that_is_kept() {
+        let (first, second) = (Timestamp::UNIX_EPOCH, Timestamp::from_second(1_000).unwrap());
+        let old = |rest: &str| read(&format!(r#"{{"access_token":"a1","refresh_token":"r1"{rest}}}"#)).into_tokens(&[], None, first);
+        let told = old(r#","refresh_expires_in":5000"#);
+        let at = |second| Some(Timestamp::from_second(second).unwrap());
+        assert_eq!(told.refresh_expires_at, at(5_000));
+        assert_eq!(old(r#","refresh_token_expires_in":"7000""#).refresh_expires_at, at(7_000));
+        assert_eq!(old(r#","refresh_expires_in":"soon""#).refresh_expires_at, None);
+        for (answer, ends) in [
+            (r#"{"access_token":"a2"}"#, at(5_000)),
+            (r#"{"access_token":"a2","refresh_token":"r1"}"#, at(5_000)),
+            (r#"{"access_token":"a2","refresh_token":"r2"}"#, None),
+            (r#"{"access_token":"a2","refresh_token":"r2","refresh_expires_in":5000}"#, at(6_000)),
+            (r#"{"access_token":"a2","refresh_token":"r1","refresh_token_expires_in":4500}"#, at(5_500)),
+            (r#"{"access_token":"a2","refresh_expires_in":null,"refresh_token_expires_in":4500}"#, at(5_500)),
+            (r#"{"access_token":"a2","refresh_expires_in":4000,"refresh_token_expires_in":4500}"#, at(5_000)),
+        ] {
+            assert_eq!(read(answer).into_tokens(&[], Some(&told), second).refresh_expires_at, ends, "{answer}");
         }
     }
 
