@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use cloud::vault::{ChoiceTokens, VaultError};
 use connecting::Connecting;
 use domain::choice::{Choice, ChoiceAccount, Claim, NotChoosable, Pick, Turn};
-use domain::connection::{Connection, Grant};
+use domain::connection::{Connection, Grant, GrantLife};
 use domain::id::{AttemptId, ChoiceId, ConnectionId, UserId};
 use domain::platform::PlatformName;
 use edge::contract::{ConnectionJson, ListJson, Time};
@@ -186,17 +186,18 @@ async fn connect_all(deps: &Deps, choice: &Choice, picks: &[Pick]) -> Result<Vec
 }
 
 async fn connect(deps: &Deps, choice: &Choice, pick: &Pick, account: &ChoiceTokens) -> Result<Connection, Problem> {
-    let needed = deps.platforms.get(choice.platform).descriptor().scopes.required;
+    let (descriptor, now) = (deps.platforms.get(choice.platform).descriptor(), deps.clock.now());
     let ChoiceTokens { account_id, username, kind, grantor, tokens } = account;
     let names = (account_id.clone(), username.clone());
     let connecting = Connecting {
         user: &choice.user_id,
-        grant: &Grant::new(choice.platform, names, *kind, tokens, needed).given_by(grantor.clone()),
+        grant: &Grant::new(choice.platform, names, *kind, tokens, descriptor.scopes.required).given_by(grantor.clone()),
         tokens,
+        life: GrantLife::new(&descriptor.terms(), tokens, now, deps.random.bytes()),
         fresh_id: pick.connection_id.clone(),
         attempt: pick.attempt.clone(),
     };
     // Several accounts come where a person's grants are one: there is nothing older to end by itself.
-    let connected = connecting::connect(&deps.store, &deps.vault, &connecting, deps.clock.now()).await;
+    let connected = connecting::connect(&deps.store, &deps.vault, &connecting, now).await;
     connected.map(|connected| connected.connection).map_err(trouble::connect)
 }

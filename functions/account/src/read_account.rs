@@ -1,7 +1,7 @@
 //! `/api/user`, `/api/user/status`: the account, and how far its owner has come.
 
 use axum::extract::State;
-use domain::connection::{Connection, Health};
+use domain::connection::Connection;
 use domain::id::UserId;
 use domain::ledger::Cycle;
 use domain::post::Status;
@@ -53,7 +53,7 @@ struct AttentionJson {
     failed: usize,
     /// Posts whose last moment has passed.
     missed: usize,
-    /// Accounts that are to be connected again.
+    /// Accounts that are to be connected again, now or soon.
     reconnect: usize,
     /// There are more posts than were looked at: those that are due last were.
     partial: bool,
@@ -61,14 +61,13 @@ struct AttentionJson {
 
 impl AttentionJson {
     fn new(posts: &Counted, connections: &[Connection]) -> Self {
-        let reconnect = connections.iter().filter(|connection| matches!(connection.health, Health::NeedsReauth | Health::Limited)).count();
         Self {
             needs_review: posts.of(Status::NeedsReview),
             unknown: posts.of(Status::Unknown),
             held: posts.of(Status::Held),
             failed: posts.of(Status::Failed),
             missed: posts.of(Status::Missed),
-            reconnect,
+            reconnect: connections.iter().filter(|connection| connection.wants_reconnect()).count(),
             partial: posts.partial,
         }
     }

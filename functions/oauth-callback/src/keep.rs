@@ -3,7 +3,7 @@
 use cloud::vault::{ChoiceTokens, VaultError};
 use connecting::{ConnectError, Connected, Connecting};
 use domain::choice::{self, Choice, ChoiceAccount};
-use domain::connection::{Grant, ReconnectRefused};
+use domain::connection::{Grant, GrantLife, ReconnectRefused};
 use domain::id::{AttemptId, ChoiceId, ConnectionId};
 use domain::people::oauth_flow::OAuthFlow;
 use domain::people::{FlowEnd, FlowError};
@@ -57,12 +57,13 @@ pub(crate) async fn keep(
 
 async fn connect(deps: &Deps, flow: &OAuthFlow, account: GrantedAccount, attempt: &AttemptId) -> Result<FlowEnd, KeepError> {
     let now = deps.clock.now();
-    let needed = deps.platforms.get(flow.platform).descriptor().scopes.required;
+    let descriptor = deps.platforms.get(flow.platform).descriptor();
     let GrantedAccount { account_id, username, kind, tokens, grantor, .. } = account;
     let connecting = Connecting {
         user: &flow.user_id,
-        grant: &Grant::new(flow.platform, (account_id, username), kind, &tokens, needed).given_by(grantor),
+        grant: &Grant::new(flow.platform, (account_id, username), kind, &tokens, descriptor.scopes.required).given_by(grantor),
         tokens: &tokens,
+        life: GrantLife::new(&descriptor.terms(), &tokens, now, deps.random.bytes()),
         fresh_id: ConnectionId::new(now, deps.random.bytes()),
         attempt: attempt.clone(),
     };

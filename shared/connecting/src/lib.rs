@@ -9,7 +9,7 @@ pub mod tokens;
 pub use ending::{EndError, Ended, Ending, TAKE_BACK_MAX, end};
 
 use cloud::vault::{Vault, VaultError, version_of};
-use domain::connection::{Connection, Grant, Health, ReconnectRefused};
+use domain::connection::{Connection, Grant, GrantLife, Health, ReconnectRefused};
 use domain::id::{AttemptId, ConnectionId, UserId};
 use domain::token::TokenSet;
 use jiff::Timestamp;
@@ -27,6 +27,8 @@ pub struct Connecting<'a> {
     pub grant: &'a Grant,
     /// What acts for it.
     pub tokens: &'a TokenSet,
+    /// How long it may.
+    pub life: GrantLife,
     /// Names its secret, and is its id, should the account be new to the user: one that was connected before has the id of before.
     pub fresh_id: ConnectionId,
     /// Names the version in the vault and the writer of the row; fresh for every consent.
@@ -102,7 +104,7 @@ async fn create(
     known: Option<ConnectionId>,
     now: Timestamp,
 ) -> Result<Option<Connection>, ConnectError> {
-    let Connecting { user, grant, tokens, fresh_id, attempt } = connecting;
+    let Connecting { user, grant, tokens, life, fresh_id, attempt } = connecting;
     if store.count_connections(user).await? >= CONNECTIONS_MAX {
         return Err(ConnectError::TooMany);
     }
@@ -112,7 +114,7 @@ async fn create(
     store.note_leftover(&note).await?;
     let name = vault.connection_secret(fresh_id);
     let version = vault.create(&name, tokens, attempt).await?;
-    let connection = Connection::connected(id, (*user).clone(), (*grant).clone(), (name, version), now);
+    let connection = Connection::connected(id, (*user).clone(), (*grant).clone(), (name, version), *life, now);
     let made = store.create_connection(&connection, again, CONNECTIONS_MAX, attempt.as_str()).await?;
     let stored = match made {
         ConnectionMade::Done => Some(connection),
@@ -146,14 +148,14 @@ async fn replace(
     existing: Connection,
     now: Timestamp,
 ) -> Result<Option<Connected>, ConnectError> {
-    let Connecting { grant, tokens, attempt, .. } = connecting;
+    let Connecting { grant, tokens, life, attempt, .. } = connecting;
     existing.may_reconnect(grant, now)?;
     let version = match vault.put(&existing.secret_name, tokens, attempt).await {
         // A disconnect that stopped half-way took the secret along.
         Err(VaultError::Missing { .. }) => vault.create(&existing.secret_name, tokens, attempt).await?,
         stored => stored?,
     };
-    let next = existing.clone().reconnected((*grant).clone(), version, now);
+    let next = existing.clone().reconnected((*grant).clone(), version, *life, now);
     // Where a person's grants are one, taking the old one back would end the new one, and dead tokens need no end.
     let ends_alone = existing.grantor.is_none() && next.grantor.is_none() && existing.health != Health::NeedsReauth;
     match store.replace_connection(&existing, &next, attempt.as_str()).await? {

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use cloud::vault::{Vault, VaultError};
-use domain::connection::{Connection, Health, REFRESHES_UNANSWERED_MAX, TokenState};
+use domain::connection::{Connection, Health, REFRESHES_UNANSWERED_MAX, RefreshLease, TokenState};
 use domain::id::AttemptId;
 use domain::people::limit::{Bucket, Limit, Subject};
 use domain::planted::Bug;
@@ -131,6 +131,30 @@ pub async fn renew_before(access: &Access<'_>, connection: Connection, at: Times
         refresh(access, connection).await?;
     }
     Ok(())
+}
+
+/// What became of a grant whose time had come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grant {
+    /// It lives on.
+    Renewed,
+    /// Nothing: another worker is at it, or the platform does not answer, or too many are renewed at this moment. The row says when it is
+    /// tried again.
+    Later,
+    /// It is over, and its owner has to connect again.
+    Over,
+}
+
+/// Renews a grant that is due ([`domain::connection::GrantStep::Renew`]), whether its access token lives or not. `connection` is as it was read a moment ago.
+pub async fn renew_grant(access: &Access<'_>, connection: Connection) -> Result<Grant, AccessError> {
+    if connection.lease.as_ref().is_some_and(|lease| lease.until > access.clock.now()) {
+        return Ok(Grant::Later);
+    }
+    Ok(match refresh(access, connection).await? {
+        Some(Usable::Ready(..)) => Grant::Renewed,
+        Some(Usable::Dead) => Grant::Over,
+        Some(Usable::Later | Usable::Gone) | None => Grant::Later,
+    })
 }
 
 /// What tokens that the vault does not find mean: it may be behind, or somebody removed them, and their owner is asked for new ones.
@@ -273,12 +297,17 @@ async fn adopt_version(
     attempt: &AttemptId,
 ) -> Result<Usable, AccessError> {
     let came_from = connection.secret_version.clone();
+    // Tokens that are found again are as old as their lease.
+    let granted_at = connection.lease.as_ref().map_or_else(|| access.clock.now(), RefreshLease::taken_at);
+    let terms = access.platforms.get(connection.platform).descriptor().terms();
+    let chance = access.random.bytes();
     let mut standing = connection;
     let mut rounds = Rounds::new("moving a connection to new tokens", attempt.as_str());
     loop {
         rounds.next().await?;
         let was_dead = !standing.is_usable();
-        let refreshed = standing.refreshed(version.clone(), tokens.expires_at, tokens.scopes.clone(), access.clock.now());
+        let life = standing.life.renewed(&terms, &tokens, granted_at, chance);
+        let refreshed = standing.refreshed(version.clone(), &tokens, life, access.clock.now());
         // Posts that were held for it go on.
         let stored = if was_dead {
             access.store.turn_connection(&refreshed, attempt.as_str()).await?

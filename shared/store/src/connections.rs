@@ -1,13 +1,14 @@
 //! Connections. The tokens are in the vault; here are its names and versions.
 
 mod grants;
+mod renewals;
 
 use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::builders::DeleteBuilder;
 use aws_sdk_dynamodb::types::{ConditionCheck, Delete, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
-use domain::connection::{Connection, Health, RefreshLease};
+use domain::connection::{Connection, GrantLife, Health, RefreshLease};
 use domain::id::{AttemptId, ConnectionId, UserId};
 use domain::platform::{AccountKind, PlatformName, Server};
 use domain::wait::Wait;
@@ -18,6 +19,8 @@ use crate::items::{BATCH_MAX, from_item, keyed, number, text, to_item, written_b
 use crate::key::{CONNECTION, Item, Key, user_pk};
 use crate::posts::{put, transact_put};
 use crate::{Rounds, Store, StoreError};
+
+pub use renewals::{DueGrant, DueGrants};
 
 /// More accounts than anybody connects; the list stops there.
 pub(crate) const CONNECTIONS_MAX: i32 = 200;
@@ -39,6 +42,11 @@ struct ConnectionItem {
     grantor: Option<String>,
     expires_at: Option<Timestamp>,
     refreshable: bool,
+    /// A row of before has none: nobody looks after its grant until its tokens are next written.
+    granted_at: Option<Timestamp>,
+    grant_ends_at: Option<Timestamp>,
+    reconnect_by: Option<Timestamp>,
+    asked_at: Option<Timestamp>,
     secret_name: String,
     secret_version: String,
     lease_attempt: Option<AttemptId>,
@@ -50,6 +58,10 @@ struct ConnectionItem {
     updated_at: Timestamp,
     rev: u64,
     writer: String,
+    /// The sparse index of grants that are to be renewed. Without the first of the two a row is not in it.
+    renew_pk: Option<String>,
+    #[serde(default, serialize_with = "renewals::as_sort_key")]
+    renew_at: Option<Timestamp>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -74,6 +86,12 @@ impl ConnectionItem {
             grantor: connection.grantor.clone(),
             expires_at: connection.expires_at,
             refreshable: connection.refreshable,
+            granted_at: Some(connection.life.granted_at),
+            grant_ends_at: connection.life.ends_at,
+            reconnect_by: connection.life.reconnect_by,
+            asked_at: connection.life.asked_at,
+            renew_pk: connection.renews_at().map(|_| renewals::pk(&connection.id)),
+            renew_at: connection.life.renew_at,
             secret_name: connection.secret_name.clone(),
             secret_version: connection.secret_version.clone(),
             lease_attempt: connection.lease.as_ref().map(|lease| lease.attempt.clone()),
@@ -91,6 +109,13 @@ impl ConnectionItem {
 impl From<ConnectionItem> for Connection {
     fn from(item: ConnectionItem) -> Self {
         let lease = item.lease_attempt.zip(item.lease_until).map(|(attempt, until)| RefreshLease { attempt, until });
+        let life = GrantLife {
+            granted_at: item.granted_at.unwrap_or(item.connected_at),
+            ends_at: item.grant_ends_at,
+            renew_at: item.renew_at,
+            reconnect_by: item.reconnect_by,
+            asked_at: item.asked_at,
+        };
         Self {
             id: item.id,
             user_id: item.user_id,
@@ -105,6 +130,7 @@ impl From<ConnectionItem> for Connection {
             grantor: item.grantor,
             expires_at: item.expires_at,
             refreshable: item.refreshable,
+            life,
             secret_name: item.secret_name,
             secret_version: item.secret_version,
             lease,

@@ -39,7 +39,7 @@ pub use audit::Audit;
 pub use audit_round::AuditRound;
 pub use billing::{Customer, Follow, Followed};
 pub use closing::{AtItsEnd, Closing, ClosingPage, Place};
-pub use connections::{ConnectionMade, ConnectionWrite};
+pub use connections::{ConnectionMade, ConnectionWrite, DueGrant, DueGrants};
 pub use cursor::{Cursor, InvalidCursor, List, Page, Start};
 pub use error::StoreError;
 pub use flows::FlowTaken;

@@ -11,6 +11,8 @@ use crate::Tables;
 pub const WAKE_INDEX: &str = "wake";
 /// The sparse index of published posts by when their numbers are read next.
 pub const SYNC_INDEX: &str = "sync";
+/// The sparse index of connections by when their grants are looked after next.
+pub const RENEW_INDEX: &str = "renew";
 /// A user's posts by time.
 pub const BY_DUE_INDEX: &str = "by_due";
 /// Cycles by their end.
@@ -26,9 +28,10 @@ pub fn definitions(tables: &Tables) -> Vec<CreateTableInputBuilder> {
     let by_due = Index { name: BY_DUE_INDEX, hash: "list_pk", range: "list_sk", projection: None };
     let sync = Index { name: SYNC_INDEX, hash: "sync_pk", range: "sync_at", projection: Some(&["platform", "connection_id"]) };
     let closing = Index { name: CLOSING_INDEX, hash: "close_pk", range: "cycle_end", projection: Some(&[]) };
+    let renew = Index { name: RENEW_INDEX, hash: "renew_pk", range: "renew_at", projection: Some(&[]) };
     let by_user = Index { name: BY_USER_INDEX, hash: "user_pk", range: "created_at", projection: None };
     vec![
-        definition(&tables.users, &[]),
+        definition(&tables.users, &[renew]),
         definition(&tables.posts, &[by_due, wake, sync]),
         definition(&tables.ledger, &[closing]),
         definition(&tables.sessions, &[by_user]),

@@ -452,12 +452,10 @@ impl Held {
         self.access.insert(access.clone(), (account.to_owned(), until));
         self.fresh.insert(refresh.clone(), account.to_owned());
         TokenSet {
-            access: access.into(),
             refresh: Some(refresh.into()),
-            parent: None,
             expires_at: Some(until),
             scopes: vec!["post".to_owned()],
-            proof: None,
+            ..TokenSet::bare(access.into())
         }
     }
 

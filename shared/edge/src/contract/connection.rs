@@ -30,6 +30,8 @@ pub struct ConnectionJson {
     missing_scopes: Vec<String>,
     /// When the grant ends unless it is renewed; `null`: not known, or never.
     expires_at: Option<Time>,
+    /// By when its owner has to connect it again, where that is known ahead: posts wait from then on. `null`: nothing is known.
+    reconnect_by: Option<Time>,
     /// When it was connected.
     connected_at: Time,
     /// When it last changed.
@@ -48,6 +50,7 @@ impl From<&Connection> for ConnectionJson {
             scopes: connection.scopes.clone(),
             missing_scopes: connection.missing_scopes.clone(),
             expires_at: connection.expires_at.map(Time::from),
+            reconnect_by: connection.life.reconnect_by.map(Time::from),
             connected_at: connection.connected_at.into(),
             updated_at: connection.updated_at.into(),
         }
@@ -56,6 +59,7 @@ impl From<&Connection> for ConnectionJson {
 
 #[cfg(test)]
 mod tests {
+    use domain::connection::GrantLife;
     use domain::id::UserId;
     use domain::platform::AccountKind;
     use jiff::Timestamp;
@@ -79,6 +83,7 @@ mod tests {
             grantor: Some("grantor-1".to_owned()),
             expires_at: None,
             refreshable: true,
+            life: GrantLife { reconnect_by: Some(at), ..GrantLife::unwatched(at) },
             secret_name: "secret".to_owned(),
             secret_version: "version".to_owned(),
             lease: None,
@@ -93,6 +98,7 @@ mod tests {
             serde_json::json!({
                 "id": connection.id.as_str(), "platform": "x", "platform_user_id": "7", "username": "ann", "is_active": false,
                 "health": "needs_reauth", "scopes": ["tweet.write"], "missing_scopes": ["tweet.read"], "expires_at": null,
+                "reconnect_by": "2001-09-09T01:46:40.000Z",
                 "connected_at": "2001-09-09T01:46:40.000Z", "updated_at": "2001-09-09T01:46:40.000Z",
             })
         );

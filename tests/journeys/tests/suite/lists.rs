@@ -1,6 +1,6 @@
 //! Lists: in either order, page by page, with several statuses, none of them empty while something follows, and none too long to be sent.
 
-use domain::connection::{Connection, Grant};
+use domain::connection::{Connection, Grant, GrantLife};
 use domain::content::Content;
 use domain::id::{ConnectionId, GroupId, PostId, UserId};
 use domain::ledger::Actor;
@@ -263,9 +263,10 @@ async fn one_text_for_many_targets_is_refused_before_anything_is_made() -> Outco
 fn connection(user: &UserId, account: &str) -> Connection {
     let (random, now) = (Random::system(), ahead());
     let scopes = ["pages_manage_posts".to_owned()].to_vec();
-    let tokens = TokenSet { access: "a".to_owned().into(), refresh: None, parent: None, expires_at: None, scopes, proof: None };
+    let tokens = TokenSet { scopes, ..TokenSet::bare("a".to_owned().into()) };
     let grant = Grant::new(PlatformName::Facebook, (account.to_owned(), account.to_owned()), AccountKind::Page, &tokens, &[]);
-    Connection::connected(ConnectionId::new(now, random.bytes()), user.clone(), grant, ("secret".into(), "version".into()), now)
+    let (id, secret) = (ConnectionId::new(now, random.bytes()), ("secret".into(), "version".into()));
+    Connection::connected(id, user.clone(), grant, secret, GrantLife::unwatched(now), now)
 }
 
 /// A Page that is connected as far as the tables know.
