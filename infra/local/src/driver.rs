@@ -45,6 +45,7 @@ const PUBLISH_TIMEOUT: Duration = Duration::from_mins(1);
 const SWEEP_TIMEOUT: Duration = Duration::from_secs(55);
 const RESET_TIMEOUT: Duration = Duration::from_mins(5);
 const SYNC_TIMEOUT: Duration = Duration::from_mins(5);
+const RENEWALS_TIMEOUT: Duration = renewals::TIME_OUT;
 
 /// The jobs' last runs, in service time.
 #[derive(Default)]
@@ -53,15 +54,50 @@ struct LastRuns {
     reset: Option<Timestamp>,
     audited: Option<Timestamp>,
     synced: Option<Timestamp>,
+    renewed: Option<Timestamp>,
 }
 
 impl LastRuns {
     /// When the next job begins, of those that may.
-    fn next(&self, now: Timestamp, may_sync: bool) -> Timestamp {
-        let sync = may_sync.then_some((self.synced, analytics_sync::EVERY));
+    fn next(&self, now: Timestamp, may_begin: impl Fn(Aside) -> bool) -> Timestamp {
+        let aside = Aside::ALL.into_iter().filter(|job| may_begin(*job)).map(|job| (self.of(job), job.every()));
         let jobs = [(self.reset, quota_reset::EVERY), (self.audited, AUDIT_EVERY), (self.swept, sweeper::EVERY)];
         let begins = |(last, every): (Option<Timestamp>, SignedDuration)| last.map_or(now, |last| last + every);
-        jobs.into_iter().chain(sync).map(begins).min().unwrap_or(now)
+        jobs.into_iter().chain(aside).map(begins).min().unwrap_or(now)
+    }
+
+    fn of(&self, job: Aside) -> Option<Timestamp> {
+        match job {
+            Aside::Sync => self.synced,
+            Aside::Renewals => self.renewed,
+        }
+    }
+
+    fn begun(&mut self, job: Aside, now: Timestamp) {
+        match job {
+            Aside::Sync => self.synced = Some(now),
+            Aside::Renewals => self.renewed = Some(now),
+        }
+    }
+}
+
+/// A job that waits for platforms, which may take their time: no round waits for it, and one run of it is under way at most.
+#[derive(Debug, Clone, Copy)]
+enum Aside {
+    /// Posts' numbers are read.
+    Sync,
+    /// Grants are renewed.
+    Renewals,
+}
+
+impl Aside {
+    const ALL: [Self; 2] = [Self::Sync, Self::Renewals];
+
+    fn every(self) -> SignedDuration {
+        match self {
+            Self::Sync => analytics_sync::EVERY,
+            Self::Renewals => renewals::EVERY,
+        }
     }
 }
 
@@ -72,7 +108,7 @@ struct Unread;
 #[derive(Default)]
 struct UnderWay {
     batches: JoinSet<()>,
-    syncs: JoinSet<()>,
+    asides: JoinSet<()>,
 }
 
 /// Everything that runs without being asked.
@@ -84,10 +120,11 @@ pub(crate) struct Driver {
     pub(crate) sweeper: sweeper::Deps,
     pub(crate) quota_reset: quota_reset::Deps,
     pub(crate) analytics_sync: analytics_sync::Deps,
+    pub(crate) renewals: renewals::Deps,
     /// One for each batch that the publisher may work on.
     places: Arc<Semaphore>,
-    /// One run that reads numbers at most: platforms may take their time, and posts go out meanwhile.
     sync_place: Arc<Semaphore>,
+    renewals_place: Arc<Semaphore>,
     nudged: Notify,
     rounds: watch::Sender<u64>,
 }
@@ -100,11 +137,30 @@ impl Driver {
         sweeper: sweeper::Deps,
         quota_reset: quota_reset::Deps,
         analytics_sync: analytics_sync::Deps,
+        renewals: renewals::Deps,
     ) -> Arc<Self> {
-        let queue = Client::new(&aws.sdk_config());
-        let (places, sync_place) = (Arc::new(Semaphore::new(BATCHES_AT_ONCE as usize)), Arc::new(Semaphore::new(1)));
-        let (nudged, rounds) = (Notify::new(), watch::Sender::new(0));
-        Arc::new(Self { aws, queue, clock, publisher, sweeper, quota_reset, analytics_sync, places, sync_place, nudged, rounds })
+        Arc::new(Self {
+            queue: Client::new(&aws.sdk_config()),
+            aws,
+            clock,
+            publisher,
+            sweeper,
+            quota_reset,
+            analytics_sync,
+            renewals,
+            places: Arc::new(Semaphore::new(BATCHES_AT_ONCE as usize)),
+            sync_place: Arc::new(Semaphore::new(1)),
+            renewals_place: Arc::new(Semaphore::new(1)),
+            nudged: Notify::new(),
+            rounds: watch::Sender::new(0),
+        })
+    }
+
+    fn place_of(&self, job: Aside) -> &Arc<Semaphore> {
+        match job {
+            Aside::Sync => &self.sync_place,
+            Aside::Renewals => &self.renewals_place,
+        }
     }
 
     /// Runs until it is told to stop, and then until the publisher is done with what it has; dropped, it ends at once. A round that
@@ -152,7 +208,7 @@ impl Driver {
     /// When a round has something to do. While every place is taken, the queue waits for a batch to end, which nudges.
     fn next_due(&self, last: &LastRuns) -> Timestamp {
         let now = self.clock.now();
-        let job = last.next(now, self.sync_place.available_permits() > 0);
+        let job = last.next(now, |job| self.place_of(job).available_permits() > 0);
         if self.places.available_permits() == 0 {
             return job;
         }
@@ -188,10 +244,12 @@ impl Driver {
         }
     }
 
-    /// One round. It waits neither for the publisher nor for platforms that tell numbers.
+    /// One round. It waits neither for the publisher nor for jobs that wait for platforms.
     async fn round(self: &Arc<Self>, last: &mut LastRuns, under_way: &mut UnderWay) -> Result<(), Unread> {
         self.run_jobs(last).await;
-        self.start_sync(last, &mut under_way.syncs);
+        for job in Aside::ALL {
+            self.start_aside(job, last, &mut under_way.asides);
+        }
         let fired = self.aws.fire_due_schedules().map(drop).map_err(|error| {
             tracing::error!(error = chain(&*error), "schedules were not fired");
             Unread
@@ -240,23 +298,28 @@ impl Driver {
         }
     }
 
-    /// Reads posts' numbers, unless a run is at it.
-    fn start_sync(self: &Arc<Self>, last: &mut LastRuns, syncs: &mut JoinSet<()>) {
+    /// Begins a job that is due, unless a run is at it.
+    fn start_aside(self: &Arc<Self>, job: Aside, last: &mut LastRuns, asides: &mut JoinSet<()>) {
         let now = self.clock.now();
-        while syncs.try_join_next().is_some() {}
-        let Ok(place) = self.sync_place.clone().try_acquire_owned() else { return };
-        if last.synced.is_some_and(|last| now.duration_since(last) < analytics_sync::EVERY) {
+        while asides.try_join_next().is_some() {}
+        let Ok(place) = self.place_of(job).clone().try_acquire_owned() else { return };
+        if last.of(job).is_some_and(|last| now.duration_since(last) < job.every()) {
             return;
         }
-        last.synced = Some(now);
+        last.begun(job, now);
         let driver = self.clone();
         let run = async move {
-            run_job("analytics-sync", SYNC_TIMEOUT, analytics_sync::run(&driver.analytics_sync).map_ok(drop)).await;
+            match job {
+                Aside::Sync => {
+                    run_job("analytics-sync", SYNC_TIMEOUT, analytics_sync::run(&driver.analytics_sync).map_ok(drop)).await;
+                }
+                Aside::Renewals => run_job("renewals", RENEWALS_TIMEOUT, renewals::run(&driver.renewals).map_ok(drop)).await,
+            }
             drop(place);
             // Its next run may be due already.
             driver.nudge();
         };
-        syncs.spawn(run.with_current_subscriber());
+        asides.spawn(run.with_current_subscriber());
     }
 
     async fn receive(&self) -> anyhow::Result<Vec<Message>> {

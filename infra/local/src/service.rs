@@ -110,6 +110,7 @@ impl LocalService {
             sweeper::Deps::new(&host, &sdk)?,
             quota_reset::Deps::new(&host, &sdk)?,
             analytics_sync::Deps::new(&host, &sdk)?,
+            renewals::Deps::new(&host, &sdk)?,
         );
         let local = Local {
             aws: aws.clone(),

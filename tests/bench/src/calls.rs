@@ -43,6 +43,10 @@ pub const RUNG_RENEWING: &str = "rung, tokens dead";
 pub const SWEEP: &str = "idle sweep";
 /// A run of analytics-sync that finds nothing.
 pub const SYNC: &str = "idle reading";
+/// A run of renewals that finds nothing.
+pub const RENEWALS: &str = "idle renewals";
+/// The grants of two accounts are renewed that have posted nothing for long.
+pub const RENEW: &str = "renew two dormant grants";
 /// A run of quota-reset that finds nothing.
 pub const RESET: &str = "idle closing";
 /// A cycle is closed and the next one opened.
@@ -64,6 +68,8 @@ const APART: i64 = 10;
 const FIRST_RUNG: i64 = 3_600;
 /// Longer than any cycle.
 const A_CYCLE: i64 = 32 * 86_400;
+/// Longer than a quarter of what a grant of X lives.
+const DORMANT: i64 = 50 * 86_400;
 
 /// One step on one network; on none where all are alike.
 #[derive(Debug, Clone, PartialEq)]
@@ -175,12 +181,16 @@ async fn play(stage: &Stage) -> anyhow::Result<Counted> {
     let quiet = stage.lines();
     steps.push(counted(stage, SWEEP, "", stage.sweep()).await?);
     steps.push(sync);
+    let renewals = counted(stage, RENEWALS, "", stage.renew_grants(0)).await?;
     let reset = counted(stage, RESET, "", stage.close_cycles(0)).await?;
     let metrics_idle = stage.metrics_since(quiet);
     steps.push(counted(stage, AUDIT, "", stage.audit()).await?);
     stage.set_clock(A_CYCLE);
     steps.push(counted(stage, CLOSE, "", stage.close_cycles(1)).await?.beyond(&reset));
     steps.push(reset);
+    stage.set_clock(DORMANT);
+    steps.push(counted(stage, RENEW, X, stage.renew_grants(2)).await?.beyond(&renewals));
+    steps.push(renewals);
     Ok(Counted { steps, metrics_busy, metrics_idle })
 }
 

@@ -62,6 +62,7 @@ impl Function {
             http("posts"),
             worker("publisher", json!({ "Records": [] })),
             worker("quota-reset", json!({ "job": "cycles" })),
+            worker("renewals", json!({})),
             worker("sweeper", json!({})),
         ]
     }

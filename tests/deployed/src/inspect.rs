@@ -11,7 +11,7 @@ use crate::stack::STAGE;
 use crate::world::{World, eventually};
 
 /// The log groups of the functions.
-const LOGS: [&str; 10] = [
+const LOGS: [&str; 11] = [
     "AccountLogs",
     "AnalyticsSyncLogs",
     "BillingWebhookLogs",
@@ -21,6 +21,7 @@ const LOGS: [&str; 10] = [
     "PostsLogs",
     "PublisherLogs",
     "QuotaResetLogs",
+    "RenewalsLogs",
     "SweeperLogs",
 ];
 /// Pages of a list that are read at most.

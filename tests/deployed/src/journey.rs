@@ -299,6 +299,21 @@ pub(crate) async fn numbers_read(world: &World) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The job that keeps connections alive, called as its schedule does. No grant is so old that it is renewed.
+pub(crate) async fn grants_looked_after(world: &World) -> anyhow::Result<()> {
+    let function = world.stack.resource("RenewalsFunction")?;
+    let event = aws_sdk_lambda::primitives::Blob::new(r#"{"source": "scheduled"}"#);
+    let run = world.lambda.invoke().function_name(function).payload(event).send().await.context("calling the job that renews grants")?;
+    ensure!(run.function_error().is_none(), "it failed: {:?}", run.payload().map(|said| String::from_utf8_lossy(said.as_ref())));
+    let looked = async || inspect::logged(world, "RenewalsLogs", "\"grants looked after\"").await;
+    ensure!(eventually(LOGGED_SECS, async || Ok(!looked().await?.is_empty())).await?, "the job tells nothing");
+    for line in looked().await? {
+        ensure!(line.contains("\"failed\":0"), "the job that renews grants: {line}");
+    }
+    world.saw("the job that keeps connections alive ran, and no grant was due");
+    Ok(())
+}
+
 /// What must be in no log: texts of posts beside what the person holds.
 pub(crate) fn markers(person: &Person) -> Vec<(String, String)> {
     let mut markers = person.secrets.clone();

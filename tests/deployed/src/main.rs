@@ -126,6 +126,7 @@ async fn walk(world: &mut World, folder: &Path) -> anyhow::Result<()> {
     journey::read_back(world).await?;
     journey::hourly_and_nightly(world).await?;
     journey::numbers_read(world).await?;
+    journey::grants_looked_after(world).await?;
     inspect::at_rest(world).await?;
     let mut markers = journey::markers(&person);
     markers.extend(inspect::tokens(world).await?);

@@ -92,6 +92,14 @@ pub(crate) const BREAKAGES: &[Breakage] = &[
     breakage("a time-out grows", "six times", |all| all["PublisherFunction"]["Properties"]["Timeout"] = json!(90)),
     breakage("a time-out shrinks", "publish machine", |all| all["PublisherFunction"]["Properties"]["Timeout"] = json!(30)),
     breakage("the sweeper is cut off early", "its round", |all| all["SweeperFunction"]["Properties"]["Timeout"] = json!(45)),
+    breakage("a job that keeps connections alive is cut off early", "its round", |all| {
+        all["RenewalsFunction"]["Properties"]["Timeout"] = json!(60);
+    }),
+    breakage("grants have no schedule", "schedules have no name", |all| remove(all, "RenewalsFunctionEveryFiveMinutes")),
+    breakage("nobody is told of grants that are near their end", "ends well", |all| remove(all, "GrantsLateAlarm")),
+    breakage("grants that are due cannot be found", "keys and indexes", |all| {
+        remove(&mut all["UsersTable"]["Properties"], "GlobalSecondaryIndexes");
+    }),
     breakage("a batch is larger than what is worked on at once", "waits for another", |all| {
         all["PublisherMapping"]["Properties"]["BatchSize"] = json!(20);
     }),

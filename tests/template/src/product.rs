@@ -65,6 +65,7 @@ impl Product {
             Function { name: "posts", paths: posts::PATHS, refusal: |host, sdk| posts::Deps::new(host, sdk).err().map(Into::into) },
             Function { name: "publisher", paths: &[], refusal: |host, sdk| publisher::Deps::new(host, sdk).err().map(Into::into) },
             Function { name: "quota-reset", paths: &[], refusal: |host, sdk| quota_reset::Deps::new(host, sdk).err().map(Into::into) },
+            Function { name: "renewals", paths: &[], refusal: |host, sdk| renewals::Deps::new(host, sdk).err().map(Into::into) },
             Function { name: "sweeper", paths: &[], refusal: |host, sdk| sweeper::Deps::new(host, sdk).err().map(Into::into) },
         ];
         Ok(Self { functions, folders })

@@ -35,7 +35,7 @@ pub const RULES: &[Rule] = &[
     Rule { name: "somebody is told of texts that cost too much or do not arrive", check: alarms::watch_texts },
     Rule { name: "schedules have no name and a place for what they cannot deliver", check: wake_ups::schedules_are_safe },
     Rule { name: "the publisher may run for as long as the publish machine counts on", check: wake_ups::publisher_time_out },
-    Rule { name: "the sweeper may run for as long as its round counts on", check: wake_ups::sweeper_time_out },
+    Rule { name: "a job may run for as long as its round counts on", check: wake_ups::time_outs_of_jobs },
     Rule { name: "no record of a batch waits for another", check: wake_ups::work_on_all_of_a_batch },
     Rule { name: "tables and secrets that must live are kept and can be put back", check: storage::outlive_the_stack },
     Rule { name: "nothing has a name that could be taken already", check: storage::have_no_names },

@@ -40,6 +40,7 @@ impl Stage {
             sweeper::Deps::new(&host, &sdk).unwrap(),
             quota_reset::Deps::new(&host, &sdk).unwrap(),
             analytics_sync::Deps::new(&host, &sdk).unwrap(),
+            renewals::Deps::new(&host, &sdk).unwrap(),
         );
         let stop = watch::Sender::new(false);
         tokio::spawn(driver.clone().run(stop.subscribe()));

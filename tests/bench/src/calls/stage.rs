@@ -70,6 +70,7 @@ pub(super) struct Stage {
     sweeper: sweeper::Deps,
     quota_reset: quota_reset::Deps,
     analytics_sync: analytics_sync::Deps,
+    renewals: renewals::Deps,
     // The platforms answer, and the folder is there, as long as these are.
     _stopping: watch::Sender<bool>,
     _servers: JoinSet<()>,
@@ -114,6 +115,7 @@ impl Stage {
             sweeper: sweeper::Deps::new(&host, &sdk)?,
             quota_reset: quota_reset::Deps::new(&host, &sdk)?,
             analytics_sync: analytics_sync::Deps::new(&host, &sdk)?,
+            renewals: renewals::Deps::new(&host, &sdk)?,
             aws,
             _stopping: stopping,
             _servers: servers,
@@ -211,6 +213,13 @@ impl Stage {
     pub(super) async fn read_numbers(&self, expected: usize) -> anyhow::Result<()> {
         let run = analytics_sync::run(&self.analytics_sync).await?;
         ensure!((run.told, run.failed + run.put_off) == (expected, 0), "{expected} expected: {run:?}");
+        Ok(())
+    }
+
+    /// A run of renewals, which must renew so many grants.
+    pub(super) async fn renew_grants(&self, expected: usize) -> anyhow::Result<()> {
+        let run = renewals::run(&self.renewals).await?;
+        ensure!((run.renewed, run.failed + run.put_off) == (expected, 0), "{expected} expected: {run:?}");
         Ok(())
     }
 

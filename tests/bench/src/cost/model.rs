@@ -160,7 +160,7 @@ impl OfPost {
 /// What a month costs in which nothing happens, by part.
 pub(super) fn idle(counted: &Counted) -> anyhow::Result<Vec<(String, f64)>> {
     let run = |name| anyhow::Ok(Work::invoked(of(counted, name, "")?, prices::JOB_MILLIS.value));
-    let jobs = [(calls::SWEEP, 1.0), (calls::SYNC, 10.0), (calls::RESET, 60.0)];
+    let jobs = [(calls::SWEEP, 1.0), (calls::RENEWALS, 5.0), (calls::SYNC, 10.0), (calls::RESET, 60.0)];
     let mut work = Work::default();
     for (name, minutes) in jobs {
         let runs = MONTH_MINUTES / minutes;

@@ -21,6 +21,7 @@ mod moves;
 mod onboarding;
 mod people;
 mod posting;
+mod renewals;
 mod sessions;
 mod sums;
 mod sweeping;

@@ -12,20 +12,23 @@ use crate::{Product, Template};
 const NAMESPACE: &str = "Postledger";
 
 /// What goes wrong in a run that ends well, so that no alarm on the function's errors sees it: the metric, and its dimensions by name.
-const COUNTED: [(&str, &str); 14] = [
+const COUNTED: [(&str, &str); 17] = [
     ("audit_failures", "service=quota-reset"),
     ("billing_trouble", "service=billing-webhook"),
     ("consent_unavailable", "service=oauth-callback"),
     ("consent_unavailable", "service=oauth-start"),
     ("cycle_failures", "service=quota-reset"),
+    ("grants_late", "service=renewals"),
     ("ledger_differences", "service=quota-reset"),
     ("limit_reached", "limit=codes-sent service=onboarding"),
     ("numbers_failed", "service=analytics-sync"),
     ("record_panicked", "service=publisher"),
+    ("renewals_failed", "service=renewals"),
     ("row_unreadable", "service=account"),
     ("row_unreadable", "service=posts"),
     ("row_unreadable", "service=sweeper"),
     ("sweep_failures", "service=sweeper"),
+    ("texts_unsent", "service=renewals"),
     ("tokens_unavailable", "service=publisher"),
 ];
 

@@ -11,6 +11,8 @@ use crate::{Product, Template};
 const ON_EVERYTHING: &[(&str, &str, &str)] = &[
     ("OnboardingFunctionRole", "sns:Publish", "a text message to a phone number has no ARN; every topic is denied beside it"),
     ("OnboardingFunctionRole", VIA_SNS, "SNS chooses among the account's numbers and sender ids; nobody else may call it in this name"),
+    ("RenewalsFunctionRole", "sns:Publish", "a text message to a phone number has no ARN; every topic is denied beside it"),
+    ("RenewalsFunctionRole", VIA_SNS, "SNS chooses among the account's numbers and sender ids; nobody else may call it in this name"),
 ];
 /// What only SNS may call in a function's name.
 const VIA_SNS: &str = "sms-voice:SendTextMessage";

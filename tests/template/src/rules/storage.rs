@@ -12,8 +12,8 @@ use crate::{Product, Template};
 
 /// The tables that creating, approving and publishing a post read or write, but for sessions: one read of these a request.
 const ON_THE_WAY: [&str; 3] = ["UsersTable", "PostsTable", "LedgerTable"];
-/// An index of theirs that no post touches.
-const RARE: &str = "closing";
+/// The indexes of theirs that no post touches, or one of many.
+const RARE: [&str; 2] = ["closing", "renew"];
 /// What may go with the stack: everything in it may be lost at the price of one more login.
 const MAY_GO: &str = "SessionsTable";
 /// What two of one name cannot be of, and what the name is called.
@@ -127,7 +127,8 @@ pub(super) fn can_be_warmed(template: &Template, _: &Product) -> Vec<String> {
     for name in ON_THE_WAY {
         let properties = template.resource("AWS::DynamoDB::Table", name).map_or(&Value::Null, |table| &table["Properties"]);
         let indexes = listed(&properties["GlobalSecondaryIndexes"]).into_iter();
-        let indexes = indexes.map(|index| (index["IndexName"].as_str().unwrap_or_default(), index)).filter(|(index, _)| *index != RARE);
+        let indexes =
+            indexes.map(|index| (index["IndexName"].as_str().unwrap_or_default(), index)).filter(|(index, _)| !RARE.contains(index));
         let all = indexes.map(|(index, found)| (format!("index {index} of {name}"), found)).chain([(name.to_owned(), properties)]);
         faults.extend(all.filter(|(_, found)| found["WarmThroughput"] != wanted).map(|(what, _)| format!("{what} cannot be warmed")));
     }

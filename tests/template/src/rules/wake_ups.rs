@@ -11,11 +11,12 @@ use crate::{Product, Template};
 const TIME_OUTS_HIDDEN: u64 = 6;
 
 /// The functions that nothing starts but the clock, and when: a job's turn follows from how often it runs.
-fn on_a_schedule() -> [(&'static str, String); 4] {
+fn on_a_schedule() -> [(&'static str, String); 5] {
     [
         ("analytics-sync", rate(analytics_sync::EVERY)),
         ("quota-reset", rate(quota_reset::EVERY)),
         ("quota-reset", "cron(23 3 * * ? *)".to_owned()),
+        ("renewals", rate(renewals::EVERY)),
         ("sweeper", rate(sweeper::EVERY)),
     ]
 }
@@ -124,13 +125,17 @@ pub(super) fn schedules_are_safe(template: &Template, _: &Product) -> Vec<String
     faults
 }
 
-pub(super) fn sweeper_time_out(template: &Template, _: &Product) -> Vec<String> {
-    let sweeper = template.functions().find(|(binary, _, _)| *binary == "sweeper");
-    let time_out = sweeper.and_then(|(_, _, function)| function["Properties"]["Timeout"].as_u64());
-    if time_out == Some(sweeper::TIME_OUT.as_secs()) {
-        return Vec::new();
+pub(super) fn time_outs_of_jobs(template: &Template, _: &Product) -> Vec<String> {
+    let counted_on = [("sweeper", sweeper::TIME_OUT), ("renewals", renewals::TIME_OUT)];
+    let mut faults = Vec::new();
+    for (job, counted_on) in counted_on {
+        let function = template.functions().find(|(binary, _, _)| *binary == job);
+        let time_out = function.and_then(|(_, _, function)| function["Properties"]["Timeout"].as_u64());
+        if time_out != Some(counted_on.as_secs()) {
+            faults.push(format!("the template says {time_out:?} s, a round of {job} counts on {}", counted_on.as_secs()));
+        }
     }
-    vec![format!("the template says {time_out:?} s, a round counts on {}", sweeper::TIME_OUT.as_secs())]
+    faults
 }
 
 pub(super) fn work_on_all_of_a_batch(template: &Template, _: &Product) -> Vec<String> {
