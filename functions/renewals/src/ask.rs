@@ -1,7 +1,7 @@
 //! Asks an owner to connect an account again, ahead of the end of a grant that only they can renew.
 //!
-//! That they are asked is written down first, so nobody gets two texts. A crash in between costs the text; the date is shown on the
-//! account's pages in any case.
+//! That they are asked is written down first, and the text is handed over once: so nobody gets two. A crash in between, or an answer that is
+//! lost, may cost the text; the date is shown on the account's pages in any case.
 
 use domain::connection::Connection;
 use domain::planted::Bug;
@@ -63,7 +63,7 @@ fn text_of(connection: &Connection, by: Timestamp) -> String {
 mod tests {
     use domain::connection::{Grant, GrantLife};
     use domain::id::{ConnectionId, UserId};
-    use domain::platform::PlatformName;
+    use domain::platform::{AccountKind, PlatformName};
     use domain::token::TokenSet;
 
     use super::*;
@@ -75,7 +75,8 @@ mod tests {
     fn the_text_says_what_to_do_by_which_day_and_what_happens_then_in_one_part() {
         let by: Timestamp = "2026-09-30T23:59:59Z".parse().unwrap();
         for platform in PlatformName::ALL {
-            let grant = Grant::new(platform, "7".to_owned(), "ann".to_owned(), &TokenSet::bare("a".to_owned().into()), &[]);
+            let tokens = TokenSet::bare("a".to_owned().into());
+            let grant = Grant::new(platform, ("7".to_owned(), "ann".to_owned()), AccountKind::Profile, &tokens, &[]);
             let (id, user) = (ConnectionId::new(by, [1; 10]), UserId::new(by, [2; 10]));
             let connection = Connection::connected(id, user, grant, (String::new(), String::new()), GrantLife::unwatched(by), by);
             let text = text_of(&connection, by);

@@ -40,7 +40,7 @@ pub struct Deps {
     pub configured: Vec<PlatformName>,
     /// The networks.
     pub platforms: Arc<Platforms>,
-    /// Owners are asked by them.
+    /// Owners are asked by them, once.
     pub texts: TextMessages,
     /// Time.
     pub clock: Clock,
@@ -77,7 +77,7 @@ impl Deps {
             vault: Vault::open(sdk, prefix),
             configured: networks.configured,
             platforms: Arc::new(Platforms::new(&networks.addresses)?),
-            texts: TextMessages::new(sdk),
+            texts: TextMessages::tried_once(sdk),
             clock: host.clock.clone(),
             random: host.random.clone(),
             metrics: host.metrics("renewals"),

@@ -5,6 +5,7 @@
 //!
 //! Neither the number nor the text stands in an error: SNS repeats the number in its refusals, so its message is dropped.
 
+use aws_config::retry::RetryConfig;
 use aws_sdk_sns::Client;
 use aws_sdk_sns::types::MessageAttributeValue;
 
@@ -51,6 +52,11 @@ impl TextMessages {
     /// Text messages through SNS.
     pub fn new(sdk: &aws_config::SdkConfig) -> Self {
         Self { client: Client::new(sdk) }
+    }
+
+    /// The same without a second try: SNS knows no key by which two tries are one text.
+    pub fn tried_once(sdk: &aws_config::SdkConfig) -> Self {
+        Self::new(&sdk.clone().into_builder().retry_config(RetryConfig::disabled()).build())
     }
 
     /// Sends `text` to `phone` (E.164) with the priority of a code that somebody waits for.

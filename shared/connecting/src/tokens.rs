@@ -243,7 +243,9 @@ async fn refresh(access: &Access<'_>, connection: Connection) -> Result<Option<U
         }
         Ok(Renewed::NotYet(from)) => {
             tracing::warn!(connection_id = %leased.id, from = %from, "the platform does not renew tokens yet");
-            give_back(access, leased, &attempt).await.map(Some)
+            let later = leased.not_renewed_before(from, access.clock.now());
+            access.store.update_connection(&later, attempt.as_str()).await?;
+            Ok(Some(Usable::Later))
         }
         Ok(Renewed::NeedsConsent | Renewed::Never) => {
             tracing::warn!(connection_id = %leased.id, "the platform renews no tokens");

@@ -25,7 +25,7 @@ const ROWS: usize = 8;
 const SINCE: SignedDuration = SignedDuration::from_hours(3);
 /// How many of them a sweep leaves undone: the post, and both notes of waiting posts. The note of a secret is told of and put behind the others.
 pub(crate) const OF_A_SWEEP: usize = 3;
-/// How many the cycle job, or a reading of numbers, leaves undone.
+/// How many the cycle job, a reading of numbers, or a look after grants leaves undone.
 pub(crate) const OF_A_JOB: usize = 1;
 
 /// Whether a row is one of them.
@@ -86,7 +86,13 @@ pub(crate) async fn put(world: &World, store: &Store) -> anyhow::Result<()> {
         (&names.posts, spoilt_post),
         (&names.ledger, cycle),
         (&names.users, json!({ "pk": { "S": pk }, "sk": { "S": "PROFILE" } })),
-        (&names.users, json!({ "pk": { "S": of_first }, "sk": { "S": format!("CONNECTION#{}", ConnectionId::new(since, [0; 10])) } })),
+        (
+            &names.users,
+            json!({
+                "pk": { "S": of_first }, "sk": { "S": format!("CONNECTION#{}", ConnectionId::new(since, [0; 10])) },
+                "renew_pk": { "S": "RENEW#0" }, "renew_at": { "S": at },
+            }),
+        ),
         (&names.users, note(&user, &json!({ "user_id": { "S": user.as_str() }, "mark": { "S": "mark" }, "at": { "S": at } }))),
         (&names.users, note(&UserId::new(since, [0; 10]), &json!({}))),
         (&names.sessions, json!({ "pk": { "S": "LEFTOVERS" }, "sk": { "S": format!("{at}#{user}") } })),

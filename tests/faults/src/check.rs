@@ -11,6 +11,7 @@ use local::variables::tables;
 use serde_json::{Value, json};
 
 use crate::bad_rows;
+use crate::grants;
 use crate::network::{Publication, READS};
 use crate::numbers;
 use crate::plan::{CLOCK_JUMP_SECS, Kind};
@@ -77,6 +78,7 @@ pub(crate) fn check(world: &World, scenario: &Scenario, jobs_ran: bool) -> anyho
     nobody_elses(world, scenario, &[&items, &paid, &users], &say);
     ledger(&paid, &rows, &say);
     connections(world, scenario, &users, &say)?;
+    grants::asked_once(world, scenario, &say)?;
     waiting::told(world, &items, &rows, &say);
     waiting::went_on(world, (users.as_slice(), paid.as_slice()), &rows, &say);
     dead_letters(world, scenario, &say)?;
@@ -428,6 +430,7 @@ fn connections(world: &World, scenario: &Scenario, items: &[Value], say: &dyn Fn
             say(format!("S15: the tokens of {} cannot be read", field(row, "username")));
         }
     }
+    grants::live_on(world, scenario, &rows, say);
     // Whatever our own services do while no function is stopped, tokens that a platform has renewed are kept.
     let gentle = world.injector.hits().iter().all(|hit| hit.kind.is_gentle());
     for row in rows.iter().filter(|row| gentle && field(row, "health") == Health::NeedsReauth.as_str()) {

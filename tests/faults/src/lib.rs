@@ -12,6 +12,7 @@ pub mod actor;
 mod bad_rows;
 mod check;
 pub mod dice;
+mod grants;
 pub mod money;
 mod network;
 pub mod numbers;

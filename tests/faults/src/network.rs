@@ -2,6 +2,7 @@
 //! breaks them as the plan says.
 
 mod classes;
+mod grants;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,9 +25,10 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use url::Url;
 
+use self::grants::Lives;
 use crate::actor::Actor;
 use crate::plan::{Injector, Kind, Side};
-use crate::scenario::Scenario;
+use crate::scenario::{Keeping, Scenario};
 
 /// How often an account may hear that its grant is over.
 const TOLD_MAX: usize = 4;
@@ -106,8 +108,10 @@ pub(crate) struct Held {
     access: BTreeMap<String, (String, Timestamp)>,
     /// Refresh tokens that are spent.
     spent: BTreeMap<String, Rotation>,
-    /// Refresh tokens that can be used: whose.
-    fresh: BTreeMap<String, String>,
+    /// Refresh tokens that can be used: whose, and until when.
+    fresh: BTreeMap<String, (String, Option<Timestamp>)>,
+    /// The newest access token of each account, and when it was given.
+    newest: BTreeMap<String, (String, Timestamp)>,
     revoked: Vec<String>,
     /// Calls under way: account, what, which post, and caller.
     flying: Vec<(String, &'static str, String, Arc<Actor>)>,
@@ -134,6 +138,9 @@ pub(crate) struct Network {
     reconcile: Reconcile,
     /// Whether a refresh token can be used once.
     rotates: bool,
+    /// What keeps a grant alive, and how long it lives by itself.
+    keeping: Keeping,
+    grant_life: Option<SignedDuration>,
     /// Whether posts say the same, so that a text is not one post's.
     twins: bool,
     /// How many further sends are lost on their way.
@@ -164,9 +171,24 @@ impl Network {
     pub(crate) fn new(aws: Aws, injector: Injector, clock: Clock, scenario: &Scenario, posts_table: String) -> Self {
         let (reconcile, lag) = (scenario.reconcile, SignedDuration::from_secs(scenario.lag_secs));
         let (rotates, twins) = (scenario.rotates, scenario.posts.iter().any(|post| post.same_text));
-        let arrive = Duration::from_secs(scenario.arrive_secs);
+        let (keeping, arrive) = (scenario.keeping, Duration::from_secs(scenario.arrive_secs));
+        let grant_life = Some(SignedDuration::from_secs(scenario.grant_secs)).filter(|life| life.is_positive());
         let lost_sends = Arc::new(AtomicUsize::new(scenario.lost_sends));
-        Self { held: Arc::default(), injector, aws, clock, lag, reconcile, rotates, twins, lost_sends, arrive, posts_table }
+        Self {
+            held: Arc::default(),
+            injector,
+            aws,
+            clock,
+            lag,
+            reconcile,
+            rotates,
+            keeping,
+            grant_life,
+            twins,
+            lost_sends,
+            arrive,
+            posts_table,
+        }
     }
 
     /// The same platform as an adapter.
@@ -225,10 +247,10 @@ impl Network {
             // What was taken back stays so; the account is granted anew.
             held.revoked.retain(|revoked| revoked != account);
             held.access.retain(|_, (of, _)| of != account);
-            held.fresh.retain(|_, of| of != account);
+            held.fresh.retain(|_, (of, _)| of != account);
             held.ended.remove(account);
         }
-        held.issue(account, person, now + life)
+        held.issue(account, person, self.lives(now, life))
     }
 
     /// One call for `account`: it breaks as the plan says, or `apply` gives the answer.
@@ -366,16 +388,18 @@ impl Network {
             held.revoked.push(account.to_owned());
             return Err(Broken::Refused);
         }
-        if held.revoked.iter().any(|revoked| revoked == account) || !held.fresh.contains_key(refresh) {
+        let lives = held.fresh.get(refresh).is_some_and(|(_, until)| until.is_none_or(|until| now < until));
+        if held.revoked.iter().any(|revoked| revoked == account) || !lives {
             return Err(Broken::Refused);
         }
+        let next = self.lives(now, TOKEN_LIFE);
         if !self.rotates {
-            let mut tokens = held.issue(account, grantor(refresh), now + TOKEN_LIFE);
+            let mut tokens = held.issue(account, grantor(refresh), next);
             tokens.refresh = Some(refresh.to_owned().into());
             return Ok(tokens);
         }
         held.fresh.remove(refresh);
-        let tokens = held.issue(account, grantor(refresh), now + TOKEN_LIFE);
+        let tokens = held.issue(account, grantor(refresh), next);
         let successor = tokens.refresh.as_ref().map(|token| token.expose_secret().to_owned()).unwrap_or_default();
         held.spent.insert(refresh.to_owned(), Rotation { successor });
         Ok(tokens)
@@ -445,15 +469,19 @@ fn grantor(token: &str) -> usize {
 }
 
 impl Held {
-    fn issue(&mut self, account: &str, person: usize, until: Timestamp) -> TokenSet {
+    fn issue(&mut self, account: &str, person: usize, lives: Lives) -> TokenSet {
         self.next += 1;
         let name = |kind| format!("{kind}-{account}-{}-{person}-end", self.next);
         let (access, refresh) = (name("access"), name("refresh"));
-        self.access.insert(access.clone(), (account.to_owned(), until));
-        self.fresh.insert(refresh.clone(), account.to_owned());
+        self.access.insert(access.clone(), (account.to_owned(), lives.access));
+        self.newest.insert(account.to_owned(), (access.clone(), lives.now));
+        if lives.is_refreshable {
+            self.fresh.insert(refresh.clone(), (account.to_owned(), lives.refresh));
+        }
         TokenSet {
-            refresh: Some(refresh.into()),
-            expires_at: Some(until),
+            refresh: lives.is_refreshable.then(|| refresh.into()),
+            expires_at: Some(lives.access),
+            refresh_expires_at: lives.refresh,
             scopes: vec!["post".to_owned()],
             ..TokenSet::bare(access.into())
         }
@@ -478,6 +506,11 @@ impl Platform for Adapter {
     }
 
     fn descriptor(&self) -> &'static Descriptor {
+        match self.network.keeping {
+            Keeping::Refresh => {}
+            Keeping::Extend => return &grants::EXTENDED,
+            Keeping::Consent => return &grants::CONSENTED,
+        }
         match self.network.reconcile {
             Reconcile::Key { life } => {
                 let of = KEYS.iter().find(|(secs, _)| *secs == life.as_secs());
@@ -502,15 +535,21 @@ impl Platform for Adapter {
     }
 
     async fn renew(&self, _: &AppCredentials, of: Account<'_>, _: Timestamp) -> Result<Renewed, RefreshError> {
-        let refresh = of.tokens.refresh.as_ref().map(|token| token.expose_secret().to_owned()).unwrap_or_default();
-        let account = refresh.split('-').nth(1).unwrap_or_default().to_owned();
+        let access = of.tokens.access.expose_secret().to_owned();
+        let refresh = of.tokens.refresh.as_ref().map(|token| token.expose_secret().to_owned());
+        let account = access.split('-').nth(1).unwrap_or_default().to_owned();
+        self.network.demand_apart(&account);
         let of = account.clone();
-        let renewed = self.network.call("refresh", &account, "", move |network| network.rotate(&of, &refresh)).await;
+        let renewed = self.network.call("refresh", &account, "", move |network| match refresh {
+            Some(refresh) => network.rotate(&of, &refresh).map(Renewed::Tokens),
+            None => network.extend(&of, &access),
+        });
+        let renewed = renewed.await;
         if matches!(renewed, Err(Broken::Refused)) {
             self.network.told_over(&account);
         }
         let detail = || "simulated".to_owned();
-        renewed.map(Renewed::Tokens).map_err(|broken| match broken {
+        renewed.map_err(|broken| match broken {
             Broken::NotSent | Broken::Limited | Broken::AppLimited | Broken::Token => RefreshError::Unavailable { detail: detail() },
             Broken::Lost => RefreshError::Unknown { detail: detail() },
             Broken::Refused => RefreshError::Dead { detail: detail() },

@@ -29,7 +29,7 @@ use crate::plan::{Plan, Seen};
 use crate::scenario::{Deed, Scenario};
 use crate::sweep::SWARM_ENDS;
 use crate::watch::Edge;
-use crate::world::{API_TIMEOUT, NUMBERS, World, text};
+use crate::world::{API_TIMEOUT, NUMBERS, RENEWALS, World, text};
 
 /// The functions' time-outs in the template.
 const PUBLISH_TIMEOUT: Duration = Duration::from_mins(1);
@@ -340,6 +340,17 @@ async fn done(world: &Rc<World>, scenario: &Scenario, at: u64, deed: Deed) {
             };
             let end = world.invoke(NUMBERS, RESET_TIMEOUT, run).await;
             world.injector.note(&format!("numbers were read: {end:?}"));
+        }
+        Deed::RenewGrants => {
+            let run = {
+                let world = world.clone();
+                async move {
+                    let looked = renewals::run(&world.renewals).await;
+                    bad_rows::left(&world, "a look after grants", looked.ok().map(|looked| looked.failed), bad_rows::OF_A_JOB);
+                }
+            };
+            let end = world.invoke(RENEWALS, renewals::TIME_OUT, run).await;
+            world.injector.note(&format!("grants were looked after: {end:?}"));
         }
         Deed::CloseCycles => {
             let _end = world.invoke("quota-reset", RESET_TIMEOUT, reset(world.clone())).await;

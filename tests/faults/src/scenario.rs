@@ -50,6 +50,19 @@ pub enum Deed {
     CloseCycles,
     /// Nobody's deed: posts' numbers are read.
     ReadNumbers,
+    /// Nobody's deed: grants are looked after.
+    RenewGrants,
+}
+
+/// What keeps a grant of the story's platform alive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keeping {
+    /// A refresh token, which each renewal replaces.
+    Refresh,
+    /// The long-lived token itself, once it is old enough.
+    Extend,
+    /// Another consent, and nothing else.
+    Consent,
 }
 
 /// A post that somebody writes.
@@ -76,6 +89,10 @@ pub struct Scenario {
     pub lag_secs: i64,
     /// How long the first access tokens live.
     pub token_secs: i64,
+    /// What keeps a grant alive.
+    pub keeping: Keeping,
+    /// How long a grant lives that is not renewed, in seconds; without an end that is told, if 0.
+    pub grant_secs: i64,
     /// The posts.
     pub posts: Vec<Written>,
     /// What is done, and how many seconds after the run began.
@@ -141,6 +158,8 @@ impl Scenario {
             reconcile: Reconcile::Search,
             lag_secs: 20,
             token_secs: 7_200,
+            keeping: Keeping::Refresh,
+            grant_secs: 0,
             posts,
             deeds: deeds.to_vec(),
             people,
@@ -157,7 +176,7 @@ impl Scenario {
 
     /// The stories that every call of is broken in every way.
     pub fn core() -> Vec<Self> {
-        Self::of_posts().into_iter().chain(Self::of_accounts()).chain(Self::of_money()).collect()
+        Self::of_posts().into_iter().chain(Self::of_accounts()).chain(Self::of_grants()).chain(Self::of_money()).collect()
     }
 
     fn of_posts() -> Vec<Self> {
@@ -262,7 +281,7 @@ impl Scenario {
     }
 
     fn of_accounts() -> Vec<Self> {
-        use Deed::{Approve, CloseCycles, Connect, Disconnect, ReadNumbers, WakeUnreadable};
+        use Deed::{Approve, CloseCycles, Connect, Disconnect, ReadNumbers, RenewGrants, WakeUnreadable};
         vec![
             Self::new("a reconnect", &[(0, 60), (0, 900)], &[(1, Approve(0)), (1, Approve(1)), (30, Disconnect(0)), (200, Connect(0))]),
             Self {
@@ -280,10 +299,73 @@ impl Scenario {
                         (1_400, CloseCycles),
                         (3_700, ReadNumbers),
                         (3_800, ReadNumbers),
+                        (3_900, RenewGrants),
                     ],
                 )
             },
             Self::new("disconnected while sending", &[(0, 5)], &[(1, Approve(0)), (12, Disconnect(0))]),
+        ]
+    }
+
+    /// Accounts that post nothing for longer than their grants live.
+    fn of_grants() -> Vec<Self> {
+        use Deed::{Approve, Connect, RenewGrants};
+        let grant_secs = 7_200;
+        vec![
+            // Three at once, and then as often as a fifth of its life passes.
+            Self {
+                grant_secs,
+                ..Self::new(
+                    "a dormant account",
+                    &[(0, 9_000)],
+                    &[
+                        (1, Approve(0)),
+                        (1_900, RenewGrants),
+                        (1_900, RenewGrants),
+                        (1_900, RenewGrants),
+                        (3_800, RenewGrants),
+                        (5_700, RenewGrants),
+                        (7_000, RenewGrants),
+                    ],
+                )
+            },
+            // Looked at before it may be renewed, and after.
+            Self {
+                keeping: Keeping::Extend,
+                grant_secs,
+                ..Self::new(
+                    "a long-lived token",
+                    &[(0, 9_000)],
+                    &[
+                        (1, Approve(0)),
+                        (1_550, RenewGrants),
+                        (1_790, RenewGrants),
+                        (2_200, RenewGrants),
+                        (2_200, RenewGrants),
+                        (4_500, RenewGrants),
+                        (6_900, RenewGrants),
+                    ],
+                )
+            },
+            // Asked ahead of time; one post goes out before the end, the other waits for the owner.
+            Self {
+                keeping: Keeping::Consent,
+                grant_secs,
+                ..Self::new(
+                    "only its owner can renew",
+                    &[(0, 5_000), (0, 9_000)],
+                    &[
+                        (1, Approve(0)),
+                        (2, Approve(1)),
+                        (3_700, RenewGrants),
+                        (3_700, RenewGrants),
+                        (4_400, RenewGrants),
+                        (7_300, RenewGrants),
+                        (7_400, RenewGrants),
+                        (8_000, Connect(0)),
+                    ],
+                )
+            },
         ]
     }
 
@@ -416,11 +498,14 @@ impl Scenario {
         }
         let dice = &mut Dice::new(seed, 7);
         let transaction_millis = dice.below(2) * dice.below(20);
+        let grant_secs = if rotates { Self::grants_by_chance(seed, &mut deeds) } else { 0 };
         Self {
             name: "by chance".to_owned(),
             reconcile,
             lag_secs,
             token_secs,
+            keeping: Keeping::Refresh,
+            grant_secs,
             posts,
             deeds,
             people,
@@ -433,6 +518,18 @@ impl Scenario {
             beside,
             transaction_millis,
         }
+    }
+
+    /// In some, grants end after five hours unless they are renewed: a fifth of it passes while calls still break. Some seeds in a row begin
+    /// alike.
+    fn grants_by_chance(seed: u64, deeds: &mut Vec<(u64, Deed)>) -> i64 {
+        if !Dice::new(seed / BEGIN_ALIKE, 8).chance(100) {
+            return 0;
+        }
+        let dice = &mut Dice::new(seed, 8);
+        let early = 3_600 + dice.below(900);
+        deeds.extend([early, early + dice.below(60), 5_500, 9_000, 13_000, 17_000].map(|at| (at, Deed::RenewGrants)));
+        18_000
     }
 
     /// How many people there are, what they have written, how long their first access tokens live, and whether rows beside theirs cannot be

@@ -12,11 +12,12 @@ use aws_config::SdkConfig;
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use axum::Router;
 use axum::body::Body;
+use cloud::texts::TextMessages;
 use cloud::vault::Vault;
 use connecting::Connecting;
 use domain::analytics::Paces;
 use domain::billing::signature::SigningSecret;
-use domain::connection::{Connection, Grant};
+use domain::connection::{Connection, Grant, GrantLife};
 use domain::id::{AttemptId, ConnectionId, UserId};
 use domain::people::HashKey;
 use domain::people::gift::{GiftCertificate, GiftCode};
@@ -57,6 +58,8 @@ pub(crate) const WRITES: [&str; 5] = ["PutItem", "UpdateItem", "DeleteItem", "Ba
 const PORT: u16 = 3000;
 /// The function that reads posts' numbers.
 pub(crate) const NUMBERS: &str = "analytics-sync";
+/// The function that looks after grants.
+pub(crate) const RENEWALS: &str = "renewals";
 /// What the API's functions may take, as in the template.
 pub(crate) const API_TIMEOUT: Duration = Duration::from_secs(29);
 /// People of a template.
@@ -118,6 +121,7 @@ pub(crate) struct World {
     pub(crate) sweeper: sweeper::Deps,
     pub(crate) quota_reset: quota_reset::Deps,
     pub(crate) analytics_sync: analytics_sync::Deps,
+    pub(crate) renewals: renewals::Deps,
     pub(crate) queue: aws_sdk_sqs::Client,
     pub(crate) people: Vec<Person>,
     pub(crate) connections: Vec<Connection>,
@@ -156,9 +160,9 @@ impl World {
     /// another began like it before or not.
     pub(crate) async fn open(scenario: &Scenario, plan: FaultPlan, seed: u64) -> anyhow::Result<Self> {
         let template = template().await?;
-        let Scenario { people, posts, token_secs, accounts, beside, .. } = scenario;
+        let Scenario { people, posts, token_secs, keeping, grant_secs, accounts, beside, .. } = scenario;
         let alike = seed / BEGIN_ALIKE;
-        let of = format!("{alike} {people} {token_secs} {accounts:?} {beside:?} {posts:?}");
+        let of = format!("{alike} {people} {token_secs} {keeping:?} {grant_secs} {accounts:?} {beside:?} {posts:?}");
         if !BEGINNING.with_borrow(|beginning| beginning.as_ref().is_some_and(|kept| kept.of == of)) {
             let mut world = Self::at(SIGNED_UP, &template, scenario, FaultPlan::Exactly(Vec::new()), Dice::new(alike, 1))?;
             world.begin(scenario).await?;
@@ -212,6 +216,7 @@ impl World {
             sweeper: functions.sweeper,
             quota_reset: functions.quota_reset,
             analytics_sync: functions.analytics_sync,
+            renewals: functions.renewals,
             people: if scenario.accounts == Accounts::OneOwners {
                 vec![template.people[0].clone(); scenario.people]
             } else {
@@ -318,10 +323,12 @@ impl World {
         let grant = Grant::new(PlatformName::X, (account.clone(), account), AccountKind::Profile, &tokens, &["post"]);
         let now = self.clock.now();
         let random = &self.publisher.random;
+        let terms = self.publisher.platforms.get(PlatformName::X).descriptor().terms();
         let connecting = Connecting {
             user: &self.people[person].user,
             grant: &grant,
             tokens: &tokens,
+            life: GrantLife::new(&terms, &tokens, now, random.bytes()),
             fresh_id: ConnectionId::new(now, random.bytes()),
             attempt: AttemptId::new(now, random.bytes()),
         };
@@ -388,6 +395,11 @@ fn are_numbers_read() -> bool {
     Actor::current().is_some_and(|actor| actor.name == NUMBERS)
 }
 
+/// The number by which a person signs in.
+pub(crate) fn phone(person: usize) -> String {
+    format!("+6141234500{person}")
+}
+
 /// What a post says in a version.
 pub(crate) fn text(post: usize, version: u32) -> String {
     format!("post {post} in version {version}")
@@ -441,6 +453,7 @@ struct Functions {
     sweeper: sweeper::Deps,
     quota_reset: quota_reset::Deps,
     analytics_sync: analytics_sync::Deps,
+    renewals: renewals::Deps,
 }
 
 impl Functions {
@@ -486,6 +499,16 @@ impl Functions {
             random: random.clone(),
             metrics: Metrics::silent(),
         };
+        let renewals = renewals::Deps {
+            store: store.clone(),
+            vault: vault.clone(),
+            configured: PlatformName::ALL.to_vec(),
+            platforms: platforms.clone(),
+            texts: TextMessages::tried_once(&sdk),
+            clock: clock.clone(),
+            random: random.clone(),
+            metrics: Metrics::silent(),
+        };
         let sweeper = sweeper::Deps {
             store: posts.store.clone(),
             vault,
@@ -513,7 +536,7 @@ impl Functions {
             (onboarding::PATHS, onboarding::router(onboarding)),
             (posts::PATHS, posts::router(posts)),
         ]);
-        Ok(Self { gateway, publisher, sweeper, quota_reset, analytics_sync })
+        Ok(Self { gateway, publisher, sweeper, quota_reset, analytics_sync, renewals })
     }
 }
 
@@ -617,7 +640,7 @@ async fn make_template() -> anyhow::Result<Template> {
 
 async fn sign_in(aws: &Aws, gateway: &Gateway<Router>, clock: &Clock, person: usize) -> anyhow::Result<Person> {
     let nobody = Person { user: UserId::new(Timestamp::UNIX_EPOCH, [0; 10]), cookie: String::new(), csrf_token: String::new() };
-    let phone = format!("+6141234500{person}");
+    let phone = phone(person);
     let asked = json!({ "phone": phone });
     let reply = ask(gateway, &nobody, clock.now(), Method::POST, "/api/verification-codes", Some(&asked), None).await;
     anyhow::ensure!(reply.status == 202, "{reply:?}");

@@ -225,6 +225,12 @@ impl Connection {
         Self { life: self.life.tried(now), ..self.changed(now) }
     }
 
+    /// Its platform renews it no sooner: the lease is given back.
+    #[must_use]
+    pub fn not_renewed_before(self, at: Timestamp, now: Timestamp) -> Self {
+        Self { life: GrantLife { renew_at: Some(at.max(now + WRITES_APART)), ..self.life }, ..self.released(now) }
+    }
+
     /// Its owner is being asked to connect again by `by`. Written before the text is handed over: a text is not sent twice.
     #[must_use]
     pub fn asked(self, by: Timestamp, now: Timestamp) -> Self {

@@ -189,6 +189,16 @@ fn a_renewal_that_comes_to_nothing_is_tried_again_sooner_the_less_time_is_left()
     assert_eq!(for_a_post.life.renew_at, Some(at(36 * DAY)), "what is not due is not put off");
 }
 
+#[test]
+fn what_a_platform_does_not_renew_yet_is_looked_at_when_it_does() {
+    let (terms, tokens) = like_threads();
+    let leased = || connected(&terms, &tokens).leased(AttemptId::new(at(12 * DAY), [3; 10]), at(12 * DAY));
+    for (told, looked) in [(13 * DAY, 13 * DAY), (12 * DAY + 1, 12 * DAY + 10 * MINUTE), (0, 12 * DAY + 10 * MINUTE)] {
+        let later = leased().not_renewed_before(at(told), at(12 * DAY));
+        assert_eq!((later.renews_at(), later.lease), (Some(at(looked)), None), "{told}");
+    }
+}
+
 fn tokens_of_60_days_from(now: i64) -> TokenSet {
     tokens(Some(now + 60 * DAY))
 }

@@ -96,6 +96,17 @@ fn tokens_that_end_are_renewed_before_their_post_is_due() {
     assert!(sent.len() == 1 && (due..due + 2).contains(&sent[0]), "{sent:?}\n{}", seen.trace());
 }
 
+/// However many look after a grant at once, one renews it.
+#[test]
+fn ten_who_look_after_a_grant_at_once_renew_it_once() {
+    let mut story = Scenario::core().into_iter().find(|story| story.name == "a dormant account").unwrap();
+    story.deeds.extend((0..7).map(|_| (1_900, Deed::RenewGrants)));
+    let seen = play(&story, Plan::Exactly(Vec::new()), 1).seen;
+    let renewed = seen.calls.iter().filter(|call| call.name == "refresh").map(|call| call.at.as_secs());
+    let first = renewed.filter(|at| (1_900..3_800).contains(at)).count();
+    assert_eq!((first, seen.violations.len()), (1, 0), "{:#?}\n{}", seen.violations, seen.trace());
+}
+
 #[test]
 fn the_same_seed_is_the_same_run() {
     let stories = Scenario::core().into_iter().map(|story| sweep::whole(&story));
