@@ -523,10 +523,10 @@ impl Scenario {
     /// In some, grants end after five hours unless they are renewed: a fifth of it passes while calls still break. Some seeds in a row begin
     /// alike.
     fn grants_by_chance(seed: u64, deeds: &mut Vec<(u64, Deed)>) -> i64 {
-        if !Dice::new(seed / BEGIN_ALIKE, 8).chance(100) {
+        if !Dice::new(seed / BEGIN_ALIKE, 9).chance(100) {
             return 0;
         }
-        let dice = &mut Dice::new(seed, 8);
+        let dice = &mut Dice::new(seed, 9);
         let early = 3_600 + dice.below(900);
         deeds.extend([early, early + dice.below(60), 5_500, 9_000, 13_000, 17_000].map(|at| (at, Deed::RenewGrants)));
         18_000

@@ -38,6 +38,7 @@ fn shard_pk(shard: u8) -> String {
 }
 
 /// The index sorts by text: so of a fixed width.
+#[expect(clippy::ref_option, reason = "serde hands over a reference to the field")]
 pub(super) fn as_sort_key<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
     match at {
         Some(at) => serializer.serialize_some(&sortable(*at)),
