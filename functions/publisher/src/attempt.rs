@@ -207,7 +207,7 @@ pub(crate) async fn dispatch(
             if !stored(deps, (Status::Publishing, &post), "the platform refused the token, and the post with it", None).await? {
                 return Ok(Progress::Again);
             }
-            prepare(deps, batch, post, content, Some(connection), Some(&refused)).await
+            Box::pin(prepare(deps, batch, post, content, Some(connection), Some(&refused))).await
         }
     }
 }

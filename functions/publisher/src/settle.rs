@@ -157,9 +157,9 @@ pub(crate) async fn until_stored(
 /// Stores a transition with others of the owner that this batch settles. It ends in time for a last word in the row of the try.
 async fn in_time(deps: &Deps, batch: &Batch, transition: &Transition, note: &str) -> Result<Settled, StepError> {
     let in_time = batch.deadline.remaining().saturating_sub(WORD_TAKES);
-    let Some(results) = batch.results(&transition.post) else { return store(deps, transition, note).await };
-    let stored = tokio::time::timeout(in_time, results.store(&deps.store, step(deps, transition, note)));
-    let settled = Box::pin(stored).await.unwrap_or(Err(StoreError::Contended { doing: "settling a post" }))?;
+    let Some(results) = batch.results(&transition.post) else { return Box::pin(store(deps, transition, note)).await };
+    let stored = Box::pin(results.store(&deps.store, step(deps, transition, note)));
+    let settled = tokio::time::timeout(in_time, stored).await.unwrap_or(Err(StoreError::Contended { doing: "settling a post" }))?;
     heed(deps, transition, &settled);
     Ok(settled)
 }

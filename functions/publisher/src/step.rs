@@ -24,7 +24,7 @@ pub fn handle<'a>(deps: &'a Deps, batch: &'a Batch, wake_up: &'a WakeUp) -> BoxF
 async fn steps(deps: &Deps, batch: &Batch, wake_up: &WakeUp) -> RecordOutcome {
     let turn = batch.turn(wake_up);
     for _ in 0..STEPS_MAX {
-        match step(deps, batch, &turn, wake_up).await {
+        match Box::pin(step(deps, batch, &turn, wake_up)).await {
             Ok(Progress::Again) => {}
             Ok(Progress::Rest) => return RecordOutcome::Done,
             Err(error) => {
@@ -75,6 +75,6 @@ async fn step(deps: &Deps, batch: &Batch, turn: &Turn<'_>, wake_up: &WakeUp) -> 
         }
         Step::Suspect => publish::suspect(deps, post).await,
         Step::Search => Box::pin(reconcile::search(deps, batch, post, content)).await,
-        Step::Poll => poll::poll(deps, batch, post).await,
+        Step::Poll => Box::pin(poll::poll(deps, batch, post)).await,
     }
 }

@@ -23,9 +23,10 @@ pub(crate) async fn ask(deps: &Deps, connection: Connection, by: Timestamp, writ
     }
     let (connection_id, user_id, platform) = (&asked.id, &asked.user_id, asked.platform.as_str());
     tracing::info!(%connection_id, %user_id, platform, %by, "an owner is asked to connect again");
-    match owner {
-        Some(owner) => send(deps, asked, &owner, by, writer).await?,
-        None => tracing::warn!(%connection_id, %user_id, "nobody owns a connection"),
+    if let Some(owner) = owner {
+        send(deps, asked, &owner, by, writer).await?;
+    } else {
+        tracing::warn!(%connection_id, %user_id, "a connection has no owner");
     }
     Ok(Became::Asked)
 }

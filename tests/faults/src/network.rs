@@ -172,7 +172,7 @@ impl Network {
         let (reconcile, lag) = (scenario.reconcile, SignedDuration::from_secs(scenario.lag_secs));
         let (rotates, twins) = (scenario.rotates, scenario.posts.iter().any(|post| post.same_text));
         let (keeping, arrive) = (scenario.keeping, Duration::from_secs(scenario.arrive_secs));
-        let grant_life = Some(SignedDuration::from_secs(scenario.grant_secs)).filter(|life| life.is_positive());
+        let grant_life = Some(SignedDuration::from_secs(scenario.grant_secs)).filter(SignedDuration::is_positive);
         let lost_sends = Arc::new(AtomicUsize::new(scenario.lost_sends));
         Self {
             held: Arc::default(),
