@@ -68,6 +68,8 @@ struct LimitsJson {
     /// How the platform counts a text.
     #[schema(value_type = TextUnit)]
     text_unit: &'static str,
+    /// The most bytes of text in UTF-8; `null`: they have no limit of their own.
+    text_bytes_max: Option<u32>,
     /// No kind of medium is taken.
     #[schema(value_type = Vec<String>, max_items = 0)]
     media: [String; 0],
@@ -88,7 +90,12 @@ pub(crate) async fn list(State(deps): State<Deps>, signed_in: SignedIn) -> Resul
             name: descriptor.display_name,
             configured: deps.configured.contains(&name),
             connections: connections.iter().filter(|connection| connection.platform == name).map(ConnectionJson::from).collect(),
-            limits: LimitsJson { text_max: descriptor.text.max, text_unit: descriptor.text.unit.as_str(), media: [] },
+            limits: LimitsJson {
+                text_max: descriptor.text.max,
+                text_unit: descriptor.text.unit.as_str(),
+                text_bytes_max: descriptor.text.bytes_max,
+                media: [],
+            },
             needs: descriptor.needs.map(Needs::as_str),
             reconcile: (descriptor.reconcile)(&descriptor.usual_facts()).into(),
         }

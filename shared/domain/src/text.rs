@@ -1,55 +1,49 @@
 //! How long a text may be, as each platform counts.
 
 mod emoji;
+mod graphemes;
 mod invisible;
+mod unit;
 mod url;
 mod weighted;
+mod weighted_graphemes;
 
+pub use graphemes::{emoji_bytes_length, graphemes_length};
+pub use unit::{TextUnit, utf16_length};
 pub use weighted::weighted_length;
+pub use weighted_graphemes::weighted_graphemes_length;
 
 pub(crate) use invisible::is_invisible;
-
-use utoipa::ToSchema;
 
 use self::invisible::is_blank;
 use crate::field_code::FieldCode;
 use crate::platform::PlatformName;
 
-/// How a platform counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
-#[schema(rename_all = "snake_case")]
-pub enum TextUnit {
-    /// X's weighted characters ([`weighted_length`]).
-    Weighted,
-    /// UTF-16 code units ([`utf16_length`]).
-    Utf16,
-}
-
-impl TextUnit {
-    /// The name in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Weighted => "weighted",
-            Self::Utf16 => "utf16",
-        }
-    }
-
-    /// The length of `text` in this unit.
-    pub fn measure(self, text: &str) -> u32 {
-        match self {
-            Self::Weighted => weighted_length(text),
-            Self::Utf16 => utf16_length(text),
-        }
-    }
-}
-
-/// How much text a post may hold, as a platform's [descriptor](crate::platform::Descriptor) says.
+/// How much text a post may hold, as a platform's [descriptor](crate::platform::Descriptor) says, or a server of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TextLimit {
+pub struct TextRule {
     /// The longest text that is accepted.
     pub max: u32,
     /// Counted how.
     pub unit: TextUnit,
+    /// The most bytes in UTF-8, where they have a limit of their own.
+    pub bytes_max: Option<u32>,
+}
+
+impl TextRule {
+    /// Whether the network that is called `name` and has this rule would take `text`.
+    pub fn check(self, name: &'static str, text: &str) -> Result<(), TextError> {
+        check_letters(text)?;
+        let length = self.unit.measure(text);
+        if length > self.max {
+            return Err(TextError::TooLong { name, length, max: self.max });
+        }
+        let bytes = unit::counted(text.len());
+        match self.bytes_max {
+            Some(max) if bytes > max => Err(TextError::TooManyBytes { name, bytes, max }),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Why a text cannot be posted.
@@ -59,12 +53,22 @@ pub enum TextError {
     #[error("the text shows nothing")]
     Empty,
     /// Over the platform's limit.
-    #[error("the text counts {length} where {platform} takes {max}")]
+    #[error("the text counts {length} where {name} takes {max}")]
     TooLong {
         /// Who counts.
-        platform: PlatformName,
+        name: &'static str,
         /// As the platform counts.
         length: u32,
+        /// The limit.
+        max: u32,
+    },
+    /// Short enough, and over the platform's limit of bytes.
+    #[error("the text has {bytes} bytes where {name} takes {max}")]
+    TooManyBytes {
+        /// Who counts.
+        name: &'static str,
+        /// In UTF-8.
+        bytes: u32,
         /// The limit.
         max: u32,
     },
@@ -83,7 +87,7 @@ impl TextError {
     pub fn code(self) -> FieldCode {
         match self {
             Self::Empty => FieldCode::TextEmpty,
-            Self::TooLong { .. } => FieldCode::TextTooLong,
+            Self::TooLong { .. } | Self::TooManyBytes { .. } => FieldCode::TextTooLong,
             Self::ForbiddenCharacter { .. } => FieldCode::TextForbiddenCharacter,
         }
     }
@@ -92,10 +96,13 @@ impl TextError {
     pub fn detail(self) -> String {
         match self {
             Self::Empty => "The text shows nothing. Write something that can be seen.".to_owned(),
-            Self::TooLong { platform, length, max } => {
-                let name = platform.descriptor().display_name;
+            Self::TooLong { name, length, max } => {
                 format!("The text counts {length} on {name}, which takes {max}. Shorten it by {}.", length.saturating_sub(max))
             }
+            Self::TooManyBytes { name, bytes, max } => format!(
+                "The text has {bytes} bytes on {name}, which takes {max}. Shorten it: {} too many, and most emoji and accents have several.",
+                bytes.saturating_sub(max)
+            ),
             Self::ForbiddenCharacter { letter, place } => {
                 format!("Character {place} is U+{:04X}, which no text may hold. Remove it.", u32::from(letter))
             }
@@ -105,10 +112,8 @@ impl TextError {
 
 /// Whether `platform` would take `text`, as far as its length and letters go.
 pub fn check(platform: PlatformName, text: &str) -> Result<(), TextError> {
-    check_letters(text)?;
-    let TextLimit { max, unit } = platform.descriptor().text;
-    let length = unit.measure(text);
-    if length > max { Err(TextError::TooLong { platform, length, max }) } else { Ok(()) }
+    let descriptor = platform.descriptor();
+    descriptor.text.check(descriptor.display_name, text)
 }
 
 /// Whether any platform would take the letters of `text`: something is to be seen, and nothing is forbidden.
@@ -122,11 +127,6 @@ pub fn check_forbidden(text: &str) -> Result<(), TextError> {
         Some((before, letter)) => Err(TextError::ForbiddenCharacter { letter, place: before + 1 }),
         None => Ok(()),
     }
-}
-
-/// The number of UTF-16 code units.
-pub fn utf16_length(text: &str) -> u32 {
-    u32::try_from(text.encode_utf16().count()).unwrap_or(u32::MAX)
 }
 
 /// Control characters but tab and line breaks, and the code points that X refuses (BOM and non-characters).
@@ -150,9 +150,30 @@ mod tests {
         ] {
             assert_eq!(check(platform, &letter.repeat(max)), Ok(()), "{platform} {letter}");
             let over = check(platform, &format!("{}a", letter.repeat(max)));
-            let limit = platform.descriptor().text.max;
-            assert_eq!(over, Err(TextError::TooLong { platform, length: limit + 1, max: limit }), "{platform} {letter}");
+            let (name, limit) = (platform.descriptor().display_name, platform.descriptor().text.max);
+            assert_eq!(over, Err(TextError::TooLong { name, length: limit + 1, max: limit }), "{platform} {letter}");
         }
+    }
+
+    #[test]
+    fn a_text_that_is_short_enough_may_have_too_many_bytes() {
+        let rule = TextRule { max: 300, unit: TextUnit::Graphemes, bytes_max: Some(3_000) };
+        // A family is one cluster and 25 bytes.
+        let text = |families: usize, accents: usize, letters: usize| {
+            format!("{}{}{}", "👨‍👩‍👧‍👦".repeat(families), "é".repeat(accents), "a".repeat(letters))
+        };
+        let name = "Bluesky";
+        for (text, expected) in [
+            (text(112, 12, 176), Ok(())),
+            (text(112, 13, 175), Err(TextError::TooManyBytes { name, bytes: 3_001, max: 3_000 })),
+            (text(112, 13, 176), Err(TextError::TooLong { name, length: 301, max: 300 })),
+        ] {
+            assert_eq!(rule.check(name, &text), expected, "{} bytes", text.len());
+        }
+        let refused = rule.check(name, &text(112, 13, 175)).unwrap_err();
+        assert_eq!(refused.code(), FieldCode::TextTooLong);
+        let told = "The text has 3001 bytes on Bluesky, which takes 3000. Shorten it: 1 too many, and most emoji and accents have several.";
+        assert_eq!(refused.detail(), told);
     }
 
     #[test]
@@ -209,10 +230,5 @@ mod tests {
         }
         assert_eq!(check_forbidden("a\u{7}").unwrap_err().detail(), "Character 2 is U+0007, which no text may hold. Remove it.");
         assert_eq!(check(PlatformName::X, "a\tb\nc\r\nd"), Ok(()));
-    }
-
-    #[test]
-    fn utf16_counts_a_letter_outside_the_basic_plane_twice() {
-        assert_eq!(utf16_length("a日😀"), 4);
     }
 }

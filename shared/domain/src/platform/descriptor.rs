@@ -8,7 +8,7 @@ use super::addresses::{Host, Version};
 use super::server::Server;
 use crate::analytics::Rhythm;
 use crate::connection::Terms;
-use crate::text::TextLimit;
+use crate::text::TextRule;
 
 /// A network as data: whatever is not a call of its API is read here, by all who walk the list of networks.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +34,7 @@ pub struct Descriptor {
     /// Whether a person's grants to our app are one: taking one back ends all of them, whoever of ours lives on them.
     pub grants_are_one: bool,
     /// How much text a post may hold. It is checked before an adapter is asked.
-    pub text: TextLimit,
+    pub text: TextRule,
     /// How a lost answer is cleared up, for an account with these facts. It must be the same each time: a post in doubt is judged by it anew.
     pub reconcile: fn(&Facts<'_>) -> Reconcile,
     /// How much of posts' numbers may be read.

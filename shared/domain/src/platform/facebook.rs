@@ -2,7 +2,7 @@
 
 use super::{API, AUTHORIZE, AccountKind, Budget, Descriptor, Host, Reconcile, Renewal, Scopes, Version};
 use crate::analytics::Rhythm;
-use crate::text::{TextLimit, TextUnit};
+use crate::text::{TextRule, TextUnit};
 
 pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     display_name: "Facebook",
@@ -28,7 +28,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     app_proof: true,
     grants_are_one: true,
     // The unit is not documented; UTF-16 units never count fewer than characters.
-    text: TextLimit { max: 63_206, unit: TextUnit::Utf16 },
+    text: TextRule { max: 63_206, unit: TextUnit::Utf16, bytes_max: None },
     reconcile: |_| Reconcile::Search,
     numbers: Budget { rhythm: Rhythm::Ladder, posts_max: 1_000 },
 };

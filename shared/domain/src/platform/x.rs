@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use super::{API, AUTHORIZE, AccountKind, Budget, Descriptor, Host, Reconcile, Renewal, Scopes};
 use crate::analytics::Rhythm;
-use crate::text::{TextLimit, TextUnit};
+use crate::text::{TextRule, TextUnit};
 
 pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     display_name: "X",
@@ -24,7 +24,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     grants_are_one: false,
     // <https://docs.x.com/fundamentals/counting-characters>. Longer posts of paying accounts are not offered: the API does not tell
     // reliably which account may write them.
-    text: TextLimit { max: 280, unit: TextUnit::Weighted },
+    text: TextRule { max: 280, unit: TextUnit::Weighted, bytes_max: None },
     reconcile: |_| Reconcile::Search,
     // Each post that is read costs. The app may read 3,500 in 15 minutes.
     numbers: Budget { rhythm: Rhythm::OnceADay, posts_max: 1_000 },

@@ -1,14 +1,16 @@
-//! Finds what X turns into a link, as its published counter does (npm `twitter-text` 3.1.0).
+//! Finds what X turns into a link, as its published counter does (npm `twitter-text` 3.1.0), and what Mastodon does, which took the same
+//! counter and changed its [grammar].
 //!
 //! The counter has one regular expression with the whole list of top-level domains in it, and looks at what that finds once more.
 //! Here is the same in one walk over the text, so that no text takes long. The units are UTF-16 code units, which the counter reads.
 //!
 //! - With `http://` or `https://`, a domain in any script under a [top-level domain](top_level) that is known.
-//! - Without a scheme, the part of such a domain that is in Latin letters.
+//! - Without a scheme, on X alone, the part of such a domain that is in Latin letters.
 //!
 //! Not links: what follows `@`, `#`, `$` or a letter (mail addresses, tags), host names without a dot, and IP addresses.
 
 mod domain;
+mod grammar;
 mod letters;
 mod punycode;
 mod tail;
@@ -17,6 +19,9 @@ mod top_level;
 use std::ops::Range;
 
 use domain::Domains;
+use grammar::Grammar;
+
+pub(super) use grammar::{MASTODON, X};
 
 /// The counter takes nothing longer for a link; it adds a scheme to each, also to one that has its own.
 const UNITS_MAX: usize = 4096;
@@ -36,16 +41,16 @@ struct Candidate {
 }
 
 /// The links in `text`, in order of their beginning. An odd one may reach into the next, which the counter passes over.
-pub(super) fn find(text: &[u16]) -> Vec<Range<usize>> {
+pub(super) fn find(text: &[u16], grammar: &Grammar) -> Vec<Range<usize>> {
     let (mut links, mut domains, mut at) = (Vec::new(), Domains::new(text), 0);
     while at < text.len() {
-        let Some(candidate) = candidate_at(text, at, &mut domains) else {
+        let Some(candidate) = candidate_at(text, at, &mut domains, grammar) else {
             at += 1;
             continue;
         };
         if candidate.has_scheme {
-            links.extend(with_scheme(text, &candidate));
-        } else {
+            links.extend(with_scheme(text, &candidate, grammar));
+        } else if grammar.takes_bare {
             links.extend(bare(text, &candidate));
         }
         at = candidate.tail.end;
@@ -54,24 +59,24 @@ pub(super) fn find(text: &[u16]) -> Vec<Range<usize>> {
 }
 
 /// The candidate behind the unit at `at`, or, at the beginning of the text, at that unit itself.
-fn candidate_at(text: &[u16], at: usize, domains: &mut Domains) -> Option<Candidate> {
-    let behind = if letters::forbids_link(text[at]) { None } else { candidate(text, at + 1, domains) };
-    behind.or_else(|| if at == 0 { candidate(text, 0, domains) } else { None })
+fn candidate_at(text: &[u16], at: usize, domains: &mut Domains, grammar: &Grammar) -> Option<Candidate> {
+    let behind = if letters::forbids_link(text[at]) { None } else { candidate(text, at + 1, domains, grammar) };
+    behind.or_else(|| if at == 0 { candidate(text, 0, domains, grammar) } else { None })
 }
 
-fn candidate(text: &[u16], start: usize, domains: &mut Domains) -> Option<Candidate> {
+fn candidate(text: &[u16], start: usize, domains: &mut Domains, grammar: &Grammar) -> Option<Candidate> {
     let rest = text.get(start..)?;
-    let scheme = ["https://", "http://"].iter().find_map(|scheme| letters::prefix_length(rest, scheme));
+    let scheme = grammar.schemes.iter().find_map(|scheme| letters::prefix_length(rest, scheme));
     let domain_start = start + scheme.unwrap_or(0);
     let domain = domain_start..domains.end(domain_start)?;
     let path_start = domain.end + tail::port_length(&text[domain.end..]);
-    let path_end = path_start + tail::path_length(&text[path_start..]);
-    let end = path_end + tail::query_length(&text[path_end..]);
+    let path_end = path_start + tail::path_length(&text[path_start..], grammar);
+    let end = path_end + tail::query_length(&text[path_end..], grammar);
     Some(Candidate { start, has_scheme: scheme.is_some(), tail: domain.end..end, domain, has_path: path_end > path_start })
 }
 
 /// The link of a candidate with a scheme. One to `t.co` is the short name with its query and no more.
-fn with_scheme(text: &[u16], candidate: &Candidate) -> Option<Range<usize>> {
+fn with_scheme(text: &[u16], candidate: &Candidate, grammar: &Grammar) -> Option<Range<usize>> {
     let Candidate { start, domain, tail, .. } = candidate;
     let is_short = (domain.start - start) + (tail.end - start) <= UNITS_MAX;
     if !is_short || !domain::is_valid(&text[domain.clone()]) {
@@ -85,7 +90,7 @@ fn with_scheme(text: &[u16], candidate: &Candidate) -> Option<Range<usize>> {
     match name {
         0 => Some(*start..tail.end),
         name if name > SHORT_NAME_UNITS_MAX => None,
-        name => Some(*start..domain.start + prefix + name + tail::query_length(&after[prefix + name..])),
+        name => Some(*start..domain.start + prefix + name + tail::query_length(&after[prefix + name..], grammar)),
     }
 }
 
@@ -117,7 +122,7 @@ mod tests {
 
     fn links(text: &str) -> Vec<String> {
         let units: Vec<u16> = text.encode_utf16().collect();
-        find(&units).into_iter().map(|range| String::from_utf16_lossy(&units[range])).collect()
+        find(&units, &X).into_iter().map(|range| String::from_utf16_lossy(&units[range])).collect()
     }
 
     #[test]
@@ -217,12 +222,14 @@ mod tests {
         #[test]
         fn any_text_is_read_without_panic_and_links_are_in_order(text in "(\\PC|https?://|[a-z]{1,9}\\.com|[/?.()@#:日é_-]){0,60}") {
             let units: Vec<u16> = text.encode_utf16().collect();
-            let found = find(&units);
-            for pair in found.windows(2) {
-                prop_assert!(pair[0].start < pair[1].start);
-            }
-            for link in found {
-                prop_assert!(link.start < link.end && link.end <= units.len());
+            for grammar in [&X, &MASTODON] {
+                let found = find(&units, grammar);
+                for pair in found.windows(2) {
+                    prop_assert!(pair[0].start < pair[1].start);
+                }
+                for link in found {
+                    prop_assert!(link.start < link.end && link.end <= units.len());
+                }
             }
         }
     }

@@ -3,10 +3,11 @@
 //! After normalisation to NFC, each code point weighs 1 or 2, an emoji weighs 2 however many code points it has, and a link
 //! weighs 23 however long it is (configuration 3 of <https://github.com/twitter/twitter-text>;
 //! <https://docs.x.com/fundamentals/counting-characters>). The measure is X's published counter, npm `twitter-text` 3.1.0, with its
-//! lists: `tests/x-length` compares the two over thousands of texts.
+//! lists: `tests/text-length` compares the two over thousands of texts.
 
 use unicode_normalization::UnicodeNormalization;
 
+use super::unit::counted;
 use super::{emoji, url};
 
 /// A link's weight: that of the short address which X puts in its place.
@@ -19,7 +20,7 @@ pub fn weighted_length(text: &str) -> u32 {
     let text: String = text.nfc().collect();
     // The counter reads code units; here and there that shows.
     let units: Vec<u16> = text.encode_utf16().collect();
-    let mut links = url::find(&units).into_iter().peekable();
+    let mut links = url::find(&units, &url::X).into_iter().peekable();
     let mut emoji = emoji::sequences(&text).into_iter().peekable();
     let (mut at, mut weight) = (0, 0);
     while at < units.len() {
@@ -36,7 +37,7 @@ pub fn weighted_length(text: &str) -> u32 {
         at = end;
         weight += more;
     }
-    u32::try_from(weight).unwrap_or(u32::MAX)
+    counted(weight)
 }
 
 /// The end of the letter at `at`, and its weight.
@@ -180,7 +181,7 @@ mod tests {
         fn no_text_outweighs_its_letters_and_links(text in "(\\PC|https?://|[a-z]{1,9}\\.com|[/?.()@#]){0,60}") {
             let normal: String = text.nfc().collect();
             let units: Vec<u16> = normal.encode_utf16().collect();
-            let most = 2 * normal.chars().count() + URL_WEIGHT * url::find(&units).len();
+            let most = 2 * normal.chars().count() + URL_WEIGHT * url::find(&units, &url::X).len();
             prop_assert!(usize::try_from(weighted_length(&text)).unwrap() <= most);
         }
 

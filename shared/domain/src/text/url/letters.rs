@@ -9,6 +9,11 @@ fn ascii(unit: u16) -> char {
     u8::try_from(unit).ok().filter(u8::is_ascii).map_or('\0', char::from)
 }
 
+/// Whether `unit` is one of `signs`, which are ASCII.
+pub(super) fn is_one_of(unit: u16, signs: &str) -> bool {
+    signs.contains(ascii(unit))
+}
+
 /// Whether no link begins after `unit`: it would be the middle of a word, a mail address or a tag.
 pub(super) fn forbids_link(unit: u16) -> bool {
     ascii(unit).is_ascii_alphanumeric()
@@ -64,7 +69,7 @@ pub(super) fn ends_path(unit: u16) -> bool {
 
 /// Whether `unit` may stand in a query.
 pub(super) fn is_in_query(unit: u16) -> bool {
-    ends_query(unit) || "!?*'@();:+$%[].,~|".contains(ascii(unit))
+    ends_query(unit) || is_one_of(unit, "!?*'@();:+$%[].,~|")
 }
 
 /// Whether a query may end in `unit`.

@@ -1,5 +1,6 @@
 //! What may follow a domain: port, path and query.
 
+use super::grammar::Grammar;
 use super::letters;
 
 const COLON: u16 = b':' as u16;
@@ -18,21 +19,20 @@ pub(super) fn port_length(text: &[u16]) -> usize {
 }
 
 /// A path may hold punctuation and pairs of parentheses, but does not end in punctuation: that belongs to the sentence.
-pub(super) fn path_length(text: &[u16]) -> usize {
+pub(super) fn path_length(text: &[u16], grammar: &Grammar) -> usize {
     if text.first() != Some(&SLASH) {
         return 0;
     }
     let (mut at, mut end) = (1, 1);
     while let Some(unit) = text.get(at) {
-        if let Some(length) = parentheses_length(&text[at..]) {
-            // A pair ends a path only right behind what could end it too.
-            if at == end {
-                end += length;
+        if let Some(length) = parentheses_length(&text[at..], grammar) {
+            if at == end || grammar.pair_ends_path {
+                end = at + length;
             }
             at += length;
-        } else if letters::is_in_path(*unit) {
+        } else if (grammar.is_in_path)(*unit) {
             at += 1;
-            if letters::ends_path(*unit) {
+            if (grammar.ends_path)(*unit) {
                 end = at;
             }
         } else {
@@ -43,34 +43,34 @@ pub(super) fn path_length(text: &[u16]) -> usize {
 }
 
 /// `(…)` with something in it, which may be one more pair.
-fn parentheses_length(text: &[u16]) -> Option<usize> {
-    let (length, before) = opened_length(text)?;
+fn parentheses_length(text: &[u16], grammar: &Grammar) -> Option<usize> {
+    let (length, before) = opened_length(text, grammar)?;
     if text.get(length) == Some(&CLOSING) {
         return (before > 0).then_some(length + 1);
     }
-    let (inner, inside) = opened_length(&text[length..])?;
+    let (inner, inside) = opened_length(&text[length..], grammar)?;
     let inner_end = length + inner;
     if inside == 0 || text.get(inner_end) != Some(&CLOSING) {
         return None;
     }
-    let end = inner_end + 1 + run_length(&text[inner_end + 1..], letters::is_in_path);
+    let end = inner_end + 1 + run_length(&text[inner_end + 1..], grammar.is_in_path);
     (text.get(end) == Some(&CLOSING)).then_some(end + 1)
 }
 
 /// An opening parenthesis with the letters behind it, and how many they are.
-fn opened_length(text: &[u16]) -> Option<(usize, usize)> {
+fn opened_length(text: &[u16], grammar: &Grammar) -> Option<(usize, usize)> {
     let inside = text.strip_prefix(&[OPENING])?;
-    let length = run_length(inside, letters::is_in_path);
+    let length = run_length(inside, grammar.is_in_path);
     Some((1 + length, length))
 }
 
 /// A question mark and what follows, but for the punctuation at its end.
-pub(super) fn query_length(text: &[u16]) -> usize {
+pub(super) fn query_length(text: &[u16], grammar: &Grammar) -> usize {
     if text.first() != Some(&QUESTION_MARK) {
         return 0;
     }
-    let query = &text[..=run_length(&text[1..], letters::is_in_query)];
-    query[1..].iter().rposition(|unit| letters::ends_query(*unit)).map_or(0, |last| last + 2)
+    let query = &text[..=run_length(&text[1..], grammar.is_in_query)];
+    query[1..].iter().rposition(|unit| (grammar.ends_query)(*unit)).map_or(0, |last| last + 2)
 }
 
 /// The name that `t.co` gives a link: ASCII letters and digits.

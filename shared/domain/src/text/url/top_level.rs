@@ -1,7 +1,7 @@
 //! The top-level domains that X's counter knows.
 //!
 //! A fact, not a rule: what IANA had delegated when the counter's last version (npm `twitter-text` 3.1.0, 2020) was made, with a few
-//! that have gone since, and `onion`. Later ones make no link without a scheme, nor with one. `tests/x-length` holds the list against
+//! that have gone since, and `onion`. Later ones make no link without a scheme, nor with one. `tests/text-length` holds the list against
 //! the counter's, name by name.
 
 use super::letters;

@@ -165,7 +165,7 @@ async fn the_platforms_show_what_can_be_connected_and_what_is() -> Outcome {
         let items = listed.json["items"].as_array().cloned().unwrap_or_default();
         let named: Vec<_> = items.iter().map(|item| (item["platform"].clone(), item["name"].clone(), item["configured"].clone())).collect();
         assert_eq!(named, [(json!("x"), json!("X"), json!(true)), (json!("facebook"), json!("Facebook"), json!(true))]);
-        assert_eq!(items[0]["limits"], json!({ "text_max": 280, "text_unit": "weighted", "media": [] }));
+        assert_eq!(items[0]["limits"], json!({ "text_max": 280, "text_unit": "weighted", "text_bytes_max": null, "media": [] }));
         let standing = connections(&ann.browser).await?;
         for (item, id) in items.iter().zip([&ann.x, &ann.facebook]) {
             assert_eq!((&item["needs"], &item["reconcile"]), (&json!(null), &json!("search")));

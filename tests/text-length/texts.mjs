@@ -26,15 +26,21 @@ export const INSTANCES = [
 ];
 
 // As long as a post may be stored, and made so that a careless reader begins anew at each letter.
+const long = (unit) => {
+    const text = unit.repeat(Math.floor(190_000 / Buffer.byteLength(unit)));
+    return [text, ` http://${text}`, `a.com/${text}`];
+};
 export const HOSTILE = ["日", "a.", "日.", "a.b.com.", "http://", "http://a", "a.co/(", "a.co/((b)", "a.co/!", "a.co/a!(", "a.co?!", "-.", "日_.", "日。", "xn--a.", "xn--日.co ", "日.com日", "ü.com.x", "t.co/a ",
-    "👨\u200d", "👩\u200d❤\ufe0f\u200d", "🇦", "a\u0301", "\u0301", "日a.com日.рф/"].flatMap((unit) => {
-    const long = unit.repeat(Math.floor(190_000 / Buffer.byteLength(unit)));
-    return [long, ` http://${long}`, `a.com/${long}`];
-});
+    "👨\u200d", "👩\u200d❤\ufe0f\u200d", "🇦", "a\u0301", "\u0301", "日a.com日.рф/"].flatMap(long);
+export const HOSTILE_FEDERATED = ["@a", "@a@", "@a@b.", "@a.", "@a@b-@", "😀(", "http://a.co/", "क्"].flatMap(long);
 
 const WORDS = ["we", "launch", "today", "e.g.", "v1.2.3", "3.5%", "U.S.A.", "end.However", "don’t", "Привет", "日本語", "한국어", "ελληνικά",
     "ไทย", "مرحبا", "हिन्दी", "cafe\u0301", "Zoe\u0308", "\u1112\u1161\u11ab", "a\u0301\u0323\u0302", "…", "—", "–", "“so”", "″", "\u2066x\u2069", "№", "™", "©", "®"];
 const TAGS = ["@someone", "#tag", "#日本", "$TSLA", "＠wide", "＃wide", "someone@example.com", "@a.com", "#a.com", "$a.com", "first.last@example.co.uk", "@a/list"];
+// Mentions across servers, and scripts whose letters join: what the other networks count apart.
+export const FEDERATED = ["@a@example.social", "@some.one@example.co.uk.", "@x_y@münchen.example", "@a@b", "@a@b.c@d", "@a@日本.jp-", "@a-@b.c", "@A@B.C://x", "e\u0301@a@b.c", "/@a@b.c", "=@a@b.c", "@é@b.c",
+    "＠a@b.c", "@a＠b.c", "@a@b_c.d", "@a@b..c", "@a@٣.٤", "https://b.c/@a@b.c", "https://example.com/@a", "gemini://example.com/x", "ipfs://a.com", "dat://x", "xdat://a.com", "https://a.com/x「y」z", "https://a.com/(x)", "https://a.com/x.(y)",
+    "https://a.com/?x^y", "https://a.com?日本", "https://a.com/\u3000", "क्षत्रिय", "ক্ষ", "ക്ഷ", "\u1112\u1161\u11ab", "가\u11a8", "นำ", "ກຳ", "\u0600१", "ண்ணி", "\r\n", "\n\r", "a\u200d😀", "🏴\u{e0067}\u{e007f}", "©\u200d®", "🇦🇦🇦"];
 const LABELS = ["a", "www", "example", "t", "shop", "sub-domain", "foo_bar", "_x", "x_", "-x", "x-", "xn--p1ai", "xn--", "münchen", "пример", "日本", "ÉCOLE",
     "a\"b", "x`", "a’b", "“a", "e\u0301a", "😀", "x😀", "ʌx", "ιx", "a。b", "a．b", "a\u200db", "192", "168", "0"];
 const LONG_LABELS = [["a", 63], ["a", 64], ["ü", 50], ["ü", 57], ["ü", 60], ["日", 40], ["日", 60], ["😀", 31], ["é", 70], ["a", 200]];
@@ -49,7 +55,8 @@ const JOINS = ["", "", "\ufe0f", "\ufe0f", "\u200d", "\u200d", "\u200d", "\ufe0f
 // Whole ones, so that the longest come up too.
 const SEQUENCES = ["👨‍👩‍👧‍👦", "👩‍👩‍👧‍👧", "👨‍👦‍👦", "👩‍❤️‍💋‍👨", "👨‍❤️‍👨", "👩🏽‍❤️‍👨🏿", "👩🏽‍🤝‍👨🏿", "👨🏻‍🦰", "👩‍⚕️", "🧑‍⚕️", "🕵️‍♂️", "🕵🏽‍♀️", "🏳️‍🌈", "🏳️‍⚧️", "🏴‍☠️", "🏴󠁧󠁢󠁷󠁬󠁳󠁿", "🏴󠁵󠁳󠁴󠁸󠁿", "1️⃣", "#⃣", "🐻‍❄️", "🏃‍♂️‍➡️"];
 
-export function generator(seed, endings) {
+// `more`: further pieces, as often as links.
+export function generator(seed, endings, more) {
     const random = randomFrom(seed);
     const below = (count) => Math.floor(random() * count);
     const pick = (list) => list[below(list.length)];
@@ -77,7 +84,7 @@ export function generator(seed, endings) {
     const flag = () => some(1, 3, () => String.fromCodePoint(0x1f1e6 + below(26)));
     const emoji = () => (chance(0.25) ? pick(SEQUENCES) : chance(0.2) ? flag() : some(1, 4, () => pick(EMOJI) + pick(JOINS)));
     const piece = () => {
-        const makers = [() => pick(WORDS), () => pick(WORDS), link, link, link, shortened, emoji, emoji, () => pick(TAGS), () => some(1, 6, letter)];
+        const makers = [...(more ? Array(3).fill(() => pick(more)) : []), () => pick(WORDS), () => pick(WORDS), link, link, link, shortened, emoji, emoji, () => pick(TAGS), () => some(1, 6, letter)];
         return pick(makers)();
     };
     // One place in ten is disturbed, so that what nobody thought of comes up.
