@@ -2,7 +2,7 @@
 
 use domain::platform::PlatformName;
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Storage;
 use crate::token::Account;
@@ -35,10 +35,7 @@ impl Storage {
         id_of: impl FnOnce(i64) -> String,
     ) -> rusqlite::Result<Option<StoredPost>> {
         let mut connection = self.lock();
-        let since = (now - DUPLICATE_WINDOW).as_millisecond();
-        let same = "SELECT count(*) FROM posts WHERE platform = ?1 AND account_id = ?2 AND text = ?3 AND created_at > ?4";
-        let count: i64 = connection.query_row(same, params![platform.as_str(), account.id, text, since], |row| row.get(0))?;
-        if count > 0 {
+        if same(&connection, platform, account, text, now)?.is_some() {
             return Ok(None);
         }
         let values = params![platform.as_str(), account.id, account.name, text, now.as_millisecond()];
@@ -51,6 +48,17 @@ impl Storage {
         transaction.execute("UPDATE posts SET id = ?2 WHERE seq = ?1", params![seq, id])?;
         transaction.commit()?;
         Ok(Some(StoredPost { seq, id, account: account.clone(), text: text.to_owned(), created_at: now }))
+    }
+
+    /// The id of the post for which the account is refused this text now. It may have been deleted since.
+    pub(crate) fn duplicate_of(
+        &self,
+        platform: PlatformName,
+        account: &Account,
+        text: &str,
+        now: Timestamp,
+    ) -> rusqlite::Result<Option<String>> {
+        same(&self.lock(), platform, account, text, now)
     }
 
     /// The posts made in `from..=to`, of one account or of all, newest first.
@@ -83,6 +91,13 @@ impl Storage {
         let sql = "INSERT OR IGNORE INTO deleted SELECT seq FROM posts WHERE platform = ?1 AND id = ?2";
         Ok(self.lock().execute(sql, params![platform.as_str(), id])? == 1)
     }
+}
+
+/// What the account posted with this text not long ago, by its id.
+fn same(connection: &Connection, platform: PlatformName, account: &Account, text: &str, now: Timestamp) -> rusqlite::Result<Option<String>> {
+    let since = (now - DUPLICATE_WINDOW).as_millisecond();
+    let sql = "SELECT id FROM posts WHERE platform = ?1 AND account_id = ?2 AND text = ?3 AND created_at > ?4 ORDER BY seq DESC LIMIT 1";
+    connection.query_row(sql, params![platform.as_str(), account.id, text, since], |row| row.get(0)).optional()
 }
 
 fn post_of(row: &Row<'_>) -> rusqlite::Result<StoredPost> {
