@@ -16,6 +16,7 @@ use store::StoreError;
 use crate::deps::Deps;
 use crate::intent::{before_send, can_send, intended, stored};
 use crate::limit;
+use crate::named;
 use crate::progress::{Progress, StepError};
 use crate::send::{self, Sent, send};
 use crate::settle::conclude;
@@ -191,6 +192,10 @@ pub(crate) async fn dispatch(
     let account = Account::of(&connection, &tokens);
     match send(deps, &post, account, content).await {
         Sent::Concluded(conclusion, answer) => conclude(deps, batch, post, conclusion, answer).await,
+        Sent::Named(named, answer) => {
+            let conclusion = named::conclusion(deps, &post, content, &connection, named).await;
+            conclude(deps, batch, post, conclusion, answer).await
+        }
         Sent::Limited(limit, answer) => {
             let progress = conclude(deps, batch, post, limit.conclusion(), answer).await?;
             limit::tell(deps, &connection, limit).await;

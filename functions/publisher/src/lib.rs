@@ -13,6 +13,7 @@ mod attempt;
 mod deps;
 mod intent;
 mod limit;
+mod named;
 mod poll;
 mod progress;
 mod publish;

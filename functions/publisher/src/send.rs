@@ -29,6 +29,8 @@ pub(crate) enum Sent {
     Limited(Limit, Answer),
     /// The platform did not take our token; it did not look at the post.
     TokenRefused(Answer),
+    /// The platform has the text already, as the post that it names by id and address; an earlier send may have made it.
+    Named((String, Option<String>), Answer),
 }
 
 /// Sends the content once, and says what that means for a post that was not sent before.
@@ -83,6 +85,9 @@ fn meaning(deps: &Deps, post: &Post, outcome: Outcome) -> Sent {
         }
         Outcome::Rejected { code, http_status, detail } => (Conclusion::Failed(code), answer(Some(http_status), Some(detail))),
         Outcome::TokenRefused { http_status } => return Sent::TokenRefused(answer(Some(http_status), None)),
+        Outcome::Duplicate { post_id: Some(id), url, http_status } if !post.unseen.is_empty() => {
+            return Sent::Named((id, url), answer(Some(http_status), None));
+        }
         Outcome::Duplicate { http_status, .. } if !post.unseen.is_empty() => (Conclusion::AnswerLost, answer(Some(http_status), None)),
         Outcome::Duplicate { http_status, .. } => (Conclusion::Failed(FailureCode::DuplicateContent), answer(Some(http_status), None)),
         Outcome::Unknown { http_status, detail } => (Conclusion::AnswerLost, answer(http_status, Some(detail))),

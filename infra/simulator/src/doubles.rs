@@ -13,6 +13,7 @@ pub(crate) static DOUBLES: [&dyn Double; PlatformName::ALL.len()] = [
     // A line for each; `mod <name>;` in lib.rs builds its folder.
     &crate::x::SimulatedX,
     &crate::facebook::SimulatedFacebook,
+    &crate::linkedin::SimulatedLinkedIn,
 ];
 
 /// A network's double, as the shared part sees it.

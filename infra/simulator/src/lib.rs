@@ -8,6 +8,7 @@ mod control;
 mod doubles;
 mod facebook;
 mod faults;
+mod linkedin;
 mod numbers;
 mod page;
 mod storage;

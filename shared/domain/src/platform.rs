@@ -4,6 +4,7 @@ mod account_kind;
 mod addresses;
 mod descriptor;
 mod facebook;
+mod linkedin;
 mod server;
 mod x;
 
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use account_kind::AccountKind;
-pub use addresses::{API, AUTHORIZE, Host, PlatformAddresses, Setting, Version};
+pub use addresses::{API, AUTHORIZE, Host, OAUTH, PlatformAddresses, Setting, Version};
 pub use descriptor::{Budget, Descriptor, Facts, Needs, Reconcile, Renewal, Scopes};
 pub use server::{Server, ServerLimits};
 
@@ -30,6 +31,8 @@ macro_rules! each_platform {
             X = x,
             /// Facebook Pages.
             Facebook = facebook,
+            /// LinkedIn, for people and for organizations.
+            LinkedIn = linkedin,
         }
     };
 }

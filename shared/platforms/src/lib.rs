@@ -13,6 +13,7 @@ mod directory;
 mod facebook;
 mod http;
 mod issuer;
+mod linkedin;
 mod numbers;
 mod oauth;
 mod outcome;

@@ -5,6 +5,7 @@
 //! answer proves. State and code verifier are handed in.
 
 mod answer;
+mod refusal;
 
 use std::borrow::Cow;
 use std::pin::Pin;
@@ -15,14 +16,15 @@ use domain::platform::Scopes;
 use http::header::AUTHORIZATION;
 use oauth2::basic::{BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse};
 use oauth2::{
-    AsyncHttpClient, AuthUrl, AuthorizationCode, AuthorizationRequest, ClientId, ClientSecret, CsrfToken, EndpointNotSet, EndpointSet,
-    HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, Scope,
+    AsyncHttpClient, AuthType, AuthUrl, AuthorizationCode, AuthorizationRequest, ClientId, ClientSecret, CsrfToken, EndpointNotSet,
+    EndpointSet, HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, Scope,
     StandardRevocableToken, TokenUrl,
 };
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 pub(crate) use answer::TokenAnswer;
+pub(crate) use refusal::{RefreshClass, RefreshRow, exchange_error, refresh_error, revoked};
 
 use crate::http::{Answer, CALL_TIMEOUT, Http, SendError};
 use crate::{AppCredentials, Ask, Callback};
@@ -72,21 +74,34 @@ pub(crate) enum NoTokens {
     Answer(Box<Answer>),
 }
 
-/// Where a network gives tokens to our app, which names itself by HTTP Basic.
+/// How our app names itself where it is given tokens (RFC 6749 §2.3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ClientAuth {
+    /// By HTTP Basic.
+    Basic,
+    /// By `client_id` and `client_secret` in the form.
+    Form,
+}
+
+/// Where a network gives tokens to our app.
 pub(crate) struct TokenEndpoint<'a> {
     pub(crate) url: Url,
     pub(crate) app: &'a AppCredentials,
+    pub(crate) auth: ClientAuth,
     pub(crate) http: &'a Http,
 }
 
 impl TokenEndpoint<'_> {
-    /// Redeems a code with its verifier, once.
-    pub(crate) async fn exchange(&self, back: &Callback<'_>) -> Result<TokenAnswer, NoTokens> {
+    /// Redeems a code, once; with its verifier where the consent had a challenge.
+    pub(crate) async fn exchange(&self, back: &Callback<'_>, verifier: Option<&SecretString>) -> Result<TokenAnswer, NoTokens> {
         let (client, call) = (self.client(), Call { to: self, kept: OnceLock::new() });
         let request = client
             .exchange_code(AuthorizationCode::new(owned(back.code)))
-            .set_pkce_verifier(PkceCodeVerifier::new(owned(back.code_verifier)))
             .set_redirect_uri(Cow::Owned(RedirectUrl::from_url(back.redirect_uri.clone())));
+        let request = match verifier {
+            Some(verifier) => request.set_pkce_verifier(PkceCodeVerifier::new(owned(verifier))),
+            None => request,
+        };
         let answered = request.request_async(&call).await;
         answered.map_err(|error| no_tokens(error, call.kept.into_inner()))
     }
@@ -102,6 +117,10 @@ impl TokenEndpoint<'_> {
     fn client(&self) -> Client<EndpointSet> {
         Client::<EndpointNotSet>::new(ClientId::new(self.app.client_id.clone()))
             .set_client_secret(ClientSecret::new(owned(&self.app.client_secret)))
+            .set_auth_type(match self.auth {
+                ClientAuth::Basic => AuthType::BasicAuth,
+                ClientAuth::Form => AuthType::RequestBody,
+            })
             .set_token_uri(TokenUrl::from_url(self.url.clone()))
     }
 }
@@ -124,12 +143,15 @@ impl<'c> AsyncHttpClient<'c> for Call<'_> {
 
 impl Call<'_> {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, SendError> {
-        let TokenEndpoint { url, app, http } = self.to;
+        let TokenEndpoint { url, app, auth, http } = self.to;
         let (mut parts, form) = request.into_parts();
         // The crate form-encodes id and secret before base64 (RFC 6749 §2.3.1). X's manual takes them as they are, and so does our revocation.
         parts.headers.remove(AUTHORIZATION);
         let request = http.request(parts.method, url.clone()).headers(parts.headers).body(form);
-        let request = request.basic_auth(&app.client_id, Some(app.client_secret.expose_secret()));
+        let request = match auth {
+            ClientAuth::Basic => request.basic_auth(&app.client_id, Some(app.client_secret.expose_secret())),
+            ClientAuth::Form => request,
+        };
         let answer = http.send(request, CALL_TIMEOUT).await?;
         let response = readable(&answer);
         // Nothing was kept before: the crate makes one call a request.
@@ -189,7 +211,7 @@ mod tests {
     fn an_answer_outweighs_what_the_crate_makes_of_it_and_shows_nothing_of_its_body() {
         let app = AppCredentials { client_id: "app".into(), client_secret: "canary-secret".into() };
         let (url, http) = (Url::parse("https://api.example/token").unwrap(), Http::new(true).unwrap());
-        let client = TokenEndpoint { url, app: &app, http: &http }.client();
+        let client = TokenEndpoint { url, app: &app, auth: ClientAuth::Basic, http: &http }.client();
         // What the crate says of an answer as it came.
         let said = |response: HttpResponse| {
             let request = client.exchange_code(AuthorizationCode::new("canary-code".to_owned()));

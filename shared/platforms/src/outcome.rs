@@ -63,6 +63,8 @@ pub enum Outcome {
     Duplicate {
         /// The post that has it, where the network names it.
         post_id: Option<String>,
+        /// Where people see that one.
+        url: Option<String>,
         /// The answer's status.
         http_status: u16,
     },

@@ -38,7 +38,7 @@ impl From<Verdict> for Outcome {
         match class {
             Class::Rejected(code) => Self::Rejected { code, http_status, detail },
             Class::TokenRefused => Self::TokenRefused { http_status },
-            Class::Duplicate => Self::Duplicate { post_id: None, http_status },
+            Class::Duplicate => Self::Duplicate { post_id: None, url: None, http_status },
             Class::Limited => Self::Limited { until, http_status },
             // The end that an answer may tell is that of the account's own limit.
             Class::AppLimited => Self::AppLimited { until: None, http_status, detail },

@@ -38,7 +38,11 @@ pub(super) async fn create(State(world): State<Arc<World>>, headers: HeaderMap, 
     let author = post.as_ref().map(|post| post.author.as_str());
     acting_as(&world, &headers, Operation::Publish, author, |token, account| {
         let Some(post) = post.as_ref().filter(|post| post.lifecycle_state == "PUBLISHED" && post.distribution.is_object()) else {
-            return Ok(failure(StatusCode::UNPROCESSABLE_ENTITY, "", "ERROR :: /author :: field is required but not found and has no default value\n"));
+            return Ok(failure(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "",
+                "ERROR :: /author :: field is required but not found and has no default value\n",
+            ));
         };
         let scope = if organization(&account.id).is_some() { "w_organization_social" } else { "w_member_social" };
         if !token.allows(scope) {
@@ -64,7 +68,11 @@ pub(super) async fn create(State(world): State<Arc<World>>, headers: HeaderMap, 
 }
 
 /// `GET /rest/posts?q=author`: of organizations alone. What a member has posted nobody may read.
-pub(super) async fn list(State(world): State<Arc<World>>, Query(query): Query<Vec<(String, String)>>, headers: HeaderMap) -> Result<Response, Failed> {
+pub(super) async fn list(
+    State(world): State<Arc<World>>,
+    Query(query): Query<Vec<(String, String)>>,
+    headers: HeaderMap,
+) -> Result<Response, Failed> {
     let params = Params(query);
     acting_as(&world, &headers, Operation::List, params.get("author"), |token, account| {
         let is_finder = params.get("q") == Some("author") && headers.get("x-restli-method").is_some_and(|method| method == "FINDER");

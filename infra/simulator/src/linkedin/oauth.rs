@@ -22,8 +22,7 @@ const CODE_LIFETIME: SignedDuration = SignedDuration::from_mins(30);
 const ACCESS_LIFETIME: SignedDuration = SignedDuration::from_hours(60 * 24);
 const REFRESH_LIFETIME: SignedDuration = SignedDuration::from_hours(365 * 24);
 
-const DENIED: [(&str, &str); 2] =
-    [("error", "user_cancelled_authorize"), ("error_description", "The user cancelled the authorization")];
+const DENIED: [(&str, &str); 2] = [("error", "user_cancelled_authorize"), ("error_description", "The user cancelled the authorization")];
 
 /// The choice of somebody who acts for no organization.
 const NO_ORGANIZATION: &str = "none";
@@ -90,9 +89,15 @@ pub(super) async fn token(State(world): State<Arc<World>>, Form(form): Form<Fiel
         }
         match (on, stored.as_ref()) {
             (Operation::Exchange, Some(code)) if code_is_good(&world, code, &params)? => issue(&world, code, None),
-            (Operation::Exchange, _) => Ok(oauth_error(StatusCode::BAD_REQUEST, "invalid_request", "Unable to retrieve access token: authorization code not found")),
+            (Operation::Exchange, _) => {
+                Ok(oauth_error(StatusCode::BAD_REQUEST, "invalid_request", "Unable to retrieve access token: authorization code not found"))
+            }
             (_, Some(refresh)) if is_live(&world, refresh) && refresh.kind == REFRESH_TOKEN => issue(&world, refresh, Some(refresh)),
-            _ => Ok(oauth_error(StatusCode::BAD_REQUEST, "invalid_grant", "The provided authorization grant or refresh token is invalid, expired or revoked")),
+            _ => Ok(oauth_error(
+                StatusCode::BAD_REQUEST,
+                "invalid_grant",
+                "The provided authorization grant or refresh token is invalid, expired or revoked",
+            )),
         }
     })
     .await

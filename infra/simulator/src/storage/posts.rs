@@ -94,7 +94,13 @@ impl Storage {
 }
 
 /// What the account posted with this text not long ago, by its id.
-fn same(connection: &Connection, platform: PlatformName, account: &Account, text: &str, now: Timestamp) -> rusqlite::Result<Option<String>> {
+fn same(
+    connection: &Connection,
+    platform: PlatformName,
+    account: &Account,
+    text: &str,
+    now: Timestamp,
+) -> rusqlite::Result<Option<String>> {
     let since = (now - DUPLICATE_WINDOW).as_millisecond();
     let sql = "SELECT id FROM posts WHERE platform = ?1 AND account_id = ?2 AND text = ?3 AND created_at > ?4 ORDER BY seq DESC LIMIT 1";
     connection.query_row(sql, params![platform.as_str(), account.id, text, since], |row| row.get(0)).optional()

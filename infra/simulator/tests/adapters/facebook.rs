@@ -26,7 +26,10 @@ async fn from_consent_to_revocation() {
     assert!(post_id.starts_with(&page.account_id) && url.unwrap().starts_with("https://www.facebook.com/"));
     let own = facebook.own_posts(account(page), since, None, since).await.unwrap();
     assert_eq!((own.len(), &own[0].id, own[0].created_at, own[0].text.as_str()), (1, &post_id, since, text));
-    assert!(matches!(publish(facebook, account(page), text, wire.now()).await, Outcome::Duplicate { post_id: None, http_status: 400 }));
+    assert!(matches!(
+        publish(facebook, account(page), text, wire.now()).await,
+        Outcome::Duplicate { post_id: None, url: None, http_status: 400 }
+    ));
     assert!(facebook.own_posts(account(&granted[0]), since, None, since).await.unwrap().is_empty());
 
     assert!(matches!(facebook.renew(&wire.app, account(page), wire.now()).await, Ok(Renewed::Never)));

@@ -5,6 +5,7 @@
 mod doubles;
 mod facebook;
 mod faults;
+mod linkedin;
 mod numbers;
 mod tokens;
 mod wire;

@@ -1,10 +1,10 @@
 use domain::analytics::Numbers;
-use domain::platform::PlatformName::{self, Facebook, X};
+use domain::platform::PlatformName::{self, Facebook, LinkedIn, X};
 use jiff::SignedDuration;
 use platforms::{GrantedAccount, NumbersError, Outcome, Published, Told};
 use serde_json::json;
 
-use crate::wire::{Wire, account, publish, refresh};
+use crate::wire::{Wire, account, publish, refresh, told_end};
 
 /// A post that is a day old, and its account.
 struct Posted {
@@ -46,12 +46,12 @@ impl Posted {
 
 #[tokio::test]
 async fn numbers_grow_and_each_network_tells_its_own() {
-    for platform in [X, Facebook] {
+    for platform in [X, Facebook, LinkedIn] {
         let posted = Posted::on(platform).await;
         let first = posted.numbers().await;
         let told = [first.impressions, first.likes, first.comments, first.shares, first.clicks, first.engagement()];
         assert!(told.iter().all(Option::is_some), "{platform}: {first:?}");
-        assert_eq!((first.reach.is_some(), first.engagements.is_some()), (platform == Facebook, platform == X));
+        assert_eq!((first.reach.is_some(), first.engagements.is_some()), (platform != X, platform == X));
         posted.wire.advance(SignedDuration::from_mins(30));
         let second = posted.numbers().await;
         assert!(second.impressions > first.impressions && second.engagement() > first.engagement(), "{platform}");
@@ -63,7 +63,7 @@ async fn numbers_grow_and_each_network_tells_its_own() {
 
 #[tokio::test]
 async fn a_number_that_is_not_told_any_more_leaves_the_others() {
-    for (platform, calls) in [(X, 2), (Facebook, 6)] {
+    for (platform, calls) in [(X, 2), (Facebook, 6), (LinkedIn, 1)] {
         let posted = Posted::on(platform).await;
         posted.fault("metric_missing").await;
         let numbers = posted.numbers().await;
@@ -75,7 +75,9 @@ async fn a_number_that_is_not_told_any_more_leaves_the_others() {
 
 #[tokio::test]
 async fn a_field_that_was_asked_for_and_does_not_come_is_named() {
-    for (platform, kind, field) in [(X, "field_dropped", "repost_count"), (Facebook, "metric_missing", "post_clicks")] {
+    for (platform, kind, field) in
+        [(X, "field_dropped", "repost_count"), (Facebook, "metric_missing", "post_clicks"), (LinkedIn, "metric_missing", "clickCount")]
+    {
         let posted = Posted::on(platform).await;
         assert!(posted.read().await.unwrap().missing.is_empty(), "{platform}");
         posted.fault(kind).await;
@@ -116,11 +118,12 @@ async fn a_post_that_is_gone_is_gone_and_one_that_is_hidden_is_not() {
 
 #[tokio::test]
 async fn limits_refused_tokens_and_silence_are_told_apart() {
-    for platform in [X, Facebook] {
+    for platform in [X, Facebook, LinkedIn] {
         let posted = Posted::on(platform).await;
         posted.wire.fault(platform, json!({ "kind": "rate_limited", "on": "metrics", "seconds": 600 })).await;
         let limited = posted.read().await;
-        assert_eq!(limited, Err(NumbersError::Limited { until: Some(posted.wire.now() + SignedDuration::from_secs(600)) }), "{platform}");
+        let until = told_end(platform, posted.wire.now() + SignedDuration::from_secs(600));
+        assert_eq!(limited, Err(NumbersError::Limited { until: Some(until) }), "{platform}");
         posted.wire.fault(platform, json!({ "kind": "error_before", "on": "metrics" })).await;
         assert!(matches!(posted.read().await, Err(NumbersError::Unavailable { .. })), "{platform}");
         assert!(posted.read().await.is_ok(), "{platform}");

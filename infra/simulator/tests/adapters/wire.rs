@@ -11,6 +11,7 @@ use domain::people::CodeVerifier;
 use domain::platform::{AccountKind, PlatformName};
 use domain::token::TokenSet;
 use edge::clock::Clock;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use platforms::{
     Account, AppCredentials, Ask, Call, Callback, ExchangeError, GrantedAccount, Outcome, Platform, PlatformAddresses, Platforms, Prepared,
@@ -178,6 +179,14 @@ pub(crate) async fn refresh(
         Renewed::Tokens(tokens) => tokens,
         other => panic!("{other:?}"),
     })
+}
+
+/// When a limit ends by the word of a network whose double was told this end. LinkedIn's limits are those of a day of UTC.
+pub(crate) fn told_end(name: PlatformName, end: Timestamp) -> Timestamp {
+    match name {
+        PlatformName::LinkedIn => end.to_zoned(TimeZone::UTC).tomorrow().unwrap().start_of_day().unwrap().timestamp(),
+        _ => end,
+    }
 }
 
 pub(crate) fn param(url: &Url, name: &str) -> Option<String> {

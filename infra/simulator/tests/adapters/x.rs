@@ -23,7 +23,10 @@ async fn from_consent_to_revocation() {
     let own = x.own_posts(account(&granted), since, None, since).await.unwrap();
     assert_eq!((own.len(), &own[0].id, own[0].created_at), (1, &post_id, since));
     assert!(x.comparable(&own[0].text) == x.comparable(text));
-    assert!(matches!(publish(x, account(&granted), text, wire.now()).await, Outcome::Duplicate { post_id: None, http_status: 403 }));
+    assert!(matches!(
+        publish(x, account(&granted), text, wire.now()).await,
+        Outcome::Duplicate { post_id: None, url: None, http_status: 403 }
+    ));
 
     let renewed = refresh(x, &wire.app, &granted.tokens, wire.now()).await.unwrap();
     assert_ne!(renewed.access.expose_secret(), granted.tokens.access.expose_secret());

@@ -49,7 +49,9 @@ fn reconcile(facts: &Facts<'_>) -> Reconcile {
 /// Year and month.
 fn is_version(text: &str) -> bool {
     let is_number = text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit());
-    is_number && text.starts_with("20") && text.get(4..).and_then(|month| month.parse().ok()).is_some_and(|month: u8| (1..=12).contains(&month))
+    is_number
+        && text.starts_with("20")
+        && text.get(4..).and_then(|month| month.parse().ok()).is_some_and(|month: u8| (1..=12).contains(&month))
 }
 
 #[cfg(test)]

@@ -28,6 +28,13 @@ pub enum Conclusion {
         /// Where people see it.
         url: Option<String>,
     },
+    /// The platform has this text already, and names the post: nothing was made by this send. One that its owner did not find is taken for it.
+    NamedAsThere {
+        /// The platform's id.
+        platform_post_id: String,
+        /// Where people see it.
+        url: Option<String>,
+    },
     /// It is not there, and a repeat would not help.
     Failed(FailureCode),
     /// It is not there, and nothing can be sent until its owner connects the account again.
@@ -145,6 +152,12 @@ impl Post {
                 let state = State::Published { at: now, platform_post_id: Some(platform_post_id), url, guessed: None };
                 (self.moved(state, now), AttemptOutcome::Accepted, LedgerEffect::Settle)
             }
+            (Conclusion::NamedAsThere { platform_post_id, url }, Some(intent)) => {
+                // The name is the platform's word; that this post made it is a guess.
+                let guessed = Some(self.unseen.last().copied().unwrap_or(intent));
+                let state = State::Published { at: now, platform_post_id: Some(platform_post_id), url, guessed };
+                (self.moved(state, now), AttemptOutcome::Found, LedgerEffect::Settle)
+            }
             (Conclusion::Processing { handle, poll_at }, Some(_)) => {
                 (self.moved(State::Processing { handle, since: now, poll_at, polls: 0 }, now), AttemptOutcome::Accepted, LedgerEffect::Keep)
             }
@@ -152,7 +165,10 @@ impl Post {
                 let state = State::Unknown { intent, searches: 0, search_at: first_search(intent), attempt: None, handle };
                 (self.noted(FailureCode::AnswerLost, now).moved(state, now), AttemptOutcome::NoAnswer, LedgerEffect::Keep)
             }
-            (Conclusion::Published { .. } | Conclusion::Processing { .. } | Conclusion::AnswerLost, None) => return Err(self.refusal()),
+            (
+                Conclusion::Published { .. } | Conclusion::NamedAsThere { .. } | Conclusion::Processing { .. } | Conclusion::AnswerLost,
+                None,
+            ) => return Err(self.refusal()),
             (Conclusion::Failed(code), _) => {
                 (self.noted(code, now).moved(State::Failed { code }, now), AttemptOutcome::Rejected, LedgerEffect::Release)
             }

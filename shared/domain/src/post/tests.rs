@@ -429,6 +429,19 @@ fn a_worker_that_comes_too_late_tells_what_decides_and_nothing_else() {
 }
 
 #[test]
+fn what_the_platform_names_is_taken_for_the_send_that_its_owner_did_not_find_until_its_true_post_is_known() {
+    let unseen = unknown().resolve_not_published(at(800)).unwrap().post;
+    let sent = unseen.unseen[0];
+    let again = unseen.retry((at(900), at(1_000)), at(0), false, at(850)).unwrap().claim(attempt_id(3), Some("7"), at(900)).unwrap();
+    let named = Conclusion::NamedAsThere { platform_post_id: "9".into(), url: None };
+    let bound = again.conclude(named.clone(), Answer::default(), at(901)).unwrap();
+    assert_eq!((bound.post.platform_post_id(), bound.ledger), (Some("9"), LedgerEffect::Settle));
+    assert_eq!(bound.attempt.unwrap().outcome, AttemptOutcome::Found, "this send made nothing");
+    assert_eq!(bound.post.lose_binding(at(950)).unwrap().post.in_doubt(), Some(sent));
+    assert!(claimed().conclude(named, Answer::default(), at(601)).is_err(), "nothing was sent that it could be");
+}
+
+#[test]
 fn proof_that_it_is_not_there_fails_a_post_in_doubt_and_frees_its_place() {
     let proof = Evidence::NotThere(FailureCode::ContentRejected);
     let ended = searching().conclude_search(proof, Answer::default(), at(801)).unwrap();

@@ -10,8 +10,8 @@ use serde::Deserialize;
 use super::urn;
 use crate::detail;
 use crate::http::Answer;
-use crate::outcome::{Outcome, ReadError};
 use crate::numbers::NumbersError;
+use crate::outcome::{Outcome, ReadError};
 use crate::verdict::{Class, Verdict};
 
 /// What a row looks at.
@@ -146,7 +146,10 @@ pub(super) fn outcome(answer: &Answer, tokens: &TokenSet, now: Timestamp) -> Out
     let (verdict, failure) = (judge(answer, now), Failure::of(answer));
     let http_status = verdict.status;
     match verdict.class {
-        Class::Duplicate => Outcome::Duplicate { post_id: failure.duplicate_of().map(str::to_owned), http_status },
+        Class::Duplicate => {
+            let named = failure.duplicate_of();
+            Outcome::Duplicate { post_id: named.map(str::to_owned), url: named.map(urn::permalink), http_status }
+        }
         Class::AppLimited => Outcome::AppLimited { until: verdict.until, http_status, detail: verdict.detail },
         Class::TokenRefused if failure.service_error_code == Some(REVOKED) && is_fresh(tokens, now) => {
             Outcome::Limited { until: Some(now + SETTLES_WITHIN), http_status }
@@ -217,7 +220,9 @@ mod tests {
             assert!(matches!(of_list(&answer, now()), ReadError::AppLimited { .. }), "{status}");
             assert!(matches!(of_numbers(&answer, now()), NumbersError::AppLimited { .. }), "{status}");
         }
-        assert!(matches!(outcome_of(426, ended), Outcome::AppLimited { until: None, http_status: 426, detail } if detail == "426 NONEXISTENT_VERSION"));
+        assert!(
+            matches!(outcome_of(426, ended), Outcome::AppLimited { until: None, http_status: 426, detail } if detail == "426 NONEXISTENT_VERSION")
+        );
     }
 
     #[test]
@@ -236,7 +241,8 @@ mod tests {
             assert!(matches!(of_list(&answer, now()), ReadError::Limited { until: Some(until) } if until == midnight()));
             assert_eq!(of_numbers(&answer, now()), NumbersError::Limited { until: Some(midnight()) });
         }
-        let plain = r#"{"serviceErrorCode":101,"message":"Resource level throttle limit for calls to this resource is reached.","status":429}"#;
+        let plain =
+            r#"{"serviceErrorCode":101,"message":"Resource level throttle limit for calls to this resource is reached.","status":429}"#;
         for body in [plain, "", "<html>", r#"{"message":"we said: APPLICATION DAY limit"}"#] {
             assert_eq!(outcome_of(429, body), Outcome::Limited { until: None, http_status: 429 }, "{body}");
         }
@@ -274,13 +280,16 @@ mod tests {
         let newer = r#"{"errorDetailType":"com.linkedin.common.error.BadRequest","message":"com.linkedin.content.common.exception.BadRequestResponseException: Content is a duplicate of urn:li:share:7141138937766391808","errorDetails":{"inputErrors":[{"description":"Duplicate post is detected","input":{},"code":"DUPLICATE_POST"}]},"status":422}"#;
         let older = r#"{"message":"Content is a duplicate of urn:li:ugcPost:6844785523593134080","status":422}"#;
         let shouted = r#"{"message":"CONTENT IS A DUPLICATE OF urn:li:share:7","status":422}"#;
-        for (body, urn) in [(newer, "urn:li:share:7141138937766391808"), (older, "urn:li:ugcPost:6844785523593134080"), (shouted, "urn:li:share:7")] {
-            assert_eq!(outcome_of(422, body), Outcome::Duplicate { post_id: Some(urn.to_owned()), http_status: 422 }, "{body}");
+        for (body, urn) in
+            [(newer, "urn:li:share:7141138937766391808"), (older, "urn:li:ugcPost:6844785523593134080"), (shouted, "urn:li:share:7")]
+        {
+            let url = Some(format!("https://www.linkedin.com/feed/update/{urn}/"));
+            assert_eq!(outcome_of(422, body), Outcome::Duplicate { post_id: Some(urn.to_owned()), url, http_status: 422 }, "{body}");
         }
         let unnamed = r#"{"message":"Duplicate post is detected","errorDetails":{"inputErrors":[{"code":"DUPLICATE_POST"}]},"status":422}"#;
         let other_name = unnamed.replace("Duplicate post is detected", "Content is a duplicate of urn:li:activity:7");
         for body in [unnamed, &other_name] {
-            assert_eq!(outcome_of(422, body), Outcome::Duplicate { post_id: None, http_status: 422 }, "{body}");
+            assert_eq!(outcome_of(422, body), Outcome::Duplicate { post_id: None, url: None, http_status: 422 }, "{body}");
         }
     }
 

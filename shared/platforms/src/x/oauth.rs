@@ -10,7 +10,7 @@ use url::Url;
 
 use super::X;
 use crate::http::{Answer, CALL_TIMEOUT, SendError};
-use crate::oauth::{NoTokens, TokenEndpoint};
+use crate::oauth::{ClientAuth, NoTokens, RefreshClass, RefreshRow, TokenEndpoint, exchange_error, refresh_error, revoked};
 use crate::{AppCredentials, Callback, ExchangeError, GrantedAccount, RefreshError, RevokeError, address, detail};
 
 /// Without these the account could not even be named.
@@ -21,7 +21,7 @@ const REFRESH_SCOPE: &str = "offline.access";
 
 /// What a token end point's error means for a refresh token, by the whole of `error`, or whatever it is. X says `invalid_request` where the
 /// standard says `invalid_grant`. No row: it proves nothing.
-const REFRESH_TABLE: &[(u16, Option<&str>, RefreshClass)] = &[
+const REFRESH_TABLE: &[RefreshRow] = &[
     // The account's: the grant is over.
     (400, Some("invalid_request"), RefreshClass::Dead),
     (400, Some("invalid_grant"), RefreshClass::Dead),
@@ -32,18 +32,6 @@ const REFRESH_TABLE: &[(u16, Option<&str>, RefreshClass)] = &[
     (403, None, RefreshClass::NotProcessed),
     (429, None, RefreshClass::NotProcessed),
 ];
-
-#[derive(Clone, Copy)]
-enum RefreshClass {
-    Dead,
-    NotProcessed,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct TokenProblem {
-    error: String,
-}
 
 #[derive(Deserialize)]
 struct Me {
@@ -71,14 +59,8 @@ fn with_its_scope(mut tokens: TokenSet) -> TokenSet {
 
 impl X {
     pub(super) async fn exchange_code(&self, app: &AppCredentials, back: &Callback<'_>, now: Timestamp) -> Result<TokenSet, ExchangeError> {
-        match self.token_endpoint(app).exchange(back).await {
-            Ok(answer) => Ok(with_its_scope(answer.into_tokens(needed_scopes(), None, now))),
-            Err(NoTokens::NoAnswer(error)) => Err(ExchangeError::Unavailable { detail: error.into_detail() }),
-            Err(NoTokens::Answer(answer)) if answer.status.is_client_error() => {
-                Err(ExchangeError::Refused { detail: token_detail(&answer) })
-            }
-            Err(NoTokens::Answer(answer)) => Err(ExchangeError::Unavailable { detail: token_detail(&answer) }),
-        }
+        let answer = self.token_endpoint(app).exchange(back, Some(back.code_verifier)).await.map_err(exchange_error)?;
+        Ok(with_its_scope(answer.into_tokens(needed_scopes(), None, now)))
     }
 
     /// Asks whose tokens these are.
@@ -108,12 +90,12 @@ impl X {
             Ok(answer) => Ok(with_its_scope(answer.into_tokens(needed_scopes(), Some(tokens), now))),
             Err(NoTokens::NoAnswer(SendError::NotSent { detail })) => Err(RefreshError::Unavailable { detail }),
             Err(NoTokens::NoAnswer(SendError::Lost { detail, .. })) => Err(RefreshError::Unknown { detail }),
-            Err(NoTokens::Answer(answer)) => Err(refresh_error(&answer)),
+            Err(NoTokens::Answer(answer)) => Err(refresh_error(REFRESH_TABLE, &answer)),
         }
     }
 
     fn token_endpoint<'a>(&'a self, app: &'a AppCredentials) -> TokenEndpoint<'a> {
-        TokenEndpoint { url: self.oauth_address("token"), app, http: &self.http }
+        TokenEndpoint { url: self.oauth_address("token"), app, auth: ClientAuth::Basic, http: &self.http }
     }
 
     /// Takes back the refresh token, then the access token. One that X no longer knows counts as taken back.
@@ -121,11 +103,7 @@ impl X {
         let kinds = [("refresh_token", tokens.refresh.as_ref()), ("access_token", Some(&tokens.access))];
         for (hint, token) in kinds.into_iter().filter_map(|(hint, token)| Some((hint, token?))) {
             let form = [("token", token.expose_secret()), ("token_type_hint", hint)];
-            let answer = self.revoke_call(app, &form).await.map_err(|error| RevokeError { detail: error.into_detail() })?;
-            let unknown_token = answer.status.as_u16() == 400 && token_error(&answer) == "invalid_request";
-            if !answer.status.is_success() && !unknown_token {
-                return Err(RevokeError { detail: token_detail(&answer) });
-            }
+            revoked(self.revoke_call(app, &form).await, &["invalid_request"])?;
         }
         Ok(())
     }
@@ -140,25 +118,6 @@ impl X {
     fn oauth_address(&self, endpoint: &str) -> Url {
         address::join(&self.api_url, &["2", "oauth2", endpoint])
     }
-}
-
-fn refresh_error(answer: &Answer) -> RefreshError {
-    let (status, error) = (answer.status.as_u16(), token_error(answer));
-    let row = REFRESH_TABLE.iter().find(|(of, name, _)| *of == status && name.is_none_or(|name| name == error));
-    let detail = token_detail(answer);
-    match row.map(|(_, _, class)| class) {
-        Some(RefreshClass::Dead) => RefreshError::Dead { detail },
-        Some(RefreshClass::NotProcessed) => RefreshError::Unavailable { detail },
-        None => RefreshError::Unknown { detail },
-    }
-}
-
-fn token_error(answer: &Answer) -> String {
-    answer.json::<TokenProblem>().unwrap_or_default().error
-}
-
-fn token_detail(answer: &Answer) -> String {
-    detail::of_answer(answer.status.as_u16(), &[Some(&token_error(answer))])
 }
 
 #[cfg(test)]
@@ -176,7 +135,7 @@ mod tests {
     fn a_dead_refresh_token_is_told_from_our_own_fault_and_from_no_proof() {
         let dead = r#"{"error":"invalid_request","error_description":"Value passed for the token was invalid."}"#;
         let ours = r#"{"error":"unauthorized_client","error_description":"Missing valid authorization header"}"#;
-        let error = |status, body| refresh_error(&Answer::recorded(status, &[], body));
+        let error = |status, body| refresh_error(REFRESH_TABLE, &Answer::recorded(status, &[], body));
         assert!(matches!(error(400, dead), RefreshError::Dead { .. }));
         assert!(matches!(error(400, r#"{"error":"invalid_grant"}"#), RefreshError::Dead { .. }));
         assert!(matches!(error(401, ours), RefreshError::Unavailable { detail } if detail == "401 unauthorized_client"));
