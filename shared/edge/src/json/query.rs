@@ -228,11 +228,12 @@ mod tests {
 
     #[test]
     fn the_parameter_at_fault_is_named_with_what_it_takes() {
+        let platforms = format!("`platform` takes {}.", name_list(&PlatformName::ALL.map(PlatformName::as_str), "or"));
         for (query, pointer, code, told) in [
             ("word=a&limit=evil", "/limit", "value_malformed", "`limit` takes a whole number."),
             ("word=a&limit=256", "/limit", "value_malformed", "`limit` takes a whole number."),
             ("word=a&limit=", "/limit", "value_malformed", "`limit` takes a whole number."),
-            ("word=a&platform=evil", "/platform", "value_unknown", "`platform` takes `x` or `facebook`."),
+            ("word=a&platform=evil", "/platform", "value_unknown", &platforms),
             ("word=a&from=evil", "/from", "value_malformed", "`from` takes a time with its offset, such as 2026-11-24T09:00:00Z."),
             (
                 "word=a&from=20261231T235960Z",
