@@ -16,6 +16,7 @@ mod front_door;
 mod gifts;
 mod held;
 mod idempotency;
+mod linkedin;
 mod lists;
 mod moves;
 mod onboarding;
