@@ -23,11 +23,11 @@ pub(crate) async fn ask(deps: &Deps, connection: Connection, by: Timestamp, writ
     }
     let (connection_id, user_id, platform) = (&asked.id, &asked.user_id, asked.platform.as_str());
     tracing::info!(%connection_id, %user_id, platform, %by, "an owner is asked to connect again");
-    if let Some(owner) = owner {
-        send(deps, asked, &owner, by, writer).await?;
-    } else {
-        tracing::warn!(%connection_id, %user_id, "a connection has no owner");
-    }
+    let Some(owner) = owner else {
+        tracing::error!(%connection_id, %user_id, "nobody owns a connection");
+        return Ok(Became::Nothing);
+    };
+    send(deps, asked, &owner, by, writer).await?;
     Ok(Became::Asked)
 }
 
