@@ -83,7 +83,7 @@ impl Platform for LinkedIn {
         Ok(Consent::at(self.consent_page(app, ask)))
     }
 
-    /// The issuer of LinkedIn's OpenID metadata, which does not announce `iss`.
+    /// The issuer of LinkedIn's `OpenID` metadata, which does not announce `iss`.
     fn issuer(&self) -> Issuer {
         Issuer::unannounced(format!("{}/oauth", Issuer::above(&self.authorize_url, "/oauth/v2/authorization")))
     }
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_call_names_the_version_in_its_headers() {
-        let tokens = TokenSet { access: "a".into(), refresh: None, parent: None, expires_at: None, scopes: Vec::new(), proof: None };
+        let tokens = TokenSet::bare("a".into());
         let linkedin = linkedin();
         let list = linkedin.resource("posts", "q=author&author=urn%3Ali%3Aorganization%3A7&ids=List(a,b)");
         let call = linkedin.call(Method::GET, list, &tokens, Some("FINDER")).build().unwrap();

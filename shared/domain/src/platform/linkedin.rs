@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use super::{API, AUTHORIZE, AccountKind, Budget, Descriptor, Facts, Host, OAUTH, Reconcile, Renewal, Scopes, Version};
 use crate::analytics::Rhythm;
-use crate::text::{TextLimit, TextUnit};
+use crate::text::{TextRule, TextUnit};
 
 pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     display_name: "LinkedIn",
@@ -26,13 +26,15 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     },
     // Access tokens live 60 days. Refresh tokens come to approved partners only; the adapter uses one where it came.
     renewal: Renewal::Consent { warn: SignedDuration::from_hours(7 * 24) },
+    // An answer tells it; this is what its documents say.
+    grant_life: Some(SignedDuration::from_hours(60 * 24)),
     usual_kind: AccountKind::Profile,
     app_proof: false,
     // A person's accounts share the tokens of one consent.
     grants_are_one: true,
     // The unit is not documented, nor whether escapes count: https://learn.microsoft.com/linkedin/marketing/community-management/shares/posts-api
     // knows an error of too long texts. UTF-16 units never count fewer than characters.
-    text: TextLimit { max: 3_000, unit: TextUnit::Utf16 },
+    text: TextRule { max: 3_000, unit: TextUnit::Utf16, bytes_max: None },
     reconcile,
     // What our app may read a day is not published; a call tells of one post.
     numbers: Budget { rhythm: Rhythm::Ladder, posts_max: 100 },

@@ -42,13 +42,13 @@ pub(super) struct Person {
 
 #[derive(Deserialize)]
 struct Roles {
-    elements: Vec<Role>,
+    elements: Vec<Acting>,
     #[serde(default)]
     paging: Paging,
 }
 
 #[derive(Deserialize)]
-struct Role {
+struct Acting {
     organization: String,
     role: String,
     state: String,
@@ -79,7 +79,7 @@ impl LinkedIn {
     pub(super) async fn accounts(&self, person: &Person, tokens: &TokenSet) -> Vec<GrantedAccount> {
         let has = |scope: &&str| tokens.scopes.iter().any(|granted| granted == scope);
         let mut accounts = Vec::new();
-        if LIST_SCOPES.iter().any(|scope| has(&scope)) && has(&ORGANIZATION_SCOPES[0]) {
+        if LIST_SCOPES.iter().any(has) && has(&ORGANIZATION_SCOPES[0]) {
             let read = tokio::time::timeout(ORGANIZATIONS_TIMEOUT, self.organizations(tokens)).await;
             match read.unwrap_or_else(|_| Err(ExchangeError::Unavailable { detail: "the organizations took too long".into() })) {
                 Ok(organizations) => accounts = organizations,
@@ -109,7 +109,7 @@ impl LinkedIn {
             let answer = answered(self.http.send(request, CALL_TIMEOUT).await)?;
             let unreadable = || ExchangeError::Unavailable { detail: detail::of_answer(200, &[Some("unreadable roles")]) };
             let Roles { elements, paging } = answer.json().ok_or_else(unreadable)?;
-            ids.extend(elements.iter().filter_map(Role::posting_id).filter(|id| known.insert((*id).to_owned())).map(str::to_owned));
+            ids.extend(elements.iter().filter_map(Acting::posting_id).filter(|id| known.insert((*id).to_owned())).map(str::to_owned));
             match paging.next(start, elements.len()) {
                 Some(next) => start = next,
                 None => return Ok(ids),
@@ -132,7 +132,7 @@ impl LinkedIn {
     }
 }
 
-impl Role {
+impl Acting {
     /// The organization's id, if the role lets the person post for it.
     fn posting_id(&self) -> Option<&str> {
         let (kind, id) = urn::parts(&self.organization)?;
@@ -203,7 +203,7 @@ mod tests {
             {"role":"DIRECT_SPONSORED_CONTENT_POSTER","organization":"urn:li:organization:7","roleAssignee":"urn:li:person:a","state":"APPROVED"}]}"#,
         )
         .unwrap();
-        assert_eq!(roles.elements.iter().filter_map(Role::posting_id).collect::<Vec<_>>(), ["1", "2", "3"]);
+        assert_eq!(roles.elements.iter().filter_map(Acting::posting_id).collect::<Vec<_>>(), ["1", "2", "3"]);
     }
 
     #[test]

@@ -203,7 +203,7 @@ mod tests {
     /// Tokens that were made so long ago.
     fn tokens(age: SignedDuration) -> TokenSet {
         let expires_at = Some(now() - age + TOKEN_LIFETIME);
-        TokenSet { access: "a".into(), refresh: None, parent: None, expires_at, scopes: Vec::new(), proof: None }
+        TokenSet { expires_at, ..TokenSet::bare("a".into()) }
     }
 
     fn outcome_of(status: u16, body: &str) -> Outcome {

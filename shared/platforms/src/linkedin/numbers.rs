@@ -31,14 +31,20 @@ struct Element {
 
 /// Some go below zero, where people took back more than they gave since LinkedIn began to count.
 #[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default)]
 struct Totals {
-    impression_count: Option<i64>,
-    unique_impressions_count: Option<i64>,
-    like_count: Option<i64>,
-    comment_count: Option<i64>,
-    share_count: Option<i64>,
-    click_count: Option<i64>,
+    #[serde(rename = "impressionCount")]
+    impressions: Option<i64>,
+    #[serde(rename = "uniqueImpressionsCount")]
+    reach: Option<i64>,
+    #[serde(rename = "likeCount")]
+    likes: Option<i64>,
+    #[serde(rename = "commentCount")]
+    comments: Option<i64>,
+    #[serde(rename = "shareCount")]
+    shares: Option<i64>,
+    #[serde(rename = "clickCount")]
+    clicks: Option<i64>,
 }
 
 impl LinkedIn {
@@ -61,25 +67,24 @@ fn told(answer: &Answer, id: &str) -> Result<Told, NumbersError> {
     let statistics: Statistics = answer.json().ok_or_else(unreadable)?;
     let is_of_post = |element: &Element| [&element.share, &element.ugc_post].into_iter().flatten().any(|of| of == id);
     let Some(element) = statistics.elements.into_iter().find(is_of_post) else { return Ok(Told::default()) };
-    let Totals { impression_count, unique_impressions_count, like_count, comment_count, share_count, click_count } =
-        element.total_share_statistics;
+    let Totals { impressions, reach, likes, comments, shares, clicks } = element.total_share_statistics;
     let count = |told: Option<i64>| told.map(|told| told.max(0).unsigned_abs());
     let numbers = Numbers {
-        impressions: count(impression_count),
-        reach: count(unique_impressions_count),
+        impressions: count(impressions),
+        reach: count(reach),
         engagements: None,
-        likes: count(like_count),
-        comments: count(comment_count),
-        shares: count(share_count),
-        clicks: count(click_count),
+        likes: count(likes),
+        comments: count(comments),
+        shares: count(shares),
+        clicks: count(clicks),
     };
     let asked = [
-        ("impressionCount", impression_count),
-        ("uniqueImpressionsCount", unique_impressions_count),
-        ("likeCount", like_count),
-        ("commentCount", comment_count),
-        ("shareCount", share_count),
-        ("clickCount", click_count),
+        ("impressionCount", impressions),
+        ("uniqueImpressionsCount", reach),
+        ("likeCount", likes),
+        ("commentCount", comments),
+        ("shareCount", shares),
+        ("clickCount", clicks),
     ];
     let missing = asked.into_iter().filter(|(_, told)| told.is_none()).map(|(name, _)| name).collect();
     Ok(Told { numbers, missing, busy: false })

@@ -29,7 +29,8 @@ struct NewPost<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Distribution {
-    feed_distribution: &'static str,
+    #[serde(rename = "feedDistribution")]
+    feed: &'static str,
     target_entities: [(); 0],
     third_party_distribution_channels: [(); 0],
 }
@@ -40,7 +41,7 @@ impl<'a> NewPost<'a> {
             author,
             commentary: little::written(text),
             visibility: "PUBLIC",
-            distribution: Distribution { feed_distribution: "MAIN_FEED", target_entities: [], third_party_distribution_channels: [] },
+            distribution: Distribution { feed: "MAIN_FEED", target_entities: [], third_party_distribution_channels: [] },
             lifecycle_state: PUBLISHED,
             is_reshare_disabled_by_author: false,
         }
