@@ -24,8 +24,8 @@ pub enum PlatformsError {
         platform: PlatformName,
     },
     /// The machine has no usable TLS.
-    #[error("the HTTP client could not be built")]
-    Client(#[source] reqwest::Error),
+    #[error(transparent)]
+    Client(outbound::ClientError),
 }
 
 macro_rules! adapters {

@@ -17,7 +17,7 @@ use domain::platform::{API, AUTHORIZE, PlatformAddresses, PlatformName};
 use domain::token::TokenSet;
 use http::Method;
 use jiff::Timestamp;
-use reqwest::RequestBuilder;
+use outbound::Request;
 use secrecy::ExposeSecret;
 use url::Url;
 
@@ -60,7 +60,7 @@ impl Facebook {
     }
 
     /// A call that acts with the access token, which goes into a header: addresses end up in logs. The proof opens nothing by itself.
-    fn call(&self, method: Method, mut url: Url, tokens: &TokenSet) -> RequestBuilder {
+    fn call(&self, method: Method, mut url: Url, tokens: &TokenSet) -> Request {
         if let Some(proof) = &tokens.proof {
             url.query_pairs_mut().append_pair("appsecret_proof", proof.expose_secret());
         }

@@ -8,7 +8,6 @@ mod address;
 mod call;
 mod comparable;
 mod consent;
-mod detail;
 mod directory;
 mod facebook;
 mod http;
@@ -34,6 +33,7 @@ use async_trait::async_trait;
 use domain::platform::{Descriptor, PlatformName};
 use domain::token::TokenSet;
 use jiff::Timestamp;
+use outbound::detail;
 
 /// How many pages of an account's posts are read to find one.
 pub const PAGES_MAX: usize = 5;

@@ -88,8 +88,8 @@ impl X {
         };
         match self.token_endpoint(app).refresh(refresh).await {
             Ok(answer) => Ok(with_its_scope(answer.into_tokens(needed_scopes(), Some(tokens), now))),
-            Err(NoTokens::NoAnswer(SendError::NotSent { detail })) => Err(RefreshError::Unavailable { detail }),
             Err(NoTokens::NoAnswer(SendError::Lost { detail, .. })) => Err(RefreshError::Unknown { detail }),
+            Err(NoTokens::NoAnswer(unsent)) => Err(RefreshError::Unavailable { detail: unsent.into_detail() }),
             Err(NoTokens::Answer(answer)) => Err(refresh_error(REFRESH_TABLE, &answer)),
         }
     }

@@ -6,7 +6,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 
 /// The longest detail in characters.
-pub(crate) const DETAIL_CHARS_MAX: usize = 300;
+const DETAIL_CHARS_MAX: usize = 300;
 
 /// A name that a network gives an error fits well in this; the rest of a longer one is dropped.
 const PART_CHARS_MAX: usize = 80;
@@ -17,8 +17,8 @@ const WORD_CHARS_MAX: usize = 23;
 /// The networks' own error numbers have up to seven digits; phone numbers and ids have more.
 const DIGITS_MAX: usize = 7;
 
-/// `status` and what the network calls the error, scrubbed and cut.
-pub(crate) fn of_answer(status: u16, parts: &[Option<&str>]) -> String {
+/// `status` and what the other side calls the error, scrubbed and cut to 300 characters.
+pub fn of_answer(status: u16, parts: &[Option<&str>]) -> String {
     let mut detail = status.to_string();
     for part in parts.iter().flatten().filter(|part| !part.is_empty()) {
         // Writing to a String cannot fail.
@@ -27,8 +27,8 @@ pub(crate) fn of_answer(status: u16, parts: &[Option<&str>]) -> String {
     detail.chars().take(DETAIL_CHARS_MAX).collect()
 }
 
-/// A transport error with its causes; the caller has taken the address off.
-pub(crate) fn of_error(error: &dyn Error) -> String {
+/// A transport error with its causes, scrubbed and cut to 300 characters; the caller has taken the address off.
+pub fn of_error(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
