@@ -1,5 +1,7 @@
 //! Asks an owner to connect an account again, ahead of the end of a grant that only they can renew.
 //!
+//! One text is for all accounts of a platform whose grants end together: one consent often brings several.
+//!
 //! That they are asked is written down first, and the text is handed over once: so nobody gets two. A crash in between, or an answer that is
 //! lost, may cost the text; the date is shown on the account's pages in any case.
 
@@ -16,9 +18,10 @@ use crate::look_after::{Became, write};
 
 pub(crate) async fn ask(deps: &Deps, connection: Connection, by: Timestamp, writer: &str) -> Result<Became, StoreError> {
     let owner = deps.store.user(&connection.user_id).await?;
+    let speaks = connection.speaks_for_itself(&deps.store.connections(&connection.user_id).await?);
     let asked = connection.asked(by, deps.clock.now());
     let is_first = Bug::ReconnectAskedTwice.is_planted() || write(deps, &asked, writer).await?;
-    if !is_first {
+    if !is_first || !speaks {
         return Ok(Became::Nothing);
     }
     let (connection_id, user_id, platform) = (&asked.id, &asked.user_id, asked.platform.as_str());
@@ -57,7 +60,7 @@ async fn send(deps: &Deps, asked: Connection, owner: &User, by: Timestamp, write
 fn text_of(connection: &Connection, by: Timestamp) -> String {
     let platform = connection.platform.descriptor().display_name;
     let day = by.to_zoned(TimeZone::UTC).strftime("%-d %B %Y");
-    format!("Postledger: please connect your {platform} account again before {day}. From then on, posts to it wait until you do.")
+    format!("Postledger: please connect {platform} again before {day}. From then on, your posts to it wait until you do.")
 }
 
 #[cfg(test)]

@@ -73,7 +73,7 @@ impl Deps {
             (tables, variables.secrets_prefix(), config::Platforms::read(variables))
         })?;
         Ok(Self {
-            store: Store::new(sdk, tables),
+            store: Store::new(sdk, tables).leaving_out(host.counts_left_out("renewals")),
             vault: Vault::open(sdk, prefix),
             configured: networks.configured,
             platforms: Arc::new(Platforms::new(&networks.addresses)?),

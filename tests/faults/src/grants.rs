@@ -7,7 +7,7 @@ use crate::scenario::{Deed, Keeping, Scenario};
 use crate::world::{World, phone};
 
 /// What only a text that asks to connect again says.
-const ASKS: &str = "connect your";
+const ASKS: &str = "please connect";
 
 /// L13: no grant that can be renewed by a call has died while our own services alone failed, and no function stopped.
 pub(crate) fn live_on(world: &World, scenario: &Scenario, connections: &[&Value], say: &dyn Fn(String)) {

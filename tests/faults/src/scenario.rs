@@ -338,10 +338,11 @@ impl Scenario {
                     &[(0, 9_000)],
                     &[
                         (1, Approve(0)),
-                        (1_550, RenewGrants),
                         (1_790, RenewGrants),
                         (2_200, RenewGrants),
                         (2_200, RenewGrants),
+                        (3_800, RenewGrants),
+                        (3_950, RenewGrants),
                         (4_500, RenewGrants),
                         (6_900, RenewGrants),
                     ],

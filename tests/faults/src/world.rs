@@ -500,7 +500,7 @@ impl Functions {
             metrics: Metrics::silent(),
         };
         let renewals = renewals::Deps {
-            store: store.clone(),
+            store: posts.store.clone(),
             vault: vault.clone(),
             configured: PlatformName::ALL.to_vec(),
             platforms: platforms.clone(),

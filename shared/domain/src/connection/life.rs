@@ -27,6 +27,8 @@ const TRIED_AGAIN_AFTER: i32 = 20;
 const TRIED_AGAIN_MAX: SignedDuration = SignedDuration::from_hours(6);
 /// Ends that are told one after the other and are no further apart are one end: what is left is told in seconds, by clocks that differ.
 const SAME_END: SignedDuration = SignedDuration::from_hours(1);
+/// Grants of one platform that end within this time are one matter to their owner: one consent often brings several accounts.
+const ASKED_TOGETHER: SignedDuration = SignedDuration::from_hours(24);
 /// After so long an owner is asked again whose text was surely not taken.
 const ASKED_AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(1);
 
@@ -235,6 +237,17 @@ impl Connection {
     #[must_use]
     pub fn asked(self, by: Timestamp, now: Timestamp) -> Self {
         Self { life: GrantLife { reconnect_by: Some(by), asked_at: Some(now), renew_at: Some(by), ..self.life }, ..self.changed(now) }
+    }
+
+    /// Whether the text that asks its owner is its own to send, of `all` that the owner has connected. Of those whose grants end together the first
+    /// one speaks for the others.
+    pub fn speaks_for_itself(&self, all: &[Self]) -> bool {
+        let ends_with_it = |other: &Self| {
+            let ends = self.life.ends_at.zip(other.life.ends_at);
+            ends.is_some_and(|(own, other)| own.duration_since(other).abs() <= ASKED_TOGETHER)
+        };
+        let is_before = |other: &&Self| other.platform == self.platform && other.is_usable() && other.id < self.id;
+        !all.iter().filter(is_before).any(ends_with_it)
     }
 
     /// The text was surely not taken, and is tried again. What its owner sees on a page stays.

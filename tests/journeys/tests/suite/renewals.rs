@@ -39,6 +39,22 @@ async fn are_renewed(person: &Person, times: u64) -> Outcome {
     }
 }
 
+/// The texts to a phone that ask to connect again.
+async fn asked(person: &Person, phone: &str) -> anyhow::Result<Vec<String>> {
+    let inbox = person.browser.get("/_local/inbox").await?.expect(200)?;
+    let texts = inbox.json["items"].as_array().cloned().unwrap_or_default();
+    let to_them = texts.into_iter().filter(|text| text["to"] == phone);
+    let told = to_them.filter_map(|text| text["text"].as_str().map(str::to_owned));
+    Ok(told.filter(|text| text.contains("please connect")).collect())
+}
+
+/// The connections of a platform, as their owner sees them.
+async fn shown(person: &Person, platform: &str) -> anyhow::Result<Vec<Value>> {
+    let listed = person.browser.get("/api/connections").await?.expect(200)?;
+    let all = listed.json["items"].as_array().cloned().unwrap_or_default();
+    Ok(all.into_iter().filter(|connection| connection["platform"] == platform).collect())
+}
+
 /// The sum of what a metric has counted so far.
 fn counted(stage: &Stage, name: &str) -> f64 {
     stage.log().iter().filter_map(|line| serde_json::from_str::<Value>(line).ok()).filter_map(|line| line[name].as_f64()).sum()
@@ -168,6 +184,70 @@ async fn a_grant_that_has_ended_is_told_before_its_posts_are_due_and_they_go_on_
         ann.browser.wait_for(&post, "scheduled", SOON).await?;
         ann.browser.advance(60 * DAY - A_WHILE).await?;
         ann.browser.wait_for(&post, "published", SOON).await?;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_owner_is_asked_once_ahead_of_time_where_only_they_can_renew_and_posts_wait_at_the_end() -> Outcome {
+    play(async |stage| {
+        let phone = "+61412348006";
+        let mut ann = stage.person(phone, "starter", "ann").await?;
+        let account = ann.browser.connect("linkedin", &[("organization", "none")], &[]).await?.remove(0);
+        let due = ann.browser.service_time(70 * DAY).await?;
+        let post = ann.browser.write("In ten weeks", &[&account], &due).await?.remove(0);
+        ann.browser.approve(&post).await?;
+        ann.browser.advance(52 * DAY).await?;
+        a_whole_run(stage, &ann).await?;
+        assert!(asked(&ann, phone).await?.is_empty(), "it is not a week ahead");
+        ann.browser.advance(DAY + HOUR).await?;
+        for _ in 0..3 {
+            a_whole_run(stage, &ann).await?;
+        }
+        signed_in_again(&mut ann, phone).await?;
+        let texts = asked(&ann, phone).await?;
+        let [told] = shown(&ann, "linkedin").await?.try_into().expect("one account");
+        let by = told["reconnect_by"].as_str().unwrap_or_default().to_owned();
+        assert_eq!((texts.len(), attention(&ann).await?), (1, 1), "{texts:?}");
+        assert!(texts[0].contains("LinkedIn") && !by.is_empty(), "{texts:?} {told}");
+        assert_eq!((&told["health"], &told["is_active"]), (&json!("ok"), &json!(true)), "until then it works");
+        assert_eq!(ann.browser.post_story(&post).await?["status"], "scheduled");
+
+        ann.browser.advance(7 * DAY).await?;
+        until("its end is seen", || counted(stage, "grants_over") >= 1.0).await?;
+        signed_in_again(&mut ann, phone).await?;
+        ann.browser.advance(61).await?;
+        assert_eq!(ann.browser.wait_for(&post, "held", SOON).await?["error"]["action"], "reconnect");
+        let [over] = shown(&ann, "linkedin").await?.try_into().expect("one account");
+        assert_eq!((&over["health"], attention(&ann).await?), (&json!("needs_reauth"), 1));
+        assert_eq!(ann.browser.connect("linkedin", &[("organization", "none")], &[]).await?, [account]);
+        ann.browser.advance(61).await?;
+        ann.browser.wait_for(&post, "scheduled", SOON).await?;
+        let [back] = shown(&ann, "linkedin").await?.try_into().expect("one account");
+        assert_eq!((&back["reconnect_by"], attention(&ann).await?), (&Value::Null, 0));
+        ann.browser.advance(10 * DAY).await?;
+        ann.browser.wait_for(&post, "published", SOON).await?;
+        assert_eq!(asked(&ann, phone).await?.len(), 1);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn accounts_of_one_consent_are_one_text() -> Outcome {
+    play(async |stage| {
+        let phone = "+61412348007";
+        let mut ann = stage.person(phone, "starter", "ann").await?;
+        let accounts = ann.browser.connect("linkedin", &[], &[]).await?;
+        assert!(accounts.len() > 1);
+        ann.browser.advance(53 * DAY + HOUR).await?;
+        a_whole_run(stage, &ann).await?;
+        signed_in_again(&mut ann, phone).await?;
+        let told = shown(&ann, "linkedin").await?;
+        assert!(told.iter().all(|account| account["reconnect_by"].is_string()), "{told:#?}");
+        assert_eq!(asked(&ann, phone).await?.len(), 1);
+        assert_eq!(attention(&ann).await?, u64::try_from(accounts.len())?);
         Ok(())
     })
     .await

@@ -12,7 +12,7 @@ use crate::{Product, Template};
 const NAMESPACE: &str = "Postledger";
 
 /// What goes wrong in a run that ends well, so that no alarm on the function's errors sees it: the metric, and its dimensions by name.
-const COUNTED: [(&str, &str); 17] = [
+const COUNTED: [(&str, &str); 18] = [
     ("audit_failures", "service=quota-reset"),
     ("billing_trouble", "service=billing-webhook"),
     ("consent_unavailable", "service=oauth-callback"),
@@ -26,6 +26,7 @@ const COUNTED: [(&str, &str); 17] = [
     ("renewals_failed", "service=renewals"),
     ("row_unreadable", "service=account"),
     ("row_unreadable", "service=posts"),
+    ("row_unreadable", "service=renewals"),
     ("row_unreadable", "service=sweeper"),
     ("sweep_failures", "service=sweeper"),
     ("texts_unsent", "service=renewals"),

@@ -230,6 +230,26 @@ fn a_text_that_was_surely_not_taken_is_tried_again_and_the_page_shows_the_date_m
 }
 
 #[test]
+fn of_accounts_whose_grants_end_together_one_speaks_for_all() {
+    let (terms, tokens) = like_linkedin();
+    let account = |number: u8, ends: i64| {
+        let account = connected(&terms, &tokens);
+        let life = GrantLife { ends_at: Some(at(ends)), ..account.life };
+        Connection { id: ConnectionId::new(at(0), [number; 10]), life, ..account }
+    };
+    let (first, second, third) = (account(1, 60 * DAY), account(2, 61 * DAY), account(3, 63 * DAY));
+    let all = [third.clone(), second.clone(), first.clone()];
+    assert_eq!([&first, &second, &third].map(|one| one.speaks_for_itself(&all)), [true, false, true]);
+    for other in [
+        Connection { platform: PlatformName::Facebook, ..first.clone() },
+        Connection { health: Health::NeedsReauth, ..first.clone() },
+        Connection { life: GrantLife { ends_at: None, ..first.life }, ..first },
+    ] {
+        assert!(second.speaks_for_itself(&[other, second.clone()]));
+    }
+}
+
+#[test]
 fn an_access_token_that_is_renewed_for_a_post_does_not_ask_the_owner_anew() {
     let terms = terms(CONSENT, None);
     let of_a_year = |access: i64| refreshable(access, Some(365 * DAY));
