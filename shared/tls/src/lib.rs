@@ -5,8 +5,6 @@
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-use data_encoding::BASE64;
-use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_native_certs::{CertificateResult, load_certs_from_paths, load_native_certs};
 
@@ -16,47 +14,28 @@ const BUNDLES: [&str; 2] = ["/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/certs/
 /// What names other certificates than the machine's: a file, and folders.
 const NAMED_BY: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
 
-/// Those of this process.
-static TRUST: LazyLock<Trust> = LazyLock::new(|| Trust::in_those(machines_own()));
-
-/// The roots, and what is made of them.
-struct Trust {
-    /// Those that can be read: a client that is given another one may panic.
-    roots: Vec<CertificateDer<'static>>,
-    client: ClientConfig,
-}
+/// That of this process.
+static CLIENT: LazyLock<ClientConfig> = LazyLock::new(|| client_that_trusts(roots_among(machines_own())));
 
 /// What a client that speaks HTTP/1.1 connects with. Copies share the roots and the sessions that servers let it resume.
 pub fn client() -> ClientConfig {
-    TRUST.client.clone()
+    CLIENT.clone()
 }
 
-/// The root certificates one after the other, for a client that takes nothing else.
-pub fn pem() -> Vec<u8> {
-    TRUST.pem()
-}
-
-impl Trust {
-    fn in_those(found: CertificateResult) -> Self {
-        let mut store = RootCertStore::empty();
-        let (roots, odd): (Vec<_>, Vec<_>) = found.certs.into_iter().partition(|root| store.add(CertificateDer::from_slice(root)).is_ok());
-        if !odd.is_empty() {
-            tracing::warn!(certificates = odd.len(), "root certificates that cannot be read are left out");
-        }
-        if let Some(error) = found.errors.first() {
-            tracing::warn!(error = %error, errors = found.errors.len(), "not every root certificate could be read");
-        }
-        if roots.is_empty() {
-            tracing::error!("there is no root certificate: no server can prove who it is, and every call by TLS fails");
-        }
-        Self { roots, client: client_that_trusts(store) }
+/// Those that can be read.
+fn roots_among(found: CertificateResult) -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    let (_read, odd) = roots.add_parsable_certificates(found.certs);
+    if odd > 0 {
+        tracing::warn!(certificates = odd, "root certificates that cannot be read are left out");
     }
-
-    fn pem(&self) -> Vec<u8> {
-        let section =
-            |root: &CertificateDer<'_>| format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", BASE64.encode(root));
-        self.roots.iter().map(section).collect::<String>().into_bytes()
+    if let Some(error) = found.errors.first() {
+        tracing::warn!(error = %error, errors = found.errors.len(), "not every root certificate could be read");
     }
+    if roots.is_empty() {
+        tracing::error!("there is no root certificate: no server can prove who it is, and every call by TLS fails");
+    }
+    roots
 }
 
 fn client_that_trusts(roots: RootCertStore) -> ClientConfig {
@@ -113,7 +92,6 @@ rEdl4pcermgMaLEQAvbxvb8ceR7/CBdMCtr19yG6ZwIgXsnTWK/E7amcRzte7mAV
     fn many_clients_come_of_one_reading() {
         for _ in 0..10 {
             assert_eq!(client().alpn_protocols, [b"http/1.1"]);
-            drop(pem());
         }
         assert_eq!(READINGS.load(Ordering::Relaxed), 1);
     }
@@ -135,13 +113,10 @@ rEdl4pcermgMaLEQAvbxvb8ceR7/CBdMCtr19yG6ZwIgXsnTWK/E7amcRzte7mAV
     }
 
     #[test]
-    fn what_is_no_certificate_is_left_out_and_the_others_are_handed_on() {
+    fn what_is_no_certificate_is_left_out() {
         let folder = tempfile::tempdir().unwrap();
         let bundle = folder.path().join("bundle");
         std::fs::write(&bundle, format!("{NO_ROOT}{ROOT}")).unwrap();
-        let trust = Trust::in_those(load_certs_from_paths(Some(&bundle), None));
-        let handed_on = String::from_utf8(trust.pem()).unwrap();
-        let in_one_line = |pem: &str| pem.lines().filter(|line| !line.starts_with("-----")).collect::<String>();
-        assert_eq!((trust.roots.len(), in_one_line(&handed_on)), (1, in_one_line(ROOT)));
+        assert_eq!(roots_among(load_certs_from_paths(Some(&bundle), None)).len(), 1);
     }
 }

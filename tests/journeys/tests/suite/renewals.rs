@@ -183,6 +183,7 @@ async fn a_grant_that_has_ended_is_told_before_its_posts_are_due_and_they_go_on_
         ann.browser.advance(61).await?;
         ann.browser.wait_for(&post, "scheduled", SOON).await?;
         ann.browser.advance(60 * DAY - A_WHILE).await?;
+        signed_in_again(&mut ann, phone).await?;
         ann.browser.wait_for(&post, "published", SOON).await?;
         Ok(())
     })

@@ -1,5 +1,6 @@
 //! Connecting again, with less, with another account, or where somebody else has the same one.
 
+use domain::platform::PlatformName;
 use journeys::{SOON, play};
 use serde_json::json;
 
@@ -164,7 +165,8 @@ async fn the_platforms_show_what_can_be_connected_and_what_is() -> Outcome {
         let listed = ann.browser.get("/api/platforms").await?.expect(200)?;
         let items = listed.json["items"].as_array().cloned().unwrap_or_default();
         let named: Vec<_> = items.iter().map(|item| (item["platform"].clone(), item["name"].clone(), item["configured"].clone())).collect();
-        assert_eq!(named, [(json!("x"), json!("X"), json!(true)), (json!("facebook"), json!("Facebook"), json!(true))]);
+        let all = PlatformName::ALL.map(|name| (json!(name), json!(name.descriptor().display_name), json!(true)));
+        assert_eq!(named, all);
         assert_eq!(items[0]["limits"], json!({ "text_max": 280, "text_unit": "weighted", "text_bytes_max": null, "media": [] }));
         let standing = connections(&ann.browser).await?;
         for (item, id) in items.iter().zip([&ann.x, &ann.facebook]) {
