@@ -187,11 +187,12 @@ async fn connect_all(deps: &Deps, choice: &Choice, picks: &[Pick]) -> Result<Vec
 
 async fn connect(deps: &Deps, choice: &Choice, pick: &Pick, account: &ChoiceTokens) -> Result<Connection, Problem> {
     let (descriptor, now) = (deps.platforms.get(choice.platform).descriptor(), deps.clock.now());
-    let ChoiceTokens { account_id, username, kind, grantor, tokens } = account;
+    let ChoiceTokens { account_id, username, kind, server, grantor, tokens } = account;
     let names = (account_id.clone(), username.clone());
+    let grant = Grant::new(choice.platform, names, *kind, tokens, descriptor.scopes.required);
     let connecting = Connecting {
         user: &choice.user_id,
-        grant: &Grant::new(choice.platform, names, *kind, tokens, descriptor.scopes.required).given_by(grantor.clone()),
+        grant: &grant.given_by(grantor.clone()).living_on(server.clone(), choice.app_server.clone()),
         tokens,
         life: GrantLife::new(&descriptor.terms(), tokens, now, deps.random.bytes()),
         fresh_id: pick.connection_id.clone(),

@@ -53,8 +53,7 @@ pub(crate) async fn accept(
     if let Err(error) = known.flow.accept(&hash, platform, now) {
         return Ok(refused(error));
     }
-    // Another server than the one that was asked: what it says, good or bad, is not about this flow.
-    if !deps.platforms.get(platform).issuer().allows(iss) {
+    if !known.flow.allows(iss) {
         tracing::warn!(user_id = %known.flow.user_id, platform = platform.as_str(), "a callback names another issuer");
         return Ok(refused(FlowError::StateInvalid));
     }

@@ -115,7 +115,7 @@ pub(crate) async fn callback(
 async fn take(deps: &Deps, flow: &OAuthFlow, callback: &Callback) -> Result<FlowEnd, Problem> {
     let now = deps.clock.now();
     // First, because without it the flow would be taken in vain.
-    let app = deps.vault.app_credentials(flow.platform, now).await.map_err(|error| Problem::unavailable_because(&error))?;
+    let app = deps.vault.app_credentials(&flow.app(), now).await.map_err(|error| Problem::unavailable_because(&error))?;
     let attempt = AttemptId::new(now, deps.random.bytes());
     // So is this: whoever takes a grant back meanwhile could end what the code is about to bring.
     let held = match callback.code {
@@ -180,6 +180,8 @@ async fn granted(
 
 async fn exchange(deps: &Deps, flow: &OAuthFlow, app: &AppCredentials, code: &SecretString) -> Result<Vec<GrantedAccount>, ExchangeError> {
     let redirect_uri = deps.web.callback_url(flow.platform);
-    let back = platforms::Callback { code, code_verifier: &flow.code_verifier, redirect_uri: &redirect_uri, carried: None };
+    let OAuthFlow { code_verifier, server, carried, .. } = flow;
+    let (server, carried) = (server.as_ref(), carried.as_ref());
+    let back = platforms::Callback { code, code_verifier, redirect_uri: &redirect_uri, server, carried };
     deps.platforms.get(flow.platform).exchange(app, &back, deps.clock.now()).await
 }

@@ -58,10 +58,11 @@ pub(crate) async fn keep(
 async fn connect(deps: &Deps, flow: &OAuthFlow, account: GrantedAccount, attempt: &AttemptId) -> Result<FlowEnd, KeepError> {
     let now = deps.clock.now();
     let descriptor = deps.platforms.get(flow.platform).descriptor();
-    let GrantedAccount { account_id, username, kind, tokens, grantor, .. } = account;
+    let GrantedAccount { account_id, username, kind, server, tokens, grantor, .. } = account;
+    let grant = Grant::new(flow.platform, (account_id, username), kind, &tokens, descriptor.scopes.required);
     let connecting = Connecting {
         user: &flow.user_id,
-        grant: &Grant::new(flow.platform, (account_id, username), kind, &tokens, descriptor.scopes.required).given_by(grantor),
+        grant: &grant.given_by(grantor).living_on(server, flow.server.clone()),
         tokens: &tokens,
         life: GrantLife::new(&descriptor.terms(), &tokens, now, deps.random.bytes()),
         fresh_id: ConnectionId::new(now, deps.random.bytes()),
@@ -89,6 +90,7 @@ async fn offer(deps: &Deps, flow: &OAuthFlow, mut accounts: Vec<GrantedAccount>)
         accounts: accounts.iter().map(shown).collect(),
         missing_scopes: accounts.first().map(|account| account.missing_scopes.clone()).unwrap_or_default(),
         grantor: accounts.first().and_then(|account| account.grantor.clone()),
+        app_server: flow.server.clone(),
         expires_at: now + choice::LIFETIME,
         claim: None,
     };
@@ -108,6 +110,6 @@ fn shown(account: &GrantedAccount) -> ChoiceAccount {
 }
 
 fn sealed(account: GrantedAccount) -> ChoiceTokens {
-    let GrantedAccount { account_id, username, kind, grantor, tokens, missing_scopes: _ } = account;
-    ChoiceTokens { account_id, username, kind, grantor, tokens }
+    let GrantedAccount { account_id, username, kind, server, grantor, tokens, missing_scopes: _ } = account;
+    ChoiceTokens { account_id, username, kind, server, grantor, tokens }
 }

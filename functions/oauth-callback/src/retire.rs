@@ -26,7 +26,7 @@ pub(crate) async fn retire(deps: &Deps, connection: &Connection, version: &str) 
 async fn try_to(deps: &Deps, connection: &Connection, version: &str) -> Result<(), Box<dyn Error + Send + Sync>> {
     let now = deps.clock.now();
     let tokens = deps.vault.read(&connection.secret_name, version, now).await?;
-    let (client_id, client_secret) = deps.vault.app_credentials(connection.platform, now).await?;
+    let (client_id, client_secret) = deps.vault.app_credentials(&connection.app(), now).await?;
     let app = AppCredentials { client_id, client_secret };
     Ok(deps.platforms.get(connection.platform).revoke(&app, Account::of(connection, &tokens)).await?)
 }

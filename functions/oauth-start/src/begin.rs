@@ -1,25 +1,34 @@
 //! `GET /oauth/{platform}/start`: a flow is stored, and the browser goes to the platform.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use domain::connection::Connection;
 use domain::id::{ConnectionId, UserId};
 use domain::people::limit::Subject;
 use domain::people::oauth_flow::{BEGUN_BY_USER, OAuthFlow};
 use domain::people::{CodeVerifier, FlowState, ReturnPath};
-use domain::platform::PlatformName;
+use domain::platform::{Named, PlatformName};
 use edge::json::{Path, Query};
 use edge::prefetch;
-use edge::problem::Problem;
+use edge::problem::{Problem, chain};
 use edge::session::SignedIn;
 use http::header::{CACHE_CONTROL, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use jiff::Timestamp;
-use platforms::{AppCredentials, Ask, AuthorizeError, Consent};
+use jiff::{SignedDuration, Timestamp};
+use platforms::{Ask, AuthorizeError, Consent};
 use secrecy::SecretString;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::Deps;
+use crate::app::{self, AppError};
+use crate::{Deps, named};
+
+/// How long the platform may take to be asked, with all its calls: what is left of the function's time is for keeping what came.
+const ASK_MAX: Duration = Duration::from_secs(20);
+/// A server's app is removed within moments.
+const LEAVING_WAIT: SignedDuration = SignedDuration::from_secs(5);
 
 /// The query.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -32,6 +41,12 @@ pub(crate) struct Wanted {
     /// The connection that is to be made anew: a consent of another account then changes nothing.
     #[param(value_type = Option<ConnectionId>)]
     reconnect: Option<String>,
+    /// The server's name, where the platform needs it. It may be left out where a connection is made anew.
+    #[param(example = "mastodon.social", max_length = 1000)]
+    server: Option<String>,
+    /// The account's handle, where the platform needs it. It may be left out where a connection is made anew.
+    #[param(example = "ada.bsky.social", max_length = 1000)]
+    handle: Option<String>,
 }
 
 /// Goes to the platform's consent page.
@@ -41,10 +56,14 @@ pub(crate) struct Wanted {
     params(("platform" = PlatformName, Path, description = "Which platform."), Wanted), security(("session" = [])),
     responses(
         (status = 303, description = "To the platform's consent page. Where nothing was begun, a browser that navigates is led back to the \
-            frontend, with `error=` and one of `session_required`, `csrf_rejected`, `not_found`, `too_many_requests`, `unavailable`, `internal`; \
-            a program is told the problem.", headers(("Location" = String, description = "On the platform, or a page of the frontend."))),
+            frontend, with `error=` and one of `session_required`, `csrf_rejected`, `not_found`, `validation_failed`, `too_many_requests`, \
+            `unavailable`, `internal`; a program is told the problem. `validation_failed`: what the user named is no server, or no account, \
+            that could be connected.",
+            headers(("Location" = String, description = "On the platform, or a page of the frontend."))),
         (status = 403, description = "csrf_rejected"),
+        (status = 422, description = "validation_failed"),
         (status = 429, description = "too_many_requests"),
+        (status = 503, description = "unavailable"),
     ))]
 pub(crate) async fn begin(
     State(deps): State<Deps>,
@@ -58,37 +77,62 @@ pub(crate) async fn begin(
     }
     // Or the table fills with flows that nobody follows.
     prefetch::refuse(&headers)?;
+    let user_id = &signed_in.session.user_id;
+    let before = match &wanted.reconnect {
+        Some(id) => Some(connection(&deps, user_id, platform, id).await?),
+        None => None,
+    };
+    let needs = deps.platforms.get(platform).descriptor().needs;
+    let named = named::named(needs, (wanted.server.as_deref(), wanted.handle.as_deref()), before.as_ref())?;
     let now = deps.clock.now();
+    count(&deps, user_id, now).await?;
     let state = FlowState::from_entropy(deps.random.bytes());
     let verifier = CodeVerifier::from_entropy(deps.random.bytes());
     let return_to = ReturnPath::from_request(wanted.return_to.as_deref());
-    let user_id = signed_in.session.user_id;
-    let mut flow = OAuthFlow::open(&state, &verifier, (user_id.clone(), signed_in.token_hash), platform, return_to, now);
-    if let Some(id) = wanted.reconnect {
-        flow = flow.only_for(account_of(&deps, &user_id, platform, &id).await?);
-    }
-    count(&deps, &user_id, now).await?;
+    let flow = OAuthFlow::open(&state, &verifier, (user_id.clone(), signed_in.token_hash), platform, return_to, now)
+        .at(named.as_ref().and_then(Named::server).cloned());
+    let flow = before.map(|connection| connection.platform_user_id).into_iter().fold(flow, OAuthFlow::only_for);
 
-    let credentials = deps.vault.app_credentials(platform, now).await;
-    let (client_id, client_secret) = credentials.map_err(|error| Problem::unavailable_because(&error))?;
-    let redirect_uri = deps.web.callback_url(platform);
-    let state = SecretString::from(state.expose());
-    let ask = Ask { state: &state, code_verifier: &verifier, redirect_uri: &redirect_uri };
-    let consent = deps.platforms.get(platform).authorize(&AppCredentials { client_id, client_secret }, &ask).await;
-    let Consent { url: address, .. } = consent.map_err(|error| not_begun(&error))?;
-
-    deps.store.begin_flow(&flow).await.map_err(|error| Problem::unavailable_because(&error))?;
+    let Consent { url, issuer, carried } = asked(&deps, &flow, (&state, &verifier), named.as_ref()).await?;
+    deps.store.begin_flow(&flow.begun(issuer, carried)).await.map_err(|error| Problem::unavailable_because(&error))?;
     tracing::info!(%user_id, platform = platform.as_str(), "a consent was begun");
-    let mut location = HeaderValue::from_str(address.as_str()).map_err(|error| Problem::internal(&error))?;
+    let mut location = HeaderValue::from_str(url.as_str()).map_err(|error| Problem::internal(&error))?;
     location.set_sensitive(true);
     Ok((StatusCode::SEE_OTHER, [(LOCATION, location), (CACHE_CONTROL, HeaderValue::from_static("no-store"))]).into_response())
 }
 
+/// Asks the platform, or the server that the user named.
+async fn asked(
+    deps: &Deps,
+    flow: &OAuthFlow,
+    (state, code_verifier): (&FlowState, &CodeVerifier),
+    named: Option<&Named>,
+) -> Result<Consent, Problem> {
+    let (platform, redirect_uri) = (flow.platform, deps.web.callback_url(flow.platform));
+    let state = SecretString::from(state.expose());
+    let asking = async {
+        let app = app::credentials(deps, &flow.user_id, &flow.app()).await?;
+        let ask = Ask { state: &state, code_verifier, redirect_uri: &redirect_uri, named };
+        Ok::<_, AppError>(deps.platforms.get(platform).authorize(&app, &ask).await?)
+    };
+    let asked = tokio::time::timeout(ASK_MAX, asking).await;
+    asked.map_err(|error| Problem::unavailable_because(&error))?.map_err(|error| not_begun(&error, named, deps.clock.now()))
+}
+
 /// What keeps a consent from its beginning.
-fn not_begun(error: &AuthorizeError) -> Problem {
-    match error {
-        AuthorizeError::Refused { .. } => Problem::not_found(),
-        AuthorizeError::Unavailable { .. } => Problem::unavailable_because(error),
+fn not_begun(error: &AppError, named: Option<&Named>, now: Timestamp) -> Problem {
+    match (error, named) {
+        (AppError::Register(refused @ AuthorizeError::Refused { .. }), Some(named)) => {
+            tracing::info!(error = chain(refused), "what a user named leads nowhere");
+            named::unknown(named)
+        }
+        // What a platform as a whole refuses is ours to mend.
+        (AppError::Register(refused @ AuthorizeError::Refused { .. }), None) => Problem::internal(refused),
+        (AppError::TooMany(bucket), _) => Problem::too_many_requests(bucket.ends_at.duration_since(now)),
+        (AppError::Leaving, _) => Problem::unavailable(LEAVING_WAIT),
+        (AppError::Register(AuthorizeError::Unavailable { .. }) | AppError::Store(_) | AppError::Vault(_), _) => {
+            Problem::unavailable_because(error)
+        }
     }
 }
 
@@ -102,10 +146,9 @@ async fn count(deps: &Deps, user_id: &UserId, now: Timestamp) -> Result<(), Prob
     Err(Problem::too_many_requests(bucket.ends_at.duration_since(now)))
 }
 
-/// The account behind a connection of the user on this platform; everything else is the same 404.
-async fn account_of(deps: &Deps, user: &UserId, platform: PlatformName, id: &str) -> Result<String, Problem> {
+/// A connection of the user on this platform; everything else is the same 404.
+async fn connection(deps: &Deps, user: &UserId, platform: PlatformName, id: &str) -> Result<Connection, Problem> {
     let id = ConnectionId::parse(id).map_err(|_| Problem::not_found())?;
     let connection = deps.store.connection(user, &id).await.map_err(|error| Problem::unavailable_because(&error))?;
-    let connection = connection.filter(|connection| connection.platform == platform).ok_or_else(Problem::not_found)?;
-    Ok(connection.platform_user_id)
+    connection.filter(|connection| connection.platform == platform).ok_or_else(Problem::not_found)
 }

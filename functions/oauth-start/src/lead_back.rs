@@ -35,6 +35,8 @@ fn told(code: ProblemCode) -> Option<&'static str> {
         // A page that was loaded a while ago may name a connection that is gone, or a platform that is no longer connected here.
         ProblemCode::NotFound
         | ProblemCode::CsrfRejected
+        // What the person typed is no server and no account.
+        | ProblemCode::ValidationFailed
         | ProblemCode::TooManyRequests
         | ProblemCode::Unavailable
         | ProblemCode::Internal => Some(code.as_str()),

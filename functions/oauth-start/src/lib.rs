@@ -1,11 +1,14 @@
 //! Sends a browser to a platform for consent.
 //!
 //! *Trigger:* HTTP, `GET /oauth/{platform}/start`, signed in.
-//! *Reads:* sessions, the connection that is to be made anew, our apps' credentials. *Writes:* the flow, and how many one account begins.
+//! *Reads:* sessions, the connection that is to be made anew, our apps' credentials. *Writes:* the flow, and how many one account begins; the
+//! credentials of our app at a server that nobody has named before.
 //! *On failure:* nothing was begun; the browser is led back to the frontend with a code that says why, and the person clicks again.
 
+mod app;
 mod begin;
 mod lead_back;
+mod named;
 
 use std::sync::Arc;
 

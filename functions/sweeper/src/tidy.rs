@@ -9,6 +9,7 @@ use connecting::{EndError, Ended, Ending};
 use domain::connection::Health;
 use domain::id::{AttemptId, ConnectionId, UserId};
 use domain::ledger::Actor;
+use domain::platform::{App, PlatformName, ServerName};
 use edge::guarded::{Panicked, guarded};
 use edge::problem::chain;
 use store::{Leftover, Leftovers, OddLeftover, StoreError};
@@ -94,9 +95,27 @@ async fn judge(deps: &Deps, note: &Leftover) -> Result<bool, TidyError> {
             deps.vault.delete_choice(choice_id).await?;
             true
         }
+        Leftover::App { platform, server, .. } => {
+            if !remove_app(deps, *platform, server).await? {
+                deps.store.put_leftover_behind(note, deps.clock.now()).await?;
+                return Ok(false);
+            }
+            true
+        }
     };
     deps.store.forget_leftover(note).await?;
     Ok(removed)
+}
+
+/// Removes the credentials of our app at a server, unless somebody needs them. The note of those that stay is judged again another day.
+async fn remove_app(deps: &Deps, platform: PlatformName, server: &ServerName) -> Result<bool, TidyError> {
+    if !deps.store.begin_server_removal(platform, server, deps.clock.now()).await? {
+        return Ok(false);
+    }
+    deps.vault.delete_app(&App { platform, server: Some(server.clone()) }).await?;
+    deps.store.server_is_removed(platform, server).await?;
+    tracing::info!(platform = platform.as_str(), %server, "an app at a server that nobody needs was forgotten");
+    Ok(true)
 }
 
 /// Takes down a connection that its owner gave up, and that nobody has taken down since. What is still needed is noted anew, behind the

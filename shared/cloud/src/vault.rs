@@ -1,4 +1,4 @@
-//! Secrets: the tokens of connections, choices that wait, the platforms' app credentials, and the hash key.
+//! Secrets: the tokens of connections, choices that wait, our apps' credentials, and the hash key.
 //!
 //! One secret per connection; each refresh is a version whose id names the attempt that wrote it. A version is read by that id
 //! and never as "the current one": the connection's row says which is in force, and a crash between the two writes is found
@@ -18,7 +18,7 @@ use aws_sdk_secretsmanager::operation::create_secret::CreateSecretError;
 use aws_sdk_secretsmanager::operation::delete_secret::DeleteSecretError;
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use domain::id::{AttemptId, ConnectionId};
-use domain::platform::PlatformName;
+use domain::platform::App;
 use domain::token::TokenSet;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
@@ -81,7 +81,7 @@ impl VaultError {
 pub struct Vault {
     client: Client,
     prefix: String,
-    credentials: Arc<Mutex<HashMap<PlatformName, credentials::Cached>>>,
+    credentials: Arc<Mutex<HashMap<App, credentials::Cached>>>,
     billing: Arc<Mutex<Option<(BillingKeys, Timestamp)>>>,
     tokens: Arc<Mutex<Remembered>>,
 }

@@ -11,7 +11,6 @@ use domain::connection::{Connection, Health, REFRESHES_UNANSWERED_MAX, RefreshLe
 use domain::id::AttemptId;
 use domain::people::limit::{Bucket, Limit, Subject};
 use domain::planted::Bug;
-use domain::platform::PlatformName;
 use domain::token::TokenSet;
 use edge::clock::Clock;
 use edge::deadline::Deadline;
@@ -170,7 +169,7 @@ async fn not_found(access: &Access<'_>, connection: &Connection) -> Result<Usabl
 /// ones.
 pub async fn live(access: &Access<'_>, connection: &Connection) -> Result<Option<TokenSet>, AccessError> {
     match access.vault.read(&connection.secret_name, &connection.secret_version, access.clock.now()).await {
-        Ok(tokens) => proven(access, connection.platform, tokens).await.map(Some),
+        Ok(tokens) => proven(access, connection, tokens).await.map(Some),
         Err(error @ (VaultError::Missing { .. } | VaultError::Malformed { .. })) => {
             tracing::error!(connection_id = %connection.id, error = chain(&error), "the tokens of a connection are not in the vault");
             Ok(None)
@@ -180,12 +179,12 @@ pub async fn live(access: &Access<'_>, connection: &Connection) -> Result<Option
 }
 
 /// The tokens with the proof that our app uses them, where the platform wants one. It is as fresh as the app's secret, which may be changed.
-async fn proven(access: &Access<'_>, platform: PlatformName, tokens: TokenSet) -> Result<TokenSet, AccessError> {
-    let network = access.platforms.get(platform);
+async fn proven(access: &Access<'_>, connection: &Connection, tokens: TokenSet) -> Result<TokenSet, AccessError> {
+    let network = access.platforms.get(connection.platform);
     if !network.descriptor().app_proof {
         return Ok(tokens);
     }
-    let (client_id, client_secret) = access.vault.app_credentials(platform, access.clock.now()).await?;
+    let (client_id, client_secret) = access.vault.app_credentials(&connection.app(), access.clock.now()).await?;
     Ok(network.proven(&AppCredentials { client_id, client_secret }, tokens))
 }
 
@@ -220,7 +219,7 @@ async fn refresh(access: &Access<'_>, connection: Connection) -> Result<Option<U
     let Some(tokens) = live(access, &connection).await? else {
         return not_found(access, &connection).await.map(Some);
     };
-    let (client_id, client_secret) = access.vault.app_credentials(connection.platform, access.clock.now()).await?;
+    let (client_id, client_secret) = access.vault.app_credentials(&connection.app(), access.clock.now()).await?;
     let app = AppCredentials { client_id, client_secret };
     if !may_begin(access).await? {
         return Ok(Some(Usable::Later));
@@ -319,7 +318,7 @@ async fn adopt_version(
         match stored {
             ConnectionWrite::Done => {
                 tracing::info!(connection_id = %refreshed.id, platform = refreshed.platform.as_str(), "tokens renewed");
-                let tokens = proven(access, refreshed.platform, tokens).await?;
+                let tokens = proven(access, &refreshed, tokens).await?;
                 return Ok(Usable::Ready(Box::new(refreshed), tokens));
             }
             ConnectionWrite::Moved(Some(row)) if row.secret_version == came_from && row.health != Health::Disconnecting => standing = *row,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::id::{AttemptId, ChoiceId, ConnectionId, UserId};
-use crate::platform::{AccountKind, PlatformName};
+use crate::platform::{AccountKind, PlatformName, ServerName};
 
 /// How long the accounts of a consent wait for the choice.
 pub const LIFETIME: SignedDuration = SignedDuration::from_mins(15);
@@ -33,6 +33,9 @@ pub struct Choice {
     /// Who granted it, where a person's grants are one: it must not end before the choice is made.
     #[serde(default)]
     pub grantor: Option<String>,
+    /// The server whose app of ours it was granted to, where each has one.
+    #[serde(default)]
+    pub app_server: Option<ServerName>,
     /// From when on it is refused.
     pub expires_at: Timestamp,
     /// What was chosen.
@@ -180,6 +183,7 @@ mod tests {
             accounts: ["a", "b", "c"].map(account).to_vec(),
             missing_scopes: Vec::new(),
             grantor: None,
+            app_server: None,
             expires_at: at(900),
             claim,
         }

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use crate::failure::FailureCode;
 use crate::id::{AttemptId, ConnectionId, UserId};
-use crate::platform::{AccountKind, Facts, PlatformName, Server};
+use crate::platform::{AccountKind, App, Facts, PlatformName, Server, ServerName};
 use crate::post::{CLOCK_SKEW, FUNCTION_TIMEOUT};
 use crate::token::{EXPIRY_MARGIN, TokenSet};
 use crate::wait::Wait;
@@ -77,6 +77,8 @@ pub struct Connection {
     pub kind: AccountKind,
     /// The server that it lives on, where many people run servers of the platform.
     pub server: Option<Server>,
+    /// The server whose app of ours it was granted to, by the name that its owner gave; `None`: our app is the platform's.
+    pub app_server: Option<ServerName>,
     /// Whether it can post.
     pub health: Health,
     /// What was granted.
@@ -137,6 +139,11 @@ impl Connection {
     /// What the platform's rules may depend on.
     pub fn facts(&self) -> Facts<'_> {
         Facts { kind: self.kind, server: self.server.as_ref() }
+    }
+
+    /// The app that it was granted to.
+    pub fn app(&self) -> App {
+        App { platform: self.platform, server: self.app_server.clone() }
     }
 
     /// Whether posts can be approved for it.

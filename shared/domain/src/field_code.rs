@@ -90,6 +90,10 @@ field_codes! {
     AccountsCount = "accounts_count";
     /// An account that was not offered.
     AccountUnknown = "account_unknown";
+    /// No server that an account could be connected at.
+    ServerUnknown = "server_unknown";
+    /// No account that could be connected.
+    HandleUnknown = "handle_unknown";
     /// A post that is not published has no address.
     UrlUnexpected = "url_unexpected";
     /// Not the https address of a website.

@@ -6,6 +6,7 @@
 pub mod flow_end;
 pub mod gift;
 pub mod hash;
+pub mod issuer;
 pub mod limit;
 pub mod oauth_flow;
 mod pasted;
@@ -17,6 +18,7 @@ pub mod verification;
 pub use flow_end::{FlowEnd, FlowError};
 pub use gift::{GiftCertificate, GiftCode};
 pub use hash::HashKey;
+pub use issuer::Issuer;
 pub use oauth_flow::{CodeVerifier, FlowState, OAuthFlow};
 pub use phone::PhoneNumber;
 pub use return_path::ReturnPath;

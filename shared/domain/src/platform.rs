@@ -2,9 +2,11 @@
 
 mod account_kind;
 mod addresses;
+mod app;
 mod descriptor;
 mod facebook;
 mod linkedin;
+mod named;
 mod server;
 mod x;
 
@@ -15,7 +17,9 @@ use utoipa::ToSchema;
 
 pub use account_kind::AccountKind;
 pub use addresses::{API, AUTHORIZE, Host, OAUTH, PlatformAddresses, Setting, Version};
+pub use app::App;
 pub use descriptor::{Budget, Descriptor, Facts, Needs, Reconcile, Renewal, Scopes};
+pub use named::{Handle, Named, NotAHost, ServerName};
 pub use server::{Server, ServerLimits};
 
 /// The one list of networks, in the order in which they are shown: each with its name in addresses, JSON, tables and logs. The

@@ -15,6 +15,8 @@ pub struct TokenSet {
     pub refresh: Option<SecretString>,
     /// The user token that a Page token came from; it can revoke the grant.
     pub parent: Option<SecretString>,
+    /// The private key that each call is signed with, where tokens are bound to one (DPoP, RFC 9449).
+    pub dpop_key: Option<SecretString>,
     /// When `access` ends, counted from our own clock at the time of the call; `None` = it has no set end.
     pub expires_at: Option<Timestamp>,
     /// When `refresh` ends unless it is used, counted likewise; `None` = not told.
@@ -28,6 +30,15 @@ pub struct TokenSet {
 impl TokenSet {
     /// An access token and nothing else: without an end, and without a scope.
     pub fn bare(access: SecretString) -> Self {
-        Self { access, refresh: None, parent: None, expires_at: None, refresh_expires_at: None, scopes: Vec::new(), proof: None }
+        Self {
+            access,
+            refresh: None,
+            parent: None,
+            dpop_key: None,
+            expires_at: None,
+            refresh_expires_at: None,
+            scopes: Vec::new(),
+            proof: None,
+        }
     }
 }

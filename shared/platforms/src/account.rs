@@ -8,12 +8,14 @@ use jiff::Timestamp;
 /// An account that a consent lets us post to, with its own tokens.
 #[derive(Debug, Clone)]
 pub struct GrantedAccount {
-    /// The network's id of the account.
+    /// The network's id of the account; where many people run servers of the network, one that no other server gives.
     pub account_id: String,
     /// The name that people know.
     pub username: String,
     /// What it is.
     pub kind: AccountKind,
+    /// Where it lives, where many people run servers of the network.
+    pub server: Option<Server>,
     /// The network's id of the person who granted, where [`Platform::revoke`](crate::Platform::revoke) ends all that the person granted,
     /// whoever asked for it.
     pub grantor: Option<String>,

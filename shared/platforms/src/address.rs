@@ -28,6 +28,12 @@ pub(crate) fn join(base: &Url, segments: &[&str]) -> Url {
     url
 }
 
+/// The address without what a page of the network stands below it: who a network says it is.
+pub(crate) fn above(url: &Url, page: &str) -> String {
+    let text = url.as_str().trim_end_matches('/');
+    text.strip_suffix(page).unwrap_or(text).to_owned()
+}
+
 /// Whether `text` can be an id of a network: it goes into paths, keys and links.
 pub(crate) fn is_id(text: &str) -> bool {
     (1..=100).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
@@ -52,6 +58,14 @@ mod tests {
     fn a_segment_cannot_leave_its_place() {
         let base = Url::parse("http://localhost/_sim/x/").unwrap();
         assert_eq!(join(&base, &["2", "users", "a/../b?c", "tweets"]).as_str(), "http://localhost/_sim/x/2/users/a%2F..%2Fb%3Fc/tweets");
+    }
+
+    #[test]
+    fn a_network_is_named_by_what_stands_above_its_page() {
+        let above = |text: &str| above(&Url::parse(text).unwrap(), "/i/oauth2/authorize");
+        assert_eq!(above("https://x.com/i/oauth2/authorize"), "https://x.com");
+        assert_eq!(above("http://localhost:3000/_sim/x/i/oauth2/authorize"), "http://localhost:3000/_sim/x");
+        assert_eq!(above("https://www.facebook.com"), "https://www.facebook.com");
     }
 
     #[test]

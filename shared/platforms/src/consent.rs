@@ -1,6 +1,7 @@
 //! What a consent is asked with, and what comes of it.
 
-use domain::people::CodeVerifier;
+use domain::people::{CodeVerifier, Issuer};
+use domain::platform::{Named, ServerName};
 use domain::token::TokenSet;
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -24,6 +25,8 @@ pub struct Ask<'a> {
     pub code_verifier: &'a CodeVerifier,
     /// Where the network sends the browser back.
     pub redirect_uri: &'a Url,
+    /// What the user named, where the network [needs](domain::platform::Descriptor::needs) it.
+    pub named: Option<&'a Named>,
 }
 
 /// A consent that was begun.
@@ -31,14 +34,16 @@ pub struct Ask<'a> {
 pub struct Consent {
     /// Where to send the browser.
     pub url: Url,
-    /// What the adapter needs again at the callback. Nobody else reads it.
+    /// Who may answer: the callback's `iss` is held against it.
+    pub issuer: Issuer,
+    /// What the adapter needs again at the callback, at most 4 KB. Nobody else reads it.
     pub carried: Option<SecretString>,
 }
 
 impl Consent {
     /// One whose callback needs nothing of its beginning but the code verifier.
-    pub fn at(url: Url) -> Self {
-        Self { url, carried: None }
+    pub fn at(url: Url, issuer: Issuer) -> Self {
+        Self { url, issuer, carried: None }
     }
 }
 
@@ -51,6 +56,8 @@ pub struct Callback<'a> {
     pub code_verifier: &'a SecretString,
     /// The same address as in [`Ask`].
     pub redirect_uri: &'a Url,
+    /// The server that the user named, where each has an app of ours of its own.
+    pub server: Option<&'a ServerName>,
     /// What the consent began with: [`Consent::carried`].
     pub carried: Option<&'a SecretString>,
 }

@@ -13,6 +13,7 @@ mod posts;
 mod proof;
 
 use async_trait::async_trait;
+use domain::people::Issuer;
 use domain::platform::{API, AUTHORIZE, PlatformAddresses, PlatformName};
 use domain::token::TokenSet;
 use http::Method;
@@ -24,8 +25,8 @@ use url::Url;
 use crate::http::Http;
 use crate::oauth::consent_address;
 use crate::{
-    Account, AppCredentials, Ask, AuthorizeError, Call, Callback, Consent, ExchangeError, GrantedAccount, Issuer, NoCode, NumbersError,
-    Outcome, OwnPost, Platform, Prepared, Published, ReadError, RevokeError, Told, address, comparable,
+    Account, AppCredentials, Ask, AuthorizeError, Call, Callback, Consent, ExchangeError, GrantedAccount, NoCode, NumbersError, Outcome,
+    OwnPost, Platform, Prepared, Published, ReadError, RevokeError, Told, address, comparable,
 };
 
 /// What the dialog sends back, without an `error`, when the person closes it.
@@ -75,12 +76,9 @@ impl Platform for Facebook {
     }
 
     async fn authorize(&self, app: &AppCredentials, ask: &Ask<'_>) -> Result<Consent, AuthorizeError> {
-        Ok(Consent::at(self.dialog(app, ask)))
-    }
-
-    /// The issuer of Facebook's metadata, which does not announce `iss`.
-    fn issuer(&self) -> Issuer {
-        Issuer::unannounced(Issuer::above(&self.authorize_url, ""))
+        // The issuer of Facebook's metadata, which does not announce `iss`.
+        let issuer = Issuer::unannounced(address::above(&self.authorize_url, ""));
+        Ok(Consent::at(self.dialog(app, ask), issuer))
     }
 
     fn is_denial(&self, instead: NoCode<'_>) -> bool {
@@ -143,7 +141,7 @@ mod tests {
         let app = AppCredentials { client_id: "app".into(), client_secret: "hidden".into() };
         let redirect_uri = Url::parse("https://app.example/oauth/facebook/callback").unwrap();
         let code_verifier = CodeVerifier::from_entropy([4; 32]);
-        let ask = Ask { state: &"st".into(), code_verifier: &code_verifier, redirect_uri: &redirect_uri };
+        let ask = Ask { state: &"st".into(), code_verifier: &code_verifier, redirect_uri: &redirect_uri, named: None };
         let url = facebook().dialog(&app, &ask);
         assert_eq!(
             url.as_str(),

@@ -11,7 +11,6 @@ mod consent;
 mod directory;
 mod facebook;
 mod http;
-mod issuer;
 mod linkedin;
 mod numbers;
 mod oauth;
@@ -24,16 +23,16 @@ pub use account::{Account, GrantedAccount, OwnPost};
 pub use call::{Advance, Call, Prepared};
 pub use consent::{AppCredentials, Ask, Callback, Consent, NoCode, Renewed};
 pub use directory::{PlatformAddresses, Platforms, PlatformsError};
-pub use issuer::Issuer;
 pub use numbers::{NumbersError, Published, Told};
 pub use outcome::{AuthorizeError, ExchangeError, HandleState, Outcome, PrepareError, ReadError, RefreshError, RevokeError};
 pub use payments::{Checkout, CheckoutPage, Payments, PaymentsError};
 
 use async_trait::async_trait;
-use domain::platform::{Descriptor, PlatformName};
+use domain::platform::{Descriptor, PlatformName, ServerName};
 use domain::token::TokenSet;
 use jiff::Timestamp;
 use outbound::detail;
+use url::Url;
 
 /// How many pages of an account's posts are read to find one.
 pub const PAGES_MAX: usize = 5;
@@ -49,11 +48,13 @@ pub trait Platform: Send + Sync {
         self.name().descriptor()
     }
 
-    /// Begins a consent: where to send the browser.
-    async fn authorize(&self, app: &AppCredentials, ask: &Ask<'_>) -> Result<Consent, AuthorizeError>;
+    /// Registers our app at a server, where each of them has its own. Repeating it makes another one there, of which nobody knows.
+    async fn register(&self, _server: &ServerName, _redirect_uri: &Url) -> Result<AppCredentials, AuthorizeError> {
+        Err(AuthorizeError::Refused { detail: "the network has no servers of its own".to_owned() })
+    }
 
-    /// Who it says it is in the callback.
-    fn issuer(&self) -> Issuer;
+    /// Begins a consent: where to send the browser, and who will answer.
+    async fn authorize(&self, app: &AppCredentials, ask: &Ask<'_>) -> Result<Consent, AuthorizeError>;
 
     /// Whether a consent brought no code because the person said no. Whatever else there is instead is our doing, or the network's.
     fn is_denial(&self, instead: NoCode<'_>) -> bool {

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 pub enum Outcome {
     /// The network gave the post an id.
     Accepted {
-        /// The network's id.
+        /// The network's id; where many people run servers of the network, one that no other server gives.
         post_id: String,
         /// Where people see it.
         url: Option<String>,

@@ -11,6 +11,7 @@ mod oauth;
 mod posts;
 
 use async_trait::async_trait;
+use domain::people::Issuer;
 use domain::platform::{API, AUTHORIZE, PlatformAddresses, PlatformName};
 use jiff::Timestamp;
 use url::Url;
@@ -18,8 +19,8 @@ use url::Url;
 use crate::http::Http;
 use crate::oauth::{challenge, consent_address};
 use crate::{
-    Account, AppCredentials, Ask, AuthorizeError, Call, Callback, Consent, ExchangeError, GrantedAccount, Issuer, NumbersError, Outcome,
-    OwnPost, Platform, Prepared, Published, ReadError, RefreshError, Renewed, RevokeError, Told, comparable,
+    Account, AppCredentials, Ask, AuthorizeError, Call, Callback, Consent, ExchangeError, GrantedAccount, NumbersError, Outcome, OwnPost,
+    Platform, Prepared, Published, ReadError, RefreshError, Renewed, RevokeError, Told, address, comparable,
 };
 
 /// The adapter.
@@ -36,6 +37,10 @@ impl X {
         Self { authorize_url: at(AUTHORIZE), api_url: at(API), http }
     }
 
+    fn issuer(&self) -> Issuer {
+        Issuer::unannounced(address::above(&self.authorize_url, "/i/oauth2/authorize"))
+    }
+
     fn consent_page(&self, app: &AppCredentials, ask: &Ask<'_>) -> Url {
         let scopes = &self.descriptor().scopes;
         consent_address(self.authorize_url.clone(), scopes, app, ask, |request| request.set_pkce_challenge(challenge(ask.code_verifier)))
@@ -49,14 +54,10 @@ impl Platform for X {
     }
 
     async fn authorize(&self, app: &AppCredentials, ask: &Ask<'_>) -> Result<Consent, AuthorizeError> {
-        Ok(Consent::at(self.consent_page(app, ask)))
+        Ok(Consent::at(self.consent_page(app, ask), self.issuer()))
     }
 
     /// X publishes no metadata and sends no `iss`.
-    fn issuer(&self) -> Issuer {
-        Issuer::unannounced(Issuer::above(&self.authorize_url, "/i/oauth2/authorize"))
-    }
-
     async fn exchange(&self, app: &AppCredentials, back: &Callback<'_>, now: Timestamp) -> Result<Vec<GrantedAccount>, ExchangeError> {
         let tokens = self.exchange_code(app, back, now).await?;
         self.granted_account(tokens).await.map(|account| vec![account])
@@ -109,7 +110,7 @@ mod tests {
         let app = AppCredentials { client_id: "app".into(), client_secret: "hidden".into() };
         let redirect_uri = Url::parse("https://app.example/oauth/x/callback").unwrap();
         let code_verifier = CodeVerifier::from_entropy([4; 32]);
-        let ask = Ask { state: &"st".into(), code_verifier: &code_verifier, redirect_uri: &redirect_uri };
+        let ask = Ask { state: &"st".into(), code_verifier: &code_verifier, redirect_uri: &redirect_uri, named: None };
         let url = x.consent_page(&app, &ask);
         assert_eq!(
             url.as_str(),

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::builders::DeleteBuilder;
 use aws_sdk_dynamodb::types::{ConditionCheck, Delete, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use domain::connection::{Connection, GrantLife, Health, RefreshLease};
 use domain::id::{AttemptId, ConnectionId, UserId};
-use domain::platform::{AccountKind, PlatformName, Server};
+use domain::platform::{AccountKind, PlatformName, Server, ServerName};
 use domain::wait::Wait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -35,6 +35,7 @@ struct ConnectionItem {
     /// `None`: it was connected before kinds were stored.
     kind: Option<AccountKind>,
     server: Option<Server>,
+    app_server: Option<ServerName>,
     health: Health,
     scopes: Vec<String>,
     #[serde(default)]
@@ -80,6 +81,7 @@ impl ConnectionItem {
             username,
             kind: Some(connection.kind),
             server: connection.server.clone(),
+            app_server: connection.app_server.clone(),
             health,
             scopes,
             missing_scopes: connection.missing_scopes.clone(),
@@ -124,6 +126,7 @@ impl From<ConnectionItem> for Connection {
             username: item.username,
             kind: item.kind.unwrap_or(item.platform.descriptor().usual_kind),
             server: item.server,
+            app_server: item.app_server,
             health: item.health,
             scopes: item.scopes,
             missing_scopes: item.missing_scopes,
@@ -270,6 +273,7 @@ impl Store {
             .expression_attribute_values(":id", text(connection.id.as_str()));
         let mut legs = [row, account].map(transact_put).to_vec();
         legs.extend(self.grant_held(connection));
+        legs.extend(self.server_held(connection));
         legs.extend(again.then(|| self.turned(connection, writer)));
         legs
     }
@@ -350,7 +354,7 @@ impl Store {
         }
     }
 
-    fn deleting(&self, key: Key) -> DeleteBuilder {
+    pub(crate) fn deleting(&self, key: Key) -> DeleteBuilder {
         Delete::builder().table_name(&self.tables.users).set_key(Some(key.into_item()))
     }
 
@@ -362,6 +366,7 @@ impl Store {
             .expression_attribute_values(":rev", number(connection.rev));
         let mut legs = vec![transact_delete(row)];
         legs.extend(self.grant_left(connection));
+        legs.extend(self.server_left(connection));
         Ok(self.transact("removing a connection", connection.id.as_str(), legs).await?.is_ok())
     }
 }

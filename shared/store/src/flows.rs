@@ -1,11 +1,12 @@
 //! OAuth flows: begun, taken once, and what came of them.
 
 use domain::id::{AttemptId, UserId};
+use domain::people::Issuer;
 use domain::people::flow_end::FlowEnd;
 use domain::people::oauth_flow::{OAuthFlow, StateHash};
 use domain::people::return_path::ReturnPath;
 use domain::people::session::SessionHash;
-use domain::platform::PlatformName;
+use domain::platform::{PlatformName, ServerName};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,9 @@ struct FlowItem {
     platform: PlatformName,
     return_to: ReturnPath,
     code_verifier: String,
+    carried: Option<String>,
+    server: Option<ServerName>,
+    issuer: Option<Issuer>,
     created_at: Timestamp,
     expires_at: Timestamp,
     expires_epoch: i64,
@@ -49,6 +53,9 @@ impl Store {
             platform: flow.platform,
             return_to: flow.return_to,
             code_verifier: flow.code_verifier.expose_secret().to_owned(),
+            carried: flow.carried.as_ref().map(|carried| carried.expose_secret().to_owned()),
+            server: flow.server.clone(),
+            issuer: flow.issuer.clone(),
             created_at: flow.created_at,
             expires_at: flow.expires_at,
             expires_epoch: flow.expires_at.as_second(),
@@ -72,7 +79,10 @@ impl Store {
                 platform: item.platform,
                 return_to: item.return_to,
                 account_id: item.account_id,
+                server: item.server,
+                issuer: item.issuer,
                 code_verifier: SecretString::from(item.code_verifier),
+                carried: item.carried.map(SecretString::from),
                 created_at: item.created_at,
                 expires_at: item.expires_at,
             },

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::id::{ChoiceId, ConnectionId, HistoryId, PostId, UserId};
-use domain::platform::PlatformName;
+use domain::platform::{PlatformName, ServerName};
 use domain::post::SentTo;
 use jiff::Timestamp;
 
@@ -166,6 +166,16 @@ impl Key {
         Self::new(grant_pk(platform, grantor), format!("{}#{CONNECTION}{id}", user_pk(user)))
     }
 
+    /// Connections that were granted to our app at one server, whoever's they are.
+    pub(crate) fn at_server(platform: PlatformName, server: &ServerName, user: &UserId, id: &ConnectionId) -> Self {
+        Self::new(server_pk(platform, server), format!("{}#{CONNECTION}{id}", user_pk(user)))
+    }
+
+    /// Until when our app at a server is needed, whoever is connected.
+    pub(crate) fn server(platform: PlatformName, server: &ServerName) -> Self {
+        Self::new(server_pk(platform, server), "SERVER")
+    }
+
     /// Consents under way at a platform, and grants that are being taken back there.
     pub(crate) fn grants_pk(platform: PlatformName) -> String {
         format!("GRANTS#{platform}")
@@ -207,6 +217,10 @@ pub(crate) const RETURNS: &str = "RETURNS";
 
 pub(crate) fn grant_pk(platform: PlatformName, grantor: &str) -> String {
     format!("GRANT#{platform}#{grantor}")
+}
+
+pub(crate) fn server_pk(platform: PlatformName, server: &ServerName) -> String {
+    format!("SERVER#{platform}#{server}")
 }
 
 /// Everything that a customer owns begins with the id taken from the session: another's item cannot be addressed.

@@ -2,6 +2,7 @@
 
 use aws_sdk_dynamodb::types::{Delete, TransactWriteItem};
 use domain::id::{ChoiceId, ConnectionId, UserId};
+use domain::platform::{PlatformName, ServerName};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +13,10 @@ use crate::{Store, StoreError};
 
 /// How long after it was noted a secret may be judged: longer than any choice waits and any function runs.
 const JUDGED_AFTER: SignedDuration = SignedDuration::from_hours(1);
+
+/// The same of the credentials of our app at a server, which are noted for as long as they are there. They are counted in whole days from the
+/// next one on, so that several notes of one server become one.
+const APP_JUDGED_AFTER: SignedDuration = SignedDuration::from_hours(24);
 
 /// How long a note that cannot be read is out of sight. A release that can read it may come; until then, operators are told of it once in that
 /// time.
@@ -53,6 +58,15 @@ pub enum Leftover {
         /// When it was noted.
         at: Timestamp,
     },
+    /// The credentials of our app at a server, unless a connection was granted to it or a consent began there. The note stays with them.
+    App {
+        /// Of which network.
+        platform: PlatformName,
+        /// Which server.
+        server: ServerName,
+        /// When it was noted.
+        at: Timestamp,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -77,7 +91,7 @@ impl Leftover {
     /// The same, noted at another time.
     fn noted_at(mut self, now: Timestamp) -> Self {
         match &mut self {
-            Self::Connection { at, .. } | Self::Disconnect { at, .. } | Self::Choice { at, .. } => *at = now,
+            Self::Connection { at, .. } | Self::Disconnect { at, .. } | Self::Choice { at, .. } | Self::App { at, .. } => *at = now,
         }
         self
     }
@@ -89,6 +103,11 @@ impl Leftover {
                 Key::leftover(*at + JUDGED_AFTER, id.as_str())
             }
             Self::Choice { choice_id, at } => Key::leftover(*at + JUDGED_AFTER, choice_id.as_str()),
+            Self::App { platform, server, at } => {
+                let days = at.as_second().div_euclid(APP_JUDGED_AFTER.as_secs()) + 1;
+                let next_day = Timestamp::from_second(days * APP_JUDGED_AFTER.as_secs()).unwrap_or(*at);
+                Key::leftover(next_day + APP_JUDGED_AFTER, &format!("{platform}#{server}"))
+            }
         }
     }
 }

@@ -29,6 +29,7 @@ mod posts;
 mod returns;
 mod rounds;
 pub mod schema;
+mod servers;
 mod sessions;
 mod transact;
 mod users;

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::analytics::{Numbers, Rhythm};
+use domain::people::Issuer;
 use domain::platform::{AccountKind, Budget, Descriptor, Facts, PlatformName, Reconcile, Renewal, Scopes};
 use domain::post::FUNCTION_TIMEOUT;
 use domain::token::TokenSet;
@@ -18,7 +19,7 @@ use edge::clock::Clock;
 use embedded::Aws;
 use jiff::{SignedDuration, Timestamp};
 use platforms::{
-    Account, Advance, AppCredentials, Ask, AuthorizeError, Call, Callback, Consent, ExchangeError, GrantedAccount, HandleState, Issuer,
+    Account, Advance, AppCredentials, Ask, AuthorizeError, Call, Callback, Consent, ExchangeError, GrantedAccount, HandleState,
     NumbersError, Outcome, OwnPost, Platform, PrepareError, Prepared, Published, ReadError, RefreshError, Renewed, RevokeError, Told,
 };
 use secrecy::ExposeSecret;
@@ -523,11 +524,8 @@ impl Platform for Adapter {
     }
 
     async fn authorize(&self, _: &AppCredentials, _: &Ask<'_>) -> Result<Consent, AuthorizeError> {
-        Ok(Consent::at(Url::parse("https://platform.example/").expect("an address")))
-    }
-
-    fn issuer(&self) -> Issuer {
-        Issuer::unannounced("https://platform.example".to_owned())
+        let issuer = Issuer::unannounced("https://platform.example".to_owned());
+        Ok(Consent::at(Url::parse("https://platform.example/").expect("an address"), issuer))
     }
 
     async fn exchange(&self, _: &AppCredentials, _: &Callback<'_>, _: Timestamp) -> Result<Vec<GrantedAccount>, ExchangeError> {

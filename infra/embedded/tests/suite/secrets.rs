@@ -1,7 +1,7 @@
 use aws_sdk_secretsmanager::error::ProvideErrorMetadata;
 use cloud::vault::{ChoiceTokens, HashKeySecret, VaultError, version_of};
 use domain::id::ChoiceId;
-use domain::platform::{AccountKind, PlatformName};
+use domain::platform::{AccountKind, App, PlatformName, ServerName};
 use domain::token::TokenSet;
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
@@ -82,6 +82,7 @@ async fn a_choice_comes_back_with_every_account_and_can_be_forgotten() {
         account_id: id.into(),
         username: "Shop".into(),
         kind: AccountKind::Page,
+        server: None,
         grantor: None,
         tokens: tokens(id),
     };
@@ -107,12 +108,35 @@ async fn app_credentials_are_kept_for_five_minutes() {
     let vault = stage.vault();
     let set = |id: &str| stage.aws.set_secret("postledger/platform/x", &format!(r#"{{"client_id":"{id}","client_secret":"s"}}"#).into());
     set("old").unwrap();
-    let client_id = async |later| vault.app_credentials(PlatformName::X, stage.now() + secs(later)).await.unwrap().0;
+    let client_id = async |later| vault.app_credentials(&App::at(PlatformName::X), stage.now() + secs(later)).await.unwrap().0;
     assert_eq!(client_id(0).await, "old");
     set("new").unwrap();
     assert_eq!(client_id(299).await, "old");
     assert_eq!(client_id(300).await, "new");
-    assert!(matches!(vault.app_credentials(PlatformName::Facebook, stage.now()).await, Err(VaultError::Missing { .. })));
+    assert!(matches!(vault.app_credentials(&App::at(PlatformName::Facebook), stage.now()).await, Err(VaultError::Missing { .. })));
+}
+
+#[tokio::test]
+async fn an_app_at_a_server_is_kept_once_and_whoever_comes_second_reads_the_firsts() {
+    let stage = Stage::open();
+    let (first, second) = (stage.vault(), stage.vault());
+    let at = |server: &str| App { platform: PlatformName::X, server: Some(ServerName::parse(server).unwrap()) };
+    let app = at("one.example");
+    let found = async |vault: &cloud::vault::Vault, app: &App| vault.find_app(app, stage.now()).await.unwrap().map(|(id, _)| id);
+    assert_eq!(found(&first, &app).await, None);
+    first.create_app(&app, ("first", &"s".into()), &attempt(1)).await.unwrap();
+    first.create_app(&app, ("first", &"s".into()), &attempt(1)).await.unwrap();
+    assert!(matches!(second.create_app(&app, ("second", &"s".into()), &attempt(2)).await, Err(VaultError::Exists { .. })));
+    assert_eq!(found(&second, &app).await.as_deref(), Some("first"));
+    first.app_credentials(&app, stage.now()).await.unwrap();
+    assert_eq!((found(&first, &at("two.example")).await, found(&first, &App::at(PlatformName::X)).await), (None, None));
+
+    // What one process has removed, another may still remember; whoever begins a consent looks anew.
+    second.delete_app(&app).await.unwrap();
+    second.delete_app(&app).await.unwrap();
+    assert!(first.app_credentials(&app, stage.now()).await.is_ok());
+    assert_eq!((found(&first, &app).await, first.app_credentials(&app, stage.now()).await.is_ok()), (None, false));
+    assert!(matches!(second.app_credentials(&app, stage.now()).await, Err(VaultError::Missing { .. })));
 }
 
 #[tokio::test]

@@ -60,7 +60,7 @@ impl Server {
     async fn exchange(&self) -> Result<GrantedAccount, ExchangeError> {
         let redirect_uri = Url::parse("https://api.example.com/oauth/x/callback").unwrap();
         let (code, verifier) = (format!("{CANARY}-code").into(), VERIFIER.into());
-        let back = Callback { code: &code, code_verifier: &verifier, redirect_uri: &redirect_uri, carried: None };
+        let back = Callback { code: &code, code_verifier: &verifier, redirect_uri: &redirect_uri, server: None, carried: None };
         self.platforms.get(X).exchange(&self.app, &back, now()).await.map(|mut accounts| accounts.remove(0))
     }
 }

@@ -14,8 +14,8 @@ use edge::clock::Clock;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use platforms::{
-    Account, AppCredentials, Ask, Call, Callback, ExchangeError, GrantedAccount, Outcome, Platform, PlatformAddresses, Platforms, Prepared,
-    RefreshError, Renewed,
+    Account, AppCredentials, Ask, Call, Callback, Consent, ExchangeError, GrantedAccount, Outcome, Platform, PlatformAddresses, Platforms,
+    Prepared, RefreshError, Renewed,
 };
 use reqwest::StatusCode;
 use reqwest::header::LOCATION;
@@ -79,17 +79,17 @@ impl Wire {
         self.base.join(&format!("/oauth/{name}/callback")).unwrap()
     }
 
-    pub(crate) async fn authorize_url(&self, name: PlatformName) -> Url {
+    pub(crate) async fn authorize(&self, name: PlatformName) -> Consent {
         let redirect_uri = self.redirect_uri(name);
         let entropy = BASE64URL_NOPAD.decode(VERIFIER.as_bytes()).unwrap();
         let code_verifier = CodeVerifier::from_entropy(entropy.try_into().unwrap());
-        let ask = Ask { state: &"a state".into(), code_verifier: &code_verifier, redirect_uri: &redirect_uri };
-        self.platform(name).authorize(&self.app, &ask).await.unwrap().url
+        let ask = Ask { state: &"a state".into(), code_verifier: &code_verifier, redirect_uri: &redirect_uri, named: None };
+        self.platform(name).authorize(&self.app, &ask).await.unwrap()
     }
 
     /// Opens the consent page, sends its form, and returns what the callback would be called with.
     pub(crate) async fn consent(&self, name: PlatformName, fields: &[(&str, &str)]) -> Url {
-        let url = self.authorize_url(name).await;
+        let url = self.authorize(name).await.url;
         let page = self.browser.get(url.clone()).send().await.unwrap();
         assert_eq!(page.status(), StatusCode::OK);
         let html = page.text().await.unwrap();
@@ -108,7 +108,8 @@ impl Wire {
 
     pub(crate) async fn exchange(&self, name: PlatformName, code: &str, verifier: &str) -> Result<Vec<GrantedAccount>, ExchangeError> {
         let redirect_uri = self.redirect_uri(name);
-        let back = Callback { code: &code.into(), code_verifier: &verifier.into(), redirect_uri: &redirect_uri, carried: None };
+        let back =
+            Callback { code: &code.into(), code_verifier: &verifier.into(), redirect_uri: &redirect_uri, server: None, carried: None };
         self.platform(name).exchange(&self.app, &back, self.now()).await
     }
 

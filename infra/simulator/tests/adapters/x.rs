@@ -66,7 +66,7 @@ async fn a_callback_names_its_issuer_when_told_to() {
     let named = wire.consent(X, &[("decision", "allow"), ("iss", "https://evil.example")]).await;
     assert_eq!(param(&named, "iss").as_deref(), Some("https://evil.example"));
     assert_eq!(param(&wire.consent(X, &[("decision", "deny")]).await, "iss"), None);
-    let issuer = wire.platform(X).issuer();
+    let issuer = wire.authorize(X).await.issuer;
     assert_eq!(issuer.identifier(), format!("{}_sim/x", wire.base));
 }
 
@@ -105,7 +105,7 @@ async fn a_refusal_by_the_person_leads_back_and_one_by_the_platform_does_not() {
     assert_eq!((param(&denied, "error").as_deref(), param(&denied, "state").as_deref()), (Some("access_denied"), Some("a state")));
     assert_eq!(param(&denied, "code"), None);
     for (name, value) in [("client_id", "someone"), ("redirect_uri", "https://evil.example/oauth/x/callback")] {
-        let mut url = wire.authorize_url(X).await;
+        let mut url = wire.authorize(X).await.url;
         let changed: Vec<_> =
             url.query_pairs().into_owned().map(|(of, old)| if of == name { (of, value.to_owned()) } else { (of, old) }).collect();
         url.query_pairs_mut().clear().extend_pairs(changed);

@@ -1,7 +1,7 @@
 //! The accounts of one consent, kept while the user chooses among them.
 
 use domain::id::ChoiceId;
-use domain::platform::AccountKind;
+use domain::platform::{AccountKind, Server};
 use domain::token::TokenSet;
 
 use super::{Vault, VaultError, malformed, sealed, value};
@@ -15,6 +15,8 @@ pub struct ChoiceTokens {
     pub username: String,
     /// What the account is.
     pub kind: AccountKind,
+    /// Where it lives, where many people run servers of the platform.
+    pub server: Option<Server>,
     /// The platform's id of the person who granted, where that person's grants are one.
     pub grantor: Option<String>,
     /// What lets us act for it.

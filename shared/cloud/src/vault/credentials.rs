@@ -1,4 +1,5 @@
-//! What an operator puts into the vault: the platforms' app credentials and the hash key. Read as "the current one", never written here.
+//! Credentials that are read as "the current one". An operator puts those of the platforms' apps into the vault, and the hash key. Those of an app
+//! at a server are written here, once, and never changed.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -6,16 +7,19 @@ use std::sync::{MutexGuard, PoisonError};
 
 use aws_sdk_secretsmanager::Client;
 use domain::billing::signature::SigningSecret;
-use domain::platform::PlatformName;
+use domain::id::AttemptId;
+use domain::platform::{App, Needs, PlatformName};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Vault, VaultError, malformed, sealed, value};
+use super::{Vault, VaultError, malformed, sealed, value, version_of};
 
 /// How long what was read is used without another look: what an operator changes or removes is in force everywhere after this.
 pub const CREDENTIALS_LIFE: SignedDuration = SignedDuration::from_mins(5);
 /// The shortest hash key that is taken, in characters.
 pub const HASH_KEY_CHARS_MIN: usize = 64;
+/// How many apps' credentials are remembered at most: far more than one process acts for in so short a time.
+const APPS_MAX: usize = 256;
 
 /// What we hold at the payment provider.
 #[derive(Clone, Debug)]
@@ -65,18 +69,57 @@ pub(super) struct Cached {
 }
 
 impl Vault {
-    /// Our client id and secret at a platform, at most [`CREDENTIALS_LIFE`] old.
-    pub async fn app_credentials(&self, platform: PlatformName, now: Timestamp) -> Result<(String, SecretString), VaultError> {
-        let cached = self.cache().get(&platform).filter(|cached| is_fresh(cached.read_at, now, CREDENTIALS_LIFE)).cloned();
+    /// The client id and secret of an app of ours, at most [`CREDENTIALS_LIFE`] old.
+    pub async fn app_credentials(&self, app: &App, now: Timestamp) -> Result<(String, SecretString), VaultError> {
+        let cached = self.cache().get(app).filter(|cached| is_fresh(cached.read_at, now, CREDENTIALS_LIFE)).cloned();
         if let Some(cached) = cached {
             return Ok((cached.client_id, cached.client_secret));
         }
-        let name = format!("{}/platform/{platform}", self.prefix);
-        let value = self.current(&name).await?;
+        self.find_app(app, now).await?.ok_or_else(|| VaultError::Missing { name: self.app_secret(app) })
+    }
+
+    /// The same as they are in the vault at this moment; `None`: there are none.
+    pub async fn find_app(&self, app: &App, now: Timestamp) -> Result<Option<(String, SecretString)>, VaultError> {
+        let name = self.app_secret(app);
+        let Some(value) = value(&self.client, &name, None).await? else {
+            self.cache().remove(app);
+            return Ok(None);
+        };
         let (client_id, client_secret) = sealed::credentials_from_json(&value).ok_or_else(|| malformed(&name))?;
-        let fresh = Cached { client_id: client_id.clone(), client_secret: client_secret.clone(), read_at: now };
-        self.cache().insert(platform, fresh);
-        Ok((client_id, client_secret))
+        self.remember(app, Cached { client_id: client_id.clone(), client_secret: client_secret.clone(), read_at: now });
+        Ok(Some((client_id, client_secret)))
+    }
+
+    /// Keeps the credentials of an app that was just registered. [`VaultError::Exists`]: somebody else registered one at the same time, and
+    /// theirs count. Repeating it with the same attempt and credentials is a no-op.
+    pub async fn create_app(
+        &self,
+        app: &App,
+        (client_id, client_secret): (&str, &SecretString),
+        attempt: &AttemptId,
+    ) -> Result<(), VaultError> {
+        let value = sealed::credentials_to_json(client_id, client_secret);
+        self.create_secret(&self.app_secret(app), &version_of(attempt), &value).await
+    }
+
+    /// Removes an app's credentials at once and for good; unknown ones are as good.
+    pub async fn delete_app(&self, app: &App) -> Result<(), VaultError> {
+        self.cache().remove(app);
+        self.delete(&self.app_secret(app)).await
+    }
+
+    fn app_secret(&self, app: &App) -> String {
+        format!("{}/platform/{app}", self.prefix)
+    }
+
+    /// What is too old goes; of too many, all.
+    fn remember(&self, app: &App, fresh: Cached) {
+        let mut cache = self.cache();
+        cache.retain(|_, cached| is_fresh(cached.read_at, fresh.read_at, CREDENTIALS_LIFE));
+        if cache.len() >= APPS_MAX {
+            cache.clear();
+        }
+        cache.insert(app.clone(), fresh);
     }
 
     /// Our keys at the payment provider, at most [`CREDENTIALS_LIFE`] old.
@@ -94,9 +137,11 @@ impl Vault {
     }
 
     /// Reads the credentials of all `platforms` ahead of the first request that needs them, at once. Returns what is missing or
-    /// cannot be read: it is asked for again when a request needs it.
+    /// cannot be read: it is asked for again when a request needs it. Where each server has an app of ours, none is known ahead.
     pub async fn preload(&self, platforms: &[PlatformName], now: Timestamp) -> Vec<VaultError> {
-        let reads = platforms.iter().map(|platform| self.app_credentials(*platform, now));
+        let has_one = |platform: &&PlatformName| platform.descriptor().needs != Some(Needs::Server);
+        let apps: Vec<App> = platforms.iter().filter(has_one).map(|platform| App::at(*platform)).collect();
+        let reads = apps.iter().map(|app| self.app_credentials(app, now));
         futures::future::join_all(reads).await.into_iter().filter_map(Result::err).collect()
     }
 
@@ -108,7 +153,7 @@ impl Vault {
         self.billing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn cache(&self) -> MutexGuard<'_, HashMap<PlatformName, Cached>> {
+    fn cache(&self) -> MutexGuard<'_, HashMap<App, Cached>> {
         // Only whole entries are ever put in, so a panic elsewhere leaves nothing half-written.
         self.credentials.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -3,7 +3,7 @@
 //! Nothing here is public beyond the vault, and a text that cannot be read is reported without it: `serde_json` quotes values.
 
 use domain::billing::signature::SigningSecret;
-use domain::platform::AccountKind;
+use domain::platform::{AccountKind, Server};
 use domain::token::TokenSet;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
@@ -19,6 +19,8 @@ struct Tokens {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     parent: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    dpop_key: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     expires_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     refresh_expires_at: Option<Timestamp>,
@@ -31,11 +33,13 @@ struct Granted {
     username: String,
     kind: AccountKind,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    server: Option<Server>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     grantor: Option<String>,
     tokens: Tokens,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct AppCredentials {
     client_id: String,
     client_secret: String,
@@ -69,6 +73,10 @@ pub(super) fn credentials_from_json(value: &SecretString) -> Option<(String, Sec
     Some((credentials.client_id, credentials.client_secret.into()))
 }
 
+pub(super) fn credentials_to_json(client_id: &str, client_secret: &SecretString) -> SecretString {
+    to_json(&AppCredentials { client_id: client_id.to_owned(), client_secret: client_secret.expose_secret().to_owned() })
+}
+
 /// The API key, and the secrets that webhooks may be signed with: at least one.
 pub(super) fn billing_from_json(value: &SecretString) -> Option<(SecretString, Vec<SigningSecret>)> {
     let billing = from_json::<Billing>(value)?;
@@ -90,6 +98,7 @@ fn exposed(tokens: &TokenSet) -> Tokens {
         access: text(&tokens.access),
         refresh: tokens.refresh.as_ref().map(text),
         parent: tokens.parent.as_ref().map(text),
+        dpop_key: tokens.dpop_key.as_ref().map(text),
         expires_at: tokens.expires_at,
         refresh_expires_at: tokens.refresh_expires_at,
         scopes: tokens.scopes.clone(),
@@ -101,6 +110,7 @@ fn closed(tokens: Tokens) -> TokenSet {
         access: tokens.access.into(),
         refresh: tokens.refresh.map(SecretString::from),
         parent: tokens.parent.map(SecretString::from),
+        dpop_key: tokens.dpop_key.map(SecretString::from),
         expires_at: tokens.expires_at,
         refresh_expires_at: tokens.refresh_expires_at,
         scopes: tokens.scopes,
@@ -113,14 +123,15 @@ fn exposed_account(account: &ChoiceTokens) -> Granted {
         account_id: account.account_id.clone(),
         username: account.username.clone(),
         kind: account.kind,
+        server: account.server.clone(),
         grantor: account.grantor.clone(),
         tokens: exposed(&account.tokens),
     }
 }
 
 fn closed_account(account: Granted) -> ChoiceTokens {
-    let Granted { account_id, username, kind, grantor, tokens } = account;
-    ChoiceTokens { account_id, username, kind, grantor, tokens: closed(tokens) }
+    let Granted { account_id, username, kind, server, grantor, tokens } = account;
+    ChoiceTokens { account_id, username, kind, server, grantor, tokens: closed(tokens) }
 }
 
 #[cfg(test)]
@@ -132,6 +143,7 @@ mod tests {
             access: "access-1".into(),
             refresh: Some("refresh-1".into()),
             parent: None,
+            dpop_key: Some("dpop-1".into()),
             expires_at: Some(Timestamp::UNIX_EPOCH),
             refresh_expires_at: Some(Timestamp::MAX),
             scopes: vec!["tweet.write".to_owned(), "offline.access".to_owned()],
@@ -144,6 +156,7 @@ mod tests {
         let read = tokens_from_json(&tokens_to_json(&tokens())).unwrap();
         assert_eq!(read.access.expose_secret(), "access-1");
         assert_eq!(read.refresh.unwrap().expose_secret(), "refresh-1");
+        assert_eq!(read.dpop_key.unwrap().expose_secret(), "dpop-1");
         assert!(read.parent.is_none());
         assert!(read.proof.is_none(), "a proof is as old as the secret that it was made with");
         assert_eq!((read.expires_at, read.refresh_expires_at), (Some(Timestamp::UNIX_EPOCH), Some(Timestamp::MAX)));
@@ -157,10 +170,16 @@ mod tests {
 
     #[test]
     fn what_holds_a_token_shows_none() {
-        let account =
-            ChoiceTokens { account_id: "1".into(), username: "page".into(), kind: AccountKind::Page, grantor: None, tokens: tokens() };
+        let account = ChoiceTokens {
+            account_id: "1".into(),
+            username: "page".into(),
+            kind: AccountKind::Page,
+            server: None,
+            grantor: None,
+            tokens: tokens(),
+        };
         let shown = format!("{account:?}{:?}", tokens_to_json(&tokens()));
-        assert!(!shown.contains("access-1") && !shown.contains("refresh-1"), "{shown}");
+        assert!(!shown.contains("access-1") && !shown.contains("refresh-1") && !shown.contains("dpop-1"), "{shown}");
     }
 
     #[test]

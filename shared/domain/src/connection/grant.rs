@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{Connection, GrantLife, Health};
 use crate::id::{ConnectionId, UserId};
-use crate::platform::{AccountKind, PlatformName, Server};
+use crate::platform::{AccountKind, PlatformName, Server, ServerName};
 use crate::token::TokenSet;
 
 /// What one consent gave for one account, without the tokens.
@@ -20,6 +20,8 @@ pub struct Grant {
     pub kind: AccountKind,
     /// See [`Connection::server`].
     pub server: Option<Server>,
+    /// See [`Connection::app_server`].
+    pub app_server: Option<ServerName>,
     /// What was granted.
     pub scopes: Vec<String>,
     /// When the access token ends; `None` = no set end.
@@ -48,6 +50,7 @@ impl Grant {
             username,
             kind,
             server: None,
+            app_server: None,
             scopes: tokens.scopes.clone(),
             expires_at: tokens.expires_at,
             refreshable: tokens.refresh.is_some(),
@@ -64,6 +67,12 @@ impl Grant {
     #[must_use]
     pub fn given_by(self, grantor: Option<String>) -> Self {
         Self { grantor, ..self }
+    }
+
+    /// The same grant for an account that lives on `server`, given to our app at `app_server`.
+    #[must_use]
+    pub fn living_on(self, server: Option<Server>, app_server: Option<ServerName>) -> Self {
+        Self { server, app_server, ..self }
     }
 
     /// Whether every scope that posting needs was granted.
@@ -99,7 +108,19 @@ impl Connection {
         now: Timestamp,
     ) -> Self {
         let health = grant.health();
-        let Grant { platform, platform_user_id, username, kind, server, scopes, missing_scopes, grantor, expires_at, refreshable } = grant;
+        let Grant {
+            platform,
+            platform_user_id,
+            username,
+            kind,
+            server,
+            app_server,
+            scopes,
+            missing_scopes,
+            grantor,
+            expires_at,
+            refreshable,
+        } = grant;
         Self {
             id,
             user_id,
@@ -108,6 +129,7 @@ impl Connection {
             username,
             kind,
             server,
+            app_server,
             health,
             scopes,
             missing_scopes,
@@ -143,11 +165,12 @@ impl Connection {
     #[must_use]
     pub fn reconnected(self, grant: Grant, secret_version: String, life: GrantLife, now: Timestamp) -> Self {
         let health = grant.health();
-        let Grant { username, kind, server, scopes, missing_scopes, grantor, expires_at, refreshable, .. } = grant;
+        let Grant { username, kind, server, app_server, scopes, missing_scopes, grantor, expires_at, refreshable, .. } = grant;
         Self {
             username,
             kind,
             server,
+            app_server,
             health,
             scopes,
             missing_scopes,
@@ -166,9 +189,11 @@ impl Connection {
 #[cfg(test)]
 mod tests {
     use jiff::SignedDuration;
+    use url::Url;
 
     use super::*;
     use crate::id::AttemptId;
+    use crate::platform::ServerLimits;
     use crate::wait::Wait;
 
     fn at(second: i64) -> Timestamp {
@@ -203,6 +228,25 @@ mod tests {
         let after = before.clone().reconnected(grant(&["read", "write"]), "v2".to_owned(), life(2), at(2));
         assert_eq!((after.id, after.rev, after.connected_at), (before.id, before.rev + 1, at(0)));
         assert_eq!((after.health, after.secret_version.as_str(), after.lease, after.life), (Health::Ok, "v2", None, life(2)));
+    }
+
+    #[test]
+    fn a_reconnect_moves_an_account_to_the_server_and_the_app_of_the_new_consent() {
+        let name = |text| ServerName::parse(text).unwrap();
+        let server = |text: &str| Server {
+            api: Url::parse(&format!("https://{text}")).unwrap(),
+            issuer: Url::parse(&format!("https://{text}")).unwrap(),
+            software: "mastodon".to_owned(),
+            limits: ServerLimits::default(),
+        };
+        let at_one = grant(&["read", "write"]).living_on(Some(server("one.example")), Some(name("one.example")));
+        let (id, user) = (ConnectionId::new(at(0), [1; 10]), UserId::new(at(0), [2; 10]));
+        let life = GrantLife::unwatched(at(0));
+        let before = Connection::connected(id, user, at_one, ("name".to_owned(), "v1".to_owned()), life, at(0));
+        assert_eq!((before.app().to_string().as_str(), before.facts().server), ("x/one.example", Some(&server("one.example"))));
+        let at_two = grant(&["read", "write"]).living_on(Some(server("two.example")), Some(name("two.example")));
+        let after = before.reconnected(at_two, "v2".to_owned(), life, at(1));
+        assert_eq!((after.app().to_string().as_str(), after.facts().server), ("x/two.example", Some(&server("two.example"))));
     }
 
     #[test]

@@ -9,16 +9,20 @@ use zeroize::Zeroizing;
 
 use super::flow_end::FlowError;
 use super::hash::{sha256_hex, stored_hash};
+use super::issuer::Issuer;
 use super::limit::Limit;
 use super::return_path::ReturnPath;
 use super::session::SessionHash;
 use crate::id::UserId;
-use crate::platform::PlatformName;
+use crate::platform::{App, PlatformName, ServerName};
 
 /// How long a person may take at the platform's consent page.
 pub const LIFETIME: SignedDuration = SignedDuration::from_mins(10);
 /// Flows that one account begins: more than somebody needs who connects a hundred accounts and is refused now and then.
 pub const BEGUN_BY_USER: Limit = Limit { name: "consents-begun", max: 120, span: SignedDuration::from_hours(1) };
+/// Servers at which one account has our app registered: more than somebody needs who connects what they have, and no way of calling the
+/// internet in our name.
+pub const SERVERS_OF_USER: Limit = Limit { name: "servers-registered", max: 3, span: SignedDuration::from_hours(24) };
 /// The length of 32 bytes in base64url.
 const STATE_LETTERS: usize = 43;
 
@@ -99,8 +103,14 @@ pub struct OAuthFlow {
     pub return_to: ReturnPath,
     /// The platform's id of the one account that may come of it: set where a connection is to be made anew.
     pub account_id: Option<String>,
+    /// The server that the user named, where each has an app of ours of its own.
+    pub server: Option<ServerName>,
+    /// Who may answer; `None` before it is known.
+    pub issuer: Option<Issuer>,
     /// Proves to the platform that start and callback are one flow.
     pub code_verifier: SecretString,
+    /// What the platform's adapter needs again at the callback.
+    pub carried: Option<SecretString>,
     /// When it was started.
     pub created_at: Timestamp,
     /// From when on its callback is refused.
@@ -124,7 +134,10 @@ impl OAuthFlow {
             platform,
             return_to,
             account_id: None,
+            server: None,
+            issuer: None,
             code_verifier: verifier.secret().clone(),
+            carried: None,
             created_at: now,
             expires_at: now + LIFETIME,
         }
@@ -134,6 +147,28 @@ impl OAuthFlow {
     #[must_use]
     pub fn only_for(self, account_id: String) -> Self {
         Self { account_id: Some(account_id), ..self }
+    }
+
+    /// The same flow at a server.
+    #[must_use]
+    pub fn at(self, server: Option<ServerName>) -> Self {
+        Self { server, ..self }
+    }
+
+    /// The platform was asked: `issuer` may answer, and `carried` comes back to its adapter with the answer.
+    #[must_use]
+    pub fn begun(self, issuer: Issuer, carried: Option<SecretString>) -> Self {
+        Self { issuer: Some(issuer), carried, ..self }
+    }
+
+    /// The app that was named to the platform.
+    pub fn app(&self) -> App {
+        App { platform: self.platform, server: self.server.clone() }
+    }
+
+    /// Whether a callback that names `iss` can be the answer of whoever was asked. What another says, good or bad, is not about this flow.
+    pub fn allows(&self, iss: Option<&str>) -> bool {
+        self.issuer.as_ref().map_or(iss.is_none(), |issuer| issuer.allows(iss))
     }
 
     /// Whether a callback in the session `session_hash`, on the path of `platform`, may finish this flow.
@@ -182,10 +217,27 @@ mod tests {
     }
 
     #[test]
+    fn only_the_one_that_was_asked_may_answer() {
+        let asked = flow().begun(Issuer::announced("https://a.example".to_owned()), None);
+        let answers = [Some("https://a.example"), Some("https://b.example"), None];
+        assert_eq!(answers.map(|iss| asked.allows(iss)), [true, false, false]);
+        assert_eq!(answers.map(|iss| flow().allows(iss)), [false, false, true], "one that is not known names nobody");
+    }
+
+    #[test]
+    fn a_flow_at_a_server_goes_by_the_app_of_that_server() {
+        let server = ServerName::parse("mastodon.example").unwrap();
+        assert_eq!(flow().at(Some(server)).app().to_string(), "x/mastodon.example");
+        assert_eq!(flow().at(None).app(), App::at(PlatformName::X));
+    }
+
+    #[test]
     fn debug_lines_show_no_secret() {
         let verifier = CodeVerifier::from_entropy([4; 32]);
-        let shown = format!("{:?} {verifier:?} {:?}", flow(), FlowState::from_entropy([3; 32]));
+        let begun = flow().begun(Issuer::announced("https://x.com".to_owned()), Some("carried-key".to_owned().into()));
+        let shown = format!("{begun:?} {begun:#?} {verifier:?} {:?}", FlowState::from_entropy([3; 32]));
         assert!(!shown.contains(verifier.secret().expose_secret()));
+        assert!(!shown.contains("carried-key"));
         assert!(!shown.contains(&FlowState::from_entropy([3; 32]).expose()));
     }
 

@@ -77,6 +77,7 @@ mod tests {
             username: "ann".to_owned(),
             kind: AccountKind::Profile,
             server: None,
+            app_server: None,
             health: Health::NeedsReauth,
             scopes: vec!["tweet.write".to_owned()],
             missing_scopes: vec!["tweet.read".to_owned()],

@@ -194,7 +194,15 @@ impl Page {
         let (access, parent, scopes) = (self.access_token?, Some(person.access.clone()), person.scopes.clone());
         let tokens = TokenSet { parent, scopes, ..TokenSet::bare(access) };
         let (account_id, username) = (self.id, self.name);
-        Some(GrantedAccount { account_id, username, kind: AccountKind::Page, grantor: None, tokens, missing_scopes: Vec::new() })
+        Some(GrantedAccount {
+            account_id,
+            username,
+            kind: AccountKind::Page,
+            server: None,
+            grantor: None,
+            tokens,
+            missing_scopes: Vec::new(),
+        })
     }
 }
 

@@ -48,6 +48,7 @@ impl TokenAnswer {
             access: self.access_token.into_secret().into(),
             refresh: renewed.or_else(|| old?.refresh.clone()),
             parent: None,
+            dpop_key: old.and_then(|old| old.dpop_key.clone()),
             expires_at: self.expires_in.map(|lifetime| now + lifetime),
             refresh_expires_at: told_end.or(known_end),
             scopes: told.unwrap_or_else(|| old.map_or_else(asked, |old| old.scopes.clone())),

@@ -76,7 +76,7 @@ impl X {
         match answer.json::<Me>() {
             Some(Me { data }) if answer.status.is_success() && address::is_id(&data.id) => {
                 let (account_id, username) = (data.id, data.username);
-                Ok(GrantedAccount { account_id, username, kind: AccountKind::Profile, grantor: None, tokens, missing_scopes })
+                Ok(GrantedAccount { account_id, username, kind: AccountKind::Profile, server: None, grantor: None, tokens, missing_scopes })
             }
             _ => Err(ExchangeError::Unavailable { detail: detail::of_answer(answer.status.as_u16(), &[Some("users/me")]) }),
         }

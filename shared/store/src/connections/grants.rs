@@ -30,6 +30,10 @@ impl Store {
         if before.grantor != next.grantor {
             legs.extend(self.grant_left(before));
         }
+        legs.extend(self.server_held(next));
+        if before.app_server != next.app_server {
+            legs.extend(self.server_left(before));
+        }
         legs.push(self.turned(next, writer));
         self.transact_connection(legs, next.rev, writer).await
     }

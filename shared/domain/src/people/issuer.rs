@@ -1,9 +1,9 @@
-//! Who answered a consent (RFC 9207).
+//! Who answers a consent (RFC 9207).
 
-use url::Url;
+use serde::{Deserialize, Serialize};
 
-/// Who a network says it is in the callback's `iss`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Who a network, or a server of it, says it is in the callback's `iss`. It stands with the flow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Issuer {
     identifier: String,
     announced: bool,
@@ -29,12 +29,6 @@ impl Issuer {
     pub fn allows(&self, iss: Option<&str>) -> bool {
         iss.map_or(!self.announced, |iss| iss == self.identifier)
     }
-
-    /// The address without what a page of the network stands below it.
-    pub(crate) fn above(url: &Url, page: &str) -> String {
-        let text = url.as_str().trim_end_matches('/');
-        text.strip_suffix(page).unwrap_or(text).to_owned()
-    }
 }
 
 #[cfg(test)]
@@ -56,13 +50,5 @@ mod tests {
         for (issuer, iss, expected) in cases {
             assert_eq!(issuer.allows(iss), expected, "{issuer:?} {iss:?}");
         }
-    }
-
-    #[test]
-    fn a_network_is_named_by_what_stands_above_its_page() {
-        let above = |text: &str| Issuer::above(&Url::parse(text).unwrap(), "/i/oauth2/authorize");
-        assert_eq!(above("https://x.com/i/oauth2/authorize"), "https://x.com");
-        assert_eq!(above("http://localhost:3000/_sim/x/i/oauth2/authorize"), "http://localhost:3000/_sim/x");
-        assert_eq!(above("https://www.facebook.com"), "https://www.facebook.com");
     }
 }
