@@ -23,6 +23,7 @@ mod onboarding;
 mod people;
 mod posting;
 mod renewals;
+mod servers;
 mod sessions;
 mod sums;
 mod sweeping;
