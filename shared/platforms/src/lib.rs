@@ -5,6 +5,7 @@
 
 mod account;
 mod address;
+pub mod bluesky;
 mod call;
 mod comparable;
 mod consent;
