@@ -3,6 +3,7 @@
 mod account_kind;
 mod addresses;
 mod app;
+mod bluesky;
 mod descriptor;
 mod facebook;
 mod linkedin;
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use account_kind::AccountKind;
-pub use addresses::{API, AUTHORIZE, Host, OAUTH, PlatformAddresses, Setting, Version};
+pub use addresses::{API, AUTHORIZE, DIRECTORY, Host, OAUTH, PlatformAddresses, Setting, Version};
 pub use app::App;
 pub use descriptor::{Budget, Descriptor, Facts, Needs, Reconcile, Renewal, Scopes};
 pub use named::{Handle, Named, NotAHost, ServerName};
@@ -37,6 +38,8 @@ macro_rules! each_platform {
             Facebook = facebook,
             /// LinkedIn, for people and for organizations.
             LinkedIn = linkedin,
+            /// Bluesky, and every other server of atproto.
+            Bluesky = bluesky,
         }
     };
 }

@@ -6,7 +6,7 @@ use domain::platform::{PlatformName, Setting};
 
 use crate::Platform;
 use crate::address;
-use crate::http::Http;
+use crate::http::{Clients, Http};
 
 /// Why the adapters could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -31,9 +31,9 @@ pub enum PlatformsError {
 macro_rules! adapters {
     ($($(#[$_doc:meta])* $name:ident = $module:ident,)+) => {
         /// The adapter of a network: the type that has the network's name, in the module that has it, too.
-        fn adapter(of: PlatformName, addresses: &PlatformAddresses, http: Http) -> Box<dyn Platform> {
+        fn adapter(of: PlatformName, addresses: &PlatformAddresses, clients: Clients) -> Box<dyn Platform> {
             match of {
-                $(PlatformName::$name => Box::new(crate::$module::$name::new(addresses, http)),)+
+                $(PlatformName::$name => Box::new(crate::$module::$name::new(addresses, clients)),)+
             }
         }
     };
@@ -48,8 +48,12 @@ impl Platforms {
     /// Checks the addresses and builds the HTTP client that the adapters share.
     pub fn new(addresses: &PlatformAddresses) -> Result<Self, PlatformsError> {
         check(addresses)?;
-        let http = Http::new(addresses.hosts().all(|(_, _, url)| url.scheme() == "https")).map_err(PlatformsError::Client)?;
-        Ok(Self::of(|name| adapter(name, addresses, http.clone())))
+        let configured = Http::new(addresses.hosts().all(|(_, _, url)| url.scheme() == "https")).map_err(PlatformsError::Client)?;
+        // In the cloud they are all alike; a double has the servers of each network apart.
+        let named = PlatformName::ALL.map(|name| Http::guarded(addresses.double(name)));
+        let named = named.into_iter().collect::<Result<Vec<_>, _>>().map_err(PlatformsError::Client)?;
+        let clients = |name: PlatformName| Clients { configured: configured.clone(), named: named[name as usize].clone() };
+        Ok(Self::of(|name| adapter(name, addresses, clients(name))))
     }
 
     /// Adapters from elsewhere in the places of ours: networks of any class, for proving the machine.

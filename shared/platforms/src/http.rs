@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use http::{HeaderMap, Method, Response, StatusCode};
-use outbound::{ClientError, Limits, Request};
+use outbound::{ClientError, Limits, Reach, Refusal, Request};
 use serde::de::DeserializeOwned;
 use url::Url;
 
@@ -80,6 +80,16 @@ impl Http {
         outbound::Http::configured(https_only).map(Self)
     }
 
+    /// For addresses that people and documents name; those of `double` stand in the places of all of them.
+    pub(crate) fn guarded(double: Option<Url>) -> Result<Self, ClientError> {
+        outbound::Http::guarded(double.map_or_else(Reach::public, Reach::double)).map(Self)
+    }
+
+    /// The address under which one that others named is called, by programs and by browsers.
+    pub(crate) fn address_of(&self, named: &Url) -> Result<Url, Refusal> {
+        self.0.address_of(named)
+    }
+
     /// A request to be given its headers and body, and then to [`Self::send`].
     pub(crate) fn request(&self, method: Method, url: Url) -> Request {
         self.0.request(method, url)
@@ -93,6 +103,15 @@ impl Http {
         let (head, body) = answer.into_parts();
         Ok(Answer { status: head.status, headers: head.headers, body })
     }
+}
+
+/// The clients that the adapters share.
+#[derive(Debug, Clone)]
+pub(crate) struct Clients {
+    /// For what our configuration names.
+    pub(crate) configured: Http,
+    /// For what people and documents name.
+    pub(crate) named: Http,
 }
 
 /// Versions end on a date that the networks announce in a header (RFC 8594).

@@ -12,6 +12,8 @@ pub const AUTHORIZE: &str = "authorize";
 pub const OAUTH: &str = "oauth";
 /// The key of what programs call.
 pub const API: &str = "api";
+/// The key of what says where accounts live, at a network of many servers.
+pub const DIRECTORY: &str = "directory";
 
 /// A host of a network. Its address is https, or http on this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +70,8 @@ impl Setting {
 pub struct PlatformAddresses {
     urls: BTreeMap<(PlatformName, &'static str), Url>,
     versions: BTreeMap<PlatformName, String>,
+    /// Where a double of all networks is.
+    double: Option<Url>,
 }
 
 impl Default for PlatformAddresses {
@@ -76,7 +80,8 @@ impl Default for PlatformAddresses {
         let hosts = PlatformName::ALL.into_iter().flat_map(|platform| platform.descriptor().hosts.iter().map(move |host| (platform, host)));
         let versions =
             PlatformName::ALL.into_iter().filter_map(|platform| Some((platform, platform.descriptor().version?.default.to_owned())));
-        Self { urls: hosts.map(|(platform, host)| ((platform, host.key), own(host))).collect(), versions: versions.collect() }
+        let urls = hosts.map(|(platform, host)| ((platform, host.key), own(host))).collect();
+        Self { urls, versions: versions.collect(), double: None }
     }
 }
 
@@ -94,7 +99,16 @@ impl PlatformAddresses {
             drop(path);
             *url = below;
         }
+        self.double = Some(base.clone());
         self
+    }
+
+    /// In whose place a double stands for a network's servers that others name: each is at its own host's name below this address. `None`: each
+    /// is where it is.
+    pub fn double(&self, platform: PlatformName) -> Option<Url> {
+        let mut below = self.double.clone()?;
+        below.path_segments_mut().expect("an http address has a path").pop_if_empty().push(platform.as_str());
+        Some(below)
     }
 
     /// One host elsewhere.
@@ -163,7 +177,9 @@ mod tests {
             let at = |key| double.url(PlatformName::X, key).as_str();
             assert_eq!((at(API), at(AUTHORIZE)), ("http://localhost:3000/_sim/x", "http://localhost:3000/_sim/x/i/oauth2/authorize"));
             assert_eq!(double.version(PlatformName::Facebook), "v26.0");
+            assert_eq!(double.double(PlatformName::Bluesky).unwrap().as_str(), "http://localhost:3000/_sim/bluesky");
         }
+        assert_eq!(PlatformAddresses::default().double(PlatformName::Bluesky), None);
     }
 
     #[test]

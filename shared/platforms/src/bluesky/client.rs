@@ -16,11 +16,11 @@ use crate::AppCredentials;
 const ASSERTION_LIFE: SignedDuration = SignedDuration::from_secs(60);
 
 /// The kind of assertion that ours is (RFC 7523 §2.2).
-pub const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+pub(super) const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// Our app, with its key.
 #[derive(Debug)]
-pub struct Client {
+pub(super) struct Client {
     id: String,
     key: Key,
 }
@@ -43,17 +43,17 @@ struct Claims<'a> {
 
 impl Client {
     /// The app whose `client_id` is the address of its document and whose `client_secret` is its private key. `None`: the secret is no key.
-    pub fn of(app: &AppCredentials) -> Option<Self> {
+    pub(super) fn of(app: &AppCredentials) -> Option<Self> {
         Some(Self { id: app.client_id.clone(), key: Key::from_secret(&app.client_secret)? })
     }
 
     /// Its id.
-    pub fn id(&self) -> &str {
+    pub(super) fn id(&self) -> &str {
         &self.id
     }
 
     /// Proves to `issuer` that the app is asking; `unique` tells this request from another one of the same moment.
-    pub fn assertion(&self, issuer: &str, unique: &[u8], now: Timestamp) -> String {
+    pub(super) fn assertion(&self, issuer: &str, unique: &[u8], now: Timestamp) -> String {
         let mut hash = Sha256::new_with_prefix(now.as_nanosecond().to_be_bytes());
         hash.update(issuer.as_bytes());
         hash.update(unique);
@@ -69,7 +69,7 @@ impl Client {
     }
 
     /// The document that stands at its id.
-    pub fn metadata(&self, name: &str, redirect_uri: &Url, scopes: &Scopes) -> Value {
+    pub(super) fn metadata(&self, name: &str, redirect_uri: &Url, scopes: &Scopes) -> Value {
         let jwk = self.key.jwk();
         let mut key = json!({ "kid": jwk.thumbprint(), "use": "sig", "alg": "ES256" });
         if let (Value::Object(key), Ok(Value::Object(public))) = (&mut key, serde_json::to_value(&jwk)) {

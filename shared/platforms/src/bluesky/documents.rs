@@ -1,23 +1,24 @@
 //! What accounts and servers publish of themselves: DID documents (<https://atproto.com/specs/did>), and the metadata of a server that is asked
 //! (RFC 9728) and of one that lets in (RFC 8414; what atproto demands of it: <https://atproto.com/specs/oauth>).
 
+use domain::platform::Handle;
 use serde::Deserialize;
 use url::Url;
 
-use super::handle::{Did, Handle, origin};
+use super::handle::{Did, origin};
 
 /// What is wrong with a document. The document itself is not repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Odd(pub &'static str);
+pub(super) struct Odd(pub(super) &'static str);
 
 /// Who an account is, by its own document.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Identity {
+pub(super) struct Identity {
     /// The names that it says it has.
-    pub handles: Vec<Handle>,
+    pub(super) handles: Vec<Handle>,
     /// Its server.
-    pub pds: Url,
+    pub(super) pds: Url,
 }
 
 #[derive(Deserialize)]
@@ -39,7 +40,7 @@ struct Service {
 }
 
 /// Reads the document of `did`.
-pub fn identity(body: &[u8], did: &Did) -> Result<Identity, Odd> {
+pub(super) fn identity(body: &[u8], did: &Did) -> Result<Identity, Odd> {
     let document: DidDocument = serde_json::from_slice(body).map_err(|_| Odd("the DID document cannot be read"))?;
     if document.id != did.as_str() {
         return Err(Odd("the DID document is of another account"));
@@ -49,7 +50,8 @@ pub fn identity(body: &[u8], did: &Did) -> Result<Identity, Odd> {
         id == "#atproto_pds" && service.kind == "AtprotoPersonalDataServer"
     };
     let pds = document.service.iter().find(is_pds).and_then(|service| origin(service.endpoint.as_str()?));
-    let handles = document.also_known_as.iter().filter_map(|name| name.strip_prefix("at://").and_then(Handle::parse)).collect();
+    let handles =
+        document.also_known_as.iter().filter_map(|name| name.strip_prefix("at://").and_then(|name| Handle::parse(name).ok())).collect();
     Ok(Identity { handles, pds: pds.ok_or(Odd("the DID document names no server"))? })
 }
 
@@ -61,7 +63,7 @@ struct Resource {
 }
 
 /// The issuer that lets into `pds`, by what that publishes of itself. atproto allows one.
-pub fn issuer_of(body: &[u8], pds: &Url) -> Result<Url, Odd> {
+pub(super) fn issuer_of(body: &[u8], pds: &Url) -> Result<Url, Odd> {
     let resource: Resource = serde_json::from_slice(body).map_err(|_| Odd("the server's metadata cannot be read"))?;
     if resource.resource.as_deref().and_then(origin).is_some_and(|named| named != *pds) {
         return Err(Odd("the server's metadata is of another server"));
@@ -74,17 +76,17 @@ pub fn issuer_of(body: &[u8], pds: &Url) -> Result<Url, Odd> {
 
 /// Where a server that lets in is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoints {
+pub(super) struct Endpoints {
     /// Who it says it is, letter for letter: what a callback's `iss` is held against.
-    pub issuer: String,
+    pub(super) issuer: String,
     /// Where a person consents.
-    pub authorize: Url,
+    pub(super) authorize: Url,
     /// Where a consent is announced (RFC 9126).
-    pub par: Url,
+    pub(super) par: Url,
     /// Where codes and refresh tokens are shown.
-    pub token: Url,
+    pub(super) token: Url,
     /// Where grants are taken back (RFC 7009); `None`: nowhere.
-    pub revocation: Option<Url>,
+    pub(super) revocation: Option<Url>,
 }
 
 #[derive(Deserialize)]
@@ -111,7 +113,7 @@ struct Metadata {
 }
 
 /// Reads what the server at `issuer` publishes, and refuses one that lacks what atproto demands.
-pub fn endpoints(body: &[u8], issuer: &Url) -> Result<Endpoints, Odd> {
+pub(super) fn endpoints(body: &[u8], issuer: &Url) -> Result<Endpoints, Odd> {
     let metadata: Metadata = serde_json::from_slice(body).map_err(|_| Odd("the issuer's metadata cannot be read"))?;
     if origin(&metadata.issuer).as_ref() != Some(issuer) {
         return Err(Odd("the issuer's metadata is of another issuer"));

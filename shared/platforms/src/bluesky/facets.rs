@@ -3,10 +3,9 @@
 
 use std::ops::Range;
 
+use domain::platform::Handle;
 use domain::text;
 use url::Url;
-
-use super::handle::Handle;
 
 /// The longest tag (`maxGraphemes` and `maxLength` of the lexicon).
 const TAG_GRAPHEMES_MAX: u32 = 64;
@@ -17,16 +16,16 @@ const CLOSING: &[char] = &['.', ',', ';', ':', '!', '?', '…', '\'', '"', '»',
 
 /// One of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub(super) struct Found {
     /// Where it is, in bytes.
-    pub bytes: Range<usize>,
+    pub(super) bytes: Range<usize>,
     /// What it is.
-    pub what: What,
+    pub(super) what: What,
 }
 
 /// What a part of a text is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum What {
+pub(super) enum What {
     /// A link to this address.
     Link(String),
     /// A mention of the account that has this handle.
@@ -36,7 +35,7 @@ pub enum What {
 }
 
 /// All of them in `text`, in order; none reaches into another.
-pub fn find(text: &str) -> Vec<Found> {
+pub(super) fn find(text: &str) -> Vec<Found> {
     let mut found: Vec<_> = addresses(text).chain(bare(text)).chain(words(text)).collect();
     found.sort_by_key(|one| one.bytes.start);
     let mut end = 0;
@@ -98,7 +97,7 @@ fn mention(word: &str) -> Option<(usize, What)> {
     let run = word.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '.' && letter != '-').next()?;
     let name = run.trim_end_matches(['.', '-']);
     let goes_on = word[run.len()..].starts_with(|next: char| next == '@' || next == '_' || next.is_alphanumeric());
-    Handle::parse(name).filter(|_| !goes_on).map(|handle| (name.len(), What::Mention(handle)))
+    Handle::parse(name).ok().filter(|_| !goes_on).map(|handle| (name.len(), What::Mention(handle)))
 }
 
 /// A tag is more than a number, and has no end that is punctuation.
@@ -124,7 +123,7 @@ mod tests {
     fn shown(text: &str) -> Vec<(&str, String)> {
         let name = |what: &What| match what {
             What::Link(uri) => uri.clone(),
-            What::Mention(handle) => format!("@{handle}"),
+            What::Mention(handle) => format!("@{}", handle.as_str()),
             What::Tag(tag) => format!("#{tag}"),
         };
         find(text).iter().map(|found| (&text[found.bytes.clone()], name(&found.what))).collect()

@@ -13,11 +13,11 @@ use sha2::{Digest, Sha256};
 const TRIES_MAX: usize = 8;
 
 /// A key pair. A signature needs no randomness: it follows from key and text (RFC 6979).
-pub struct Key(SigningKey);
+pub(super) struct Key(SigningKey);
 
 /// The public half (RFC 7517, RFC 7518 §6.2), in the order of RFC 7638.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Jwk {
+pub(super) struct Jwk {
     crv: &'static str,
     kty: &'static str,
     x: String,
@@ -26,7 +26,7 @@ pub struct Jwk {
 
 impl Jwk {
     /// What names it (RFC 7638).
-    pub fn thumbprint(&self) -> String {
+    pub(super) fn thumbprint(&self) -> String {
         let members = serde_json::to_vec(self).expect("texts are written");
         BASE64URL_NOPAD.encode(&Sha256::digest(members))
     }
@@ -34,26 +34,26 @@ impl Jwk {
 
 impl Key {
     /// The key that comes of fresh random bytes.
-    pub fn from_entropy(entropy: [u8; 32]) -> Self {
+    pub(super) fn from_entropy(entropy: [u8; 32]) -> Self {
         let mut tries = std::iter::successors(Some(entropy), |bytes| Some(Sha256::digest(bytes).into())).take(TRIES_MAX);
         let key = tries.find_map(|bytes| SigningKey::from_slice(&bytes).ok());
         Self(key.expect("eight hashes in a row are no key once in 2^256"))
     }
 
     /// Reads [`Self::to_secret`], or its 32 bytes as `openssl rand -base64 32` writes them. `None`: it is no key.
-    pub fn from_secret(secret: &SecretString) -> Option<Self> {
+    pub(super) fn from_secret(secret: &SecretString) -> Option<Self> {
         let text = secret.expose_secret().trim().as_bytes();
         let bytes = BASE64URL_NOPAD.decode(text).or_else(|_| BASE64.decode(text)).ok()?;
         SigningKey::from_slice(&bytes).ok().map(Self)
     }
 
     /// The private half, for the vault.
-    pub fn to_secret(&self) -> SecretString {
+    pub(super) fn to_secret(&self) -> SecretString {
         BASE64URL_NOPAD.encode(&self.0.to_bytes()).into()
     }
 
     /// The public half.
-    pub fn jwk(&self) -> Jwk {
+    pub(super) fn jwk(&self) -> Jwk {
         let point = self.0.verifying_key().to_sec1_point(false);
         let coordinate = |bytes: &[u8]| BASE64URL_NOPAD.encode(bytes);
         // A tag, and two numbers of 32 bytes (SEC 1 §2.3.3).
@@ -62,7 +62,7 @@ impl Key {
     }
 
     /// Signs `claims` under `header`.
-    pub fn sign(&self, header: &impl Serialize, claims: &impl Serialize) -> String {
+    pub(super) fn sign(&self, header: &impl Serialize, claims: &impl Serialize) -> String {
         let part = |value: serde_json::Result<Vec<u8>>| BASE64URL_NOPAD.encode(&value.expect("headers and claims are texts and numbers"));
         let signed = format!("{}.{}", part(serde_json::to_vec(header)), part(serde_json::to_vec(claims)));
         let signature: Signature = self.0.sign(signed.as_bytes());

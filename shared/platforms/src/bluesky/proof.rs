@@ -15,19 +15,19 @@ const ID_BYTES: usize = 16;
 
 /// What a proof is made for: one request.
 #[derive(Debug, Clone, Copy)]
-pub struct Proof<'a> {
+pub(super) struct Proof<'a> {
     /// How it is sent.
-    pub method: &'a Method,
+    pub(super) method: &'a Method,
     /// Where.
-    pub url: &'a Url,
+    pub(super) url: &'a Url,
     /// The token that goes along.
-    pub access: Option<&'a SecretString>,
+    pub(super) access: Option<&'a SecretString>,
     /// What the server gave us to show; each origin has its own.
-    pub nonce: Option<&'a str>,
+    pub(super) nonce: Option<&'a str>,
     /// What tells this request from another one of the same moment: its body.
-    pub body: &'a [u8],
+    pub(super) body: &'a [u8],
     /// Now.
-    pub now: Timestamp,
+    pub(super) now: Timestamp,
 }
 
 #[derive(Serialize)]
@@ -51,7 +51,7 @@ struct Claims<'a> {
 
 impl Proof<'_> {
     /// The proof by `key`, for the header `DPoP`.
-    pub fn sign(&self, key: &Key) -> String {
+    pub(super) fn sign(&self, key: &Key) -> String {
         let hash = |text: &str| BASE64URL_NOPAD.encode(&Sha256::digest(text.as_bytes()));
         let claims = Claims {
             jti: self.id(),

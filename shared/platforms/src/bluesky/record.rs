@@ -1,17 +1,18 @@
 //! A post as it is stored: a record of the lexicon `app.bsky.feed.post`
 //! (<https://github.com/bluesky-social/atproto/blob/main/lexicons/app/bsky/feed/post.json>), written by `com.atproto.repo.putRecord`.
 
+use domain::platform::Handle;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::facets::{Found, What};
-use super::handle::{Did, Handle};
+use super::handle::Did;
 
 /// The kind of record that a post is, and the collection that it stands in.
-pub const COLLECTION: &str = "app.bsky.feed.post";
+pub(super) const COLLECTION: &str = "app.bsky.feed.post";
 
 /// The record of `text`. A mention whose account was not found stays text. What a repeat sends is the same to the byte, so all is in order.
-pub fn record(text: &str, found: &[Found], account: impl Fn(&Handle) -> Option<Did>, created_at: Timestamp) -> Value {
+pub(super) fn record(text: &str, found: &[Found], account: impl Fn(&Handle) -> Option<Did>, created_at: Timestamp) -> Value {
     let feature = |what: &What| match what {
         What::Link(uri) => Some(json!({ "$type": "app.bsky.richtext.facet#link", "uri": uri })),
         What::Mention(handle) => account(handle).map(|did| json!({ "$type": "app.bsky.richtext.facet#mention", "did": did.as_str() })),
@@ -31,17 +32,17 @@ pub fn record(text: &str, found: &[Found], account: impl Fn(&Handle) -> Option<D
 
 /// The body that creates `record` under `key` if nothing is there. Where the very same is there, the server answers as if it had been created now;
 /// where something else is, `InvalidSwap`.
-pub fn put(account: &Did, key: &str, record: &Value) -> Value {
+pub(super) fn put(account: &Did, key: &str, record: &Value) -> Value {
     json!({ "repo": account.as_str(), "collection": COLLECTION, "rkey": key, "record": record, "swapRecord": null })
 }
 
 /// The network's id of the record under `key`.
-pub fn uri(account: &Did, key: &str) -> String {
+pub(super) fn uri(account: &Did, key: &str) -> String {
     format!("at://{account}/{COLLECTION}/{key}")
 }
 
 /// The account and the key in an id of a post.
-pub fn parts(uri: &str) -> Option<(Did, &str)> {
+pub(super) fn parts(uri: &str) -> Option<(Did, &str)> {
     let (account, rest) = uri.strip_prefix("at://")?.split_once('/')?;
     let key = rest.strip_prefix(COLLECTION)?.strip_prefix('/')?;
     let is_key = (1..=512).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._~:-".contains(&byte));
@@ -49,7 +50,7 @@ pub fn parts(uri: &str) -> Option<(Did, &str)> {
 }
 
 /// Where people see it. By the account's own name, which stays when its handle changes.
-pub fn permalink(account: &Did, key: &str) -> String {
+pub(super) fn permalink(account: &Did, key: &str) -> String {
     format!("https://bsky.app/profile/{account}/post/{key}")
 }
 

@@ -16,7 +16,7 @@ const SPREAD_BITS: u32 = 20;
 
 /// The record's key of the post that `key` names: always the same one. Its time is that at which the post was written, at most a second later:
 /// servers list an account's records by their keys. What tells two posts of one second apart are 30 bits of a hash.
-pub fn record_key(key: &str) -> String {
+pub(super) fn record_key(key: &str) -> String {
     let hash = Sha256::digest(key.as_bytes());
     let word = u64::from_be_bytes(*hash.first_chunk().expect("32 bytes hold 8"));
     // A key that names no post of ours has a time like any other.
@@ -27,7 +27,7 @@ pub fn record_key(key: &str) -> String {
 }
 
 /// Whether `text` is a TID.
-pub fn is_tid(text: &str) -> bool {
+pub(super) fn is_tid(text: &str) -> bool {
     let first_is_low = text.as_bytes().first().is_some_and(|first| LETTERS[..16].contains(first));
     text.len() == LENGTH as usize && first_is_low && text.bytes().all(|letter| LETTERS.contains(&letter))
 }
