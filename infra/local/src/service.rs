@@ -97,7 +97,7 @@ impl LocalService {
             random: Random::system(),
             lines: options.lines.clone(),
         };
-        let hash_key = provide_secrets(&aws, &host).await?;
+        let hash_key = provide_secrets(&aws, &host, &url).await?;
         let store = Store::new(&aws.sdk_config(), variables::tables());
         create_tables(&store).await?;
 
@@ -184,9 +184,10 @@ impl Running {
 }
 
 /// What an operator puts into the vault in the cloud: the platforms' app credentials, and the hash key, made once.
-async fn provide_secrets(aws: &Aws, host: &Host) -> anyhow::Result<HashKey> {
-    let credentials = serde_json::json!({ "client_id": simulator::APP_CLIENT_ID, "client_secret": simulator::APP_CLIENT_SECRET });
+async fn provide_secrets(aws: &Aws, host: &Host, base_url: &Url) -> anyhow::Result<HashKey> {
     for platform in PlatformName::ALL {
+        let (client_id, client_secret) = simulator::app_credentials(platform, base_url);
+        let credentials = serde_json::json!({ "client_id": client_id, "client_secret": client_secret });
         aws.set_secret(&format!("{SECRETS_PREFIX}/platform/{platform}"), &SecretString::from(credentials.to_string()))?;
     }
     let billing = serde_json::json!({ "api_key": simulator::BILLING_API_KEY, "webhook_secrets": [simulator::WEBHOOK_SECRET] });

@@ -1,24 +1,25 @@
 //! A simulator on a free port, the adapters configured for it, and a browser.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
 use domain::content::Content;
 use domain::people::CodeVerifier;
-use domain::platform::{AccountKind, PlatformName};
+use domain::platform::{AccountKind, Named, PlatformName};
 use domain::token::TokenSet;
 use edge::clock::Clock;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use platforms::{
-    Account, AppCredentials, Ask, Call, Callback, Consent, ExchangeError, GrantedAccount, Outcome, Platform, PlatformAddresses, Platforms,
-    Prepared, RefreshError, Renewed,
+    Account, AppCredentials, Ask, AuthorizeError, Call, Callback, Consent, ExchangeError, GrantedAccount, Outcome, Platform,
+    PlatformAddresses, Platforms, Prepared, RefreshError, Renewed,
 };
 use reqwest::StatusCode;
 use reqwest::header::LOCATION;
+use secrecy::SecretString;
 use serde_json::Value;
 use simulator::Simulator;
 use tokio::net::TcpListener;
@@ -27,12 +28,18 @@ use url::Url;
 /// The verifier of RFC 7636, appendix B.
 pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
+/// Who consents at a network that asks for a handle first.
+pub(crate) const HANDLE: &str = "demo.bluesky.example";
+
 pub(crate) struct Wire {
     pub(crate) base: Url,
     pub(crate) platforms: Platforms,
     pub(crate) app: AppCredentials,
     pub(crate) browser: reqwest::Client,
     millis: Arc<AtomicI64>,
+    /// What the last consent was begun with.
+    carried: Mutex<Option<SecretString>>,
+    begun: AtomicU8,
 }
 
 pub(crate) fn platforms_at(base: &Url) -> Platforms {
@@ -60,7 +67,15 @@ impl Wire {
             browser: reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap(),
             base,
             millis,
+            carried: Mutex::default(),
+            begun: AtomicU8::default(),
         }
+    }
+
+    /// Our app as it is registered there.
+    pub(crate) fn app_of(&self, name: PlatformName) -> AppCredentials {
+        let (client_id, client_secret) = simulator::app_credentials(name, &self.base);
+        AppCredentials { client_id, client_secret: client_secret.into() }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -80,16 +95,30 @@ impl Wire {
     }
 
     pub(crate) async fn authorize(&self, name: PlatformName) -> Consent {
-        let redirect_uri = self.redirect_uri(name);
+        self.begin(name, HANDLE).await.unwrap()
+    }
+
+    /// Begins a consent; at a network that asks for a handle, of whoever has this one.
+    pub(crate) async fn begin(&self, name: PlatformName, handle: &str) -> Result<Consent, AuthorizeError> {
+        let (redirect_uri, platform) = (self.redirect_uri(name), self.platform(name));
         let entropy = BASE64URL_NOPAD.decode(VERIFIER.as_bytes()).unwrap();
         let code_verifier = CodeVerifier::from_entropy(entropy.try_into().unwrap());
-        let ask = Ask { state: &"a state".into(), code_verifier: &code_verifier, redirect_uri: &redirect_uri, named: None };
-        self.platform(name).authorize(&self.app, &ask).await.unwrap()
+        let entropy = [self.begun.fetch_add(1, Ordering::SeqCst) + 1; 32];
+        let named = platform.descriptor().needs.map(|needs| Named::parse(needs, handle).unwrap());
+        let (state, named, now) = ("a state".into(), named.as_ref(), self.now());
+        let ask = Ask { state: &state, code_verifier: &code_verifier, redirect_uri: &redirect_uri, named, entropy: &entropy, now };
+        let consent = platform.authorize(&self.app_of(name), &ask).await?;
+        self.carried.lock().unwrap().clone_from(&consent.carried);
+        Ok(consent)
     }
 
     /// Opens the consent page, sends its form, and returns what the callback would be called with.
     pub(crate) async fn consent(&self, name: PlatformName, fields: &[(&str, &str)]) -> Url {
-        let url = self.authorize(name).await.url;
+        self.consent_of(name, HANDLE, fields).await
+    }
+
+    pub(crate) async fn consent_of(&self, name: PlatformName, handle: &str, fields: &[(&str, &str)]) -> Url {
+        let url = self.begin(name, handle).await.unwrap().url;
         let page = self.browser.get(url.clone()).send().await.unwrap();
         assert_eq!(page.status(), StatusCode::OK);
         let html = page.text().await.unwrap();
@@ -107,10 +136,10 @@ impl Wire {
     }
 
     pub(crate) async fn exchange(&self, name: PlatformName, code: &str, verifier: &str) -> Result<Vec<GrantedAccount>, ExchangeError> {
-        let redirect_uri = self.redirect_uri(name);
-        let back =
-            Callback { code: &code.into(), code_verifier: &verifier.into(), redirect_uri: &redirect_uri, server: None, carried: None };
-        self.platform(name).exchange(&self.app, &back, self.now()).await
+        let (redirect_uri, carried) = (self.redirect_uri(name), self.carried.lock().unwrap().clone());
+        let (code, code_verifier, carried) = (&code.into(), &verifier.into(), carried.as_ref());
+        let back = Callback { code, code_verifier, redirect_uri: &redirect_uri, server: None, carried };
+        self.platform(name).exchange(&self.app_of(name), &back, self.now()).await
     }
 
     /// Consent and exchange in one. The tokens are as they are when they leave the vault.
@@ -120,8 +149,10 @@ impl Wire {
         let callback = self.consent(name, &form).await;
         assert_eq!(param(&callback, "state").as_deref(), Some("a state"));
         let granted = self.exchange(name, &param(&callback, "code").unwrap(), VERIFIER).await?;
-        let ready =
-            |account: GrantedAccount| GrantedAccount { tokens: self.platform(name).proven(&self.app, account.tokens.clone()), ..account };
+        let ready = |account: GrantedAccount| GrantedAccount {
+            tokens: self.platform(name).proven(&self.app_of(name), account.tokens.clone()),
+            ..account
+        };
         Ok(granted.into_iter().map(ready).collect())
     }
 
@@ -154,7 +185,8 @@ impl Wire {
 }
 
 pub(crate) fn account(granted: &GrantedAccount) -> Account<'_> {
-    Account { id: &granted.account_id, username: &granted.username, kind: granted.kind, server: None, tokens: &granted.tokens }
+    let GrantedAccount { account_id: id, username, kind, server, tokens, .. } = granted;
+    Account { id, username, kind: *kind, server: server.as_ref(), tokens }
 }
 
 /// Whoever these tokens act for, where the network does not ask who it is.
@@ -162,10 +194,14 @@ pub(crate) fn acting(tokens: &TokenSet) -> Account<'_> {
     Account { id: "", username: "", kind: AccountKind::Profile, server: None, tokens }
 }
 
-/// Publishes a text in one step.
+/// Publishes a text in one step. Each text is another post.
 pub(crate) async fn publish(platform: &dyn Platform, account: Account<'_>, text: &str, now: Timestamp) -> Outcome {
     let content = Content { text: text.to_owned(), ai_recommendation: None };
-    let call = Call { account, content: &content, key: "01-1", time_left: Duration::from_secs(25), now };
+    static CALLS: AtomicI64 = AtomicI64::new(0);
+    let key = format!("{text}-1");
+    // No two calls come in one moment, and less than a millisecond shows nowhere.
+    let now = now + SignedDuration::from_nanos(CALLS.fetch_add(1, Ordering::SeqCst) % 1_000_000);
+    let call = Call { account, content: &content, key: &key, time_left: Duration::from_secs(25), now };
     platform.commit(&call, &Prepared::default()).await
 }
 

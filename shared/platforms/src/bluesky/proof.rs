@@ -54,7 +54,7 @@ impl Proof<'_> {
     pub(super) fn sign(&self, key: &Key) -> String {
         let hash = |text: &str| BASE64URL_NOPAD.encode(&Sha256::digest(text.as_bytes()));
         let claims = Claims {
-            jti: self.id(),
+            jti: self.id(key),
             htm: self.method.as_str(),
             htu: self.address(),
             iat: self.now.as_second(),
@@ -73,8 +73,8 @@ impl Proof<'_> {
     }
 
     /// Its own name: a server takes none twice.
-    fn id(&self) -> String {
-        let mut hash = Sha256::new();
+    fn id(&self, key: &Key) -> String {
+        let mut hash = Sha256::new_with_prefix(key.jwk().thumbprint());
         let now = self.now.as_nanosecond().to_be_bytes();
         for part in
             [self.method.as_str().as_bytes(), self.url.as_str().as_bytes(), self.nonce.unwrap_or_default().as_bytes(), &now, self.body]
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn no_two_requests_have_one_proof() {
         let url = |path: &str| Url::parse(&format!("https://pds.example/{path}")).unwrap();
-        let (a, b, now) = (url("a"), url("b"), Timestamp::UNIX_EPOCH);
+        let (a, b, now, key) = (url("a"), url("b"), Timestamp::UNIX_EPOCH, Key::from_entropy([3; 32]));
         let proof = Proof { method: &Method::POST, url: &a, access: None, nonce: None, body: b"one", now };
         for other in [
             Proof { method: &Method::GET, ..proof },
@@ -135,7 +135,8 @@ mod tests {
             Proof { body: b"two", ..proof },
             Proof { now: now + jiff::SignedDuration::from_nanos(1), ..proof },
         ] {
-            assert_ne!(proof.id(), other.id(), "{other:?}");
+            assert_ne!(proof.id(&key), other.id(&key), "{other:?}");
         }
+        assert_ne!(proof.id(&key), proof.id(&Key::from_entropy([4; 32])));
     }
 }
