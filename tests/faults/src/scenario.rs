@@ -298,15 +298,15 @@ impl Scenario {
     /// Posts that their platform prepares ahead of their time.
     fn of_handles() -> Vec<Self> {
         use Deed::{Approve, Cancel, Edit};
-        let ahead = |scenario: Self| Self { reconcile: Reconcile::Handle, lead_secs: 300, prepare_secs: 40, ..scenario };
+        let ahead = |scenario: Self| Self { reconcile: Reconcile::Handle, lead_secs: 120, prepare_secs: 20, ..scenario };
         vec![
-            ahead(Self::new("prepared ahead", &[(0, 600)], &[(1, Approve(0))])),
+            ahead(Self::new("prepared ahead", &[(0, 185)], &[(1, Approve(0))])),
             // The platform is at work on it when its wake-up comes, and when its time has come.
-            Self { prepare_secs: 350, ..ahead(Self::new("prepared too late", &[(0, 600)], &[(1, Approve(0))])) },
-            ahead(Self::new("edited while it is prepared", &[(0, 600)], &[(1, Approve(0)), (365, Edit(0))])),
-            ahead(Self::new("cancelled while it is prepared", &[(0, 600)], &[(1, Approve(0)), (330, Cancel(0))])),
-            // Three are made: one is forgotten before the time has come.
-            Self { lead_secs: 1_200, handle_secs: 900, ..ahead(Self::new("its handle is forgotten", &[(0, 1_300)], &[(1, Approve(0))])) },
+            Self { prepare_secs: 100, ..ahead(Self::new("prepared too late", &[(0, 185)], &[(1, Approve(0))])) },
+            ahead(Self::new("edited while it is prepared", &[(0, 185)], &[(1, Approve(0)), (125, Edit(0))])),
+            ahead(Self::new("cancelled while it is prepared", &[(0, 185)], &[(1, Approve(0)), (125, Cancel(0))])),
+            // It is not counted on any more when the time has come, and made anew.
+            Self { lead_secs: 240, handle_secs: 400, ..ahead(Self::new("its handle is forgotten", &[(0, 300)], &[(1, Approve(0))])) },
         ]
     }
 
