@@ -37,6 +37,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     text: TextRule { max: 3_000, unit: TextUnit::Utf16, bytes_max: None },
     reconcile,
     // What our app may read a day is not published; a call tells of one post.
+    lead: SignedDuration::ZERO,
     numbers: Budget { rhythm: Rhythm::Ladder, posts_max: 100 },
 };
 
