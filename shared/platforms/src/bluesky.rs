@@ -71,8 +71,12 @@ impl Platform for Bluesky {
         self.begin(app, ask).await
     }
 
+    fn has_client_document(&self) -> bool {
+        true
+    }
+
     fn client_document(&self, app: &AppCredentials, redirect_uri: &Url) -> Option<Value> {
-        Client::of(app).map(|client| client.metadata(APP_NAME, redirect_uri, &self.descriptor().scopes))
+        Client::of(app)?.metadata(APP_NAME, redirect_uri, &self.descriptor().scopes)
     }
 
     async fn exchange(&self, app: &AppCredentials, back: &Callback<'_>, now: Timestamp) -> Result<Vec<GrantedAccount>, ExchangeError> {

@@ -3,6 +3,7 @@
 pub use domain::platform::PlatformAddresses;
 
 use domain::platform::{PlatformName, Setting};
+use outbound::Reach;
 
 use crate::Platform;
 use crate::address;
@@ -50,7 +51,7 @@ impl Platforms {
         check(addresses)?;
         let configured = Http::new(addresses.hosts().all(|(_, _, url)| url.scheme() == "https")).map_err(PlatformsError::Client)?;
         // In the cloud they are all alike; a double has the servers of each network apart.
-        let named = PlatformName::ALL.map(|name| Http::guarded(addresses.double(name)));
+        let named = PlatformName::ALL.map(|name| Http::guarded(reach(addresses, name)));
         let named = named.into_iter().collect::<Result<Vec<_>, _>>().map_err(PlatformsError::Client)?;
         let clients = |name: PlatformName| Clients { configured: configured.clone(), named: named[name as usize].clone() };
         Ok(Self::of(|name| adapter(name, addresses, clients(name))))
@@ -73,9 +74,22 @@ impl Platforms {
     }
 }
 
+/// How far calls go to what people and documents name: where our configuration is on this machine, on this machine, too.
+fn reach(addresses: &PlatformAddresses, of: PlatformName) -> Reach {
+    let own = addresses.own_hosts(of);
+    match addresses.servers(of) {
+        Some(base) => Reach::double(base.clone()),
+        None if own.is_empty() => Reach::public(),
+        None => Reach::public_and(own),
+    }
+}
+
 fn check(addresses: &PlatformAddresses) -> Result<(), PlatformsError> {
     if let Some((platform, key, _)) = addresses.hosts().find(|(_, _, url)| !address::is_safe(url)) {
         return Err(PlatformsError::UnsafeAddress { name: Setting::Host(platform, key).name() });
+    }
+    if let Some((platform, _)) = addresses.doubled().find(|(_, base)| !address::is_safe(base)) {
+        return Err(PlatformsError::UnsafeAddress { name: Setting::Servers(platform).name() });
     }
     let is_odd = |(platform, version): &(PlatformName, &str)| platform.descriptor().version.is_none_or(|of| !(of.is_valid)(version));
     addresses.versions().find(is_odd).map_or(Ok(()), |(platform, _)| Err(PlatformsError::Version { platform }))
@@ -102,6 +116,8 @@ mod tests {
             let refused = Platforms::new(&open).err().unwrap();
             assert_eq!(refused.to_string(), format!("{platform}.{key} must be an https address, or http on this machine"));
         }
+        let open = PlatformAddresses::default().with_servers(PlatformName::Bluesky, Url::parse("http://double.example.com").unwrap());
+        assert!(Platforms::new(&open).err().unwrap().to_string().starts_with("bluesky.servers must be"));
     }
 
     #[test]

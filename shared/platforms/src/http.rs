@@ -80,12 +80,12 @@ impl Http {
         outbound::Http::configured(https_only).map(Self)
     }
 
-    /// For addresses that people and documents name; those of `double` stand in the places of all of them.
-    pub(crate) fn guarded(double: Option<Url>) -> Result<Self, ClientError> {
-        outbound::Http::guarded(double.map_or_else(Reach::public, Reach::double)).map(Self)
+    /// For addresses that others name, as far as `reach` goes.
+    pub(crate) fn guarded(reach: Reach) -> Result<Self, ClientError> {
+        outbound::Http::guarded(reach).map(Self)
     }
 
-    /// The address under which one that others named is called, by programs and by browsers.
+    /// The address under which `named` is called, and to which a browser is sent.
     pub(crate) fn address_of(&self, named: &Url) -> Result<Url, Refusal> {
         self.0.address_of(named)
     }

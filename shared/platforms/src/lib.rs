@@ -58,7 +58,12 @@ pub trait Platform: Send + Sync {
     /// Begins a consent: where to send the browser, and who will answer.
     async fn authorize(&self, app: &AppCredentials, ask: &Ask<'_>) -> Result<Consent, AuthorizeError>;
 
-    /// The document that stands at our app's id, where the network knows apps by such documents.
+    /// Whether the network knows apps by a document that stands at their ids.
+    fn has_client_document(&self) -> bool {
+        false
+    }
+
+    /// That document of our app; `None`: there is none, or it cannot be made of these credentials.
     fn client_document(&self, _app: &AppCredentials, _redirect_uri: &Url) -> Option<Value> {
         None
     }

@@ -35,6 +35,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     // `maxGraphemes` and `maxLength` of the lexicon `app.bsky.feed.post`. Links count whole.
     text: TextRule { max: 300, unit: TextUnit::Graphemes, bytes_max: Some(3_000) },
     reconcile: |_| Reconcile::Key { life: KEY_LIFE },
+    lead: SignedDuration::ZERO,
     // Our address may make 3,000 calls in five minutes; a call tells of one post.
     numbers: Budget { rhythm: Rhythm::Ladder, posts_max: 1_000 },
 };

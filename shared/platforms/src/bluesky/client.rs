@@ -1,5 +1,6 @@
 //! Who our app is at atproto: nobody registers it. Its id is the address of a document that we publish, and it proves itself by a key of which that
-//! document shows the public half (<https://atproto.com/specs/oauth#clients>, RFC 7523).
+//! document shows the public half (<https://atproto.com/specs/oauth#clients>, RFC 7523). An app on a developer's machine has no address that a
+//! server could read: its id `http://localhost?redirect_uri=…&scope=…` says all itself, and it proves nothing.
 
 use data_encoding::BASE64URL_NOPAD;
 use domain::platform::Scopes;
@@ -16,13 +17,17 @@ use crate::AppCredentials;
 const ASSERTION_LIFE: SignedDuration = SignedDuration::from_secs(60);
 
 /// The kind of assertion that ours is (RFC 7523 §2.2).
-pub(super) const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// Our app, with its key.
+/// Where the ids of apps on developers' machines begin.
+const LOCAL_APP: &str = "http://localhost";
+
+/// Our app.
 #[derive(Debug)]
 pub(super) struct Client {
     id: String,
-    key: Key,
+    /// What it proves itself by; `None`: it runs on a developer's machine.
+    key: Option<Key>,
 }
 
 #[derive(Serialize)]
@@ -44,7 +49,10 @@ struct Claims<'a> {
 impl Client {
     /// The app whose `client_id` is the address of its document and whose `client_secret` is its private key. `None`: the secret is no key.
     pub(super) fn of(app: &AppCredentials) -> Option<Self> {
-        Some(Self { id: app.client_id.clone(), key: Key::from_secret(&app.client_secret)? })
+        let id = app.client_id.clone();
+        let is_local = id.strip_prefix(LOCAL_APP).is_some_and(|rest| matches!(rest.bytes().next(), None | Some(b'?' | b'/')));
+        let key = if is_local { None } else { Some(Key::from_secret(&app.client_secret)?) };
+        Some(Self { id, key })
     }
 
     /// Its id.
@@ -52,8 +60,17 @@ impl Client {
         &self.id
     }
 
-    /// Proves to `issuer` that the app is asking; `unique` tells this request from another one of the same moment.
-    pub(super) fn assertion(&self, issuer: &str, unique: &[u8], now: Timestamp) -> String {
+    /// How it names and proves itself in a form to `issuer`; `unique` tells this request from another one of the same moment.
+    pub(super) fn fields(&self, issuer: &str, unique: &[u8], now: Timestamp) -> Vec<(&'static str, String)> {
+        let mut fields = vec![("client_id", self.id.clone())];
+        if let Some(key) = &self.key {
+            fields.push(("client_assertion_type", ASSERTION_TYPE.to_owned()));
+            fields.push(("client_assertion", self.assertion(key, issuer, unique, now)));
+        }
+        fields
+    }
+
+    fn assertion(&self, key: &Key, issuer: &str, unique: &[u8], now: Timestamp) -> String {
         let mut hash = Sha256::new_with_prefix(now.as_nanosecond().to_be_bytes());
         hash.update(issuer.as_bytes());
         hash.update(unique);
@@ -65,17 +82,17 @@ impl Client {
             iat: now.as_second(),
             exp: (now + ASSERTION_LIFE).as_second(),
         };
-        self.key.sign(&Header { alg: "ES256", kid: self.key.jwk().thumbprint() }, &claims)
+        key.sign(&Header { alg: "ES256", kid: key.jwk().thumbprint() }, &claims)
     }
 
-    /// The document that stands at its id.
-    pub(super) fn metadata(&self, name: &str, redirect_uri: &Url, scopes: &Scopes) -> Value {
-        let jwk = self.key.jwk();
+    /// The document that stands at its id; `None`: at its id nothing can stand.
+    pub(super) fn metadata(&self, name: &str, redirect_uri: &Url, scopes: &Scopes) -> Option<Value> {
+        let jwk = self.key.as_ref()?.jwk();
         let mut key = json!({ "kid": jwk.thumbprint(), "use": "sig", "alg": "ES256" });
         if let (Value::Object(key), Ok(Value::Object(public))) = (&mut key, serde_json::to_value(&jwk)) {
             key.extend(public);
         }
-        json!({
+        Some(json!({
             "client_id": self.id,
             "client_name": name,
             "application_type": "web",
@@ -87,7 +104,7 @@ impl Client {
             "token_endpoint_auth_signing_alg": "ES256",
             "dpop_bound_access_tokens": true,
             "jwks": { "keys": [key] },
-        })
+        }))
     }
 }
 
@@ -100,6 +117,13 @@ mod tests {
         Client::of(&AppCredentials { client_id, client_secret: Key::from_entropy([5; 32]).to_secret() }).unwrap()
     }
 
+    fn assertion(client: &Client, issuer: &str, unique: &[u8], now: Timestamp) -> String {
+        let fields = client.fields(issuer, unique, now);
+        let names: Vec<_> = fields.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, ["client_id", "client_assertion_type", "client_assertion"]);
+        fields.into_iter().next_back().unwrap().1
+    }
+
     fn part(token: &str, at: usize) -> Value {
         serde_json::from_slice(&BASE64URL_NOPAD.decode(token.split('.').nth(at).unwrap().as_bytes()).unwrap()).unwrap()
     }
@@ -107,7 +131,7 @@ mod tests {
     #[test]
     fn an_assertion_is_for_one_issuer_one_request_and_one_minute() {
         let (client, now) = (client(), Timestamp::from_second(1_800_000_000).unwrap());
-        let token = client.assertion("https://auth.example", b"body", now);
+        let token = assertion(&client, "https://auth.example", b"body", now);
         let mut claims = part(&token, 1);
         let id = claims.as_object_mut().unwrap().remove("jti").unwrap();
         assert_eq!(
@@ -119,7 +143,7 @@ mod tests {
             ("https://auth.example", b"other", now),
             ("https://auth.example", b"body", now + ASSERTION_LIFE),
         ] {
-            assert_ne!(part(&client.assertion(issuer, body, at), 1)["jti"], id);
+            assert_ne!(part(&assertion(&client, issuer, body, at), 1)["jti"], id);
         }
     }
 
@@ -128,13 +152,25 @@ mod tests {
         let client = client();
         let scopes = Scopes { required: &["atproto"], optional: &["transition:generic"], separator: " " };
         let redirect_uri = Url::parse("https://app.example/oauth/bluesky/callback").unwrap();
-        let document = client.metadata("Postledger", &redirect_uri, &scopes);
+        let document = client.metadata("Postledger", &redirect_uri, &scopes).unwrap();
         let key = &document["jwks"]["keys"][0];
-        assert_eq!(key["kid"], part(&client.assertion("https://auth.example", b"", Timestamp::UNIX_EPOCH), 0)["kid"]);
+        assert_eq!(key["kid"], part(&assertion(&client, "https://auth.example", b"", Timestamp::UNIX_EPOCH), 0)["kid"]);
         assert_eq!((&key["kty"], &key["crv"], &key["alg"], &key["use"]), (&json!("EC"), &json!("P-256"), &json!("ES256"), &json!("sig")));
         assert!(key.get("d").is_none() && key["x"].is_string() && key["y"].is_string());
         assert_eq!((&document["client_id"], &document["scope"]), (&json!(client.id), &json!("atproto transition:generic")));
         assert_eq!(document["redirect_uris"], json!(["https://app.example/oauth/bluesky/callback"]));
+    }
+
+    #[test]
+    fn an_app_on_a_developers_machine_says_all_in_its_id_and_proves_nothing() {
+        for id in ["http://localhost", "http://localhost?scope=atproto", "http://localhost/?redirect_uri=http%3A%2F%2F127.0.0.1%2Fcallback"] {
+            let client = Client::of(&AppCredentials { client_id: id.into(), client_secret: "none".into() }).unwrap();
+            assert_eq!(client.fields("https://auth.example", b"", Timestamp::UNIX_EPOCH), [("client_id", id.to_owned())]);
+            let scopes = Scopes { required: &["atproto"], optional: &[], separator: " " };
+            assert_eq!(client.metadata("Postledger", &Url::parse("http://127.0.0.1/callback").unwrap(), &scopes), None);
+        }
+        let elsewhere = AppCredentials { client_id: "http://localhost.example/".into(), client_secret: "none".into() };
+        assert!(Client::of(&elsewhere).is_none());
     }
 
     #[test]

@@ -13,7 +13,7 @@ use url::Url;
 
 use super::Bluesky;
 use super::bound::{Body, Bound};
-use super::client::{ASSERTION_TYPE, Client};
+use super::client::Client;
 use super::discovery::Found;
 use super::errors::error_of;
 use super::handle::Did;
@@ -141,13 +141,9 @@ pub(super) fn proven(
     nonce: Option<&str>,
     shown: &SecretString,
     now: Timestamp,
-) -> [(&'static str, String); 3] {
+) -> Vec<(&'static str, String)> {
     let unique = [nonce.unwrap_or_default().as_bytes(), b" ", shown.expose_secret().as_bytes()].concat();
-    [
-        ("client_id", client.id().to_owned()),
-        ("client_assertion_type", ASSERTION_TYPE.to_owned()),
-        ("client_assertion", client.assertion(issuer, &unique, now)),
-    ]
+    client.fields(issuer, &unique, now)
 }
 
 /// The tokens in an answer, and whose they are, if it says so.

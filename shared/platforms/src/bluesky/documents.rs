@@ -169,7 +169,7 @@ mod tests {
             ("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", service("#atproto_pds", pds, json!("https://a.example"))),
             (DID, service("#other", pds, json!("https://a.example"))),
             (DID, service("#atproto_pds", "Other", json!("https://a.example"))),
-            (DID, service("#atproto_pds", pds, json!("http://a.example"))),
+            (DID, service("#atproto_pds", pds, json!("ftp://a.example"))),
             (DID, service("#atproto_pds", pds, json!("https://a.example/path"))),
             (DID, service("#atproto_pds", pds, json!(["https://a.example"]))),
             (DID, json!([])),
@@ -190,7 +190,7 @@ mod tests {
             json!({ "resource": "https://other.example", "authorization_servers": ["https://auth.example"] }),
             json!({ "authorization_servers": [] }),
             json!({ "authorization_servers": ["https://a.example", "https://b.example"] }),
-            json!({ "authorization_servers": ["http://a.example"] }),
+            json!({ "authorization_servers": ["ftp://a.example"] }),
             json!([]),
         ] {
             assert!(named(body.clone()).is_err(), "{body}");

@@ -49,12 +49,13 @@ impl fmt::Display for Did {
     }
 }
 
-/// The origin that `text` names, if it names no more: `https://pds.example`.
+/// The origin that `text` names, if it names no more: `https://pds.example`. Whether it may be called is judged by whoever calls it: https is
+/// demanded there, but on this machine.
 pub(super) fn origin(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
     let is_named = matches!(url.host(), Some(Host::Domain(_))) && url.username().is_empty() && url.password().is_none();
-    (url.scheme() == "https" && is_bare && is_named).then_some(url)
+    (matches!(url.scheme(), "https" | "http") && is_bare && is_named).then_some(url)
 }
 
 #[cfg(test)]
@@ -92,9 +93,11 @@ mod tests {
 
     #[test]
     fn a_server_is_an_origin_and_no_more() {
-        assert_eq!(origin("https://pds.example").unwrap().as_str(), "https://pds.example/");
+        for good in ["https://pds.example", "http://localhost:2583"] {
+            assert_eq!(origin(good).unwrap().as_str(), format!("{good}/"));
+        }
         for bad in [
-            "http://pds.example",
+            "ftp://pds.example",
             "https://pds.example/xrpc",
             "https://pds.example/?a",
             "https://pds.example/#a",
