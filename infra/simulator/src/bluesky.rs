@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 
 use crate::World;
 use crate::doubles::Double;
-use crate::faults::{Dialect, OwnFault};
+use crate::faults::{CommonFault, Dialect, OwnFault};
 use crate::token::Account;
 
 const BLUESKY: PlatformName = PlatformName::Bluesky;
@@ -72,6 +72,10 @@ impl Double for SimulatedBluesky {
 
     fn own_faults(&self) -> &'static [OwnFault] {
         shapes::OWN_FAULTS
+    }
+
+    fn lacks(&self) -> &'static [CommonFault] {
+        &[CommonFault::AppLimited, CommonFault::AppRefused, CommonFault::Duplicate]
     }
 
     fn acting_token(&self) -> &'static str {

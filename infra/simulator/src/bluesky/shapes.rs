@@ -8,13 +8,15 @@ use serde_json::json;
 
 use crate::faults::{Dialect, OwnFault};
 
+/// Nobody asks for what the network lacks; a server that is asked all the same is at fault.
 pub(super) const DIALECT: Dialect =
-    Dialect { limited, app_limited, app_refused, restricted, rejected, duplicate: invalid_swap, server_error };
+    Dialect { limited, app_limited: server_error, app_refused: server_error, restricted, rejected, duplicate: server_error, server_error };
 
 /// What atproto alone says.
 pub(super) const OWN_FAULTS: &[OwnFault] = &[
     OwnFault::said("scope_missing", |_| scope_missing()),
     OwnFault::said("clock_apart", |_| challenge("invalid_dpop_proof", "The proof is too old.")),
+    OwnFault::said("address_limited", |_| address_limited()),
     OwnFault::said("nonce_again", |_| challenge("use_dpop_nonce", "The server requires a nonce in the proof.")),
     OwnFault::said("deactivated", |_| problem(StatusCode::UNAUTHORIZED, "AccountDeactivated", "Account is deactivated")),
 ];
@@ -60,7 +62,7 @@ fn limited(until: Timestamp, now: Timestamp) -> Response {
 }
 
 /// Our address has called too often.
-fn app_limited() -> Response {
+fn address_limited() -> Response {
     let mut response = problem(StatusCode::TOO_MANY_REQUESTS, "RateLimitExceeded", "Rate Limit Exceeded");
     response.headers_mut().insert("ratelimit-policy", HeaderValue::from_static("3000;w=300"));
     response
@@ -75,11 +77,6 @@ fn with_limit(policy: &'static str, until: Timestamp, now: Timestamp) -> Respons
     headers.insert("ratelimit-policy", HeaderValue::from_static(policy));
     headers.insert("retry-after", HeaderValue::from(until.duration_since(now).as_secs()));
     response
-}
-
-/// Our app's clock is wrong: the one thing for which a server refuses an app that it does not know.
-fn app_refused() -> Response {
-    challenge("invalid_dpop_proof", "The proof is too old.")
 }
 
 fn restricted() -> Response {

@@ -224,7 +224,10 @@ mod tests {
         let double = PlatformAddresses::default().below(&sim);
         assert_eq!(double.own_hosts(PlatformName::Bluesky), ["localhost", "localhost"]);
         let set = double.with_host(PlatformName::Bluesky, DIRECTORY, own);
-        assert_eq!((set.servers(PlatformName::Bluesky), set.own_hosts(PlatformName::Bluesky)), (None, vec!["localhost".into(), "127.0.0.1".into()]));
+        assert_eq!(
+            (set.servers(PlatformName::Bluesky), set.own_hosts(PlatformName::Bluesky)),
+            (None, vec!["localhost".into(), "127.0.0.1".into()])
+        );
         assert!(PlatformAddresses::default().own_hosts(PlatformName::Bluesky).is_empty());
     }
 

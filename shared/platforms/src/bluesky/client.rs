@@ -163,7 +163,8 @@ mod tests {
 
     #[test]
     fn an_app_on_a_developers_machine_says_all_in_its_id_and_proves_nothing() {
-        for id in ["http://localhost", "http://localhost?scope=atproto", "http://localhost/?redirect_uri=http%3A%2F%2F127.0.0.1%2Fcallback"] {
+        for id in ["http://localhost", "http://localhost?scope=atproto", "http://localhost/?redirect_uri=http%3A%2F%2F127.0.0.1%2Fcallback"]
+        {
             let client = Client::of(&AppCredentials { client_id: id.into(), client_secret: "none".into() }).unwrap();
             assert_eq!(client.fields("https://auth.example", b"", Timestamp::UNIX_EPOCH), [("client_id", id.to_owned())]);
             let scopes = Scopes { required: &["atproto"], optional: &[], separator: " " };

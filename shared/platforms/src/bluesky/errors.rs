@@ -29,9 +29,9 @@ const TABLE: &[(u16, Option<&str>, Class)] = &[
     (401, Some("AuthenticationRequired"), Class::TokenRefused),
     (401, Some("ExpiredToken"), Class::TokenRefused),
     (401, Some("InvalidToken"), Class::TokenRefused),
-    // Our own: a clock that is wrong.
-    (400, Some("invalid_dpop_proof"), Class::Rejected(FailureCode::AppUnavailable)),
-    (401, Some("invalid_dpop_proof"), Class::Rejected(FailureCode::AppUnavailable)),
+    // A clock is wrong: ours, or that of this one server. Whose word it is, so its accounts alone wait.
+    (400, Some("invalid_dpop_proof"), Class::Limited),
+    (401, Some("invalid_dpop_proof"), Class::Limited),
     // The account's.
     (400, Some("AccountTakedown"), Class::Rejected(FailureCode::AccountRestricted)),
     (401, Some("AccountTakedown"), Class::Rejected(FailureCode::AccountRestricted)),
@@ -64,9 +64,6 @@ pub(super) const REFRESH_TABLE: &[RefreshRow] = &[
     (429, None, RefreshClass::NotProcessed),
 ];
 
-/// The window of the limit that a server has for one address that calls it, such as ours: 3,000 calls in five minutes.
-const OF_ADDRESS: &str = ";w=300";
-
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Problem {
@@ -86,23 +83,14 @@ fn challenged(headers: &HeaderMap) -> Option<String> {
     rest.split_once('"').map(|(error, _)| error.to_owned())
 }
 
-/// Judges an answer of an account's own server. Its limits are the account's: a server that one person runs stops nobody else.
+/// Judges an answer. Limits are the account's, whoever has them: a server that one person runs stops nobody else, and where posts are read
+/// nothing is said of those that are written.
 pub(super) fn judge(answer: &Answer, now: Timestamp) -> Verdict {
     let (status, error) = (answer.status.as_u16(), error_of(answer));
     let row = TABLE.iter().find(|(of, name, _)| *of == status && name.is_none_or(|name| name == error));
     let class = row.map_or(Class::Ambiguous, |(_, _, class)| *class);
     let until = if class == Class::Limited { reset(&answer.headers, now) } else { None };
     Verdict { class, status, until, detail: detail::of_answer(status, &[Some(&error)]) }
-}
-
-/// Judges an answer of the one server that all are read from. What it allows our address, it allows for everybody.
-pub(super) fn judge_reading(answer: &Answer, now: Timestamp) -> Verdict {
-    let verdict = judge(answer, now);
-    let policy = answer.headers.get("ratelimit-policy").and_then(|policy| policy.to_str().ok());
-    if verdict.class == Class::Limited && policy.is_some_and(|policy| policy.ends_with(OF_ADDRESS)) {
-        return Verdict { class: Class::AppLimited, ..verdict };
-    }
-    verdict
 }
 
 /// When a limit ends: at a second of the clock, or after some. A past one tells nothing.
@@ -131,7 +119,7 @@ mod tests {
 
     #[test]
     fn the_tokens_the_accounts_and_the_posts_faults_are_told_apart() {
-        use FailureCode::{AccountRestricted, AppUnavailable, ContentRejected, PermissionMissing, ReconnectNeeded};
+        use FailureCode::{AccountRestricted, ContentRejected, PermissionMissing, ReconnectNeeded};
         for (status, error, class) in [
             (400, "ExpiredToken", Class::TokenRefused),
             (400, "InvalidToken", Class::TokenRefused),
@@ -139,7 +127,7 @@ mod tests {
             (401, "AuthenticationRequired", Class::TokenRefused),
             (401, "AccountTakedown", Class::Rejected(AccountRestricted)),
             (401, "AccountDeactivated", Class::Rejected(AccountRestricted)),
-            (401, "invalid_dpop_proof", Class::Rejected(AppUnavailable)),
+            (401, "invalid_dpop_proof", Class::Limited),
             (403, "Forbidden", Class::Rejected(PermissionMissing)),
             (403, "ScopeMissingError", Class::Rejected(PermissionMissing)),
             (403, "AccountNotFound", Class::Rejected(ReconnectNeeded)),
@@ -187,15 +175,6 @@ mod tests {
             let verdict = judge(&Answer::recorded(429, headers, ""), now());
             assert_eq!(verdict.until, until.map(|secs| now() + SignedDuration::from_secs(secs)), "{headers:?}");
         }
-    }
-
-    #[test]
-    fn a_limit_of_our_address_is_everybodys_where_all_are_read_and_nowhere_else() {
-        let headers = [("ratelimit-policy", "3000;w=300")];
-        let limited = Answer::recorded(429, &headers, &body("RateLimitExceeded"));
-        assert_eq!((judge_reading(&limited, now()).class, judge(&limited, now()).class), (Class::AppLimited, Class::Limited));
-        let of_account = Answer::recorded(429, &[("ratelimit-policy", "5000;w=3600")], "");
-        assert_eq!(judge_reading(&of_account, now()).class, Class::Limited);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::Bluesky;
-use super::errors::judge_reading;
+use super::errors::judge;
 use super::handle::Did;
 use super::record;
 use crate::http::{Answer, CALL_TIMEOUT};
@@ -53,7 +53,7 @@ impl Bluesky {
 /// The numbers of the post at `uri`; `None`: it is not shown.
 fn read(answer: &Answer, uri: &str, now: Timestamp) -> Result<Option<Told>, NumbersError> {
     if answer.status.as_u16() != 200 {
-        return Err(judge_reading(answer, now).into());
+        return Err(judge(answer, now).into());
     }
     let unreadable = || NumbersError::Unavailable { detail: detail::of_answer(200, &[Some("unreadable posts")]) };
     let posts: Posts = answer.json().ok_or_else(unreadable)?;

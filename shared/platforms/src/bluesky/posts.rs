@@ -11,7 +11,7 @@ use url::Url;
 
 use super::Bluesky;
 use super::bound::{Body, Bound};
-use super::errors::{INVALID_SWAP, RECORD_NOT_FOUND, error_of, judge, judge_reading};
+use super::errors::{INVALID_SWAP, RECORD_NOT_FOUND, error_of, judge};
 use super::facets::{self, What};
 use super::handle::Did;
 use super::key::Key;
@@ -189,7 +189,7 @@ impl Bluesky {
         }
         let answer = self.http.send(self.http.request(Method::GET, url), CALL_TIMEOUT).await?;
         if answer.status.as_u16() != 200 {
-            return Err(judge_reading(&answer, now).into());
+            return Err(judge(&answer, now).into());
         }
         answer.json().ok_or_else(|| ReadError::Unavailable { detail: detail::of_answer(200, &[Some("unreadable feed")]) })
     }
