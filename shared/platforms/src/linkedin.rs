@@ -15,6 +15,7 @@ mod posts;
 mod urn;
 
 use async_trait::async_trait;
+use domain::people::Issuer;
 use domain::platform::{API, AUTHORIZE, AccountKind, OAUTH, PlatformAddresses, PlatformName};
 use domain::token::TokenSet;
 use http::Method;
@@ -26,8 +27,8 @@ use url::Url;
 use crate::http::Http;
 use crate::oauth::consent_address;
 use crate::{
-    Account, AppCredentials, Ask, AuthorizeError, Call, Callback, Consent, ExchangeError, GrantedAccount, Issuer, NoCode, NumbersError,
-    Outcome, OwnPost, Platform, Prepared, Published, ReadError, RefreshError, Renewed, RevokeError, Told, address, comparable,
+    Account, AppCredentials, Ask, AuthorizeError, Call, Callback, Consent, ExchangeError, GrantedAccount, NoCode, NumbersError, Outcome,
+    OwnPost, Platform, Prepared, Published, ReadError, RefreshError, Renewed, RevokeError, Told, address, comparable,
 };
 
 /// What the consent page sends back when the person closes it, or its login.
@@ -48,6 +49,11 @@ impl LinkedIn {
         let at = |key| addresses.url(PlatformName::LinkedIn, key).clone();
         let version = addresses.version(PlatformName::LinkedIn).to_owned();
         Self { authorize_url: at(AUTHORIZE), oauth_url: at(OAUTH), api_url: at(API), version, http }
+    }
+
+    /// The issuer of LinkedIn's `OpenID` metadata, which does not announce `iss`.
+    fn issuer(&self) -> Issuer {
+        Issuer::unannounced(format!("{}/oauth", address::above(&self.authorize_url, "/oauth/v2/authorization")))
     }
 
     /// LinkedIn's flow for websites takes no code challenge.
@@ -80,12 +86,7 @@ impl Platform for LinkedIn {
     }
 
     async fn authorize(&self, app: &AppCredentials, ask: &Ask<'_>) -> Result<Consent, AuthorizeError> {
-        Ok(Consent::at(self.consent_page(app, ask)))
-    }
-
-    /// The issuer of LinkedIn's `OpenID` metadata, which does not announce `iss`.
-    fn issuer(&self) -> Issuer {
-        Issuer::unannounced(format!("{}/oauth", Issuer::above(&self.authorize_url, "/oauth/v2/authorization")))
+        Ok(Consent::at(self.consent_page(app, ask), self.issuer()))
     }
 
     fn is_denial(&self, instead: NoCode<'_>) -> bool {
@@ -148,7 +149,8 @@ mod tests {
         let app = AppCredentials { client_id: "app".into(), client_secret: "hidden".into() };
         let redirect_uri = Url::parse("https://app.example/oauth/linkedin/callback").unwrap();
         let code_verifier = CodeVerifier::from_entropy([4; 32]);
-        let url = linkedin().consent_page(&app, &Ask { state: &"st".into(), code_verifier: &code_verifier, redirect_uri: &redirect_uri });
+        let url = linkedin()
+            .consent_page(&app, &Ask { state: &"st".into(), code_verifier: &code_verifier, redirect_uri: &redirect_uri, named: None });
         assert_eq!(
             url.as_str(),
             "https://www.linkedin.com/oauth/v2/authorization?response_type=code&client_id=app&state=st\
