@@ -1,7 +1,7 @@
 //! What the user names before a consent: the server, or the handle, from the query or from the connection that is to be made anew.
 
 use domain::connection::Connection;
-use domain::platform::{Named, Needs};
+use domain::platform::{Named, Needs, ServerName};
 use edge::problem::{FieldCode, FieldError, Problem};
 
 /// What is needed, as it was asked for; `None`: nothing is.
@@ -20,7 +20,7 @@ pub(crate) fn named(
     }
     let Some(needed) = needs else { return Ok(None) };
     let known = before.and_then(|connection| match needed {
-        Needs::Server => connection.app_server.as_ref().map(|server| server.as_str()),
+        Needs::Server => connection.app_server.as_ref().map(ServerName::as_str),
         Needs::Handle => Some(connection.username.as_str()),
     });
     let Some(text) = given.iter().find_map(|(_, text)| *text).or(known) else {

@@ -18,7 +18,7 @@ const WAITS_MAX: Duration = Duration::from_secs(2);
 
 /// A transition with all that is stored beside it.
 #[derive(Debug)]
-pub(crate) struct Step {
+pub(crate) struct Unstored {
     pub(crate) transition: Transition,
     /// Whose write it is: by this it is recognised, should it be stored again.
     pub(crate) writer: String,
@@ -26,7 +26,7 @@ pub(crate) struct Step {
     pub(crate) cause: Cause,
 }
 
-impl Step {
+impl Unstored {
     pub(crate) fn settlement(&self) -> Settlement<'_> {
         Settlement { transition: &self.transition, writer: &self.writer, event: &self.event, cause: self.cause.clone() }
     }
@@ -35,7 +35,7 @@ impl Step {
 /// A result that waits, and who is told when another's write has stored it.
 #[derive(Debug)]
 struct Gathered {
-    step: Arc<Step>,
+    result: Arc<Unstored>,
     stored: Sender<()>,
 }
 
@@ -49,21 +49,21 @@ pub(crate) struct Results {
 
 impl Results {
     /// Stores a result: alone, with others, or by the write of another that took it along.
-    pub(crate) async fn store(&self, store: &Store, step: Step) -> Result<Settled, StoreError> {
-        let step = Arc::new(step);
+    pub(crate) async fn store(&self, store: &Store, result: Unstored) -> Result<Settled, StoreError> {
+        let result = Arc::new(result);
         let (stored, mut told) = oneshot::channel();
-        if step.settlement().joins() {
-            self.lock().push(Gathered { step: step.clone(), stored });
+        if result.settlement().joins() {
+            self.lock().push(Gathered { result: result.clone(), stored });
         }
         let _alone = self.alone().await;
         if told.try_recv().is_ok() {
             return Ok(Settled::Done);
         }
         let gathered = std::mem::take(&mut *self.lock());
-        if together(store, gathered, &step).await {
+        if together(store, gathered, &result).await {
             return Ok(Settled::Done);
         }
-        store.settle(&step.settlement()).await
+        store.settle(&result.settlement()).await
     }
 
     /// Returns when no other result is being stored, or has been for long.
@@ -78,12 +78,12 @@ impl Results {
 }
 
 /// Stores what has gathered in one transaction. `false`: `own` is not among it, or nothing was stored. Each is then stored by whoever brought it.
-async fn together(store: &Store, gathered: Vec<Gathered>, own: &Arc<Step>) -> bool {
-    let waits: Vec<Gathered> = gathered.into_iter().filter(|one| Arc::ptr_eq(&one.step, own) || !one.stored.is_closed()).collect();
-    if waits.len() < 2 || !waits.iter().any(|one| Arc::ptr_eq(&one.step, own)) {
+async fn together(store: &Store, gathered: Vec<Gathered>, own: &Arc<Unstored>) -> bool {
+    let waits: Vec<Gathered> = gathered.into_iter().filter(|one| Arc::ptr_eq(&one.result, own) || !one.stored.is_closed()).collect();
+    if waits.len() < 2 || !waits.iter().any(|one| Arc::ptr_eq(&one.result, own)) {
         return false;
     }
-    let settlements: Vec<_> = waits.iter().map(|one| one.step.settlement()).collect();
+    let settlements: Vec<_> = waits.iter().map(|one| one.result.settlement()).collect();
     match store.settle_together(&settlements).await {
         Ok(true) => {
             for one in waits {

@@ -13,7 +13,7 @@ use store::{Rounds, Settled, StoreError};
 
 use crate::deps::Deps;
 use crate::progress::{Progress, StepError};
-use crate::results::Step;
+use crate::results::Unstored;
 use crate::turns::Batch;
 use crate::unbind;
 
@@ -25,12 +25,12 @@ const DELAY_MAX: SignedDuration = SignedDuration::from_secs(900);
 /// Stores a transition with its ledger and history. The writer is the attempt that ended, where that is ours: one that was abandoned is
 /// another worker's, who would take the write for its own should it still live.
 pub(crate) async fn store(deps: &Deps, transition: &Transition, note: &str) -> Result<Settled, StepError> {
-    let settled = deps.store.settle(&step(deps, transition, note).settlement()).await?;
+    let settled = deps.store.settle(&unstored(deps, transition, note).settlement()).await?;
     heed(deps, transition, &settled);
     Ok(settled)
 }
 
-fn step(deps: &Deps, transition: &Transition, note: &str) -> Step {
+fn unstored(deps: &Deps, transition: &Transition, note: &str) -> Unstored {
     let now = deps.clock.now();
     let post = &transition.post;
     let writer = match &transition.attempt {
@@ -39,7 +39,7 @@ fn step(deps: &Deps, transition: &Transition, note: &str) -> Step {
     };
     let event = Event::of(transition.from, post, Actor::Publisher, note, now);
     let cause = Cause { entropy: deps.random.bytes(), at: now, actor: Actor::Publisher, post_id: Some(post.id.clone()) };
-    Step { transition: transition.clone(), writer, event, cause }
+    Unstored { transition: transition.clone(), writer, event, cause }
 }
 
 /// Counts and logs what a transition came to.
@@ -158,7 +158,7 @@ pub(crate) async fn until_stored(
 async fn in_time(deps: &Deps, batch: &Batch, transition: &Transition, note: &str) -> Result<Settled, StepError> {
     let in_time = batch.deadline.remaining().saturating_sub(WORD_TAKES);
     let Some(results) = batch.results(&transition.post) else { return Box::pin(store(deps, transition, note)).await };
-    let stored = Box::pin(results.store(&deps.store, step(deps, transition, note)));
+    let stored = Box::pin(results.store(&deps.store, unstored(deps, transition, note)));
     let settled = tokio::time::timeout(in_time, stored).await.unwrap_or(Err(StoreError::Contended { doing: "settling a post" }))?;
     heed(deps, transition, &settled);
     Ok(settled)

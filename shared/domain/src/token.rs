@@ -15,7 +15,7 @@ pub struct TokenSet {
     pub refresh: Option<SecretString>,
     /// The user token that a Page token came from; it can revoke the grant.
     pub parent: Option<SecretString>,
-    /// The private key that each call is signed with, where tokens are bound to one (DPoP, RFC 9449).
+    /// The private key that each call is signed with, where tokens are bound to one (`DPoP`, RFC 9449).
     pub dpop_key: Option<SecretString>,
     /// When `access` ends, counted from our own clock at the time of the call; `None` = it has no set end.
     pub expires_at: Option<Timestamp>,

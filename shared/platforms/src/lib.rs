@@ -82,9 +82,10 @@ pub trait Platform: Send + Sync {
         Ok(Advance::Ready(Prepared::default()))
     }
 
-    /// Makes the post visible: the one call that must never be repeated on a guess. Where doubts are cleared up by
-    /// [a key](domain::platform::Reconcile::Key), the same content under the same [`Call::key`] makes no second post while the key is young;
-    /// where by [a handle](domain::platform::Reconcile::Handle), one post comes of a handle, however often the network is asked.
+    /// Makes the post visible: the one call that must never be repeated on a guess.
+    ///
+    /// In the class [Key](domain::platform::Reconcile::Key), the same content under the same [`Call::key`] makes no second post while the key
+    /// is young. In the class [Handle](domain::platform::Reconcile::Handle), a handle makes one post, however often the network is asked.
     async fn commit(&self, call: &Call<'_>, prepared: &Prepared) -> Outcome;
 
     /// What became of a handle. It only reads.

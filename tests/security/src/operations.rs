@@ -39,13 +39,16 @@ pub static ALL: LazyLock<Vec<Operation>> = LazyLock::new(|| {
 });
 
 /// What parameters and fields say that names nothing of anybody's.
-const PLAIN: [&str; 24] = [
+const PLAIN: [&str; 26] = [
+    // Names accounts within one choice, which the path names.
+    "account_ids",
     "ai_recommendation",
     "code",
     "content",
     "error",
     "error_code",
     "from",
+    "handle",
     "iss",
     "latest_at",
     "limit",
@@ -57,14 +60,13 @@ const PLAIN: [&str; 24] = [
     "return_to",
     "scheduled_for",
     "scheduled_local",
+    "server",
     "state",
     "status",
     "targets",
     "time_zone",
     "to",
     "url",
-    // Names accounts within one choice, which the path names.
-    "account_ids",
 ];
 
 /// What names somebody's things outside the path, and which of the scene's things it can name; none exist of the last kind.

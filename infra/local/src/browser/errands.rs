@@ -22,13 +22,14 @@ impl Browser {
         Ok(reply.json)
     }
 
-    /// The last code that was texted to a phone.
+    /// The last code that was texted to a phone. A text that brings none, such as one that asks for a reconnect, may have come after it.
     pub async fn texted_code(&self, phone: &str) -> anyhow::Result<String> {
         let inbox = self.get("/_local/inbox").await?.expect(200)?;
         let items = inbox.json["items"].as_array().cloned().unwrap_or_default();
-        let text = items.iter().find(|item| item["to"] == phone).and_then(|item| item["text"].as_str());
-        let code = text.and_then(|text| text.split_whitespace().next()).with_context(|| format!("no text to {phone}"))?;
-        Ok(code.to_owned())
+        let first_words =
+            items.iter().filter(|item| item["to"] == phone).filter_map(|item| item["text"].as_str()?.split_whitespace().next());
+        let code = first_words.into_iter().find(|word| word.bytes().all(|byte| byte.is_ascii_digit()));
+        Ok(code.with_context(|| format!("no code was texted to {phone}"))?.to_owned())
     }
 
     /// Gets a gift certificate the local way and redeems it.

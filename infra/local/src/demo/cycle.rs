@@ -10,8 +10,8 @@ use super::account::PHONE;
 use super::report::{items, text};
 use crate::say;
 
-/// A cycle, and the hour in which the job closes it.
-const CYCLE_SECS: i64 = 30 * 24 * 3_600 + 3_600;
+/// The longest month, and an hour: a cycle that is paid for is a month by the calendar.
+const CYCLE_SECS: i64 = 31 * 24 * 3_600 + 3_600;
 /// For the platforms to tell, and the job to close.
 const SOON: Duration = Duration::from_secs(5);
 

@@ -139,7 +139,10 @@ impl GrantLife {
             return self;
         }
         let half_way = |next: Timestamp| granted_at + next.duration_since(granted_at) / 2;
-        let stands = self.renew_at.filter(|at| fresh.renew_at.is_some_and(|next| *at <= next && *at >= half_way(next)));
+        // The latest that chance could have drawn: a moment that was drawn later than this one's would else be moved in vain.
+        let latest = fresh.moment(terms, tokens.refresh.is_some(), [u8::MAX; 8]);
+        let is_in_time = |at: &Timestamp| latest.is_some_and(|latest| *at <= latest);
+        let stands = self.renew_at.filter(|at| is_in_time(at) && fresh.renew_at.is_some_and(|next| *at >= half_way(next)));
         Self { renew_at: stands.or(fresh.renew_at), ..fresh }
     }
 

@@ -159,7 +159,7 @@ impl Found {
     fn granted(self, sub: &str, tokens: &TokenSet, missing_of_organizations: &[String]) -> GrantedAccount {
         let Self { id: account_id, name: username, kind } = self;
         let missing_scopes = if kind == AccountKind::Organization { missing_of_organizations.to_vec() } else { Vec::new() };
-        GrantedAccount { account_id, username, kind, server: None, grantor: Some(sub.to_owned()), tokens: tokens.clone(), missing_scopes }
+        GrantedAccount { account_id, username, kind, grantor: Some(sub.to_owned()), server: None, tokens: tokens.clone(), missing_scopes }
     }
 }
 

@@ -34,6 +34,21 @@ fn another(code: &str) -> &'static str {
     if code == "000000" { "111111" } else { "000000" }
 }
 
+/// The first page, and the connections as they stood before and after it: grants are renewed meanwhile.
+async fn status_and_connections(browser: &Browser) -> anyhow::Result<(Value, Value)> {
+    let connections = async || anyhow::Ok(browser.get("/api/connections").await?.expect(200)?.json["items"].clone());
+    let mut before = connections().await?;
+    for _ in 0..20 {
+        let status = browser.get("/api/user/status").await?.expect(200)?.json;
+        let after = connections().await?;
+        if before == after {
+            return Ok((status, after));
+        }
+        before = after;
+    }
+    anyhow::bail!("the connections change all the time")
+}
+
 async fn texts_to(browser: &Browser, phones: &[&str]) -> anyhow::Result<usize> {
     let inbox = browser.get("/_local/inbox").await?.expect(200)?.json;
     let items = inbox["items"].as_array().cloned().unwrap_or_default();
@@ -494,10 +509,10 @@ async fn the_first_page_tells_how_far_somebody_has_come_and_what_is_done_stays_d
         let mut ann = stage.browser();
         ann.sign_in("+61412346020").await?;
         let steps = async |ann: &Browser| {
-            let status = ann.get("/api/user/status").await?.expect(200)?.json;
+            let (status, connections) = status_and_connections(ann).await?;
             let user = ann.get("/api/user").await?.expect(200)?.json;
             anyhow::ensure!(status["user"] == user, "{} is not {user}", status["user"]);
-            anyhow::ensure!(status["connections"] == ann.get("/api/connections").await?.json["items"]);
+            anyhow::ensure!(status["connections"] == connections, "{} is not {connections}", status["connections"]);
             let quota = ann.get("/api/quota").await?;
             anyhow::ensure!(quota.status != 200 || status["quota"] == quota.json, "{} is not {}", status["quota"], quota.json);
             let names = ["phone_verified", "plan_active", "platform_connected", "post_scheduled"];

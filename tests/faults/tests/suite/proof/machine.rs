@@ -73,6 +73,17 @@ fn transactions_that_overlap_meet_and_all_go_through() {
     }
 }
 
+/// Three posts of one owner have three intents. The first result is stored alone, and the two that gather meanwhile in one transaction.
+#[test]
+fn results_that_gather_are_stored_together() {
+    let story = Scenario::core().into_iter().find(|story| story.name == "three accounts of one owner").unwrap();
+    let verdict = play(&story, Plan::Exactly(Vec::new()), 1);
+    let began = verdict.seen.calls.iter().position(|call| call.name == "publish").unwrap();
+    let stored = verdict.seen.calls[began..].iter().filter(|call| call.name == "dynamodb.TransactWriteItems").count();
+    assert_eq!(verdict.ends, ["published"; 3], "{}", verdict.seen.trace());
+    assert_eq!(stored, 2, "{}", verdict.seen.trace());
+}
+
 /// However often it is woken, a post that waits is looked at once at a time, and its wake-ups do not grow in number.
 #[test]
 fn a_post_that_waits_long_is_asked_after_once_a_minute() {

@@ -50,7 +50,9 @@ impl Platform for Many {
     async fn register(&self, server: &ServerName, redirect_uri: &Url) -> Result<AppCredentials, AuthorizeError> {
         match server.as_str() {
             "closed.example" => return Err(refused("it runs something else")),
-            "both.example" => drop(self.both.wait().await),
+            "both.example" => {
+                self.both.wait().await;
+            }
             _ => {}
         }
         if !redirect_uri.path().ends_with("/oauth/x/callback") {
