@@ -11,8 +11,8 @@ mod statuses;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::routing::{get, post};
+use axum::{Router, middleware};
 use domain::platform::PlatformName;
 
 use crate::World;
@@ -50,6 +50,7 @@ impl Double for SimulatedMastodon {
             .route("/{host}/api/v1/accounts/{id}/statuses", get(statuses::list))
             .route("/{host}/api/v1/statuses", post(statuses::create))
             .route("/{host}/api/v1/statuses/{id}", get(statuses::show))
+            .layer(middleware::from_fn(server::of_another_kind))
     }
 
     fn dialect(&self) -> &'static Dialect {
@@ -90,6 +91,11 @@ impl Host<'_> {
     /// `old.example` runs a version before 4.3.
     fn is_old(&self) -> bool {
         self.first_label() == "old"
+    }
+
+    /// `website.example` and `moved.example` are no servers of this kind.
+    fn speaks_no_api(&self) -> bool {
+        ["website", "moved"].contains(&self.first_label())
     }
 
     /// `long.example` takes ten times as much text.

@@ -1,13 +1,24 @@
 //! What a server says of itself to everybody.
 
 use axum::Json;
-use axum::extract::Path;
-use axum::response::{IntoResponse, Response};
+use axum::extract::{Path, RawPathParams, Request};
+use axum::middleware::Next;
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use http::StatusCode;
 use serde_json::json;
 
 use super::Host;
 use super::shapes::error;
+
+/// Hosts that are something else answer every address alike: a web site with its page, one that has moved with where it is now.
+pub(super) async fn of_another_kind(params: RawPathParams, request: Request, next: Next) -> Response {
+    let host = params.iter().find(|(name, _)| *name == "host").map(|(_, host)| Host(host));
+    match host.filter(Host::speaks_no_api) {
+        Some(host) if host.first_label() == "moved" => Redirect::permanent("https://mastodon.example/").into_response(),
+        Some(_) => Html("<html><head><title>Welcome</title></head></html>").into_response(),
+        None => next.run(request).await,
+    }
+}
 
 /// `GET /.well-known/nodeinfo`.
 pub(super) async fn links(Path(host): Path<String>) -> Response {

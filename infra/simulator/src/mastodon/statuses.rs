@@ -24,6 +24,9 @@ use crate::token::Token;
 /// For so long a key stands for the post that it made.
 const KEY_LIFE: SignedDuration = SignedDuration::from_hours(1);
 
+/// What a server says of a post that is not there (any more).
+const NO_RECORD: &str = "Record not found";
+
 #[derive(Deserialize)]
 struct NewStatus {
     #[serde(default)]
@@ -54,8 +57,10 @@ pub(super) async fn create(
         let keeps_keys = server.is_mastodon() && !world.storage.stands(MASTODON, KEYS_FORGOTTEN, &token.account)?;
         let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok()).filter(|_| keeps_keys);
         let (now, id_of) = (world.clock.now(), |seq: i64| server.stored(&(FIRST_POST + seq).to_string()));
-        let made = world.storage.create_post_once(MASTODON, &token.account, (status.trim(), key, KEY_LIFE), now, id_of)?;
-        told(&world, &server, &made, token)
+        match world.storage.create_post_once(MASTODON, &token.account, (status.trim(), key, KEY_LIFE), now, id_of)? {
+            Some(made) => told(&world, &server, &made, token),
+            None => Ok(error(StatusCode::NOT_FOUND, NO_RECORD)),
+        }
     })
     .await
 }
@@ -104,7 +109,7 @@ pub(super) async fn show(
         let server = Host(&host);
         match world.storage.post(MASTODON, &token.account.id, &server.stored(&id))? {
             Some(post) => told(&world, &server, &post, token),
-            None => Ok(error(StatusCode::NOT_FOUND, "Record not found")),
+            None => Ok(error(StatusCode::NOT_FOUND, NO_RECORD)),
         }
     })
     .await

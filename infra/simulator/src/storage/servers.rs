@@ -47,8 +47,8 @@ impl Storage {
         self.lock().query_row(sql, values, |row| row.get(0)).optional()
     }
 
-    /// Stores a post, or gives the one that the account made under the same key no longer than `key_life` ago. Without a key it is
-    /// always another one.
+    /// Stores a post, or gives the one that the account made under the same key no longer than `key_life` ago; `None`: that one has been
+    /// deleted since. Without a key it is always another one.
     pub(crate) fn create_post_once(
         &self,
         platform: PlatformName,
@@ -56,20 +56,20 @@ impl Storage {
         (text, key, key_life): (&str, Option<&str>, SignedDuration),
         now: Timestamp,
         id_of: impl FnOnce(i64) -> String,
-    ) -> rusqlite::Result<StoredPost> {
+    ) -> rusqlite::Result<Option<StoredPost>> {
         let mut connection = self.lock();
         let since = (now - key_life).as_millisecond();
         let sql = "SELECT post_id FROM keys WHERE platform = ?1 AND account_id = ?2 AND key = ?3 AND made_at > ?4";
         let known: Option<String> =
             connection.query_row(sql, params![platform.as_str(), account.id, key, since], |row| row.get(0)).optional()?;
-        if let Some(post) = known.map(|id| post_by_id(&connection, platform, &account.id, &id)).transpose()?.flatten() {
-            return Ok(post);
+        if let Some(id) = known {
+            return post_by_id(&connection, platform, &account.id, &id);
         }
         let post = insert_post(&mut connection, platform, account, text, now, id_of)?;
         if let Some(key) = key {
             let sql = "INSERT OR REPLACE INTO keys (platform, account_id, key, post_id, made_at) VALUES (?1, ?2, ?3, ?4, ?5)";
             connection.execute(sql, params![platform.as_str(), account.id, key, post.id, now.as_millisecond()])?;
         }
-        Ok(post)
+        Ok(Some(post))
     }
 }

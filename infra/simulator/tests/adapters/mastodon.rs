@@ -2,9 +2,9 @@ use domain::analytics::Numbers;
 use domain::failure::FailureCode;
 use domain::people::Issuer;
 use domain::platform::PlatformName::Mastodon;
-use domain::platform::{Reconcile, Server, ServerName};
+use domain::platform::{AccountKind, Reconcile, Server, ServerName};
 use jiff::SignedDuration;
-use platforms::{AccountKind, AuthorizeError, ExchangeError, GrantedAccount, NumbersError, Outcome, Published, ReadError};
+use platforms::{AuthorizeError, ExchangeError, GrantedAccount, NumbersError, Outcome, Published, ReadError};
 use reqwest::StatusCode;
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -61,6 +61,18 @@ async fn a_key_makes_one_post_for_an_hour() {
     wire.advance(SignedDuration::from_mins(2));
     assert_ne!(id_of(publish_as("post-1", mastodon, account(&granted), "hello", wire.now()).await), first);
     assert_eq!(wire.texts(Mastodon).await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_key_whose_post_was_deleted_makes_no_other_and_proves_nothing() {
+    let wire = Wire::start().await;
+    let (mastodon, granted) = (wire.platform(Mastodon), wire.connect_one(Mastodon).await);
+    let id = id_of(publish_as("post-1", mastodon, account(&granted), "hello", wire.now()).await);
+    let gone = wire.base.join(&format!("/_sim/mastodon/posts/{id}")).unwrap();
+    assert_eq!(wire.browser.delete(gone).send().await.unwrap().status(), StatusCode::NO_CONTENT);
+    let repeated = publish_as("post-1", mastodon, account(&granted), "hello", wire.now()).await;
+    assert!(matches!(repeated, Outcome::Unknown { http_status: Some(404), .. }), "{repeated:?}");
+    assert!(wire.texts(Mastodon).await.is_empty());
 }
 
 #[tokio::test]
@@ -162,6 +174,8 @@ async fn what_is_no_public_server_is_refused_in_words() {
     for (platform, host, why) in [
         (wire.platform(Mastodon), "metadata.google.internal", name),
         (wire.platform(Mastodon), "printer.local", name),
+        (wire.platform(Mastodon), "website.example", "the server takes no apps"),
+        (wire.platform(Mastodon), "moved.example", "the server takes no apps"),
         (nowhere.get(Mastodon), HOST, "no server answers under this name"),
     ] {
         let refused = platform.register(&ServerName::parse(host).unwrap(), &redirect_uri).await;

@@ -27,7 +27,8 @@ use Mark::{Any, Error, Says};
 
 /// The first row whose status is equal and whose mark is there decides. No row: it proves nothing.
 ///
-/// A server checks the token, its scopes, its owner and then the post, all before it makes one.
+/// A server checks the token, its scopes, its owner and then the post, all before it makes one. A 404 has no row: Mastodon answers so where
+/// the key stands for a post that has been deleted since.
 const TABLE: &[(u16, Mark, Class)] = &[
     // The account's: its token, what was not granted, what its owner must do at the server, its limits.
     (401, Any, Class::TokenRefused),
@@ -39,7 +40,6 @@ const TABLE: &[(u16, Mark, Class)] = &[
     (429, Any, Class::Limited),
     // The post's. Mastodon validates with 422, GoToSocial with 400.
     (400, Error, Class::Rejected(FailureCode::ContentRejected)),
-    (404, Error, Class::Rejected(FailureCode::ContentRejected)),
     (422, Error, Class::Rejected(FailureCode::ContentRejected)),
 ];
 
@@ -121,7 +121,7 @@ mod tests {
             (403, "Your login is currently disabled", Class::Rejected(AccountRestricted)),
             (403, "Your login is missing a confirmed e-mail address", Class::Rejected(AccountRestricted)),
             (403, "Diese Aktion ist nicht erlaubt", Class::Rejected(AccountRestricted)),
-            (404, "Record not found", Class::Rejected(ContentRejected)),
+            (404, "Record not found", Class::Ambiguous),
             (422, "Validation failed: Text can't be blank", Class::Rejected(ContentRejected)),
             (
                 422,

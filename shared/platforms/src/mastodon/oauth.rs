@@ -46,7 +46,8 @@ impl Mastodon {
             Some(App { client_id, client_secret }) if answer.status.is_success() && !client_id.is_empty() => {
                 Ok(AppCredentials { client_id, client_secret })
             }
-            _ if answer.status.is_client_error() && answer.status.as_u16() != 429 => Err(refused("the server takes no apps")),
+            // A web site that is no such server answers with a page, leads elsewhere, or knows no such address.
+            _ if !answer.status.is_server_error() && answer.status.as_u16() != 429 => Err(refused("the server takes no apps")),
             _ => Err(AuthorizeError::Unavailable { detail: detail::of_answer(answer.status.as_u16(), &[Some("apps")]) }),
         }
     }
