@@ -149,7 +149,11 @@ async fn a_lost_answer_is_searched_where_nobody_says_that_keys_are_kept() -> Out
         let shown = ann.browser.on_platform(MASTODON, TEXT).await?;
         assert_eq!((shown.len(), &shown[0]["id"]), (1, &story["platform_post_id"]), "found by what its HTML says");
         let calls = ann.browser.platform_calls(MASTODON).await?;
-        assert_eq!((&calls["publish"], &calls["list"]), (&json!(1), &json!(1)), "nothing is sent again");
+        assert_eq!(
+            (&calls["publish"], &calls["list"]),
+            (&json!(1), &json!(2)),
+            "nothing is sent again; the second page says that it is the end"
+        );
         ann.has_quota([12, 1, 0, 11]).await?;
         ann.ledger_adds_up().await
     })
