@@ -184,6 +184,7 @@ fn draft(id: PostId, connection: &Connection, group_id: &GroupId, content: &Cont
         latest_at: times.latest_at,
         time_zone: times.time_zone.clone(),
         local_time: times.local_time,
+        lead: connection.platform.descriptor().lead,
     }
 }
 

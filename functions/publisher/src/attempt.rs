@@ -25,23 +25,25 @@ use crate::turns::Batch;
 /// How long a post waits for tokens that cannot be had at the moment: at first, and at most.
 const TOKEN_WAIT: SignedDuration = SignedDuration::from_secs(30);
 const TOKEN_WAIT_MAX: SignedDuration = SignedDuration::from_mins(5);
+/// The longest that a platform is left alone that is at work on a post.
+const PREPARING_WAIT_MAX: SignedDuration = SignedDuration::from_mins(10);
 /// More steps than any network's preparation has.
 const STEPS_MAX: usize = 20;
 
-/// What a claimed post lacks before it can be sent: live tokens, and a handle where the platform publishes in two steps. `refused` names a
-/// version of the tokens that the platform did not take.
+/// What a claimed post lacks before it can be sent: live tokens, and a handle where the platform publishes in two steps. One whose time has not
+/// come waits for that then. `refused_version` names a version of the tokens that the platform did not take.
 pub(crate) async fn prepare(
     deps: &Deps,
     batch: &Batch,
     post: Post,
     content: &Content,
     connection: Option<Connection>,
-    refused: Option<&str>,
+    refused_version: Option<&str>,
 ) -> Result<Progress, StepError> {
     let Some(connection) = connection else {
         return conclude(deps, batch, post, Conclusion::AccountLost(FailureCode::ConnectionGone), Answer::default()).await;
     };
-    let usable = tokens::usable(&deps.access(batch.deadline), connection, refused).await.unwrap_or_else(|error| {
+    let usable = tokens::usable(&deps.access(batch.deadline), connection, refused_version).await.unwrap_or_else(|error| {
         tokens_missing(deps, &post, &error);
         Usable::Later
     });
@@ -49,21 +51,28 @@ pub(crate) async fn prepare(
     let conclusion = match usable {
         Usable::Ready(..) if !can_send(batch.deadline) => out_of_time(now),
         Usable::Ready(connection, tokens) => {
-            let post = match with_handle(deps, batch, post, content, (&connection, &tokens)).await? {
-                Handle::Stored(post) => *post,
-                Handle::Moved => return Ok(Progress::Again),
-                Handle::TokenRefused(post, _) if refused.is_none() && connection.refreshable => {
+            let post = match prepared(deps, batch, post, content, (&connection, &tokens)).await? {
+                Ahead::Ready(post) => *post,
+                Ahead::Waits(post, until) => {
+                    let conclusion = goes_on(&post, until, deps.clock.now());
+                    return conclude(deps, batch, *post, conclusion, Answer::default()).await;
+                }
+                Ahead::Moved => return Ok(Progress::Again),
+                Ahead::TokenRefused(post, _) if refused_version.is_none() && connection.refreshable => {
                     let version = connection.secret_version.clone();
                     return Box::pin(prepare(deps, batch, *post, content, Some(*connection), Some(&version))).await;
                 }
-                Handle::TokenRefused(post, answer) => {
+                Ahead::TokenRefused(post, answer) => {
                     let progress = conclude(deps, batch, *post, Conclusion::AccountLost(FailureCode::ReconnectNeeded), answer).await?;
                     tokens::mark_dead(&deps.access(batch.deadline), &connection).await?;
                     return Ok(progress);
                 }
-                Handle::Concluded(post, conclusion, answer) => return conclude(deps, batch, *post, conclusion, answer).await,
+                Ahead::Concluded(post, conclusion, answer) => return conclude(deps, batch, *post, conclusion, answer).await,
             };
             let now = deps.clock.now();
+            if post.is_early(now) {
+                return conclude(deps, batch, post, Conclusion::Prepared { again_at: None }, Answer::default()).await;
+            }
             if !can_send(batch.deadline) {
                 return conclude(deps, batch, post, out_of_time(now), Answer::default()).await;
             }
@@ -72,7 +81,7 @@ pub(crate) async fn prepare(
             if !intended(deps, (Status::Publishing, &post), "about to be sent", &connection, content).await? {
                 return Ok(Progress::Again);
             }
-            return Box::pin(dispatch(deps, batch, post, content, *connection, tokens, refused.is_some())).await;
+            return Box::pin(dispatch(deps, batch, post, content, *connection, tokens, refused_version.is_some())).await;
         }
         Usable::Later => Conclusion::Deferred { code: FailureCode::TokenUnavailable, wait: tokens_again(&post, now) },
         Usable::Dead => Conclusion::AccountLost(FailureCode::ReconnectNeeded),
@@ -94,75 +103,114 @@ fn tokens_again(post: &Post, now: Timestamp) -> Wait {
     Wait::Guessed(now + (now.duration_since(post.due_at) / 2).clamp(TOKEN_WAIT, TOKEN_WAIT_MAX))
 }
 
-/// What came of the step before the send.
-enum Handle {
-    /// The post can be intended: its handle is stored, or it needs none.
-    Stored(Box<Post>),
+/// What came of the steps before the send.
+enum Ahead {
+    /// The post can be intended: its handle is in it, or it needs none.
+    Ready(Box<Post>),
+    /// The platform is at work until then.
+    Waits(Box<Post>, Timestamp),
     /// Somebody else's change came first.
     Moved,
     /// The platform did not take our token.
     TokenRefused(Box<Post>, Answer),
-    /// There is no handle to be had, and nothing is visible.
+    /// There is nothing to be had at present, and nothing is visible.
     Concluded(Box<Post>, Conclusion, Answer),
 }
 
-/// Uploads and containers, where the platform works with them: once, whoever takes over goes on with the stored handle.
-async fn with_handle(
+/// Uploads and containers, where the platform works with them. Whatever it makes is stored before anything else is done: whoever goes on with the
+/// post goes on with that.
+async fn prepared(
     deps: &Deps,
     batch: &Batch,
-    post: Post,
+    mut post: Post,
     content: &Content,
     (connection, tokens): (&Connection, &TokenSet),
-) -> Result<Handle, StepError> {
-    if !in_two_steps(deps, connection) || post.handle().is_some() {
-        return Ok(Handle::Stored(Box::new(post)));
+) -> Result<Ahead, StepError> {
+    if !in_two_steps(deps, connection) {
+        return Ok(Ahead::Ready(Box::new(post)));
     }
-    let advanced = advanced(deps, batch, &post, content, Account::of(connection, tokens)).await;
+    let (platform, key) = (deps.platforms.get(post.platform), send::key(&post));
+    for _ in 0..STEPS_MAX {
+        let now = deps.clock.now();
+        if post.is_prepared(now) {
+            return Ok(Ahead::Ready(Box::new(post)));
+        }
+        let so_far = post.prepared_so_far(now).map(so_far);
+        let account = Account::of(connection, tokens);
+        let call = Call { account, content, key: &key, time_left: before_send(batch.deadline), now };
+        let advance = match platform.prepare(&call, so_far.clone()).await {
+            Ok(advance) => advance,
+            Err(error) => return Ok(refused(deps, post, error)),
+        };
+        let (made, waits) = match advance {
+            Advance::Made(made) => (Prepared { ready: false, ..made }, None),
+            Advance::Wait(made, until) => (Prepared { ready: false, ..made }, Some(until)),
+            Advance::Ready(made) => (Prepared { ready: true, ..made }, None),
+        };
+        let Some(handle) = made.handle else {
+            let post = Box::new(post);
+            return Ok(waits.map_or_else(|| Ahead::Ready(post.clone()), |until| Ahead::Waits(post.clone(), until)));
+        };
+        let is_another = so_far.is_none_or(|so_far| so_far.handle.as_deref() != Some(handle.as_str()));
+        let now = deps.clock.now();
+        let Some(further) = post.clone().with_prepared(handle, made.ready, made.expires_at, now) else { return Ok(forgotten(post)) };
+        post = further;
+        if is_another {
+            // The lease may have run out meanwhile: then it is another worker's.
+            let Ok(kept) = post.keep_prepared(now) else { return Ok(Ahead::Moved) };
+            if !stored(deps, (Status::Publishing, &kept), "prepared at the platform", Some(connection)).await? {
+                return Ok(Ahead::Moved);
+            }
+            post = kept;
+        }
+        if let Some(until) = waits {
+            return Ok(Ahead::Waits(Box::new(post), until));
+        }
+        if !can_send(batch.deadline) {
+            return Ok(Ahead::Concluded(Box::new(post), out_of_time(now), Answer::default()));
+        }
+    }
+    let detail = "the preparation does not end".to_owned();
+    Ok(refused(deps, post, PrepareError::Unavailable { detail }))
+}
+
+fn so_far(prepared: &domain::post::Prepared) -> Prepared {
+    Prepared { handle: Some(prepared.handle.clone()), ready: prepared.ready, expires_at: prepared.expires_at }
+}
+
+/// The platform has forgotten one handle after the other: what it makes of this post, it does not keep.
+fn forgotten(post: Post) -> Ahead {
+    let answer = Answer { http_status: None, detail: Some("the platform forgot every handle of the post".to_owned()) };
+    Ahead::Concluded(Box::new(post), Conclusion::Failed(FailureCode::PlatformDown), answer)
+}
+
+fn refused(deps: &Deps, post: Post, error: PrepareError) -> Ahead {
     let now = deps.clock.now();
     let answer = |http_status, detail| Answer { http_status, detail };
-    let (conclusion, answer) = match advanced {
-        Ok(Advance::Ready(Prepared { handle: Some(handle), .. })) => {
-            // The lease may have run out meanwhile: then it is another worker's.
-            let Ok(post) = post.prepared(handle, now) else { return Ok(Handle::Moved) };
-            let done = stored(deps, (Status::Publishing, &post), "prepared at the platform", Some(connection)).await?;
-            return Ok(if done { Handle::Stored(Box::new(post)) } else { Handle::Moved });
-        }
-        Ok(Advance::Ready(Prepared { handle: None, .. })) => return Ok(Handle::Stored(Box::new(post))),
-        Ok(Advance::Made(_)) => (out_of_time(now), answer(None, None)),
-        Ok(Advance::Wait(_, until)) => (out_of_time(until), answer(None, None)),
-        Err(PrepareError::TokenRefused { http_status }) => {
-            return Ok(Handle::TokenRefused(Box::new(post), answer(Some(http_status), None)));
-        }
+    let (conclusion, answer) = match error {
+        PrepareError::TokenRefused { http_status } => return Ahead::TokenRefused(Box::new(post), answer(Some(http_status), None)),
         // Our own standing with the platform may be mended while the post waits.
-        Err(PrepareError::Rejected { code: code @ FailureCode::AppUnavailable, http_status, detail }) => {
+        PrepareError::Rejected { code: code @ FailureCode::AppUnavailable, http_status, detail } => {
             (Conclusion::Deferred { code, wait: send::limit_ends(None, now) }, answer(Some(http_status), Some(detail)))
         }
-        Err(PrepareError::Rejected { code, http_status, detail }) => (Conclusion::Failed(code), answer(Some(http_status), Some(detail))),
-        Err(PrepareError::Limited { until, http_status }) => {
+        PrepareError::Rejected { code, http_status, detail } => (Conclusion::Failed(code), answer(Some(http_status), Some(detail))),
+        PrepareError::Limited { until, http_status } => {
             let wait = send::limit_ends(until, now);
             (Conclusion::Deferred { code: FailureCode::RateLimited, wait }, answer(Some(http_status), None))
         }
-        Err(PrepareError::Unavailable { detail }) => {
+        PrepareError::Unavailable { detail } => {
             let wait = backoff(send::not_sent(&post), deps.random.bytes());
             (Conclusion::NotSent { retry_at: now + wait }, answer(None, Some(detail)))
         }
     };
-    Ok(Handle::Concluded(Box::new(post), conclusion, answer))
+    Ahead::Concluded(Box::new(post), conclusion, answer)
 }
 
-/// The steps of the preparation, one after another, while a send has time after them. What is made on the way is kept here alone: whoever
-/// begins anew makes it again, and nothing of it shows.
-async fn advanced(deps: &Deps, batch: &Batch, post: &Post, content: &Content, account: Account<'_>) -> Result<Advance, PrepareError> {
-    let (platform, key) = (deps.platforms.get(post.platform), send::key(post));
-    let mut so_far = None;
-    for _ in 0..STEPS_MAX {
-        let call = Call { account, content, key: &key, time_left: before_send(batch.deadline), now: deps.clock.now() };
-        match platform.prepare(&call, so_far).await? {
-            Advance::Made(made) if can_send(batch.deadline) => so_far = Some(made),
-            reached => return Ok(reached),
-        }
-    }
-    Err(PrepareError::Unavailable { detail: "the preparation does not end".to_owned() })
+/// When to go on with a preparation that the platform is at work on: the longer it takes, the longer we wait.
+fn goes_on(post: &Post, until: Timestamp, now: Timestamp) -> Conclusion {
+    let taken = post.prepared.as_ref().map_or(SignedDuration::ZERO, |prepared| now.duration_since(prepared.made_at));
+    let wait = (taken / 4).clamp(SignedDuration::ZERO, PREPARING_WAIT_MAX);
+    Conclusion::Prepared { again_at: Some(until.max(now + wait)) }
 }
 
 /// Sends a post whose intent is stored, once, and writes down what came of it. A refused token is renewed once: with

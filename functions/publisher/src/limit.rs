@@ -109,6 +109,7 @@ mod tests {
             latest_at: at(600),
             time_zone: None,
             local_time: None,
+            lead: jiff::SignedDuration::ZERO,
         };
         Post::draft(draft, at(0))
     }

@@ -46,7 +46,7 @@ pub(crate) async fn claim(deps: &Deps, batch: &Batch, post: Post, content: Conte
     let now = deps.clock.now();
     let from = post.status();
     // Where the platform publishes in two steps, the first one comes before the intent.
-    let live = live.filter(|_| connection.as_ref().is_some_and(|connection| !in_two_steps(deps, connection)));
+    let live = live.filter(|_| post.is_prepared(now) || connection.as_ref().is_some_and(|connection| !in_two_steps(deps, connection)));
     // Its last moment may have passed while the tokens were read.
     let attempt = AttemptId::new(now, deps.random.bytes());
     let account = connection.as_ref().filter(|_| live.is_some()).map(|connection| connection.platform_user_id.as_str());
@@ -65,6 +65,25 @@ pub(crate) async fn claim(deps: &Deps, batch: &Batch, post: Post, content: Conte
             Box::pin(prepare(deps, batch, post, &content, connection, None)).await
         }
     }
+}
+
+/// Takes a post ahead of its time, to have its platform prepare it. Nothing of it shows.
+pub(crate) async fn prepare_ahead(deps: &Deps, batch: &Batch, post: Post, content: Content) -> Result<Progress, StepError> {
+    approved(&post, &content)?;
+    if !can_send(batch.deadline) {
+        // The sweeper wakes it again: it is not due yet.
+        return Ok(Progress::Rest);
+    }
+    let (connection, pause) = deps.store.connection_and_pause(&post.user_id, &post.connection_id, post.platform).await?;
+    if let Some(limit) = Limit::standing(connection.as_ref(), pause, &post, deps.clock.now()) {
+        return put_off(deps, post, (limit.code(), limit.wait), "put off: a limit of the platform stands").await;
+    }
+    let (now, from) = (deps.clock.now(), post.status());
+    let Ok(post) = post.claim(AttemptId::new(now, deps.random.bytes()), None, now) else { return Ok(Progress::Again) };
+    if !stored(deps, (from, &post), "taken ahead of its time", None).await? {
+        return Ok(Progress::Again);
+    }
+    Box::pin(prepare(deps, batch, post, &content, connection, None)).await
 }
 
 /// Goes on for a worker that vanished before its intent.

@@ -42,7 +42,7 @@ pub(crate) async fn send(deps: &Deps, post: &Post, account: Account<'_>, content
 pub(crate) async fn once(deps: &Deps, post: &Post, account: Account<'_>, content: &Content) -> Outcome {
     let (key, time_left) = (key(post), SEND_DEADLINE.unsigned_abs());
     let call = Call { account, content, key: &key, time_left, now: deps.clock.now() };
-    let prepared = post.handle().map(|handle| Prepared::with_handle(handle.to_owned())).unwrap_or_default();
+    let prepared = post.handle().map(|handle| Prepared::ready(handle.to_owned())).unwrap_or_default();
     tokio::time::timeout(time_left, deps.platforms.get(post.platform).commit(&call, &prepared))
         .await
         .unwrap_or(Outcome::Unknown { http_status: None, detail: "no answer before the deadline".to_owned() })

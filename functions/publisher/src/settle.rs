@@ -1,8 +1,9 @@
 //! Writing down what became of a post, and what follows from it.
 
-use domain::failure::FailureCode;
 use std::time::Duration;
 
+use cloud::timer::is_near;
+use domain::failure::FailureCode;
 use domain::id::HistoryId;
 use domain::ledger::{Actor, Cause};
 use domain::post::{Answer, AttemptOutcome, Conclusion, Event, Post, SETTLE_RESERVE, State, Status, Transition};
@@ -174,8 +175,11 @@ fn may_pass(error: &StepError) -> bool {
 /// a post that waits for long would gather more and more of them.
 pub(crate) async fn wake_later(deps: &Deps, post: &Post) {
     let Some(next) = post.next_attempt_at() else { return };
-    let delay = next.duration_since(deps.clock.now());
-    if delay > DELAY_MAX {
+    let now = deps.clock.now();
+    // What is prepared goes on at its own time, and its schedule wakes it, unless that came while it was being prepared.
+    let is_woken_anyway = matches!(post.state, State::Scheduled { next_attempt_at: None, .. }) && !is_near(post.due_at, now);
+    let delay = next.duration_since(now);
+    if is_woken_anyway || delay > DELAY_MAX {
         return;
     }
     if let Err(error) = deps.wake_ups.send(&post.wake_up(), delay.max(SignedDuration::ZERO)).await {

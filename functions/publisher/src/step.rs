@@ -64,6 +64,7 @@ async fn step(deps: &Deps, batch: &Batch, turn: &Turn<'_>, wake_up: &WakeUp) -> 
             Ok(Progress::Rest)
         }
         Step::Miss => publish::miss(deps, post).await,
+        Step::Prepare => Box::pin(publish::prepare_ahead(deps, batch, post, content)).await,
         Step::Claim => {
             turn.comes(&post).await;
             // On the heap: the largest of the steps, and most wake-ups take another one.

@@ -146,6 +146,7 @@ mod tests {
             latest_at: now,
             time_zone: None,
             local_time: None,
+            lead: jiff::SignedDuration::ZERO,
         };
         Post::draft(draft, now)
     }

@@ -14,8 +14,10 @@ use crate::Deps;
 /// What was done, or is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Attention {
-    /// The publisher should look at it.
+    /// The publisher should look at it: it stands still.
     Wake,
+    /// Its platform may prepare it from now on.
+    Prepare,
     /// It has no schedule.
     Arm(Box<Post>),
     /// It is closed as missed.
@@ -44,6 +46,7 @@ async fn try_attend(deps: &Deps, hint: &WakeUp) -> Result<Attention, StoreError>
         (Step::WaitUntil(at), State::Scheduled { armed: false, .. }) if !is_near(at, now) => Attention::Arm(Box::new(post)),
         (Step::WaitUntil(at), _) if !is_near(at, now) => Attention::None,
         (Step::Nothing, _) => Attention::None,
+        (Step::Prepare, _) => Attention::Prepare,
         _ => Attention::Wake,
     })
 }

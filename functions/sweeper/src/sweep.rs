@@ -57,6 +57,8 @@ const _: () = {
 pub struct Swept {
     /// Posts that stood still.
     pub found: usize,
+    /// Those among them that are woken ahead of their time, to be prepared: nothing is wrong with them.
+    pub ahead: usize,
     /// Wake-ups sent.
     pub woken: usize,
     /// Posts armed.
@@ -169,6 +171,10 @@ async fn sweep_shard(
     for (hint, attention) in attended {
         match attention {
             Attention::Wake => to_wake.extend(hint),
+            Attention::Prepare => {
+                swept.ahead += 1;
+                to_wake.extend(hint);
+            }
             Attention::Arm(post) => unarmed.push(*post),
             Attention::Missed => swept.missed += 1,
             Attention::Failed(error) => {
@@ -202,6 +208,7 @@ async fn sweep_shard(
 fn tell(deps: &Deps, swept: Swept) {
     tracing::info!(
         found = swept.found,
+        ahead = swept.ahead,
         woken = swept.woken,
         armed = swept.armed,
         missed = swept.missed,
@@ -213,7 +220,8 @@ fn tell(deps: &Deps, swept: Swept) {
     );
     let count = |name, value: usize| (name, f64::from(u32::try_from(value).unwrap_or(u32::MAX)), Unit::Count);
     let values = [
-        count("stood_still", swept.found),
+        count("stood_still", swept.found - swept.ahead),
+        count("prepared_ahead", swept.ahead),
         count("woken", swept.woken),
         count("armed_late", swept.armed),
         count("missed", swept.missed),

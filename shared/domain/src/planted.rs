@@ -40,6 +40,12 @@ pub enum Bug {
     RefreshTokenUsedTwice,
     /// Gives up storing renewed tokens as soon as the client does.
     RenewedTokensGivenUp,
+    /// Sends what is prepared ahead of its time at once.
+    SentAsSoonAsPrepared,
+    /// Publishes under a new version what was prepared for the one before.
+    PreparedOutlivesItsVersion,
+    /// Forgets a handle whenever a try ends without a send.
+    HandleForgotten,
     /// Renews a grant before its platform allows it, or right after its tokens were written.
     GrantRenewedTooSoon,
     /// Leaves alone the grants of accounts that post nothing.

@@ -8,6 +8,8 @@
 //!                                                              └─tries used up──> needs_review ──a person──> …
 //! failed | missed ──edit──> draft, ──retry──> scheduled
 //!
+//! scheduled ──ahead of its time──> publishing ──prepared──> scheduled
+//!
 //! scheduled | publishing, nothing sent ──slot or account lost──> held ──both are back──> scheduled
 //!                                                                 └──too late──> missed
 //! ```
@@ -19,6 +21,7 @@ mod attempt;
 mod conclude;
 mod edit;
 mod event;
+mod prepared;
 mod publication;
 mod reconcile;
 mod record;
@@ -31,6 +34,7 @@ pub use attempt::Attempt;
 pub use conclude::{Conclusion, ERRORS_KEPT, NOT_SENT_TRIES_MAX, backoff};
 pub use edit::{Draft, Edit, NewTime, Refused};
 pub use event::Event;
+pub use prepared::{HANDLE_MARGIN, HANDLES_MAX, Prepared};
 pub use publication::{Known, Publication};
 pub use reconcile::{Evidence, POLLS_MAX, Progress, SEARCH_BUDGET, SEARCHES_MAX};
 pub use record::{Answer, AttemptOutcome, AttemptRecord, LateResult, Learned};

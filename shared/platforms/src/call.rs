@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use domain::content::Content;
 use jiff::Timestamp;
-use secrecy::SecretString;
 
 use crate::Account;
 
@@ -23,13 +22,11 @@ pub struct Call<'a> {
     pub now: Timestamp,
 }
 
-/// What an adapter has made of a post so far. To everybody else it is opaque, but for the handle.
-#[derive(Debug, Clone, Default)]
+/// What an adapter has made of a post so far. It is stored with the post, and comes back to whoever goes on with it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Prepared {
-    /// What the network can be asked about, and publishes once.
+    /// What the network can be asked about, and publishes once; `None`: the network has nothing to prepare.
     pub handle: Option<String>,
-    /// The adapter's own notes, at most 16 KB. They may hold addresses that take uploads from whoever has them.
-    pub state: SecretString,
     /// Whether nothing is left to do before the commit.
     pub ready: bool,
     /// When the network forgets it; `None`: it tells no end.
@@ -38,7 +35,7 @@ pub struct Prepared {
 
 impl Prepared {
     /// All is done, and `handle` stands for it.
-    pub fn with_handle(handle: String) -> Self {
+    pub fn ready(handle: String) -> Self {
         Self { handle: Some(handle), ready: true, ..Self::default() }
     }
 }

@@ -77,7 +77,8 @@ pub trait Platform: Send + Sync {
     }
 
     /// The next step before [`Self::commit`]: uploads and containers. Nothing is visible by it. It makes one thing at the network at most, for
-    /// the caller stores what there is before it calls again.
+    /// the caller stores what there is before it calls again. `so_far` may be of an earlier invocation; where the network has forgotten it, the
+    /// step begins anew.
     async fn prepare(&self, _call: &Call<'_>, _so_far: Option<Prepared>) -> Result<Advance, PrepareError> {
         Ok(Advance::Ready(Prepared::default()))
     }

@@ -159,6 +159,7 @@ fn held(user: &UserId, id: &PostId, due_at: Timestamp) -> (Post, Content, Event)
         latest_at: due_at + SignedDuration::from_hours(1),
         time_zone: None,
         local_time: None,
+        lead: jiff::SignedDuration::ZERO,
     };
     let post = Post { state: State::Held { code: FailureCode::ConnectionGone }, ..Post::draft(draft, due_at) };
     let event = Event { at: due_at, from: None, to: post.status(), actor: Actor::User, note: "written".into() };

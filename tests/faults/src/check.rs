@@ -264,7 +264,8 @@ fn undisturbed(world: &World, scenario: &Scenario, rows: &[Row], publications: &
     };
     for row in rows {
         let Some(publication) = publications.iter().find(|publication| Some(&publication.id) == row.bound.as_ref()) else { continue };
-        let asked = row.due.max(row.approved.unwrap_or(row.due)).max(row.resumed.unwrap_or(row.due)) + slack;
+        let asked = row.due.max(row.approved.unwrap_or(row.due)).max(row.resumed.unwrap_or(row.due));
+        let asked = asked.max(prepared_by(scenario, row)) + slack;
         if let Some((name, most)) = most.filter(|(_, most)| publication.sent_at > asked + *most) {
             say(format!(
                 "{name}: {} faults made {} late by more than {} s: {} instead of {asked}",
@@ -284,6 +285,17 @@ fn undisturbed(world: &World, scenario: &Scenario, rows: &[Row], publications: &
     for row in rows.iter().filter(|row| !doubted && ["unknown", "needs_review"].contains(&row.status.as_str())) {
         say(format!("L9: {} ended {} though the platform always answered", row.text, row.status));
     }
+}
+
+/// When a platform that is at work on its posts is done with one, and we have seen so: a sweep begins it, and we look ever less often.
+fn prepared_by(scenario: &Scenario, row: &Row) -> Timestamp {
+    if scenario.reconcile != Reconcile::Handle || scenario.prepare_secs == 0 {
+        return row.due;
+    }
+    // What is forgotten is made anew when it is due.
+    let ahead = if scenario.handle_secs == 0 { scenario.lead_secs } else { 0 };
+    let begun = row.approved.unwrap_or(row.due).max(row.due - SignedDuration::from_secs(ahead)) + SignedDuration::from_secs(80);
+    begun + SignedDuration::from_secs(scenario.prepare_secs * 5 / 4 + 20)
 }
 
 fn bound_once(items: &[Value], rows: &[Row], say: &dyn Fn(String)) {

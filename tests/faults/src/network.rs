@@ -137,6 +137,10 @@ pub(crate) struct Network {
     /// How long a post takes to be listed.
     lag: SignedDuration,
     reconcile: Reconcile,
+    /// How long it is at work on what is prepared.
+    works: SignedDuration,
+    /// How long it knows a handle that is not published.
+    handle_life: Option<SignedDuration>,
     /// Whether a refresh token can be used once.
     rotates: bool,
     /// What keeps a grant alive, and how long it lives by itself.
@@ -173,7 +177,9 @@ impl Network {
         let (reconcile, lag) = (scenario.reconcile, SignedDuration::from_secs(scenario.lag_secs));
         let (rotates, twins) = (scenario.rotates, scenario.posts.iter().any(|post| post.same_text));
         let (keeping, arrive) = (scenario.keeping, Duration::from_secs(scenario.arrive_secs));
-        let grant_life = Some(SignedDuration::from_secs(scenario.grant_secs)).filter(SignedDuration::is_positive);
+        let [grant_life, handle_life] = [scenario.grant_secs, scenario.handle_secs]
+            .map(|secs| Some(SignedDuration::from_secs(secs)).filter(SignedDuration::is_positive));
+        let works = SignedDuration::from_secs(scenario.prepare_secs);
         let lost_sends = Arc::new(AtomicUsize::new(scenario.lost_sends));
         Self {
             held: Arc::default(),
@@ -182,6 +188,8 @@ impl Network {
             clock,
             lag,
             reconcile,
+            works,
+            handle_life,
             rotates,
             keeping,
             grant_life,
@@ -554,9 +562,8 @@ impl Platform for Adapter {
         })
     }
 
-    async fn prepare(&self, call: &Call<'_>, _: Option<Prepared>) -> Result<Advance, PrepareError> {
-        let handle = self.network.prepared(call.account, &call.content.text).await?;
-        Ok(Advance::Ready(Prepared::with_handle(handle)))
+    async fn prepare(&self, call: &Call<'_>, so_far: Option<Prepared>) -> Result<Advance, PrepareError> {
+        self.network.prepare(call.account, &call.content.text, so_far).await
     }
 
     async fn commit(&self, &Call { account, content, key, .. }: &Call<'_>, prepared: &Prepared) -> Outcome {

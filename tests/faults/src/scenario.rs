@@ -87,6 +87,12 @@ pub struct Scenario {
     pub reconcile: Reconcile,
     /// How long the platform takes to list a post.
     pub lag_secs: i64,
+    /// How long before its time a post may be prepared, in seconds.
+    pub lead_secs: i64,
+    /// How long the platform is at work on what is prepared, in seconds.
+    pub prepare_secs: i64,
+    /// How long the platform knows a handle that is not published, in seconds; without an end, if 0.
+    pub handle_secs: i64,
     /// How long the first access tokens live.
     pub token_secs: i64,
     /// What keeps a grant alive.
@@ -157,6 +163,9 @@ impl Scenario {
             name: name.to_owned(),
             reconcile: Reconcile::Search,
             lag_secs: 20,
+            lead_secs: 0,
+            prepare_secs: 0,
+            handle_secs: 0,
             token_secs: 7_200,
             keeping: Keeping::Refresh,
             grant_secs: 0,
@@ -176,7 +185,13 @@ impl Scenario {
 
     /// The stories that every call of is broken in every way.
     pub fn core() -> Vec<Self> {
-        Self::of_posts().into_iter().chain(Self::of_accounts()).chain(Self::of_grants()).chain(Self::of_money()).collect()
+        Self::of_posts()
+            .into_iter()
+            .chain(Self::of_handles())
+            .chain(Self::of_accounts())
+            .chain(Self::of_grants())
+            .chain(Self::of_money())
+            .collect()
     }
 
     fn of_posts() -> Vec<Self> {
@@ -277,6 +292,21 @@ impl Scenario {
                     &[(1, Approve(0)), (3_700, ReadNumbers), (3_701, ReadNumbers), (21_700, ReadNumbers)],
                 )
             },
+        ]
+    }
+
+    /// Posts that their platform prepares ahead of their time.
+    fn of_handles() -> Vec<Self> {
+        use Deed::{Approve, Cancel, Edit};
+        let ahead = |scenario: Self| Self { reconcile: Reconcile::Handle, lead_secs: 120, prepare_secs: 20, ..scenario };
+        vec![
+            ahead(Self::new("prepared ahead", &[(0, 185)], &[(1, Approve(0))])),
+            // The platform is at work on it when its wake-up comes, and when its time has come.
+            Self { prepare_secs: 100, ..ahead(Self::new("prepared too late", &[(0, 185)], &[(1, Approve(0))])) },
+            ahead(Self::new("edited while it is prepared", &[(0, 185)], &[(1, Approve(0)), (125, Edit(0))])),
+            ahead(Self::new("cancelled while it is prepared", &[(0, 185)], &[(1, Approve(0)), (125, Cancel(0))])),
+            // It is not counted on any more when the time has come, and made anew.
+            Self { lead_secs: 240, handle_secs: 400, ..ahead(Self::new("its handle is forgotten", &[(0, 300)], &[(1, Approve(0))])) },
         ]
     }
 
@@ -500,10 +530,16 @@ impl Scenario {
         let dice = &mut Dice::new(seed, 7);
         let transaction_millis = dice.below(2) * dice.below(20);
         let grant_secs = if rotates { Self::grants_by_chance(seed, &mut deeds) } else { 0 };
+        let lead_secs = *Dice::new(seed / BEGIN_ALIKE, 11).pick(&[0, 120, 900]);
+        let dice = &mut Dice::new(seed, 11);
+        let (prepare_secs, handle_secs) = (*dice.pick(&[0, 5, 70, 400]), *dice.pick(&[0, 0, 0, 700]));
         Self {
             name: "by chance".to_owned(),
             reconcile,
             lag_secs,
+            lead_secs: if reconcile == Reconcile::Handle { lead_secs } else { 0 },
+            prepare_secs,
+            handle_secs,
             token_secs,
             keeping: Keeping::Refresh,
             grant_secs,

@@ -58,7 +58,7 @@ pub const RARE: [Edge; 17] = {
 };
 
 /// Every other step that a post may take.
-pub const LEGAL: [Edge; 36] = {
+pub const LEGAL: [Edge; 37] = {
     use Standing::{
         Cancelled, Claimed, Draft, Failed, Held, Missed, NeedsReview, Prepared, Processing, Published, Scheduled, Sending, Unknown,
     };
@@ -71,6 +71,7 @@ pub const LEGAL: [Edge; 36] = {
         (Scheduled, Missed),
         (Scheduled, Claimed),
         (Scheduled, Sending),
+        (Scheduled, Prepared),
         (Claimed, Claimed),
         (Claimed, Sending),
         (Claimed, Scheduled),
@@ -117,6 +118,7 @@ struct Seen {
     version: i64,
     due: String,
     says: String,
+    has_handle: bool,
     armed: Option<bool>,
     attempt: Option<(i64, String)>,
     attempt_count: i64,
@@ -186,6 +188,13 @@ impl Watch {
             if fresh.due != old.due && fresh.version <= old.version {
                 wrong.push(format!("S11: {told} changed the due time without a new version"));
             }
+            let may_send = matches!(
+                fresh.standing,
+                Standing::Scheduled | Standing::Claimed | Standing::Prepared | Standing::Sending | Standing::Unknown
+            );
+            if old.has_handle && !fresh.has_handle && may_send && fresh.version == old.version {
+                wrong.push(format!("S33: {told} forgot what is prepared of it"));
+            }
             if fresh.says != old.says && fresh.version <= old.version {
                 wrong.push(format!("S9: {told} says something else without a new version"));
             }
@@ -214,8 +223,8 @@ impl Seen {
             "scheduled" => Standing::Scheduled,
             "held" => Standing::Held,
             "publishing" => match state["phase"]["S"].as_str()? {
+                "claimed" if item["prepared"]["M"].is_object() => Standing::Prepared,
                 "claimed" => Standing::Claimed,
-                "prepared" => Standing::Prepared,
                 "sending" => Standing::Sending,
                 _ => return None,
             },
@@ -236,6 +245,7 @@ impl Seen {
             version: number(item, "version")?,
             due: text(item, "due_at"),
             says: text(item, "content_hash"),
+            has_handle: item["prepared"]["M"].is_object(),
             armed: state["armed"]["BOOL"].as_bool(),
             attempt: number(attempt, "number").map(|number| (number, text(attempt, "id"))),
             attempt_count: number(item, "attempt_count")?,

@@ -160,9 +160,9 @@ impl World {
     /// another began like it before or not.
     pub(crate) async fn open(scenario: &Scenario, plan: FaultPlan, seed: u64) -> anyhow::Result<Self> {
         let template = template().await?;
-        let Scenario { people, posts, token_secs, keeping, grant_secs, accounts, beside, .. } = scenario;
+        let Scenario { people, posts, lead_secs, token_secs, keeping, grant_secs, accounts, beside, .. } = scenario;
         let alike = seed / BEGIN_ALIKE;
-        let of = format!("{alike} {people} {token_secs} {keeping:?} {grant_secs} {accounts:?} {beside:?} {posts:?}");
+        let of = format!("{alike} {people} {token_secs} {keeping:?} {grant_secs} {accounts:?} {beside:?} {lead_secs} {posts:?}");
         if !BEGINNING.with_borrow(|beginning| beginning.as_ref().is_some_and(|kept| kept.of == of)) {
             let mut world = Self::at(SIGNED_UP, &template, scenario, FaultPlan::Exactly(Vec::new()), Dice::new(alike, 1))?;
             world.begin(scenario).await?;
@@ -349,7 +349,19 @@ impl World {
         }
         let reply = self.request(written.person, Method::POST, "/api/posts", Some(&body), None).await;
         anyhow::ensure!(reply.status == 201, "{reply:?}");
+        self.lead(&reply.json["items"][0]["id"], scenario, written.person)?;
         self.posts.borrow_mut().push(reply.json["items"][0].clone());
+        Ok(())
+    }
+
+    /// The story's platform prepares posts so long ahead; the one whose name it has does not.
+    fn lead(&self, post: &Value, scenario: &Scenario, person: usize) -> anyhow::Result<()> {
+        let key = json!({ "pk": { "S": format!("USER#{}", self.people[person].user) },
+            "sk": { "S": format!("POST#{}", post.as_str().unwrap_or_default()) } });
+        let values = json!({ ":lead": { "N": scenario.lead_secs.to_string() } });
+        let request = json!({ "TableName": tables().posts, "Key": key, "UpdateExpression": "SET lead_secs = :lead",
+            "ExpressionAttributeValues": values });
+        self.aws.tables("UpdateItem", &request)?;
         Ok(())
     }
 

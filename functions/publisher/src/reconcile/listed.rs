@@ -167,6 +167,7 @@ mod tests {
             latest_at: at(times[0]) + LATEST_MAX,
             time_zone: None,
             local_time: None,
+            lead: jiff::SignedDuration::ZERO,
         };
         let mut post = Post::draft(draft, at(0)).approve(at(0), true, at(0)).unwrap();
         for (sends, secs) in times.iter().enumerate() {

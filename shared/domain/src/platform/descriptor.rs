@@ -39,6 +39,8 @@ pub struct Descriptor {
     pub text_of: Option<fn(&Facts<'_>) -> TextRule>,
     /// How a lost answer is cleared up, for an account with these facts. It must be the same each time: a post in doubt is judged by it anew.
     pub reconcile: fn(&Facts<'_>) -> Reconcile,
+    /// How long before its time a post is prepared; zero: it is not, or so quickly that its own time will do.
+    pub lead: SignedDuration,
     /// How much of posts' numbers may be read.
     pub numbers: Budget,
 }

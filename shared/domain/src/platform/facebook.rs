@@ -1,5 +1,7 @@
 //! Facebook Pages: what is known of them. <https://developers.facebook.com/docs/pages-api>
 
+use jiff::SignedDuration;
+
 use super::{API, AUTHORIZE, AccountKind, Budget, Descriptor, Host, Reconcile, Renewal, Scopes, Version};
 use crate::analytics::Rhythm;
 use crate::text::{TextRule, TextUnit};
@@ -31,6 +33,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     text: TextRule { max: 63_206, unit: TextUnit::Utf16, bytes_max: None },
     text_of: None,
     reconcile: |_| Reconcile::Search,
+    lead: SignedDuration::ZERO,
     numbers: Budget { rhythm: Rhythm::Ladder, posts_max: 1_000 },
 };
 

@@ -38,6 +38,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     text_of: None,
     reconcile,
     // What our app may read a day is not published; a call tells of one post.
+    lead: SignedDuration::ZERO,
     numbers: Budget { rhythm: Rhythm::Ladder, posts_max: 100 },
 };
 

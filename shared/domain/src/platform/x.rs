@@ -28,5 +28,6 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     text_of: None,
     reconcile: |_| Reconcile::Search,
     // Each post that is read costs. The app may read 3,500 in 15 minutes.
+    lead: SignedDuration::ZERO,
     numbers: Budget { rhythm: Rhythm::OnceADay, posts_max: 1_000 },
 };

@@ -10,6 +10,7 @@ use super::state::{Intent, Phase, Post, SentTo, State, Status};
 use super::{EARLY_TOLERANCE, LAST_TRY, LedgerEffect, SEND_DEADLINE, Transition};
 use crate::failure::FailureCode;
 use crate::id::AttemptId;
+use crate::planted::Bug;
 use crate::wait::Wait;
 
 /// How many things that went wrong a post remembers.
@@ -51,6 +52,11 @@ pub enum Conclusion {
         /// Until when.
         wait: Wait,
     },
+    /// Nothing of it shows, and its platform is further with it, or done: what it has made is in the post.
+    Prepared {
+        /// When to go on; `None`: all is done that can be before its time.
+        again_at: Option<Timestamp>,
+    },
     /// The platform has it under a handle and will show it later.
     Processing {
         /// The handle.
@@ -70,8 +76,8 @@ pub fn backoff(not_sent: u32, entropy: [u8; 8]) -> SignedDuration {
 }
 
 impl Post {
-    /// A worker takes a due post. With the account that it is `ready` for, nothing has to be fetched or uploaded first: the intent to send is
-    /// part of the same write.
+    /// A worker takes a post that is due, or that can be prepared. With the account that it is `ready` for, nothing has to be fetched or uploaded
+    /// first: the intent to send is part of the same write.
     pub fn claim(mut self, id: AttemptId, ready: Option<&str>, now: Timestamp) -> Result<Self, Refused> {
         let State::Scheduled { not_sent, .. } = self.state else { return Err(self.refusal()) };
         if now > self.latest_at {
@@ -79,8 +85,11 @@ impl Post {
         }
         let attempt = Attempt::next(self.attempt_count, id, now);
         self.attempt_count = attempt.number;
+        if ready.is_some() && self.is_early(now) {
+            return Err(self.refusal());
+        }
         let Some(account) = ready else { return Ok(self.moved(State::Publishing { attempt, phase: Phase::Claimed, not_sent }, now)) };
-        let phase = Phase::Sending { intent: Intent { first_at: now, last_at: now }, handle: None };
+        let phase = Phase::Sending { intent: Intent { first_at: now, last_at: now } };
         Ok(self.moved(State::Publishing { attempt, phase, not_sent }, now).sent_to(account))
     }
 
@@ -97,31 +106,20 @@ impl Post {
         Ok(Transition { from: Status::Publishing, post, attempt: Some(record), ledger: LedgerEffect::Keep })
     }
 
-    /// Uploads or containers are done: the platform's handle is stored before anything is made visible, so that a takeover goes on
-    /// with it and never makes a second one.
-    pub fn prepared(self, handle: String, now: Timestamp) -> Result<Self, Refused> {
-        let State::Publishing { attempt, phase: Phase::Claimed, not_sent } = self.state.clone() else { return Err(self.refusal()) };
-        if !attempt.is_live(now) {
-            return Err(Refused::InFlight);
-        }
-        Ok(self.moved(State::Publishing { attempt, phase: Phase::Prepared { handle }, not_sent }, now))
-    }
-
-    /// The intent to send to `account`: stored before the first byte goes out, only while the lease outlasts the send, and never too late.
+    /// The intent to send to `account`: stored before the first byte goes out, only while the lease outlasts the send, and never too early or too
+    /// late.
     pub fn intend(self, account: &str, now: Timestamp) -> Result<Self, Refused> {
-        let State::Publishing { attempt, phase, not_sent } = self.state.clone() else { return Err(self.refusal()) };
-        let handle = match phase {
-            Phase::Claimed => None,
-            Phase::Prepared { handle } => Some(handle),
-            Phase::Sending { .. } => return Err(self.refusal()),
-        };
+        let State::Publishing { attempt, phase: Phase::Claimed, not_sent } = self.state.clone() else { return Err(self.refusal()) };
+        if self.is_early(now) {
+            return Err(self.refusal());
+        }
         if attempt.lease_until <= now + SEND_DEADLINE {
             return Err(Refused::InFlight);
         }
         if now > self.latest_at {
             return Err(Refused::TooLate);
         }
-        let phase = Phase::Sending { intent: Intent { first_at: now, last_at: now }, handle };
+        let phase = Phase::Sending { intent: Intent { first_at: now, last_at: now } };
         Ok(self.moved(State::Publishing { attempt, phase, not_sent }, now).sent_to(account))
     }
 
@@ -133,19 +131,18 @@ impl Post {
 
     /// The platform refused our token before it looked at the post: the same worker may fetch a new one and intend again.
     pub fn token_refused(self, now: Timestamp) -> Result<Self, Refused> {
-        let State::Publishing { attempt, phase: Phase::Sending { handle, .. }, not_sent } = self.state.clone() else {
+        let State::Publishing { attempt, phase: Phase::Sending { .. }, not_sent } = self.state.clone() else {
             return Err(self.refusal());
         };
-        let phase = handle.map_or(Phase::Claimed, |handle| Phase::Prepared { handle });
-        Ok(self.moved(State::Publishing { attempt, phase, not_sent }, now))
+        Ok(self.moved(State::Publishing { attempt, phase: Phase::Claimed, not_sent }, now))
     }
 
     /// Writes down what the worker's try came to. From `claimed` on too: a worker may give up before it sends.
     pub fn conclude(self, conclusion: Conclusion, answer: Answer, now: Timestamp) -> Result<Transition, Refused> {
         let State::Publishing { attempt, phase, not_sent } = self.state.clone() else { return Err(self.refusal()) };
-        let (intent, handle) = match phase {
-            Phase::Sending { intent, handle } => (Some(intent), handle),
-            Phase::Claimed | Phase::Prepared { .. } => (None, None),
+        let intent = match phase {
+            Phase::Sending { intent } => Some(intent),
+            Phase::Claimed => None,
         };
         let (post, outcome, ledger) = match (conclusion, intent) {
             (Conclusion::Published { platform_post_id, url }, Some(_)) => {
@@ -162,13 +159,18 @@ impl Post {
                 (self.moved(State::Processing { handle, since: now, poll_at, polls: 0 }, now), AttemptOutcome::Accepted, LedgerEffect::Keep)
             }
             (Conclusion::AnswerLost, Some(intent)) => {
-                let state = State::Unknown { intent, searches: 0, search_at: first_search(intent), attempt: None, handle };
+                let state = State::Unknown { intent, searches: 0, search_at: first_search(intent), attempt: None };
                 (self.noted(FailureCode::AnswerLost, now).moved(state, now), AttemptOutcome::NoAnswer, LedgerEffect::Keep)
             }
             (
                 Conclusion::Published { .. } | Conclusion::NamedAsThere { .. } | Conclusion::Processing { .. } | Conclusion::AnswerLost,
                 None,
-            ) => return Err(self.refusal()),
+            )
+            | (Conclusion::Prepared { .. }, Some(_)) => return Err(self.refusal()),
+            (Conclusion::Prepared { again_at }, None) => {
+                let (post, ledger) = self.again(again_at.map(Wait::Guessed), not_sent, now);
+                (post, AttemptOutcome::Prepared, ledger)
+            }
             (Conclusion::Failed(code), _) => {
                 (self.noted(code, now).moved(State::Failed { code }, now), AttemptOutcome::Rejected, LedgerEffect::Release)
             }
@@ -201,15 +203,22 @@ impl Post {
         Ok(Transition { from: Status::Scheduled, post, attempt: None, ledger })
     }
 
-    /// Back to `scheduled` for a later try, or `missed` when that would be too late.
     fn put_off(self, code: FailureCode, wait: Wait, not_sent: u32, now: Timestamp) -> (Self, LedgerEffect) {
-        let post = self.noted(code, now);
-        let Some(next) = post.next_try(wait, now) else {
+        self.noted(code, now).again(Some(wait), not_sent, now)
+    }
+
+    /// Back to `scheduled`: for a later try after `wait`, else for its own time; or `missed` when the try would be too late.
+    fn again(mut self, wait: Option<Wait>, not_sent: u32, now: Timestamp) -> (Self, LedgerEffect) {
+        let next = wait.map(|wait| self.next_try(wait, now));
+        if next == Some(None) {
             let code = FailureCode::TooLate;
-            return (post.noted(code, now).moved(State::Missed { code }, now), LedgerEffect::Release);
-        };
-        let state = State::Scheduled { armed: true, next_attempt_at: Some(next), not_sent };
-        (post.moved(state, now), LedgerEffect::Keep)
+            return (self.noted(code, now).moved(State::Missed { code }, now), LedgerEffect::Release);
+        }
+        if Bug::HandleForgotten.is_planted() {
+            self.prepared = None;
+        }
+        let state = State::Scheduled { armed: true, next_attempt_at: next.flatten(), not_sent };
+        (self.moved(state, now), LedgerEffect::Keep)
     }
 
     /// When it is tried after `wait`; `None`: not before its last moment has passed. A guess is not waited for beyond the last try.

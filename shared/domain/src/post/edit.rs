@@ -1,7 +1,7 @@
 //! What people do to a post: write, edit, approve, cancel, retry, resolve; and what it means to be held.
 
-use jiff::Timestamp;
 use jiff::civil::DateTime;
+use jiff::{SignedDuration, Timestamp};
 
 use super::publication::Publication;
 use super::record::{AttemptOutcome, AttemptRecord};
@@ -36,6 +36,8 @@ pub struct Draft {
     pub time_zone: Option<String>,
     /// The local time that `due_at` is the instant of, if its owner gave one.
     pub local_time: Option<DateTime>,
+    /// How long before its time its platform may prepare it.
+    pub lead: SignedDuration,
 }
 
 /// What an edit may change; `None` leaves it.
@@ -107,6 +109,8 @@ impl Post {
             unseen: Vec::new(),
             set_aside: Vec::new(),
             sent_to: None,
+            lead: draft.lead,
+            prepared: None,
             state: State::Draft,
             rev: 1,
         }
@@ -118,7 +122,7 @@ impl Post {
     pub fn approve(mut self, cycle_start: Timestamp, armed: bool, now: Timestamp) -> Result<Self, Refused> {
         match self.state {
             State::Draft => {}
-            State::Held { .. } => self.version += 1,
+            State::Held { .. } => self.begin_version(),
             _ => return Err(self.refusal()),
         }
         self.approved_at = Some(now);
@@ -145,7 +149,7 @@ impl Post {
         if !self.is_held() {
             return Err(self.refusal());
         }
-        self.version += 1;
+        self.begin_version();
         self.cycle_start = Some(cycle_start);
         Ok(self.moved(fresh_schedule(armed), now))
     }
@@ -160,7 +164,7 @@ impl Post {
             _ => return Err(self.refusal()),
         };
         self.still_changes()?;
-        self.version += 1;
+        self.begin_version();
         let (said, went_to) = (self.content_hash.clone(), self.connection_id.clone());
         self.content_hash = edit.content_hash.unwrap_or(self.content_hash);
         self.connection_id = edit.connection_id.unwrap_or(self.connection_id);
@@ -183,7 +187,7 @@ impl Post {
             State::Draft | State::Held { .. } => (LedgerEffect::Keep, None),
             State::Scheduled { .. } if Bug::ReservationNotReturned.is_planted() => (LedgerEffect::Keep, None),
             State::Scheduled { .. } => (LedgerEffect::Release, None),
-            State::Publishing { attempt, phase: Phase::Claimed | Phase::Prepared { .. }, .. } => {
+            State::Publishing { attempt, phase: Phase::Claimed, .. } => {
                 (LedgerEffect::Release, Some(attempt.ended(now, AttemptOutcome::Abandoned, Status::Cancelled)))
             }
             _ => return Err(self.refusal()),
@@ -199,7 +203,7 @@ impl Post {
         };
         let attempt = match &self.state {
             State::Scheduled { .. } | State::Held { .. } => None,
-            State::Publishing { attempt, phase: Phase::Claimed | Phase::Prepared { .. }, .. } if !attempt.is_live(now) => {
+            State::Publishing { attempt, phase: Phase::Claimed, .. } if !attempt.is_live(now) => {
                 Some(attempt.ended(now, AttemptOutcome::Abandoned, Status::Missed))
             }
             _ => return Err(self.refusal()),
@@ -226,7 +230,7 @@ impl Post {
             return Err(self.refusal());
         }
         self.still_changes()?;
-        self.version += 1;
+        self.begin_version();
         (self.due_at, self.latest_at, self.local_time) = (due_at, latest_at, None);
         self.cycle_start = Some(cycle_start);
         self.approved_at = Some(now);

@@ -112,13 +112,13 @@ impl Post {
 
     /// The worker vanished after its intent: the post may be there. It never sends again from here.
     pub fn suspect(self, now: Timestamp) -> Result<Transition, Refused> {
-        let State::Publishing { attempt, phase: Phase::Sending { intent, handle }, .. } = self.state.clone() else {
+        let State::Publishing { attempt, phase: Phase::Sending { intent }, .. } = self.state.clone() else {
             return Err(self.refusal());
         };
         if attempt.is_live(now) {
             return Err(Refused::InFlight);
         }
-        let state = State::Unknown { intent, searches: 0, search_at: first_search(intent), attempt: None, handle };
+        let state = State::Unknown { intent, searches: 0, search_at: first_search(intent), attempt: None };
         let state = if Bug::TakeoverSends.is_planted() { fresh_schedule(true) } else { state };
         let post = self.noted(FailureCode::AnswerLost, now).moved(state, now);
         let record = attempt.ended(now, AttemptOutcome::Abandoned, Status::Unknown);
@@ -130,7 +130,7 @@ impl Post {
     pub fn lose_binding(self, now: Timestamp) -> Result<Transition, Refused> {
         let State::Published { guessed: Some(intent), .. } = self.state else { return Err(self.refusal()) };
         let (from, sent_to) = (self.status(), self.sent_to.clone());
-        let state = State::Unknown { intent, searches: 0, search_at: now.max(first_search(intent)), attempt: None, handle: None };
+        let state = State::Unknown { intent, searches: 0, search_at: now.max(first_search(intent)), attempt: None };
         // Published, it had no row among the account's intents any more; in doubt, it has one again.
         let post = Self { sent_to, ..self.noted(FailureCode::AnswerLost, now).moved(state, now) };
         Ok(Transition { from, post, attempt: None, ledger: LedgerEffect::Unsettle })
@@ -138,21 +138,21 @@ impl Post {
 
     /// A worker takes the search, and tells of one that vanished over it.
     pub fn begin_search(mut self, id: AttemptId, now: Timestamp) -> Result<Transition, Refused> {
-        let State::Unknown { intent, searches, search_at, attempt: old, handle } = self.state.clone() else { return Err(self.refusal()) };
+        let State::Unknown { intent, searches, search_at, attempt: old } = self.state.clone() else { return Err(self.refusal()) };
         if now < search_at || old.as_ref().is_some_and(|other| other.is_live(now)) {
             return Err(Refused::InFlight);
         }
         let record = old.map(|old| old.ended(now, AttemptOutcome::Abandoned, Status::Unknown));
         let attempt = Attempt::next(self.attempt_count, id, now);
         self.attempt_count = attempt.number;
-        let post = self.moved(State::Unknown { intent, searches, search_at, attempt: Some(attempt), handle }, now);
+        let post = self.moved(State::Unknown { intent, searches, search_at, attempt: Some(attempt) }, now);
         Ok(Transition { from: Status::Unknown, post, attempt: record, ledger: LedgerEffect::Keep })
     }
 
     /// A new intent of the worker that searches, stored before it repeats the send under the same key or handle; only while its lease outlasts
     /// the send.
     pub fn send_again(self, now: Timestamp) -> Result<Self, Refused> {
-        let State::Unknown { intent, searches, attempt: Some(attempt), handle, .. } = self.state.clone() else {
+        let State::Unknown { intent, searches, attempt: Some(attempt), .. } = self.state.clone() else {
             return Err(self.refusal());
         };
         if attempt.lease_until <= now + SEND_DEADLINE {
@@ -161,7 +161,7 @@ impl Post {
         let intent = Intent { last_at: now, ..intent };
         // Should this worker vanish too, its try must have ended before the next one looks.
         let search_at = first_search(intent);
-        Ok(self.moved(State::Unknown { intent, searches, search_at, attempt: Some(attempt), handle }, now))
+        Ok(self.moved(State::Unknown { intent, searches, search_at, attempt: Some(attempt) }, now))
     }
 
     /// A repeat that was refused is no longer on its way: what is in doubt is what was before it.
@@ -175,7 +175,7 @@ impl Post {
 
     /// Writes down what the search showed.
     pub fn conclude_search(self, evidence: Evidence, answer: Answer, now: Timestamp) -> Result<Transition, Refused> {
-        let State::Unknown { intent, searches, attempt: Some(attempt), handle, .. } = self.state.clone() else {
+        let State::Unknown { intent, searches, attempt: Some(attempt), .. } = self.state.clone() else {
             return Err(self.refusal());
         };
         let searches = searches + u32::from(matches!(evidence, Evidence::NotFound | Evidence::SentAgain));
@@ -193,11 +193,11 @@ impl Post {
             }
             Evidence::NotFound => {
                 let search_at = now + next_wait(searches);
-                (State::Unknown { intent, searches, search_at, attempt: None, handle }, AttemptOutcome::NotFound, LedgerEffect::Keep)
+                (State::Unknown { intent, searches, search_at, attempt: None }, AttemptOutcome::NotFound, LedgerEffect::Keep)
             }
             Evidence::SentAgain => {
                 let search_at = first_search(intent);
-                (State::Unknown { intent, searches, search_at, attempt: None, handle }, AttemptOutcome::NoAnswer, LedgerEffect::Keep)
+                (State::Unknown { intent, searches, search_at, attempt: None }, AttemptOutcome::NoAnswer, LedgerEffect::Keep)
             }
             Evidence::Unreadable | Evidence::Limited { .. } => {
                 let earliest = now + SignedDuration::from_mins(1);
@@ -205,7 +205,7 @@ impl Post {
                     Evidence::Limited { until } => until.clamp(earliest, now + LIMIT_WAIT_MAX),
                     _ => earliest,
                 };
-                (State::Unknown { intent, searches, search_at, attempt: None, handle }, AttemptOutcome::NoAnswer, LedgerEffect::Keep)
+                (State::Unknown { intent, searches, search_at, attempt: None }, AttemptOutcome::NoAnswer, LedgerEffect::Keep)
             }
         };
         let post = match state {

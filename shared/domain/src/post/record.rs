@@ -22,6 +22,8 @@ pub enum AttemptOutcome {
     Rejected,
     /// Surely not sent.
     NotSent,
+    /// Its platform is further with it, and nothing of it shows.
+    Prepared,
     /// A limit put it off.
     Deferred,
     /// Sent, and no answer came.
@@ -42,6 +44,7 @@ impl AttemptOutcome {
             Self::Accepted => "the platform accepted it",
             Self::Rejected => "it was refused",
             Self::NotSent => "nothing was sent",
+            Self::Prepared => "prepared at the platform",
             Self::Deferred => "put off",
             Self::NoAnswer => "the platform did not answer",
             Self::Found => "found on the platform",
@@ -129,7 +132,7 @@ impl Attempt {
 
 pub(super) fn record(attempt: &Attempt, after: &Post, outcome: AttemptOutcome, answer: Answer, now: Timestamp) -> AttemptRecord {
     let error = match outcome {
-        AttemptOutcome::Accepted | AttemptOutcome::Found => None,
+        AttemptOutcome::Accepted | AttemptOutcome::Found | AttemptOutcome::Prepared => None,
         _ => after.errors.last().map(|note| note.code),
     };
     AttemptRecord { http_status: answer.http_status, detail: answer.detail, error, ..attempt.ended(now, outcome, after.status()) }

@@ -1,11 +1,12 @@
 //! What a post is at one moment.
 
-use jiff::Timestamp;
 use jiff::civil::DateTime;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::attempt::Attempt;
+use super::prepared::Prepared;
 use super::set_aside::SetAside;
 use crate::content::ContentHash;
 use crate::failure::FailureCode;
@@ -57,6 +58,10 @@ pub struct Post {
     pub set_aside: Vec<SetAside>,
     /// Where what may show of it was sent to: its row among the intents of that account.
     pub sent_to: Option<SentTo>,
+    /// How long before its time its platform may prepare it; zero: it has nothing to prepare, or too little to begin early.
+    pub lead: SignedDuration,
+    /// What its platform has prepared of this version.
+    pub prepared: Option<Prepared>,
     /// Where it stands.
     pub state: State,
     /// Raised with each stored change; the condition of every write.
@@ -146,8 +151,6 @@ pub enum State {
         search_at: Timestamp,
         /// The worker that searches.
         attempt: Option<Attempt>,
-        /// The platform's handle, where it was sent by one.
-        handle: Option<String>,
     },
     /// The evidence did not decide; a person must.
     NeedsReview {
@@ -168,17 +171,10 @@ pub enum State {
 pub enum Phase {
     /// Nothing was sent.
     Claimed,
-    /// Uploads are done; the platform's handle is stored.
-    Prepared {
-        /// The platform's handle.
-        handle: String,
-    },
     /// The platform may have it.
     Sending {
         /// When.
         intent: Intent,
-        /// The platform's handle, where it is sent by one.
-        handle: Option<String>,
     },
 }
 
@@ -284,9 +280,9 @@ impl Post {
     /// When it may have reached the platform, while nobody knows whether it did.
     pub fn in_doubt(&self) -> Option<Intent> {
         match &self.state {
-            State::Publishing { phase: Phase::Sending { intent, .. }, .. }
-            | State::Unknown { intent, .. }
-            | State::NeedsReview { intent } => Some(*intent),
+            State::Publishing { phase: Phase::Sending { intent }, .. } | State::Unknown { intent, .. } | State::NeedsReview { intent } => {
+                Some(*intent)
+            }
             _ => None,
         }
     }
@@ -310,9 +306,8 @@ impl Post {
     /// The platform's handle, from the time that it is stored until the doubt about it ends.
     pub fn handle(&self) -> Option<&str> {
         match &self.state {
-            State::Publishing { phase: Phase::Prepared { handle }, .. } | State::Processing { handle, .. } => Some(handle),
-            State::Publishing { phase: Phase::Sending { handle, .. }, .. } | State::Unknown { handle, .. } => handle.as_deref(),
-            _ => None,
+            State::Processing { handle, .. } => Some(handle),
+            _ => self.prepared.as_ref().map(|prepared| prepared.handle.as_str()),
         }
     }
 
@@ -339,7 +334,11 @@ impl Post {
     pub fn wake_at(&self) -> Option<Timestamp> {
         match &self.state {
             State::Scheduled { armed: false, .. } => Some(self.updated_at + super::ARM_GRACE),
-            State::Scheduled { armed: true, next_attempt_at, .. } => Some(next_attempt_at.unwrap_or(self.due_at) + super::WAKE_GRACE),
+            State::Scheduled { armed: true, next_attempt_at, .. } => match self.prepare_at() {
+                // Nobody else wakes it for that.
+                Some(prepare_at) if next_attempt_at.is_none() => Some(prepare_at),
+                _ => Some(next_attempt_at.unwrap_or(self.due_at) + super::WAKE_GRACE),
+            },
             State::Held { .. } => Some(self.latest_at + super::WAKE_GRACE),
             State::Publishing { attempt, .. } => Some(attempt.lease_until),
             State::Processing { poll_at, .. } => Some(*poll_at + super::WAKE_GRACE),
@@ -374,10 +373,13 @@ impl Post {
         matches!(self.state, State::Held { .. })
     }
 
-    /// What was sent somewhere stays noted for as long as it may show, and for the change that ends this: it removes the row.
+    /// What was sent somewhere stays noted for as long as it may show, and for the change that ends this: it removes the row. What is prepared
+    /// stays as long as it may still be published by it.
     pub(super) fn moved(self, state: State, now: Timestamp) -> Self {
         let sent_to = if self.may_show() { self.sent_to } else { None };
-        Self { state, updated_at: now, rev: self.rev + 1, sent_to, ..self }
+        let may_be_published = matches!(state, State::Scheduled { .. } | State::Publishing { .. } | State::Unknown { .. });
+        let prepared = self.prepared.filter(|_| may_be_published);
+        Self { state, updated_at: now, rev: self.rev + 1, sent_to, prepared, ..self }
     }
 
     pub(super) fn noted(mut self, code: FailureCode, now: Timestamp) -> Self {

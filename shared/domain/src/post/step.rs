@@ -14,6 +14,8 @@ pub enum Step {
     WaitUntil(Timestamp),
     /// It may not go out any more.
     Miss,
+    /// Take it, and have its platform prepare it: it is sent later.
+    Prepare,
     /// Take it, and send it.
     Claim,
     /// Its worker vanished before anything was sent: take it over.
@@ -36,7 +38,11 @@ impl Post {
             State::Scheduled { .. } | State::Held { .. } if now > self.latest_at => Step::Miss,
             State::Scheduled { next_attempt_at, .. } => {
                 let due = next_attempt_at.unwrap_or(self.due_at).max(self.due_at);
-                if now + EARLY_TOLERANCE < due { Step::WaitUntil(due) } else { Step::Claim }
+                match self.prepare_at() {
+                    _ if now + EARLY_TOLERANCE >= due => Step::Claim,
+                    Some(prepare_at) if prepare_at <= now => Step::Prepare,
+                    _ => Step::WaitUntil(due),
+                }
             }
             State::Publishing { attempt, .. } if attempt.is_live(now) => Step::Nothing,
             State::Publishing { phase: Phase::Sending { .. }, .. } => Step::Suspect,

@@ -30,6 +30,7 @@ fn draft() -> Post {
             latest_at: at(600) + LATEST_DEFAULT,
             time_zone: None,
             local_time: None,
+            lead: jiff::SignedDuration::ZERO,
         },
         at(0),
     )
@@ -180,8 +181,8 @@ fn the_legal_edges_are_these_and_no_others() {
 
 fn phase_name(post: &Post) -> &'static str {
     match &post.state {
+        State::Publishing { phase: Phase::Claimed, .. } if post.prepared.is_some() => "prepared",
         State::Publishing { phase: Phase::Claimed, .. } => "claimed",
-        State::Publishing { phase: Phase::Prepared { .. }, .. } => "prepared",
         State::Publishing { phase: Phase::Sending { .. }, .. } => "sending",
         State::Unknown { attempt: Some(_), .. } => "searching",
         _ => post.status().as_str(),
@@ -372,13 +373,76 @@ fn backoff_grows_with_jitter_and_stays_bounded() {
 
 #[test]
 fn a_stored_handle_is_taken_over_and_never_made_twice() {
-    let prepared = claimed().prepared("container-7".into(), at(610)).unwrap();
-    assert!(prepared.clone().prepared("container-8".into(), at(611)).is_err());
+    let prepared = kept("container-7");
     let taken = prepared.clone().take_over(attempt_id(2), at(600) + LEASE).unwrap().post;
-    assert!(matches!(&taken.state, State::Publishing { phase: Phase::Prepared { handle }, .. } if handle == "container-7"));
+    assert_eq!(taken.handle(), Some("container-7"));
     assert!(prepared.clone().cancel(at(612)).is_ok(), "nothing was sent yet");
     assert!(taken.intend("7", at(670)).is_ok());
-    assert!(sending().prepared("late".into(), at(601)).is_err());
+    assert!(sending().keep_prepared(at(601)).is_err());
+    assert!(prepared.keep_prepared(at(600) + LEASE).is_err(), "its lease is over: it is another worker's");
+}
+
+/// Taken at its time, and its handle stored.
+fn kept(handle: &str) -> Post {
+    claimed().with_prepared(handle.into(), true, None, at(601)).unwrap().keep_prepared(at(601)).unwrap()
+}
+
+#[test]
+fn what_is_prepared_outlives_every_try_that_sends_nothing_and_no_version() {
+    let puts_off = [
+        Conclusion::Deferred { code: FailureCode::RateLimited, wait: Wait::Told(at(700)) },
+        Conclusion::NotSent { retry_at: at(650) },
+        Conclusion::Prepared { again_at: Some(at(640)) },
+    ];
+    for conclusion in puts_off {
+        let waiting = kept("h").conclude(conclusion, Answer::default(), at(620)).unwrap().post;
+        assert_eq!((waiting.status(), waiting.handle()), (Status::Scheduled, Some("h")));
+        let again = waiting.clone().claim(attempt_id(2), Some("7"), at(700)).unwrap();
+        assert_eq!(again.handle(), Some("h"), "claim and intent are one write, and the handle is the stored one");
+        let edited = waiting.edit(Edit { content_hash: Some(draft().content_hash), ..Edit::default() }, at(630)).unwrap();
+        assert_eq!(edited.handle(), None, "it may say something else");
+    }
+    assert_eq!(kept("h").cancel(at(612)).unwrap().post.handle(), None);
+    let failed = kept("h").conclude(Conclusion::Failed(FailureCode::ContentRejected), Answer::default(), at(612)).unwrap().post;
+    assert_eq!(failed.retry((at(700), at(900)), at(0), true, at(650)).unwrap().handle(), None);
+}
+
+#[test]
+fn a_handle_that_the_platform_forgets_is_made_anew_three_times_at_most() {
+    let forgotten = claimed().with_prepared("a".into(), true, Some(at(900)), at(600)).unwrap();
+    assert!(forgotten.is_prepared(at(900) - HANDLE_MARGIN - SignedDuration::from_secs(1)));
+    assert!(!forgotten.is_prepared(at(900) - HANDLE_MARGIN) && forgotten.prepared_so_far(at(900)).is_none());
+    let mut post = forgotten;
+    for handle in ["b", "c"] {
+        post = post.with_prepared(handle.into(), false, None, at(700)).unwrap();
+    }
+    assert_eq!(post.prepared.as_ref().map(|prepared| prepared.number), Some(HANDLES_MAX));
+    assert!(post.clone().with_prepared("c".into(), true, None, at(701)).is_some(), "the same one, further on");
+    assert_eq!(post.with_prepared("d".into(), true, None, at(702)), None);
+}
+
+#[test]
+fn a_post_with_a_lead_is_prepared_ahead_and_shows_at_its_time() {
+    let ahead = Post { lead: SignedDuration::from_secs(300), ..scheduled().armed().unwrap() };
+    assert_eq!((ahead.next_step(1, at(299)), ahead.next_step(1, at(300))), (Step::WaitUntil(at(600)), Step::Prepare));
+    assert_eq!(ahead.wake_at(), Some(at(300)), "nobody else wakes it for that");
+    let unarmed = Post { lead: SignedDuration::from_secs(300), ..scheduled() };
+    assert_eq!(unarmed.next_step(1, at(300)), Step::WaitUntil(at(600)), "its wake-up is arranged first");
+
+    let taken = ahead.claim(attempt_id(1), None, at(300)).unwrap();
+    assert!(taken.clone().intend("7", at(301)).is_err());
+    let working = taken.with_prepared("h".into(), false, None, at(301)).unwrap();
+    let slice = working.conclude(Conclusion::Prepared { again_at: Some(at(360)) }, Answer::default(), at(302)).unwrap();
+    assert_eq!((slice.post.status(), slice.ledger, slice.post.error()), (Status::Scheduled, LedgerEffect::Keep, None));
+    assert_eq!(slice.attempt.as_ref().map(|record| (record.outcome, record.error)), Some((AttemptOutcome::Prepared, None)));
+    assert_eq!((slice.post.next_step(1, at(359)), slice.post.next_step(1, at(360))), (Step::WaitUntil(at(600)), Step::Prepare));
+
+    let again = slice.post.claim(attempt_id(2), None, at(360)).unwrap().with_prepared("h".into(), true, None, at(361)).unwrap();
+    let ready = again.conclude(Conclusion::Prepared { again_at: None }, Answer::default(), at(362)).unwrap().post;
+    assert_eq!((ready.next_step(1, at(597)), ready.next_step(1, at(598))), (Step::WaitUntil(at(600)), Step::Claim));
+    assert_eq!(ready.wake_at(), Some(at(600) + WAKE_GRACE));
+    assert!(ready.clone().claim(attempt_id(3), Some("7"), at(597)).is_err());
+    assert!(ready.claim(attempt_id(3), Some("7"), at(598)).is_ok());
 }
 
 #[test]
@@ -656,7 +720,7 @@ fn repeats_whose_answers_are_lost_or_that_are_never_sent_end_with_a_person() {
 
 #[test]
 fn a_handle_stays_with_its_post_until_the_doubt_ends() {
-    let sent = claimed().prepared("h".into(), at(601)).unwrap().intend("7", at(602)).unwrap();
+    let sent = kept("h").intend("7", at(602)).unwrap();
     assert_eq!(sent.handle(), Some("h"));
     let refused = sent.clone().token_refused(at(603)).unwrap();
     assert_eq!(refused.handle(), Some("h"), "no second handle is made for the same post");

@@ -4,9 +4,11 @@ use domain::content::{Content, ContentHash};
 use domain::failure::FailureCode;
 use domain::id::{AttemptId, ConnectionId, GroupId, PostId, UserId};
 use domain::platform::PlatformName;
-use domain::post::{Attempt, AttemptOutcome, AttemptRecord, ErrorNote, Intent, LateResult, Phase, Post, SentTo, SetAside, State, Status};
-use jiff::Timestamp;
+use domain::post::{
+    Attempt, AttemptOutcome, AttemptRecord, ErrorNote, Intent, LateResult, Phase, Post, Prepared, SentTo, SetAside, State, Status,
+};
 use jiff::civil::DateTime;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::StoreError;
@@ -38,6 +40,10 @@ pub(super) struct PostItem {
     set_aside: Vec<SetAside>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sent_to: Option<SentTo>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    lead_secs: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prepared: Option<Prepared>,
     rev: u64,
     /// Who wrote this rev: an attempt or a request. It makes our own write recognisable.
     writer: String,
@@ -98,7 +104,6 @@ struct LiveAttempt {
 #[serde(rename_all = "snake_case")]
 enum StoredPhase {
     Claimed,
-    Prepared,
     Sending,
 }
 
@@ -134,6 +139,8 @@ impl PostItem {
             unseen: post.unseen.clone(),
             set_aside: post.set_aside.clone(),
             sent_to: post.sent_to.clone(),
+            lead_secs: post.lead.as_secs(),
+            prepared: post.prepared.clone(),
             rev: post.rev,
             writer: writer.to_owned(),
             status: post.status(),
@@ -144,6 +151,11 @@ impl PostItem {
             list_sk: format!("{}#{}", sortable(post.due_at), post.id),
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(secs: &i64) -> bool {
+    *secs == 0
 }
 
 pub(super) fn wake_pk(shard: u8) -> String {
@@ -176,6 +188,8 @@ impl TryFrom<PostItem> for Post {
             unseen: item.unseen,
             set_aside: item.set_aside,
             sent_to: item.sent_to,
+            lead: SignedDuration::from_secs(item.lead_secs),
+            prepared: item.prepared,
             state,
             rev: item.rev,
         })
@@ -194,8 +208,7 @@ impl StateFields {
                 let fields = Self { attempt: Some(attempt.into()), not_sent: Some(not_sent), ..none };
                 match phase {
                     Phase::Claimed => Self { phase: Some(StoredPhase::Claimed), ..fields },
-                    Phase::Prepared { handle } => Self { phase: Some(StoredPhase::Prepared), handle: Some(handle), ..fields },
-                    Phase::Sending { intent, handle } => Self { phase: Some(StoredPhase::Sending), handle, ..fields.with(intent) },
+                    Phase::Sending { intent } => Self { phase: Some(StoredPhase::Sending), ..fields.with(intent) },
                 }
             }
             State::Processing { handle, since, poll_at, polls } => {
@@ -209,8 +222,8 @@ impl StateFields {
                 }
             }
             State::Held { code } | State::Failed { code } | State::Missed { code } => Self { failure: Some(code), ..none },
-            State::Unknown { intent, searches, search_at, attempt, handle } => {
-                Self { looks: Some(searches), look_at: Some(search_at), attempt: attempt.map(Into::into), handle, ..none.with(intent) }
+            State::Unknown { intent, searches, search_at, attempt } => {
+                Self { looks: Some(searches), look_at: Some(search_at), attempt: attempt.map(Into::into), ..none.with(intent) }
             }
             State::NeedsReview { intent } => none.with(intent),
         }
@@ -238,8 +251,7 @@ impl StateFields {
             Status::Publishing => State::Publishing {
                 phase: match self.phase.ok_or(lacks("phase"))? {
                     StoredPhase::Claimed => Phase::Claimed,
-                    StoredPhase::Prepared => Phase::Prepared { handle: self.handle.ok_or(lacks("handle"))? },
-                    StoredPhase::Sending => Phase::Sending { intent: intent()?, handle: self.handle },
+                    StoredPhase::Sending => Phase::Sending { intent: intent()? },
                 },
                 attempt: self.attempt.ok_or(lacks("attempt"))?.into(),
                 not_sent: self.not_sent.ok_or(lacks("not_sent"))?,
@@ -263,7 +275,6 @@ impl StateFields {
                 searches: self.looks.ok_or(lacks("looks"))?,
                 search_at: self.look_at.ok_or(lacks("look_at"))?,
                 attempt: self.attempt.map(Into::into),
-                handle: self.handle,
             },
             Status::NeedsReview => State::NeedsReview { intent: intent()? },
         })
@@ -351,6 +362,7 @@ mod tests {
             latest_at: due_at + LATEST_DEFAULT,
             time_zone: Some("America/New_York".into()),
             local_time: local_time.map(|local_time| local_time.parse().unwrap()),
+            lead: SignedDuration::ZERO,
         };
         Post::draft(draft, now)
     }

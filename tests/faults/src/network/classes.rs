@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use domain::failure::FailureCode;
+use domain::post::HANDLE_MARGIN;
 use jiff::{SignedDuration, Timestamp};
-use platforms::{Account, HandleState, Outcome, PrepareError, ReadError};
+use platforms::{Account, Advance, HandleState, Outcome, PrepareError, ReadError};
 use secrecy::ExposeSecret;
+use serde_json::{Value, json};
 
 use super::{Broken, Network};
 
@@ -17,10 +19,24 @@ const SHOWN_LATER: SignedDuration = SignedDuration::from_mins(5);
 struct Prepared {
     account: String,
     text: String,
+    made_at: Timestamp,
+    /// When it is forgotten unless it is published.
+    forgotten_at: Option<Timestamp>,
     /// What was published of it, and when.
     published: Option<(String, Timestamp)>,
     /// It never will be.
     gone: bool,
+}
+
+impl Prepared {
+    /// Whether it can be published, or was.
+    fn is_known(&self, now: Timestamp) -> bool {
+        !self.gone && (self.published.is_some() || self.forgotten_at.is_none_or(|end| now < end))
+    }
+}
+
+fn told(handle: String, prepared: &Prepared) -> platforms::Prepared {
+    platforms::Prepared { handle: Some(handle), ready: false, expires_at: prepared.forgotten_at }
 }
 
 /// Keys and handles.
@@ -66,27 +82,70 @@ impl Network {
         self.outcome(published.await)
     }
 
-    /// Makes a handle; nothing is visible by it.
-    pub(super) async fn prepared(&self, account: Account<'_>, text: &str) -> Result<String, PrepareError> {
+    /// The next step before a post can be published: a handle is made, or asked after. Nothing is visible by it.
+    pub(super) async fn prepare(
+        &self,
+        account: Account<'_>,
+        text: &str,
+        so_far: Option<platforms::Prepared>,
+    ) -> Result<Advance, PrepareError> {
         let (of, access, text) = (account.id.to_owned(), account.tokens.access.expose_secret().to_owned(), text.to_owned());
-        let made = self.call("prepare", account.id, "", move |network| {
+        let asked = so_far.and_then(|so_far| so_far.handle);
+        if asked.is_none() {
+            // Where it is asked for: one that lands late was asked for before.
+            self.demand_no_other(&text);
+        }
+        let advance = self.call("prepare", account.id, "", move |network| {
             let now = network.clock.now();
-            let mut held = network.held();
-            if !held.is_live(&of, &access, now) {
+            if !network.held().is_live(&of, &access, now) {
                 return Err(Broken::Token);
             }
+            let known = asked.and_then(|asked| network.held().classes.handles.get(&asked).cloned().map(|prepared| (asked, prepared)));
+            if let Some((handle, prepared)) = known.filter(|(_, prepared)| prepared.is_known(now)) {
+                return Ok(network.worked(handle, &prepared, now));
+            }
+            let mut held = network.held();
             held.next += 1;
             let handle = format!("h{}", held.next);
-            held.classes.handles.insert(handle.clone(), Prepared { account: of, text, published: None, gone: false });
-            Ok(handle)
+            let forgotten_at = network.handle_life.map(|life| now + life);
+            let prepared = Prepared { account: of, text, made_at: now, forgotten_at, published: None, gone: false };
+            held.classes.handles.insert(handle.clone(), prepared.clone());
+            drop(held);
+            if network.works.is_zero() { Ok(network.worked(handle, &prepared, now)) } else { Ok(Advance::Made(told(handle, &prepared))) }
         });
         let detail = "simulated".to_owned();
-        made.await.map_err(|broken| match broken {
+        advance.await.map_err(|broken| match broken {
             Broken::Token => PrepareError::TokenRefused { http_status: 401 },
             Broken::Limited | Broken::AppLimited => PrepareError::Limited { until: None, http_status: 429 },
             Broken::Refused => PrepareError::Rejected { code: FailureCode::ContentRejected, http_status: 400, detail },
             Broken::NotSent | Broken::Lost => PrepareError::Unavailable { detail },
         })
+    }
+
+    /// How far the platform is with it.
+    fn worked(&self, handle: String, prepared: &Prepared, now: Timestamp) -> Advance {
+        let done_at = prepared.made_at + self.works;
+        let told = told(handle, prepared);
+        if now < done_at { Advance::Wait(told, (now + SignedDuration::from_secs(15)).min(done_at)) } else { Advance::Ready(told) }
+    }
+
+    /// Whether a handle of this text is stored already that the platform knows: another one is a container too many.
+    fn demand_no_other(&self, text: &str) {
+        let now = self.clock.now();
+        let scanned = self.aws.tables("Scan", &json!({ "TableName": self.posts_table, "ConsistentRead": true })).unwrap_or(Value::Null);
+        let hash = domain::content::Content { text: text.to_owned(), ai_recommendation: None }.hash();
+        let items = scanned["Items"].as_array().into_iter().flatten().filter(|item| item["content_hash"]["S"] == hash.as_str());
+        let held = self.held();
+        let stored = items.filter_map(|item| item["prepared"]["M"]["handle"]["S"].as_str()).find(|handle| {
+            let known = held.classes.handles.get(*handle).filter(|known| known.is_known(now + HANDLE_MARGIN));
+            known.is_some()
+        });
+        let stored = stored.map(str::to_owned);
+        drop(held);
+        // Of two posts that say the same each has its own, and a clock that jumped takes a live lease for over.
+        if let Some(stored) = stored.filter(|_| !self.twins && !self.injector.clocks_jumped()) {
+            self.injector.violation(format!("S33: another handle is made of {text:?}, and {stored} is stored"));
+        }
     }
 
     /// Publishes what was prepared, once.
@@ -98,7 +157,7 @@ impl Network {
         let about = text.clone();
         let published = self.call("publish", account.id, &about, move |network| {
             let now = network.clock.now();
-            let prepared = network.held().classes.handles.get(&asked).filter(|prepared| !prepared.gone).cloned();
+            let prepared = network.held().classes.handles.get(&asked).filter(|prepared| prepared.is_known(now)).cloned();
             let Some(Prepared { account: of, published: standing, .. }) = prepared else { return Err(Broken::Refused) };
             if !network.held().is_live(&of, &access, now) {
                 return Err(Broken::Token);
@@ -138,7 +197,7 @@ impl Network {
                 return Err(Broken::Token);
             }
             Ok(match &prepared.published {
-                None if prepared.gone => HandleState::Gone { code: FailureCode::ContentRejected },
+                None if !prepared.is_known(now) => HandleState::Gone { code: FailureCode::ContentRejected },
                 None => HandleState::Ready,
                 Some((_, at)) if network.lag >= SHOWN_LATER && now < *at + network.lag => HandleState::InProgress,
                 Some((id, _)) => HandleState::Live { post_id: id.clone(), url: None },

@@ -202,6 +202,7 @@ impl World {
             latest_at: due_at + SignedDuration::from_hours(30 * 24),
             time_zone: None,
             local_time: None,
+            lead: jiff::SignedDuration::ZERO,
         };
         let post = Post::draft(draft, now);
         let event = self.step(None, Status::Draft);

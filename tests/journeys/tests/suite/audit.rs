@@ -107,6 +107,7 @@ impl World {
                 latest_at: due_at + LATEST_DEFAULT,
                 time_zone: Some("America/New_York".into()),
                 local_time: local_time.map(str::parse).transpose()?,
+                lead: jiff::SignedDuration::ZERO,
             };
             let written = Event { at: now, from: None, to: Status::Draft, actor: Actor::User, note: "written".into() };
             posts.push((Post::draft(draft, now), content, written));

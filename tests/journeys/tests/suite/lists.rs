@@ -42,6 +42,7 @@ fn post(user: &UserId, minutes: i64, text: &str, state: State) -> (Post, Content
         latest_at: due_at + LATEST_DEFAULT,
         time_zone: None,
         local_time: None,
+        lead: jiff::SignedDuration::ZERO,
     };
     let post = Post { state, ..Post::draft(draft, ahead()) };
     let written = Event { at: ahead(), from: None, to: post.status(), actor: Actor::User, note: "written".into() };

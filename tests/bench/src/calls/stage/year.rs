@@ -96,6 +96,7 @@ impl Year {
             latest_at: due_at + LATEST_MAX,
             time_zone: None,
             local_time: None,
+            lead: jiff::SignedDuration::ZERO,
         };
         let event = Event { at, from: None, to: Status::Draft, actor: Actor::User, note: "written".to_owned() };
         Ok((Post::draft(draft, at), content, event))
