@@ -32,6 +32,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     text: TextRule { max: 500, unit: TextUnit::WeightedGraphemes, bytes_max: Some(TEXT_BYTES_MAX) },
     text_of: Some(text_of),
     reconcile,
+    lead: SignedDuration::ZERO,
     // A token may ask 300 times in five minutes.
     numbers: Budget { rhythm: Rhythm::Ladder, posts_max: 1_000 },
 };
