@@ -20,9 +20,8 @@ fn tag(found: &str, text: &mut String) -> usize {
     let end = end_of_tag(found);
     let name: String = found[1..end].chars().take_while(|letter| !letter.is_whitespace() && *letter != '>').collect();
     match name.trim_end_matches('/').to_ascii_lowercase().as_str() {
-        "br" => text.push('\n'),
         "/p" | "/pre" | "/blockquote" | "/ul" | "/ol" => text.push_str("\n\n"),
-        "/li" | "/div" | "/h1" | "/h2" | "/h3" | "/h4" | "/h5" | "/h6" => text.push('\n'),
+        "br" | "/li" | "/div" | "/h1" | "/h2" | "/h3" | "/h4" | "/h5" | "/h6" => text.push('\n'),
         _ => {}
     }
     end
@@ -48,16 +47,12 @@ const ENTITY_BYTES_MAX: usize = 12;
 /// The same of an entity. What is none stays as it is.
 fn entity(found: &str, text: &mut String) -> usize {
     let name = found.bytes().take(ENTITY_BYTES_MAX).position(|byte| byte == b';').map(|end| &found[1..end]);
-    match name.and_then(|name| Some((name, letter_of(name)?))) {
-        Some((name, letter)) => {
-            text.push(letter);
-            name.len() + 2
-        }
-        None => {
-            text.push('&');
-            1
-        }
-    }
+    let Some((name, letter)) = name.and_then(|name| Some((name, letter_of(name)?))) else {
+        text.push('&');
+        return 1;
+    };
+    text.push(letter);
+    name.len() + 2
 }
 
 fn letter_of(name: &str) -> Option<char> {

@@ -78,11 +78,14 @@ impl Mastodon {
                 return Err(judge(&answer, now).into());
             }
             let page: Vec<Status> = answer.json().ok_or_else(|| unreadable("unreadable statuses"))?;
-            // A list that does not go on would be read for ever.
-            let last = page.last().filter(|last| address::is_id(&last.id) && before.as_deref() != Some(last.id.as_str()));
+            let last = page.last();
+            // A list that does not go on would be read for ever, and is no evidence.
+            if last.is_some_and(|last| !address::is_id(&last.id) || before.as_deref() == Some(last.id.as_str())) {
+                return Err(unreadable("statuses that do not go on"));
+            }
             let goes_on = last.filter(|last| last.created_at >= since).map(|last| last.id.clone());
             let is_wanted = |status: &Status| status.created_at >= since && until.is_none_or(|until| status.created_at <= until);
-            posts.extend(page.into_iter().filter(is_wanted).filter_map(|status| own(status, account.username, server)));
+            posts.extend(page.iter().filter(|status| is_wanted(status)).filter_map(|status| own(status, account.username, server)));
             before = goes_on;
             if before.is_none() {
                 posts.sort_by_key(|post| std::cmp::Reverse(post.created_at));
@@ -99,7 +102,7 @@ pub(super) fn on_its_server(account: Account<'_>) -> Result<(&Server, &str), Rea
     found.ok_or_else(|| ReadError::Unavailable { detail: NO_SERVER.to_owned() })
 }
 
-fn own(status: Status, username: &str, server: &Server) -> Option<OwnPost> {
+fn own(status: &Status, username: &str, server: &Server) -> Option<OwnPost> {
     (status.reblog.is_none() && address::is_id(&status.id)).then(|| OwnPost {
         url: Some(permalink(status.url.as_deref(), username, &status.id, server)),
         text: text_of(&status.content),
@@ -172,7 +175,7 @@ mod tests {
     fn what_was_passed_on_is_no_post_of_the_account() {
         let read = |reblog: &str| {
             let body = format!(r#"{{"id":"1","url":null,"content":"<p>x</p>","created_at":"2026-11-23T09:00:00.000Z","reblog":{reblog}}}"#);
-            own(serde_json::from_str(&body).unwrap(), "ada@mastodon.example", &server())
+            own(&serde_json::from_str(&body).unwrap(), "ada@mastodon.example", &server())
         };
         assert_eq!(read("null").unwrap().text, "x");
         assert!(read(r#"{"id":"2"}"#).is_none());
