@@ -24,8 +24,10 @@ fn platforms(addresses: &PlatformAddresses, base_url: &str) -> Vec<String> {
         let of_it = addresses.hosts().filter(|(of, ..)| *of == platform);
         let host =
             |(_, key, url): (_, &str, &url::Url)| format!("{key} {url}{}", if is_simulated(url.as_str()) { " (simulated)" } else { "" });
+        let servers = addresses.servers(platform).map(|base| host((platform, "servers", base)));
+        let servers = servers.or_else(|| platform.descriptor().has_named_hosts().then(|| "each server at its own name".to_owned()));
         let version = addresses.versions().filter(|(of, _)| *of == platform).map(|(_, version)| version.to_owned());
-        format!("{}: {}", platform.descriptor().display_name, of_it.map(host).chain(version).collect::<Vec<_>>().join(", "))
+        format!("{}: {}", platform.descriptor().display_name, of_it.map(host).chain(servers).chain(version).collect::<Vec<_>>().join(", "))
     };
     let mut lines: Vec<_> = PlatformName::ALL.into_iter().map(line).collect();
     if addresses.hosts().any(|(_, _, url)| !is_simulated(url.as_str())) {
@@ -50,6 +52,8 @@ mod tests {
             all[0],
             "X: api http://localhost:3000/_sim/x (simulated), authorize http://localhost:3000/_sim/x/i/oauth2/authorize (simulated)"
         );
+        let mastodon = "Mastodon: servers http://localhost:3000/_sim/mastodon (simulated)";
+        assert!(all.iter().any(|line| line == mastodon), "{all:?}");
         assert!(all[1].starts_with("Facebook: ") && all[1].ends_with(", v26.0") && all.len() == PlatformName::ALL.len(), "{all:?}");
         let real = platforms(&simulated.with_host(PlatformName::X, API, Url::parse("https://api.x.com").unwrap()), base);
         assert!(real[0].starts_with("X: api https://api.x.com/, authorize"), "{}", real[0]);

@@ -32,7 +32,8 @@ pub(crate) fn router(base_url: &str) -> Router {
     let there = PlatformName::ALL.map(|platform| format!(r#"<a href="/_sim/{platform}/posts">/_sim/{platform}/posts</a>"#)).join(", ");
     let connect = PlatformName::ALL.map(|platform| {
         let name = platform.descriptor().display_name;
-        format!(r#"<a href="/oauth/{platform}/start?return_to=/connections">connect {name}</a>"#)
+        let server = if platform.descriptor().has_servers() { "&amp;server=mastodon.example" } else { "" };
+        format!(r#"<a href="/oauth/{platform}/start?return_to=/connections{server}">connect {name}</a>"#)
     });
     let page = PAGE.replace("$WHAT_IS_THERE", &there).replace("$WHAT_TO_CONNECT", &connect.join(" or "));
     let page = page.replace("$WHAT_TO_TRY", &commands);

@@ -6,7 +6,7 @@ use axum::Router;
 use domain::platform::PlatformName;
 
 use crate::World;
-use crate::faults::{Dialect, OwnFault};
+use crate::faults::{CommonFault, Dialect, OwnFault};
 
 /// One for each network: with one missing this does not compile.
 pub(crate) static DOUBLES: [&dyn Double; PlatformName::ALL.len()] = [
@@ -14,6 +14,7 @@ pub(crate) static DOUBLES: [&dyn Double; PlatformName::ALL.len()] = [
     &crate::x::SimulatedX,
     &crate::facebook::SimulatedFacebook,
     &crate::linkedin::SimulatedLinkedIn,
+    &crate::mastodon::SimulatedMastodon,
 ];
 
 /// A network's double, as the shared part sees it.
@@ -29,6 +30,11 @@ pub(crate) trait Double: Sync {
 
     /// The faults that this network alone has.
     fn own_faults(&self) -> &'static [OwnFault];
+
+    /// The common faults that it has no words for: they are refused there, as those of other networks are.
+    fn lacks(&self) -> &'static [CommonFault] {
+        &[]
+    }
 
     /// The kind of token with which an account is acted for: the one that expires on demand.
     fn acting_token(&self) -> &'static str;

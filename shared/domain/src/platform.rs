@@ -6,6 +6,7 @@ mod app;
 mod descriptor;
 mod facebook;
 mod linkedin;
+mod mastodon;
 mod named;
 mod server;
 mod x;
@@ -37,6 +38,8 @@ macro_rules! each_platform {
             Facebook = facebook,
             /// LinkedIn, for people and for organizations.
             LinkedIn = linkedin,
+            /// Mastodon, on servers that many people run.
+            Mastodon = mastodon,
         }
     };
 }

@@ -1,8 +1,11 @@
 //! All the adapters, found by name.
 
+use std::collections::BTreeMap;
+
 pub use domain::platform::PlatformAddresses;
 
 use domain::platform::{PlatformName, Setting};
+use outbound::Reach;
 
 use crate::Platform;
 use crate::address;
@@ -45,11 +48,17 @@ domain::each_platform!(adapters);
 pub struct Platforms([Box<dyn Platform>; PlatformName::ALL.len()]);
 
 impl Platforms {
-    /// Checks the addresses and builds the HTTP client that the adapters share.
+    /// Checks the addresses and builds the HTTP clients: one that the adapters share, and a guarded one for each network whose hosts people
+    /// name.
     pub fn new(addresses: &PlatformAddresses) -> Result<Self, PlatformsError> {
         check(addresses)?;
         let http = Http::new(addresses.hosts().all(|(_, _, url)| url.scheme() == "https")).map_err(PlatformsError::Client)?;
-        Ok(Self::of(|name| adapter(name, addresses, http.clone())))
+        let mut guarded = BTreeMap::new();
+        for name in PlatformName::ALL.into_iter().filter(|name| name.descriptor().has_named_hosts()) {
+            let reach = addresses.servers(name).map_or_else(Reach::public, |base| Reach::double(base.clone()));
+            guarded.insert(name, Http::guarded(reach).map_err(PlatformsError::Client)?);
+        }
+        Ok(Self::of(|name| adapter(name, addresses, guarded.get(&name).unwrap_or(&http).clone())))
     }
 
     /// Adapters from elsewhere in the places of ours: networks of any class, for proving the machine.
@@ -72,6 +81,9 @@ impl Platforms {
 fn check(addresses: &PlatformAddresses) -> Result<(), PlatformsError> {
     if let Some((platform, key, _)) = addresses.hosts().find(|(_, _, url)| !address::is_safe(url)) {
         return Err(PlatformsError::UnsafeAddress { name: Setting::Host(platform, key).name() });
+    }
+    if let Some((platform, _)) = addresses.doubled().find(|(_, base)| !address::is_safe(base)) {
+        return Err(PlatformsError::UnsafeAddress { name: Setting::Servers(platform).name() });
     }
     let is_odd = |(platform, version): &(PlatformName, &str)| platform.descriptor().version.is_none_or(|of| !(of.is_valid)(version));
     addresses.versions().find(is_odd).map_or(Ok(()), |(platform, _)| Err(PlatformsError::Version { platform }))
@@ -98,6 +110,8 @@ mod tests {
             let refused = Platforms::new(&open).err().unwrap();
             assert_eq!(refused.to_string(), format!("{platform}.{key} must be an https address, or http on this machine"));
         }
+        let open = PlatformAddresses::default().with_servers(PlatformName::Mastodon, Url::parse("http://double.example.com").unwrap());
+        assert!(Platforms::new(&open).err().unwrap().to_string().starts_with("mastodon.servers must be"));
     }
 
     #[test]

@@ -42,6 +42,15 @@ impl Browser {
         }
     }
 
+    /// Connects the one account of a consent at a server that its owner names. Returns the connection's id.
+    pub async fn connect_at(&self, platform: &str, server: &str, fields: &[(&str, &str)]) -> anyhow::Result<String> {
+        let start = format!("/oauth/{platform}/start?return_to=/connections&server={server}");
+        let callback = self.consent_from(&start, "allow", fields).await?;
+        let ended = Url::parse(&self.get(&callback).await?.expect(303)?.location()?)?;
+        let connected = ended.query_pairs().find(|(name, _)| name == "connected").map(|(_, id)| id.into_owned());
+        connected.with_context(|| format!("the consent ended at {ended}"))
+    }
+
     async fn choose(&self, choice: &str, chosen: &[&str]) -> anyhow::Result<Vec<String>> {
         let path = format!("/api/connections/choices/{choice}");
         let offered = self.get(&path).await?.expect(200)?;

@@ -1,5 +1,5 @@
 use domain::failure::FailureCode::{self, AccountRestricted, PermissionMissing};
-use domain::platform::PlatformName::{Facebook, LinkedIn, X};
+use domain::platform::PlatformName::{Facebook, LinkedIn, Mastodon, X};
 use domain::platform::{PlatformName, Renewal};
 use jiff::SignedDuration;
 use platforms::{Outcome, ReadError, RefreshError, Renewed};
@@ -28,6 +28,11 @@ const CASES: [Case; 10] = [
     ("duplicate", |outcome| matches!(outcome, Outcome::Duplicate { .. }), false),
 ];
 
+/// What servers of Mastodon have no words for: our app has no standing beside its accounts', and the same text may come again.
+fn lacks(name: PlatformName, kind: &str) -> bool {
+    name == Mastodon && matches!(kind, "app_limited" | "app_refused" | "duplicate")
+}
+
 #[tokio::test]
 async fn every_fault_has_its_outcome_once_and_tells_the_truth_about_the_post() {
     for name in PlatformName::ALL {
@@ -37,6 +42,10 @@ async fn every_fault_has_its_outcome_once_and_tells_the_truth_about_the_post() {
         for (kind, expected, applied) in CASES {
             let seconds = if kind == "slow" { 0 } else { 120 };
             let status = wire.fault(name, json!({ "kind": kind, "seconds": seconds, "account": granted.username })).await;
+            if lacks(name, kind) {
+                assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{name} {kind}");
+                continue;
+            }
             assert_eq!(status, StatusCode::CREATED);
             let outcome = publish(platform, account(&granted), kind, wire.now()).await;
             assert!(expected(&outcome), "{name} {kind}: {outcome:?}");
@@ -52,7 +61,7 @@ async fn every_fault_has_its_outcome_once_and_tells_the_truth_about_the_post() {
 /// A fault of one platform and the outcome to expect: whose fault it is.
 type Documented = (PlatformName, &'static str, fn(&Outcome) -> bool);
 
-const DOCUMENTED: [Documented; 20] = [
+const DOCUMENTED: [Documented; 26] = [
     (X, "app_limited", is_apps),
     (X, "spend_cap", is_apps),
     (X, "month_capped", is_apps),
@@ -73,6 +82,12 @@ const DOCUMENTED: [Documented; 20] = [
     (LinkedIn, "new_token", |outcome| matches!(outcome, Outcome::Limited { until: Some(_), http_status: 401 })),
     (LinkedIn, "unnamed_duplicate", |outcome| matches!(outcome, Outcome::Duplicate { post_id: None, .. })),
     (LinkedIn, "conflict", |outcome| matches!(outcome, Outcome::Unknown { http_status: Some(409), .. })),
+    (Mastodon, "unconfirmed", |outcome| matches!(outcome, Outcome::Rejected { code: FailureCode::AccountRestricted, .. })),
+    (Mastodon, "closed_down", |outcome| matches!(outcome, Outcome::Rejected { code: FailureCode::AccountRestricted, .. })),
+    (Mastodon, "scope_lost", |outcome| matches!(outcome, Outcome::Rejected { code: FailureCode::PermissionMissing, .. })),
+    (Mastodon, "translated", |outcome| matches!(outcome, Outcome::Rejected { code: FailureCode::ContentRejected, .. })),
+    (Mastodon, "too_busy", |outcome| matches!(outcome, Outcome::Unknown { http_status: Some(503), .. })),
+    (Mastodon, "proxy_page", |outcome| matches!(outcome, Outcome::Unknown { http_status: Some(403), .. })),
 ];
 
 fn is_apps(outcome: &Outcome) -> bool {
@@ -93,9 +108,12 @@ async fn every_documented_error_is_laid_at_the_right_door_and_publishes_nothing(
             let outcome = publish(wire.platform(name), account(&granted), kind, wire.now()).await;
             assert!(expected(&outcome), "{name} {kind}: {outcome:?}");
         }
-        wire.fault(name, json!({ "kind": "app_limited", "on": "list" })).await;
-        let listed = wire.platform(name).own_posts(account(&granted), wire.now(), None, wire.now()).await;
-        assert!(matches!(&listed, Err(ReadError::AppLimited { .. })), "{name}: {:?}", listed.err());
+        if wire.fault(name, json!({ "kind": "app_limited", "on": "list" })).await == StatusCode::CREATED {
+            let listed = wire.platform(name).own_posts(account(&granted), wire.now(), None, wire.now()).await;
+            assert!(matches!(&listed, Err(ReadError::AppLimited { .. })), "{name}: {:?}", listed.err());
+        } else {
+            assert!(lacks(name, "app_limited"), "{name}");
+        }
         assert!(wire.texts(name).await.is_empty(), "{name}");
         assert!(
             matches!(publish(wire.platform(name), account(&granted), "after all", wire.now()).await, Outcome::Accepted { .. }),

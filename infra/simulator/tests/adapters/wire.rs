@@ -1,5 +1,6 @@
 //! A simulator on a free port, the adapters configured for it, and a browser.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -8,24 +9,29 @@ use std::time::Duration;
 use data_encoding::BASE64URL_NOPAD;
 use domain::content::Content;
 use domain::people::CodeVerifier;
-use domain::platform::{AccountKind, PlatformName};
+use domain::platform::{AccountKind, Named, PlatformName, ServerName};
 use domain::token::TokenSet;
 use edge::clock::Clock;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use platforms::{
-    Account, AppCredentials, Ask, Call, Callback, Consent, ExchangeError, GrantedAccount, Outcome, Platform, PlatformAddresses, Platforms,
-    Prepared, RefreshError, Renewed,
+    Account, AppCredentials, Ask, AuthorizeError, Call, Callback, Consent, ExchangeError, GrantedAccount, Outcome, Platform,
+    PlatformAddresses, Platforms, Prepared, RefreshError, Renewed,
 };
 use reqwest::StatusCode;
 use reqwest::header::LOCATION;
+use secrecy::SecretString;
 use serde_json::Value;
 use simulator::Simulator;
 use tokio::net::TcpListener;
+use tokio::sync::Mutex;
 use url::Url;
 
 /// The verifier of RFC 7636, appendix B.
 pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+
+/// Where accounts are, of networks that have servers, unless a test says otherwise.
+pub(crate) const HOST: &str = "mastodon.example";
 
 pub(crate) struct Wire {
     pub(crate) base: Url,
@@ -33,6 +39,10 @@ pub(crate) struct Wire {
     pub(crate) app: AppCredentials,
     pub(crate) browser: reqwest::Client,
     millis: Arc<AtomicI64>,
+    /// Our app at each server, made known when it is first needed.
+    apps: Mutex<BTreeMap<String, AppCredentials>>,
+    /// What the last consent began with.
+    carried: Mutex<Option<SecretString>>,
 }
 
 pub(crate) fn platforms_at(base: &Url) -> Platforms {
@@ -60,6 +70,8 @@ impl Wire {
             browser: reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap(),
             base,
             millis,
+            apps: Mutex::default(),
+            carried: Mutex::default(),
         }
     }
 
@@ -79,17 +91,43 @@ impl Wire {
         self.base.join(&format!("/oauth/{name}/callback")).unwrap()
     }
 
+    /// The server of a network that has servers, and our app as the network or that server knows it.
+    pub(crate) async fn at(&self, name: PlatformName, host: &str) -> (Option<ServerName>, AppCredentials) {
+        if !name.descriptor().has_servers() {
+            return (None, self.app.clone());
+        }
+        let server = ServerName::parse(host).unwrap();
+        let mut apps = self.apps.lock().await;
+        if !apps.contains_key(host) {
+            let app = self.platform(name).register(&server, &self.redirect_uri(name)).await.unwrap();
+            apps.insert(host.to_owned(), app);
+        }
+        (Some(server), apps[host].clone())
+    }
+
     pub(crate) async fn authorize(&self, name: PlatformName) -> Consent {
+        self.authorize_at(name, HOST).await.unwrap()
+    }
+
+    pub(crate) async fn authorize_at(&self, name: PlatformName, host: &str) -> Result<Consent, AuthorizeError> {
         let redirect_uri = self.redirect_uri(name);
         let entropy = BASE64URL_NOPAD.decode(VERIFIER.as_bytes()).unwrap();
         let code_verifier = CodeVerifier::from_entropy(entropy.try_into().unwrap());
-        let ask = Ask { state: &"a state".into(), code_verifier: &code_verifier, redirect_uri: &redirect_uri, named: None };
-        self.platform(name).authorize(&self.app, &ask).await.unwrap()
+        let (server, app) = self.at(name, host).await;
+        let (state, named) = ("a state".into(), server.map(Named::Server));
+        let ask = Ask { state: &state, code_verifier: &code_verifier, redirect_uri: &redirect_uri, named: named.as_ref() };
+        let consent = self.platform(name).authorize(&app, &ask).await?;
+        *self.carried.lock().await = consent.carried.clone();
+        Ok(consent)
     }
 
     /// Opens the consent page, sends its form, and returns what the callback would be called with.
     pub(crate) async fn consent(&self, name: PlatformName, fields: &[(&str, &str)]) -> Url {
-        let url = self.authorize(name).await.url;
+        self.consent_at(name, HOST, fields).await
+    }
+
+    pub(crate) async fn consent_at(&self, name: PlatformName, host: &str, fields: &[(&str, &str)]) -> Url {
+        let url = self.authorize_at(name, host).await.unwrap().url;
         let page = self.browser.get(url.clone()).send().await.unwrap();
         assert_eq!(page.status(), StatusCode::OK);
         let html = page.text().await.unwrap();
@@ -107,19 +145,38 @@ impl Wire {
     }
 
     pub(crate) async fn exchange(&self, name: PlatformName, code: &str, verifier: &str) -> Result<Vec<GrantedAccount>, ExchangeError> {
+        self.exchange_at((name, HOST), code, verifier).await
+    }
+
+    pub(crate) async fn exchange_at(
+        &self,
+        (name, host): (PlatformName, &str),
+        code: &str,
+        verifier: &str,
+    ) -> Result<Vec<GrantedAccount>, ExchangeError> {
         let redirect_uri = self.redirect_uri(name);
-        let back =
-            Callback { code: &code.into(), code_verifier: &verifier.into(), redirect_uri: &redirect_uri, server: None, carried: None };
-        self.platform(name).exchange(&self.app, &back, self.now()).await
+        let (server, app) = self.at(name, host).await;
+        let (code, verifier, carried) = (code.into(), verifier.into(), self.carried.lock().await.clone());
+        let (server, carried) = (server.as_ref(), carried.as_ref());
+        let back = Callback { code: &code, code_verifier: &verifier, redirect_uri: &redirect_uri, server, carried };
+        self.platform(name).exchange(&app, &back, self.now()).await
     }
 
     /// Consent and exchange in one. The tokens are as they are when they leave the vault.
     pub(crate) async fn connect(&self, name: PlatformName, fields: &[(&str, &str)]) -> Result<Vec<GrantedAccount>, ExchangeError> {
+        self.connect_at((name, HOST), fields).await
+    }
+
+    pub(crate) async fn connect_at(
+        &self,
+        (name, host): (PlatformName, &str),
+        fields: &[(&str, &str)],
+    ) -> Result<Vec<GrantedAccount>, ExchangeError> {
         let mut form = vec![("decision", "allow")];
         form.extend(fields);
-        let callback = self.consent(name, &form).await;
+        let callback = self.consent_at(name, host, &form).await;
         assert_eq!(param(&callback, "state").as_deref(), Some("a state"));
-        let granted = self.exchange(name, &param(&callback, "code").unwrap(), VERIFIER).await?;
+        let granted = self.exchange_at((name, host), &param(&callback, "code").unwrap(), VERIFIER).await?;
         let ready =
             |account: GrantedAccount| GrantedAccount { tokens: self.platform(name).proven(&self.app, account.tokens.clone()), ..account };
         Ok(granted.into_iter().map(ready).collect())
@@ -154,7 +211,13 @@ impl Wire {
 }
 
 pub(crate) fn account(granted: &GrantedAccount) -> Account<'_> {
-    Account { id: &granted.account_id, username: &granted.username, kind: granted.kind, server: None, tokens: &granted.tokens }
+    Account {
+        id: &granted.account_id,
+        username: &granted.username,
+        kind: granted.kind,
+        server: granted.server.as_ref(),
+        tokens: &granted.tokens,
+    }
 }
 
 /// Whoever these tokens act for, where the network does not ask who it is.
@@ -162,10 +225,16 @@ pub(crate) fn acting(tokens: &TokenSet) -> Account<'_> {
     Account { id: "", username: "", kind: AccountKind::Profile, server: None, tokens }
 }
 
-/// Publishes a text in one step.
+/// Publishes a text in one step, each under a key of its own.
 pub(crate) async fn publish(platform: &dyn Platform, account: Account<'_>, text: &str, now: Timestamp) -> Outcome {
     let content = Content { text: text.to_owned(), ai_recommendation: None };
-    let call = Call { account, content: &content, key: "01-1", time_left: Duration::from_secs(25), now };
+    publish_as(content.hash().as_str(), platform, account, text, now).await
+}
+
+/// The same under this key.
+pub(crate) async fn publish_as(key: &str, platform: &dyn Platform, account: Account<'_>, text: &str, now: Timestamp) -> Outcome {
+    let content = Content { text: text.to_owned(), ai_recommendation: None };
+    let call = Call { account, content: &content, key, time_left: Duration::from_secs(25), now };
     platform.commit(&call, &Prepared::default()).await
 }
 

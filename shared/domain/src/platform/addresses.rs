@@ -38,6 +38,8 @@ pub enum Setting {
     Everywhere,
     /// One host, by its key.
     Host(PlatformName, &'static str),
+    /// A double of all servers of a network, whose hosts people name.
+    Servers(PlatformName),
     /// The version of a network's API.
     Version(PlatformName),
 }
@@ -46,18 +48,20 @@ impl Setting {
     /// All of them.
     pub fn all() -> impl Iterator<Item = Self> {
         let of = |platform: PlatformName| {
-            let Descriptor { hosts, version, .. } = platform.descriptor();
+            let descriptor @ Descriptor { hosts, version, .. } = platform.descriptor();
             let hosts = hosts.iter().map(move |host| Self::Host(platform, host.key));
-            hosts.chain(version.map(|_| Self::Version(platform)))
+            let servers = descriptor.has_named_hosts().then_some(Self::Servers(platform));
+            hosts.chain(servers).chain(version.map(|_| Self::Version(platform)))
         };
         [Self::Everywhere].into_iter().chain(PlatformName::ALL.into_iter().flat_map(of))
     }
 
-    /// The name in configuration: `*`, `x.api`, `facebook.version`.
+    /// The name in configuration: `*`, `x.api`, `mastodon.servers`, `facebook.version`.
     pub fn name(self) -> String {
         match self {
             Self::Everywhere => "*".to_owned(),
             Self::Host(platform, key) => format!("{platform}.{key}"),
+            Self::Servers(platform) => format!("{platform}.servers"),
             Self::Version(platform) => format!("{platform}.version"),
         }
     }
@@ -67,6 +71,7 @@ impl Setting {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlatformAddresses {
     urls: BTreeMap<(PlatformName, &'static str), Url>,
+    servers: BTreeMap<PlatformName, Url>,
     versions: BTreeMap<PlatformName, String>,
 }
 
@@ -76,24 +81,30 @@ impl Default for PlatformAddresses {
         let hosts = PlatformName::ALL.into_iter().flat_map(|platform| platform.descriptor().hosts.iter().map(move |host| (platform, host)));
         let versions =
             PlatformName::ALL.into_iter().filter_map(|platform| Some((platform, platform.descriptor().version?.default.to_owned())));
-        Self { urls: hosts.map(|(platform, host)| ((platform, host.key), own(host))).collect(), versions: versions.collect() }
+        let urls = hosts.map(|(platform, host)| ((platform, host.key), own(host))).collect();
+        Self { urls, servers: BTreeMap::new(), versions: versions.collect() }
     }
 }
 
 impl PlatformAddresses {
-    /// Every host at `<base>/<platform>` and its own path: where a double of all networks is.
+    /// Every host at `<base>/<platform>` and its own path: where a double of all networks is. A host that people name is at
+    /// `<base>/<platform>/<host>`.
     #[must_use]
     pub fn below(mut self, base: &Url) -> Self {
         for ((platform, key), url) in &mut self.urls {
             let own = platform.descriptor().hosts.iter().find(|host| host.key == *key).and_then(|host| Url::parse(host.url).ok());
             let own = own.expect("each address is that of a host");
-            let mut below = base.clone();
-            let mut path = below.path_segments_mut().expect("an http address has a path");
-            path.pop_if_empty().push(platform.as_str());
-            path.extend(own.path_segments().into_iter().flatten().filter(|segment| !segment.is_empty()));
-            drop(path);
-            *url = below;
+            *url = beneath(base, *platform, own.path_segments().into_iter().flatten());
         }
+        let named = PlatformName::ALL.into_iter().filter(|platform| platform.descriptor().has_named_hosts());
+        self.servers = named.map(|platform| (platform, beneath(base, platform, []))).collect();
+        self
+    }
+
+    /// A double of all servers of a network elsewhere.
+    #[must_use]
+    pub fn with_servers(mut self, platform: PlatformName, base: Url) -> Self {
+        self.servers.insert(platform, base);
         self
     }
 
@@ -117,6 +128,16 @@ impl PlatformAddresses {
         found.map(|(_, url)| url).expect("an adapter asks for the hosts that its network lists")
     }
 
+    /// Where a double of all servers of a network is; `None`: each server is where it says.
+    pub fn servers(&self, platform: PlatformName) -> Option<&Url> {
+        self.servers.get(&platform)
+    }
+
+    /// Every double of a network's servers.
+    pub fn doubled(&self) -> impl Iterator<Item = (PlatformName, &Url)> {
+        self.servers.iter().map(|(platform, base)| (*platform, base))
+    }
+
     /// The version of a network whose API has one.
     pub fn version(&self, platform: PlatformName) -> &str {
         self.versions.get(&platform).expect("an adapter asks for the version that its network lists")
@@ -131,6 +152,15 @@ impl PlatformAddresses {
     pub fn versions(&self) -> impl Iterator<Item = (PlatformName, &str)> {
         self.versions.iter().map(|(platform, version)| (*platform, version.as_str()))
     }
+}
+
+/// `base`, the network's name, and the path of one of its hosts.
+fn beneath<'a>(base: &Url, platform: PlatformName, path: impl IntoIterator<Item = &'a str>) -> Url {
+    let mut url = base.clone();
+    let mut segments = url.path_segments_mut().expect("an http address has a path");
+    segments.pop_if_empty().push(platform.as_str()).extend(path.into_iter().filter(|segment| !segment.is_empty()));
+    drop(segments);
+    url
 }
 
 #[cfg(test)]
@@ -163,6 +193,8 @@ mod tests {
             let at = |key| double.url(PlatformName::X, key).as_str();
             assert_eq!((at(API), at(AUTHORIZE)), ("http://localhost:3000/_sim/x", "http://localhost:3000/_sim/x/i/oauth2/authorize"));
             assert_eq!(double.version(PlatformName::Facebook), "v26.0");
+            let doubled: Vec<_> = double.doubled().map(|(platform, base)| format!("{platform}.servers={base}")).collect();
+            assert_eq!(doubled, ["mastodon.servers=http://localhost:3000/_sim/mastodon"]);
         }
     }
 
@@ -173,6 +205,8 @@ mod tests {
             PlatformAddresses::default().with_host(PlatformName::X, API, url.clone()).with_version(PlatformName::Facebook, "v25.0".into());
         assert_eq!((set.url(PlatformName::X, API), set.version(PlatformName::Facebook)), (&url, "v25.0"));
         assert_eq!(set.url(PlatformName::Facebook, API).as_str(), "https://graph.facebook.com/");
+        assert_eq!(set.servers(PlatformName::Mastodon), None, "each server is where it says");
+        assert_eq!(set.with_servers(PlatformName::Mastodon, url.clone()).servers(PlatformName::Mastodon), Some(&url));
     }
 
     #[test]
@@ -180,7 +214,7 @@ mod tests {
         let names: Vec<_> = Setting::all().map(Setting::name).collect();
         let differing: BTreeSet<_> = names.iter().collect();
         assert_eq!(differing.len(), names.len(), "{names:?}");
-        for name in ["*", "x.authorize", "x.api", "facebook.version"] {
+        for name in ["*", "x.authorize", "x.api", "facebook.version", "mastodon.servers"] {
             assert!(names.iter().any(|of| of == name), "{name}");
         }
     }

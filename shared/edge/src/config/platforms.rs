@@ -32,6 +32,7 @@ pub fn platform_addresses(variables: &mut Variables<'_>) -> PlatformAddresses {
     said.into_iter().fold(PlatformAddresses::default(), |addresses, (_, said)| match said {
         Said::Everywhere(base) => addresses.below(&base),
         Said::Host(platform, key, url) => addresses.with_host(platform, key, url),
+        Said::Servers(platform, base) => addresses.with_servers(platform, base),
         Said::Version(platform, version) => addresses.with_version(platform, version),
     })
 }
@@ -40,6 +41,7 @@ pub fn platform_addresses(variables: &mut Variables<'_>) -> PlatformAddresses {
 enum Said {
     Everywhere(Url),
     Host(PlatformName, &'static str, Url),
+    Servers(PlatformName, Url),
     Version(PlatformName, String),
 }
 
@@ -49,6 +51,7 @@ impl Said {
         match setting {
             Setting::Everywhere => Ok(Self::Everywhere(url()?)),
             Setting::Host(platform, key) => Ok(Self::Host(platform, key, url()?)),
+            Setting::Servers(platform) => Ok(Self::Servers(platform, url()?)),
             Setting::Version(platform) => {
                 let of = platform.descriptor().version;
                 let version = of.filter(|version| (version.is_valid)(text)).map(|_| Self::Version(platform, text.to_owned()));
@@ -97,6 +100,8 @@ mod tests {
         ] {
             assert_eq!(set(list, platform_addresses).as_ref(), Ok(&x), "{list}");
         }
+        let servers = set("mastodon.servers=https://double.example.com/all", platform_addresses).unwrap();
+        assert_eq!(servers.servers(PlatformName::Mastodon).unwrap().as_str(), "https://double.example.com/all");
         assert_eq!(set("facebook.version=v25.0", platform_addresses).unwrap().version(PlatformName::Facebook), "v25.0");
     }
 
