@@ -213,7 +213,7 @@ fn targets<'a>(request: &'a CreatePosts, connections: &'a [Connection], errors: 
             Some(own) => (own.as_str(), format!("/targets/{index}/content")),
             None => (request.content.as_str(), "/content".to_owned()),
         };
-        validate::content(connection.map(|connection| connection.platform), text, &pointer, errors);
+        validate::content(connection.map(|connection| (connection.platform, connection.facts())), text, &pointer, errors);
         chosen.extend(connection.filter(|_| refused.is_none()).map(|connection| (connection, text)));
     }
     chosen

@@ -84,7 +84,8 @@ pub(crate) async fn edit(
             read.admit(post.version)?;
         }
         let other = other_connection(&deps, &request, &post).await?;
-        let Asked { edit, content, adjusted } = asked(&deps, &request, &post, content, other.as_ref())?;
+        let account = account(&deps, &post, other.as_ref()).await?;
+        let Asked { edit, content, adjusted } = asked(&deps, &request, &post, content, (other.as_ref(), account.as_ref()))?;
         if changes_nothing(&edit, &post) {
             return Ok(answer::tagged(post, content));
         }
@@ -137,6 +138,15 @@ async fn other_connection(deps: &Deps, request: &EditPost, post: &Post) -> Resul
     }
 }
 
+/// The connection whose account says how long a text may be, where accounts differ in that. One that is gone says nothing.
+async fn account(deps: &Deps, post: &Post, other: Option<&Connection>) -> Result<Option<Connection>, Problem> {
+    match other {
+        Some(other) => Ok(Some(other.clone())),
+        None if post.platform.descriptor().text_of.is_none() => Ok(None),
+        None => deps.store.connection(&post.user_id, &post.connection_id).await.map_err(trouble::store),
+    }
+}
+
 /// What the request changes, checked.
 struct Asked {
     edit: Edit,
@@ -145,10 +155,17 @@ struct Asked {
 }
 
 /// A last moment that the request does not name stays as far behind the due time as it was.
-fn asked(deps: &Deps, request: &EditPost, post: &Post, content: Content, other: Option<&Connection>) -> Result<Asked, Problem> {
+fn asked(
+    deps: &Deps,
+    request: &EditPost,
+    post: &Post,
+    content: Content,
+    (other, account): (Option<&Connection>, Option<&Connection>),
+) -> Result<Asked, Problem> {
     let mut errors: Vec<FieldError> = Vec::new();
     let content = Content { text: request.content.clone().unwrap_or(content.text), ..content };
-    validate::content(Some(post.platform), &content.text, "/content", &mut errors);
+    let facts = account.map_or_else(|| post.platform.descriptor().usual_facts(), Connection::facts);
+    validate::content(Some((post.platform, facts)), &content.text, "/content", &mut errors);
     validate::extras(&request.media, None, &mut errors);
     let names_time = request.scheduled_for.is_some() || request.scheduled_local.is_some();
     let time = (names_time || request.time_zone.is_some() || request.latest_at.is_some()).then(|| {

@@ -1,6 +1,6 @@
 //! What a request says about a post, checked: every field at fault is named.
 
-use domain::platform::PlatformName;
+use domain::platform::{Facts, PlatformName};
 use domain::text;
 use domain::timing::{Adjusted, DueTime, TimeError, parse_latest};
 use edge::problem::{FieldCode, FieldError};
@@ -56,9 +56,10 @@ fn note(errors: &mut Vec<FieldError>, error: &TimeError) -> Option<Times> {
     None
 }
 
-/// Checks a text against its platform; where that is not known, against what none takes. A text that several targets share is told of once.
-pub(crate) fn content(platform: Option<PlatformName>, content: &str, pointer: &str, errors: &mut Vec<FieldError>) {
-    let checked = platform.map_or_else(|| text::check_letters(content), |platform| text::check(platform, content));
+/// Checks a text against the rule of its account; where that is not known, against what none takes. A text that several targets share is told
+/// of once.
+pub(crate) fn content(of: Option<(PlatformName, Facts<'_>)>, content: &str, pointer: &str, errors: &mut Vec<FieldError>) {
+    let checked = of.map_or_else(|| text::check_letters(content), |(platform, facts)| text::check_for(platform, &facts, content));
     let Err(error) = checked else { return };
     let told = FieldError::new(pointer.to_owned(), error.code(), error.detail());
     if !errors.contains(&told) {
@@ -85,9 +86,14 @@ pub(crate) fn extras(media: &[String], ai_recommendation: Option<&str>, errors: 
 mod tests {
     use super::*;
 
+    /// An account as most are there.
+    fn usual(platform: PlatformName) -> (PlatformName, Facts<'static>) {
+        (platform, platform.descriptor().usual_facts())
+    }
+
     fn told(platform: Option<PlatformName>, text: &str) -> Vec<(String, String)> {
         let mut errors = Vec::new();
-        content(platform, text, "/targets/1/content", &mut errors);
+        content(platform.map(usual), text, "/targets/1/content", &mut errors);
         errors.into_iter().map(|error| (error.pointer.into_owned(), error.detail.into_owned())).collect()
     }
 
@@ -109,7 +115,7 @@ mod tests {
     fn a_text_that_two_targets_share_is_told_of_once() {
         let mut errors = Vec::new();
         for _ in 0..2 {
-            content(Some(PlatformName::X), "", "/content", &mut errors);
+            content(Some(usual(PlatformName::X)), "", "/content", &mut errors);
         }
         assert_eq!(errors.len(), 1);
     }

@@ -52,6 +52,8 @@ mod tests {
             all[0],
             "X: api http://localhost:3000/_sim/x (simulated), authorize http://localhost:3000/_sim/x/i/oauth2/authorize (simulated)"
         );
+        let mastodon = "Mastodon: servers http://localhost:3000/_sim/mastodon (simulated)";
+        assert!(all.iter().any(|line| line == mastodon), "{all:?}");
         assert!(all.iter().any(|line| line.ends_with("servers http://localhost:3000/_sim/bluesky (simulated)")), "{all:?}");
         assert!(all[1].starts_with("Facebook: ") && all[1].ends_with(", v26.0") && all.len() == PlatformName::ALL.len(), "{all:?}");
         let real = platforms(&simulated.with_host(PlatformName::X, API, Url::parse("https://api.x.com").unwrap()), base);

@@ -34,7 +34,8 @@ pub(crate) fn router(base_url: &str) -> Router {
         let name = platform.descriptor().display_name;
         let named = match platform.descriptor().needs {
             Some(Needs::Handle) => "&amp;handle=demo.bluesky.example",
-            Some(Needs::Server) | None => "",
+            Some(Needs::Server) => "&amp;server=mastodon.example",
+            None => "",
         };
         format!(r#"<a href="/oauth/{platform}/start?return_to=/connections{named}">connect {name}</a>"#)
     });

@@ -14,6 +14,7 @@ pub(crate) static DOUBLES: [&dyn Double; PlatformName::ALL.len()] = [
     &crate::x::SimulatedX,
     &crate::facebook::SimulatedFacebook,
     &crate::linkedin::SimulatedLinkedIn,
+    &crate::mastodon::SimulatedMastodon,
     &crate::bluesky::SimulatedBluesky,
 ];
 

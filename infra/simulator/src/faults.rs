@@ -41,6 +41,8 @@ macro_rules! names {
 names! {
     /// What a call is for.
     Operation {
+        /// Our app makes itself known to a server.
+        Register = "register",
         /// A code, or a short-lived token, for a token.
         Exchange = "exchange",
         /// A refresh token for the next.

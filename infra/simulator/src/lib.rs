@@ -10,6 +10,7 @@ mod doubles;
 mod facebook;
 mod faults;
 mod linkedin;
+mod mastodon;
 mod numbers;
 mod page;
 mod storage;

@@ -5,6 +5,7 @@ mod faults;
 mod grants;
 mod notes;
 mod posts;
+mod servers;
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,6 +16,7 @@ use rusqlite::Connection;
 pub(crate) use billing::{Bought, Checkout};
 pub(crate) use grants::NewToken;
 pub(crate) use posts::StoredPost;
+pub(crate) use servers::RegisteredApp;
 
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS grants (
@@ -36,6 +38,13 @@ const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS bought (
         customer TEXT PRIMARY KEY, subscription TEXT NOT NULL, user TEXT, price TEXT NOT NULL, status TEXT NOT NULL, started INTEGER NOT NULL,
         month_end INTEGER NOT NULL
+    );
+    CREATE TABLE IF NOT EXISTS apps (
+        client_id TEXT PRIMARY KEY, host TEXT NOT NULL, client_secret TEXT NOT NULL, redirect_uri TEXT NOT NULL, scopes TEXT NOT NULL
+    );
+    CREATE TABLE IF NOT EXISTS keys (
+        platform TEXT NOT NULL, account_id TEXT NOT NULL, key TEXT NOT NULL, post_id TEXT NOT NULL, made_at INTEGER NOT NULL,
+        PRIMARY KEY (platform, account_id, key)
     );
     CREATE TABLE IF NOT EXISTS faults (
         seq INTEGER PRIMARY KEY AUTOINCREMENT, platform TEXT NOT NULL, kind TEXT NOT NULL, operation TEXT NOT NULL, times INTEGER NOT NULL,

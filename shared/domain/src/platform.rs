@@ -7,6 +7,7 @@ mod bluesky;
 mod descriptor;
 mod facebook;
 mod linkedin;
+mod mastodon;
 mod named;
 mod server;
 mod x;
@@ -38,6 +39,8 @@ macro_rules! each_platform {
             Facebook = facebook,
             /// LinkedIn, for people and for organizations.
             LinkedIn = linkedin,
+            /// Mastodon, on servers that many people run.
+            Mastodon = mastodon,
             /// Bluesky, and every other server of atproto.
             Bluesky = bluesky,
         }

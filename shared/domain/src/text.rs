@@ -11,7 +11,7 @@ mod weighted_graphemes;
 pub use graphemes::{emoji_bytes_length, graphemes_length};
 pub use unit::{TextUnit, utf16_length};
 pub use weighted::weighted_length;
-pub use weighted_graphemes::weighted_graphemes_length;
+pub use weighted_graphemes::{weighted_graphemes_length, with_short_mentions};
 
 pub(crate) use invisible::is_invisible;
 
@@ -19,7 +19,7 @@ use std::ops::Range;
 
 use self::invisible::is_blank;
 use crate::field_code::FieldCode;
-use crate::platform::PlatformName;
+use crate::platform::{Facts, PlatformName};
 
 /// How much text a post may hold, as a platform's [descriptor](crate::platform::Descriptor) says, or a server of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,10 +112,15 @@ impl TextError {
     }
 }
 
-/// Whether `platform` would take `text`, as far as its length and letters go.
+/// Whether `platform` would take `text`, as far as its length and letters go, where no account is at hand.
 pub fn check(platform: PlatformName, text: &str) -> Result<(), TextError> {
+    check_for(platform, &platform.descriptor().usual_facts(), text)
+}
+
+/// Whether `platform` would take `text` from an account with these facts.
+pub fn check_for(platform: PlatformName, facts: &Facts<'_>, text: &str) -> Result<(), TextError> {
     let descriptor = platform.descriptor();
-    descriptor.text.check(descriptor.display_name, text)
+    descriptor.text_for(facts).check(descriptor.display_name, text)
 }
 
 /// Whether any platform would take the letters of `text`: something is to be seen, and nothing is forbidden.

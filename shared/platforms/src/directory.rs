@@ -46,12 +46,12 @@ domain::each_platform!(adapters);
 pub struct Platforms([Box<dyn Platform>; PlatformName::ALL.len()]);
 
 impl Platforms {
-    /// Checks the addresses and builds the HTTP client that the adapters share.
+    /// Checks the addresses and builds the HTTP clients: one for what they name, and a guarded one for what people and documents name.
     pub fn new(addresses: &PlatformAddresses) -> Result<Self, PlatformsError> {
         check(addresses)?;
         let configured = Http::new(addresses.hosts().all(|(_, _, url)| url.scheme() == "https")).map_err(PlatformsError::Client)?;
-        // In the cloud they are all alike; a double has the servers of each network apart.
-        let named = PlatformName::ALL.map(|name| Http::guarded(reach(addresses, name)));
+        let public = Http::guarded(Reach::public()).map_err(PlatformsError::Client)?;
+        let named = PlatformName::ALL.map(|name| reach(addresses, name).map_or_else(|| Ok(public.clone()), Http::guarded));
         let named = named.into_iter().collect::<Result<Vec<_>, _>>().map_err(PlatformsError::Client)?;
         let clients = |name: PlatformName| Clients { configured: configured.clone(), named: named[name as usize].clone() };
         Ok(Self::of(|name| adapter(name, addresses, clients(name))))
@@ -74,14 +74,11 @@ impl Platforms {
     }
 }
 
-/// How far calls go to what people and documents name: where our configuration is on this machine, on this machine, too.
-fn reach(addresses: &PlatformAddresses, of: PlatformName) -> Reach {
-    let own = addresses.own_hosts(of);
-    match addresses.servers(of) {
-        Some(base) => Reach::double(base.clone()),
-        None if own.is_empty() => Reach::public(),
-        None => Reach::public_and(own),
-    }
+/// How far calls go to what people and documents name, where that is not the public internet alone: to a double of it, or, where our
+/// configuration is on this machine, to this machine, too.
+fn reach(addresses: &PlatformAddresses, of: PlatformName) -> Option<Reach> {
+    let own = || Some(addresses.own_hosts(of)).filter(|hosts| !hosts.is_empty()).map(Reach::public_and);
+    addresses.servers(of).map(|base| Reach::double(base.clone())).or_else(own)
 }
 
 fn check(addresses: &PlatformAddresses) -> Result<(), PlatformsError> {
@@ -116,8 +113,8 @@ mod tests {
             let refused = Platforms::new(&open).err().unwrap();
             assert_eq!(refused.to_string(), format!("{platform}.{key} must be an https address, or http on this machine"));
         }
-        let open = PlatformAddresses::default().with_servers(PlatformName::Bluesky, Url::parse("http://double.example.com").unwrap());
-        assert!(Platforms::new(&open).err().unwrap().to_string().starts_with("bluesky.servers must be"));
+        let open = PlatformAddresses::default().with_servers(PlatformName::Mastodon, Url::parse("http://double.example.com").unwrap());
+        assert!(Platforms::new(&open).err().unwrap().to_string().starts_with("mastodon.servers must be"));
     }
 
     #[test]

@@ -72,34 +72,40 @@ impl From<SendError> for ReadError {
 
 /// The client. Clones share it.
 #[derive(Debug, Clone)]
-pub(crate) struct Http(outbound::Http);
+pub(crate) struct Http {
+    client: outbound::Http,
+    /// Whether the addresses are those of our configuration.
+    is_configured: bool,
+}
 
 impl Http {
     /// With `https_only`, a plain address cannot be called at all.
     pub(crate) fn new(https_only: bool) -> Result<Self, ClientError> {
-        outbound::Http::configured(https_only).map(Self)
+        Ok(Self { client: outbound::Http::configured(https_only)?, is_configured: true })
     }
 
     /// For addresses that others name, as far as `reach` goes.
     pub(crate) fn guarded(reach: Reach) -> Result<Self, ClientError> {
-        outbound::Http::guarded(reach).map(Self)
+        Ok(Self { client: outbound::Http::guarded(reach)?, is_configured: false })
     }
 
     /// The address under which `named` is called, and to which a browser is sent.
     pub(crate) fn address_of(&self, named: &Url) -> Result<Url, Refusal> {
-        self.0.address_of(named)
+        self.client.address_of(named)
     }
 
     /// A request to be given its headers and body, and then to [`Self::send`].
     pub(crate) fn request(&self, method: Method, url: Url) -> Request {
-        self.0.request(method, url)
+        self.client.request(method, url)
     }
 
     /// One call, once. It ends within `timeout`, body included.
     pub(crate) async fn send(&self, request: Request, timeout: Duration) -> Result<Answer, SendError> {
         let host = request.host().map(str::to_owned);
-        let answer = self.0.send(request, Limits { time: timeout, body_bytes_max: BODY_BYTES_MAX }).await?;
-        warn_of_sunset(host.as_deref(), &answer);
+        let answer = self.client.send(request, Limits { time: timeout, body_bytes_max: BODY_BYTES_MAX }).await?;
+        if self.is_configured {
+            warn_of_sunset(host.as_deref(), &answer);
+        }
         let (head, body) = answer.into_parts();
         Ok(Answer { status: head.status, headers: head.headers, body })
     }

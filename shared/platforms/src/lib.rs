@@ -13,6 +13,7 @@ mod directory;
 mod facebook;
 mod http;
 mod linkedin;
+mod mastodon;
 mod numbers;
 mod oauth;
 mod outcome;
@@ -39,7 +40,7 @@ use url::Url;
 /// How many pages of an account's posts are read to find one.
 pub const PAGES_MAX: usize = 5;
 
-/// A network. All addresses are configuration; no call follows a redirect, and none is repeated here.
+/// A network. All addresses are configuration, or judged before each call; no call follows a redirect, and none is repeated here.
 #[async_trait]
 pub trait Platform: Send + Sync {
     /// Which.

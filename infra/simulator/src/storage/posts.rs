@@ -38,7 +38,7 @@ impl Storage {
         if same(&connection, platform, account, text, now)?.is_some() {
             return Ok(None);
         }
-        insert(&mut connection, (platform, account), text, now, id_of).map(Some)
+        insert_post(&mut connection, platform, account, text, now, id_of).map(Some)
     }
 
     /// Stores a post under an id that whoever posts has chosen; one that was deleted is there again.
@@ -46,7 +46,7 @@ impl Storage {
         let mut connection = self.lock();
         let undelete = "DELETE FROM deleted WHERE seq IN (SELECT seq FROM posts WHERE platform = ?1 AND id = ?2)";
         if connection.execute(undelete, params![platform.as_str(), id])? == 0 {
-            insert(&mut connection, (platform, account), text, now, |_| id.to_owned())?;
+            insert_post(&mut connection, platform, account, text, now, |_| id.to_owned())?;
         }
         Ok(())
     }
@@ -82,9 +82,7 @@ impl Storage {
 
     /// The post of an account, if it is still there.
     pub(crate) fn post(&self, platform: PlatformName, account_id: &str, id: &str) -> rusqlite::Result<Option<StoredPost>> {
-        let sql = "SELECT seq, id, account_id, account, text, created_at FROM posts
-                   WHERE platform = ?1 AND account_id = ?2 AND id = ?3 AND seq NOT IN (SELECT seq FROM deleted)";
-        self.lock().query_row(sql, params![platform.as_str(), account_id, id], post_of).optional()
+        post_by_id(&self.lock(), platform, account_id, id)
     }
 
     /// The post is gone, as if its owner had deleted it; `false`: there is none.
@@ -92,25 +90,6 @@ impl Storage {
         let sql = "INSERT OR IGNORE INTO deleted SELECT seq FROM posts WHERE platform = ?1 AND id = ?2";
         Ok(self.lock().execute(sql, params![platform.as_str(), id])? == 1)
     }
-}
-
-fn insert(
-    connection: &mut Connection,
-    (platform, account): (PlatformName, &Account),
-    text: &str,
-    now: Timestamp,
-    id_of: impl FnOnce(i64) -> String,
-) -> rusqlite::Result<StoredPost> {
-    let values = params![platform.as_str(), account.id, account.name, text, now.as_millisecond()];
-    // The id follows from the `seq`, which the row gets when it is made.
-    let transaction = connection.transaction()?;
-    let insert = "INSERT INTO posts (platform, account_id, account, text, created_at, id) VALUES (?1, ?2, ?3, ?4, ?5, '')";
-    transaction.execute(insert, values)?;
-    let seq = transaction.last_insert_rowid();
-    let id = id_of(seq);
-    transaction.execute("UPDATE posts SET id = ?2 WHERE seq = ?1", params![seq, id])?;
-    transaction.commit()?;
-    Ok(StoredPost { seq, id, account: account.clone(), text: text.to_owned(), created_at: now })
 }
 
 /// What the account posted with this text not long ago, by its id.
@@ -124,6 +103,37 @@ fn same(
     let since = (now - DUPLICATE_WINDOW).as_millisecond();
     let sql = "SELECT id FROM posts WHERE platform = ?1 AND account_id = ?2 AND text = ?3 AND created_at > ?4 ORDER BY seq DESC LIMIT 1";
     connection.query_row(sql, params![platform.as_str(), account.id, text, since], |row| row.get(0)).optional()
+}
+
+/// Stores a post under the id that `id_of` makes of its `seq`, which the row gets when it is made.
+pub(super) fn insert_post(
+    connection: &mut Connection,
+    platform: PlatformName,
+    account: &Account,
+    text: &str,
+    now: Timestamp,
+    id_of: impl FnOnce(i64) -> String,
+) -> rusqlite::Result<StoredPost> {
+    let values = params![platform.as_str(), account.id, account.name, text, now.as_millisecond()];
+    let transaction = connection.transaction()?;
+    let insert = "INSERT INTO posts (platform, account_id, account, text, created_at, id) VALUES (?1, ?2, ?3, ?4, ?5, '')";
+    transaction.execute(insert, values)?;
+    let seq = transaction.last_insert_rowid();
+    let id = id_of(seq);
+    transaction.execute("UPDATE posts SET id = ?2 WHERE seq = ?1", params![seq, id])?;
+    transaction.commit()?;
+    Ok(StoredPost { seq, id, account: account.clone(), text: text.to_owned(), created_at: now })
+}
+
+pub(super) fn post_by_id(
+    connection: &Connection,
+    platform: PlatformName,
+    account_id: &str,
+    id: &str,
+) -> rusqlite::Result<Option<StoredPost>> {
+    let sql = "SELECT seq, id, account_id, account, text, created_at FROM posts
+               WHERE platform = ?1 AND account_id = ?2 AND id = ?3 AND seq NOT IN (SELECT seq FROM deleted)";
+    connection.query_row(sql, params![platform.as_str(), account_id, id], post_of).optional()
 }
 
 fn post_of(row: &Row<'_>) -> rusqlite::Result<StoredPost> {

@@ -127,11 +127,11 @@ async fn a_record_is_looked_up_by_its_key_and_a_deleted_one_comes_back_by_a_repe
 async fn a_handle_leads_to_its_account_by_its_own_page_or_by_the_network() {
     let wire = Wire::start().await;
     for handle in ["ada.bluesky.example", "@Ada.dns.example"] {
-        let callback = wire.consent_of(Bluesky, handle, &ALLOW).await;
+        let callback = wire.consent_at(Bluesky, handle, &ALLOW).await;
         let granted = wire.exchange(Bluesky, &param(&callback, "code").unwrap(), VERIFIER).await.unwrap().remove(0);
         assert_eq!(granted.username, handle.trim_start_matches('@').to_lowercase());
     }
-    let refused = wire.begin(Bluesky, "nobody.bluesky.example").await;
+    let refused = wire.authorize_at(Bluesky, "nobody.bluesky.example").await;
     assert!(matches!(refused, Err(AuthorizeError::Refused { .. })), "{refused:?}");
 }
 
@@ -159,8 +159,8 @@ async fn a_code_is_bound_to_its_verifier_its_key_and_its_account() {
     assert!(matches!(wire.exchange(Bluesky, &code, "another").await, Err(ExchangeError::Refused { .. })));
 
     // Another consent was begun meanwhile: it carries another key and, here, another account.
-    let code = param(&wire.consent_of(Bluesky, "ada.bluesky.example", &ALLOW).await, "code").unwrap();
-    wire.begin(Bluesky, "bob.bluesky.example").await.unwrap();
+    let code = param(&wire.consent_at(Bluesky, "ada.bluesky.example", &ALLOW).await, "code").unwrap();
+    wire.authorize_at(Bluesky, "bob.bluesky.example").await.unwrap();
     assert!(matches!(wire.exchange(Bluesky, &code, VERIFIER).await, Err(ExchangeError::Refused { .. })));
 }
 

@@ -1,5 +1,5 @@
 use domain::failure::FailureCode::{self, AccountRestricted, PermissionMissing};
-use domain::platform::PlatformName::{Bluesky, Facebook, LinkedIn, X};
+use domain::platform::PlatformName::{Bluesky, Facebook, LinkedIn, Mastodon, X};
 use domain::platform::{PlatformName, Renewal};
 use jiff::SignedDuration;
 use platforms::{Outcome, ReadError, RefreshError, Renewed};
@@ -30,7 +30,7 @@ const CASES: [Case; 10] = [
 
 /// What servers of many people have no words for: our app has no standing beside its accounts', and the same text may come again.
 fn lacks(name: PlatformName, kind: &str) -> bool {
-    name == Bluesky && matches!(kind, "app_limited" | "app_refused" | "duplicate")
+    matches!(name, Mastodon | Bluesky) && matches!(kind, "app_limited" | "app_refused" | "duplicate")
 }
 
 #[tokio::test]
@@ -61,7 +61,7 @@ async fn every_fault_has_its_outcome_once_and_tells_the_truth_about_the_post() {
 /// A fault of one platform and the outcome to expect: whose fault it is.
 type Documented = (PlatformName, &'static str, fn(&Outcome) -> bool);
 
-const DOCUMENTED: [Documented; 24] = [
+const DOCUMENTED: [Documented; 30] = [
     (X, "app_limited", is_apps),
     (X, "spend_cap", is_apps),
     (X, "month_capped", is_apps),
@@ -86,6 +86,12 @@ const DOCUMENTED: [Documented; 24] = [
     (LinkedIn, "new_token", |outcome| matches!(outcome, Outcome::Limited { until: Some(_), http_status: 401 })),
     (LinkedIn, "unnamed_duplicate", |outcome| matches!(outcome, Outcome::Duplicate { post_id: None, .. })),
     (LinkedIn, "conflict", |outcome| matches!(outcome, Outcome::Unknown { http_status: Some(409), .. })),
+    (Mastodon, "unconfirmed", |outcome| matches!(outcome, Outcome::Rejected { code: FailureCode::AccountRestricted, .. })),
+    (Mastodon, "closed_down", |outcome| matches!(outcome, Outcome::Rejected { code: FailureCode::AccountRestricted, .. })),
+    (Mastodon, "scope_lost", |outcome| matches!(outcome, Outcome::Rejected { code: FailureCode::PermissionMissing, .. })),
+    (Mastodon, "translated", |outcome| matches!(outcome, Outcome::Rejected { code: FailureCode::ContentRejected, .. })),
+    (Mastodon, "too_busy", |outcome| matches!(outcome, Outcome::Unknown { http_status: Some(503), .. })),
+    (Mastodon, "proxy_page", |outcome| matches!(outcome, Outcome::Unknown { http_status: Some(403), .. })),
 ];
 
 fn is_apps(outcome: &Outcome) -> bool {

@@ -7,6 +7,7 @@ mod doubles;
 mod facebook;
 mod faults;
 mod linkedin;
+mod mastodon;
 mod numbers;
 mod tokens;
 mod wire;

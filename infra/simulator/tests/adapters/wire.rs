@@ -1,14 +1,15 @@
 //! A simulator on a free port, the adapters configured for it, and a browser.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
 use domain::content::Content;
 use domain::people::CodeVerifier;
-use domain::platform::{AccountKind, Named, PlatformName};
+use domain::platform::{AccountKind, Named, PlatformName, ServerName};
 use domain::token::TokenSet;
 use edge::clock::Clock;
 use jiff::tz::TimeZone;
@@ -23,12 +24,16 @@ use secrecy::SecretString;
 use serde_json::Value;
 use simulator::Simulator;
 use tokio::net::TcpListener;
+use tokio::sync::Mutex;
 use url::Url;
 
 /// The verifier of RFC 7636, appendix B.
 pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
-/// Who consents at a network that asks for a handle first.
+/// Where accounts are, of networks that have servers, unless a test says otherwise.
+pub(crate) const HOST: &str = "mastodon.example";
+
+/// Who consents at a network that asks for a handle first, unless a test says otherwise.
 pub(crate) const HANDLE: &str = "demo.bluesky.example";
 
 pub(crate) struct Wire {
@@ -37,8 +42,11 @@ pub(crate) struct Wire {
     pub(crate) app: AppCredentials,
     pub(crate) browser: reqwest::Client,
     millis: Arc<AtomicI64>,
-    /// What the last consent was begun with.
+    /// Our app at each server, made known when it is first needed.
+    apps: Mutex<BTreeMap<String, AppCredentials>>,
+    /// What the last consent began with.
     carried: Mutex<Option<SecretString>>,
+    /// How many were begun.
     begun: AtomicU8,
 }
 
@@ -67,12 +75,13 @@ impl Wire {
             browser: reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap(),
             base,
             millis,
+            apps: Mutex::default(),
             carried: Mutex::default(),
             begun: AtomicU8::default(),
         }
     }
 
-    /// Our app as it is registered there.
+    /// Our app as it is registered there, at networks that know one.
     pub(crate) fn app_of(&self, name: PlatformName) -> AppCredentials {
         let (client_id, client_secret) = simulator::app_credentials(name, &self.base);
         AppCredentials { client_id, client_secret: client_secret.into() }
@@ -94,31 +103,46 @@ impl Wire {
         self.base.join(&format!("/oauth/{name}/callback")).unwrap()
     }
 
-    pub(crate) async fn authorize(&self, name: PlatformName) -> Consent {
-        self.begin(name, HANDLE).await.unwrap()
+    /// The server of a network that has servers, and our app as the network or that server knows it.
+    pub(crate) async fn at(&self, name: PlatformName, host: &str) -> (Option<ServerName>, AppCredentials) {
+        if !name.descriptor().has_servers() {
+            return (None, self.app_of(name));
+        }
+        let server = ServerName::parse(host).unwrap();
+        let mut apps = self.apps.lock().await;
+        if !apps.contains_key(host) {
+            let app = self.platform(name).register(&server, &self.redirect_uri(name)).await.unwrap();
+            apps.insert(host.to_owned(), app);
+        }
+        (Some(server), apps[host].clone())
     }
 
-    /// Begins a consent; at a network that asks for a handle, of whoever has this one.
-    pub(crate) async fn begin(&self, name: PlatformName, handle: &str) -> Result<Consent, AuthorizeError> {
-        let (redirect_uri, platform) = (self.redirect_uri(name), self.platform(name));
+    pub(crate) async fn authorize(&self, name: PlatformName) -> Consent {
+        self.authorize_at(name, usual(name)).await.unwrap()
+    }
+
+    /// Begins a consent at a server or of a handle, where the network asks for one.
+    pub(crate) async fn authorize_at(&self, name: PlatformName, host: &str) -> Result<Consent, AuthorizeError> {
+        let redirect_uri = self.redirect_uri(name);
         let entropy = BASE64URL_NOPAD.decode(VERIFIER.as_bytes()).unwrap();
         let code_verifier = CodeVerifier::from_entropy(entropy.try_into().unwrap());
         let entropy = [self.begun.fetch_add(1, Ordering::SeqCst) + 1; 32];
-        let named = platform.descriptor().needs.map(|needs| Named::parse(needs, handle).unwrap());
+        let (_, app) = self.at(name, host).await;
+        let named = name.descriptor().needs.map(|needs| Named::parse(needs, host).unwrap());
         let (state, named, now) = ("a state".into(), named.as_ref(), self.now());
         let ask = Ask { state: &state, code_verifier: &code_verifier, redirect_uri: &redirect_uri, named, entropy: &entropy, now };
-        let consent = platform.authorize(&self.app_of(name), &ask).await?;
-        self.carried.lock().unwrap().clone_from(&consent.carried);
+        let consent = self.platform(name).authorize(&app, &ask).await?;
+        *self.carried.lock().await = consent.carried.clone();
         Ok(consent)
     }
 
     /// Opens the consent page, sends its form, and returns what the callback would be called with.
     pub(crate) async fn consent(&self, name: PlatformName, fields: &[(&str, &str)]) -> Url {
-        self.consent_of(name, HANDLE, fields).await
+        self.consent_at(name, usual(name), fields).await
     }
 
-    pub(crate) async fn consent_of(&self, name: PlatformName, handle: &str, fields: &[(&str, &str)]) -> Url {
-        let url = self.begin(name, handle).await.unwrap().url;
+    pub(crate) async fn consent_at(&self, name: PlatformName, host: &str, fields: &[(&str, &str)]) -> Url {
+        let url = self.authorize_at(name, host).await.unwrap().url;
         let page = self.browser.get(url.clone()).send().await.unwrap();
         assert_eq!(page.status(), StatusCode::OK);
         let html = page.text().await.unwrap();
@@ -136,23 +160,41 @@ impl Wire {
     }
 
     pub(crate) async fn exchange(&self, name: PlatformName, code: &str, verifier: &str) -> Result<Vec<GrantedAccount>, ExchangeError> {
-        let (redirect_uri, carried) = (self.redirect_uri(name), self.carried.lock().unwrap().clone());
-        let (code, code_verifier, carried) = (&code.into(), &verifier.into(), carried.as_ref());
-        let back = Callback { code, code_verifier, redirect_uri: &redirect_uri, server: None, carried };
-        self.platform(name).exchange(&self.app_of(name), &back, self.now()).await
+        self.exchange_at((name, usual(name)), code, verifier).await
+    }
+
+    pub(crate) async fn exchange_at(
+        &self,
+        (name, host): (PlatformName, &str),
+        code: &str,
+        verifier: &str,
+    ) -> Result<Vec<GrantedAccount>, ExchangeError> {
+        let redirect_uri = self.redirect_uri(name);
+        let (server, app) = self.at(name, host).await;
+        let (code, verifier, carried) = (code.into(), verifier.into(), self.carried.lock().await.clone());
+        let (server, carried) = (server.as_ref(), carried.as_ref());
+        let back = Callback { code: &code, code_verifier: &verifier, redirect_uri: &redirect_uri, server, carried };
+        self.platform(name).exchange(&app, &back, self.now()).await
     }
 
     /// Consent and exchange in one. The tokens are as they are when they leave the vault.
     pub(crate) async fn connect(&self, name: PlatformName, fields: &[(&str, &str)]) -> Result<Vec<GrantedAccount>, ExchangeError> {
+        self.connect_at((name, usual(name)), fields).await
+    }
+
+    pub(crate) async fn connect_at(
+        &self,
+        (name, host): (PlatformName, &str),
+        fields: &[(&str, &str)],
+    ) -> Result<Vec<GrantedAccount>, ExchangeError> {
         let mut form = vec![("decision", "allow")];
         form.extend(fields);
-        let callback = self.consent(name, &form).await;
+        let callback = self.consent_at(name, host, &form).await;
         assert_eq!(param(&callback, "state").as_deref(), Some("a state"));
-        let granted = self.exchange(name, &param(&callback, "code").unwrap(), VERIFIER).await?;
-        let ready = |account: GrantedAccount| GrantedAccount {
-            tokens: self.platform(name).proven(&self.app_of(name), account.tokens.clone()),
-            ..account
-        };
+        let granted = self.exchange_at((name, host), &param(&callback, "code").unwrap(), VERIFIER).await?;
+        let app = self.app_of(name);
+        let ready =
+            |account: GrantedAccount| GrantedAccount { tokens: self.platform(name).proven(&app, account.tokens.clone()), ..account };
         Ok(granted.into_iter().map(ready).collect())
     }
 
@@ -184,9 +226,19 @@ impl Wire {
     }
 }
 
+/// What a user names where the network asks for something.
+fn usual(name: PlatformName) -> &'static str {
+    if name.descriptor().has_servers() { HOST } else { HANDLE }
+}
+
 pub(crate) fn account(granted: &GrantedAccount) -> Account<'_> {
-    let GrantedAccount { account_id: id, username, kind, server, tokens, .. } = granted;
-    Account { id, username, kind: *kind, server: server.as_ref(), tokens }
+    Account {
+        id: &granted.account_id,
+        username: &granted.username,
+        kind: granted.kind,
+        server: granted.server.as_ref(),
+        tokens: &granted.tokens,
+    }
 }
 
 /// Whoever these tokens act for, where the network does not ask who it is.
@@ -194,14 +246,19 @@ pub(crate) fn acting(tokens: &TokenSet) -> Account<'_> {
     Account { id: "", username: "", kind: AccountKind::Profile, server: None, tokens }
 }
 
-/// Publishes a text in one step. Each text is another post.
+/// Publishes a text in one step, each under a key of its own.
 pub(crate) async fn publish(platform: &dyn Platform, account: Account<'_>, text: &str, now: Timestamp) -> Outcome {
     let content = Content { text: text.to_owned(), ai_recommendation: None };
+    publish_as(content.hash().as_str(), platform, account, text, now).await
+}
+
+/// The same under this key.
+pub(crate) async fn publish_as(key: &str, platform: &dyn Platform, account: Account<'_>, text: &str, now: Timestamp) -> Outcome {
+    let content = Content { text: text.to_owned(), ai_recommendation: None };
     static CALLS: AtomicI64 = AtomicI64::new(0);
-    let key = format!("{text}-1");
     // No two calls come in one moment, and less than a millisecond shows nowhere.
     let now = now + SignedDuration::from_nanos(CALLS.fetch_add(1, Ordering::SeqCst) % 1_000_000);
-    let call = Call { account, content: &content, key: &key, time_left: Duration::from_secs(25), now };
+    let call = Call { account, content: &content, key, time_left: Duration::from_secs(25), now };
     platform.commit(&call, &Prepared::default()).await
 }
 

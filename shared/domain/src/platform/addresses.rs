@@ -58,7 +58,7 @@ impl Setting {
         [Self::Everywhere].into_iter().chain(PlatformName::ALL.into_iter().flat_map(of))
     }
 
-    /// The name in configuration: `*`, `x.api`, `bluesky.servers`, `facebook.version`.
+    /// The name in configuration: `*`, `x.api`, `mastodon.servers`, `facebook.version`.
     pub fn name(self) -> String {
         match self {
             Self::Everywhere => "*".to_owned(),
@@ -203,7 +203,7 @@ mod tests {
             assert_eq!((at(API), at(AUTHORIZE)), ("http://localhost:3000/_sim/x", "http://localhost:3000/_sim/x/i/oauth2/authorize"));
             assert_eq!(double.version(PlatformName::Facebook), "v26.0");
             let doubled: Vec<_> = double.doubled().map(|(platform, base)| format!("{platform}.servers={base}")).collect();
-            assert_eq!(doubled, ["bluesky.servers=http://localhost:3000/_sim/bluesky"]);
+            assert_eq!(doubled, ["mastodon", "bluesky"].map(|name| format!("{name}.servers=http://localhost:3000/_sim/{name}")));
         }
     }
 
@@ -214,8 +214,8 @@ mod tests {
             PlatformAddresses::default().with_host(PlatformName::X, API, url.clone()).with_version(PlatformName::Facebook, "v25.0".into());
         assert_eq!((set.url(PlatformName::X, API), set.version(PlatformName::Facebook)), (&url, "v25.0"));
         assert_eq!(set.url(PlatformName::Facebook, API).as_str(), "https://graph.facebook.com/");
-        assert_eq!(set.servers(PlatformName::Bluesky), None, "each server is where it says");
-        assert_eq!(set.with_servers(PlatformName::Bluesky, url.clone()).servers(PlatformName::Bluesky), Some(&url));
+        assert_eq!(set.servers(PlatformName::Mastodon), None, "each server is where it says");
+        assert_eq!(set.with_servers(PlatformName::Mastodon, url.clone()).servers(PlatformName::Mastodon), Some(&url));
     }
 
     #[test]
@@ -236,7 +236,7 @@ mod tests {
         let names: Vec<_> = Setting::all().map(Setting::name).collect();
         let differing: BTreeSet<_> = names.iter().collect();
         assert_eq!(differing.len(), names.len(), "{names:?}");
-        for name in ["*", "x.authorize", "x.api", "facebook.version", "bluesky.servers"] {
+        for name in ["*", "x.authorize", "x.api", "facebook.version", "mastodon.servers"] {
             assert!(names.iter().any(|of| of == name), "{name}");
         }
     }

@@ -34,6 +34,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     grants_are_one: false,
     // `maxGraphemes` and `maxLength` of the lexicon `app.bsky.feed.post`. Links count whole.
     text: TextRule { max: 300, unit: TextUnit::Graphemes, bytes_max: Some(3_000) },
+    text_of: None,
     reconcile: |_| Reconcile::Key { life: KEY_LIFE },
     lead: SignedDuration::ZERO,
     // Our address may make 3,000 calls in five minutes; a call tells of one post.

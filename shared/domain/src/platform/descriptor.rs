@@ -35,6 +35,8 @@ pub struct Descriptor {
     pub grants_are_one: bool,
     /// How much text a post may hold. It is checked before an adapter is asked.
     pub text: TextRule,
+    /// The same for an account with these facts, where servers have limits of their own; `None`: they have none.
+    pub text_of: Option<fn(&Facts<'_>) -> TextRule>,
     /// How a lost answer is cleared up, for an account with these facts. It must be the same each time: a post in doubt is judged by it anew.
     pub reconcile: fn(&Facts<'_>) -> Reconcile,
     /// How long before its time a post is prepared; zero: it is not, or so quickly that its own time will do.
@@ -47,6 +49,16 @@ impl Descriptor {
     /// What is known of its grants.
     pub fn terms(&self) -> Terms {
         Terms { renewal: self.renewal, life: self.grant_life }
+    }
+
+    /// How much text a post of an account with these facts may hold.
+    pub fn text_for(&self, facts: &Facts<'_>) -> TextRule {
+        self.text_of.map_or(self.text, |text_of| text_of(facts))
+    }
+
+    /// Whether many people run servers of it. Our app is another one at each of them.
+    pub fn has_servers(&self) -> bool {
+        self.needs == Some(Needs::Server)
     }
 
     /// Whether its hosts are named by people, and by what those hosts say.
@@ -173,6 +185,7 @@ mod tests {
             let differing: BTreeSet<_> = scopes.iter().collect();
             assert!(!descriptor.scopes.required.is_empty() && differing.len() == scopes.len(), "{platform}: {scopes:?}");
             assert_eq!(descriptor.scopes.asked().split(descriptor.scopes.separator).collect::<Vec<_>>(), scopes, "{platform}");
+            assert_eq!(descriptor.text_for(&descriptor.usual_facts()), descriptor.text, "{platform}");
             assert!(descriptor.text.max > 0 && descriptor.numbers.posts_max > 0, "{platform}");
         }
     }

@@ -31,6 +31,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     grants_are_one: true,
     // The unit is not documented; UTF-16 units never count fewer than characters.
     text: TextRule { max: 63_206, unit: TextUnit::Utf16, bytes_max: None },
+    text_of: None,
     reconcile: |_| Reconcile::Search,
     lead: SignedDuration::ZERO,
     numbers: Budget { rhythm: Rhythm::Ladder, posts_max: 1_000 },

@@ -35,6 +35,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     // The unit is not documented, nor whether escapes count: https://learn.microsoft.com/linkedin/marketing/community-management/shares/posts-api
     // knows an error of too long texts. UTF-16 units never count fewer than characters.
     text: TextRule { max: 3_000, unit: TextUnit::Utf16, bytes_max: None },
+    text_of: None,
     reconcile,
     // What our app may read a day is not published; a call tells of one post.
     lead: SignedDuration::ZERO,

@@ -25,6 +25,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     // <https://docs.x.com/fundamentals/counting-characters>. Longer posts of paying accounts are not offered: the API does not tell
     // reliably which account may write them.
     text: TextRule { max: 280, unit: TextUnit::Weighted, bytes_max: None },
+    text_of: None,
     reconcile: |_| Reconcile::Search,
     // Each post that is read costs. The app may read 3,500 in 15 minutes.
     lead: SignedDuration::ZERO,

@@ -46,6 +46,17 @@ pub fn weighted_graphemes_length(text: &str) -> u32 {
     graphemes_length(&countable)
 }
 
+/// The text as Mastodon shows its mentions: without the names of servers.
+pub fn with_short_mentions(text: &str) -> String {
+    let (mut short, mut at) = (String::with_capacity(text.len()), 0);
+    for mention in mention::remote(text) {
+        short.push_str(&text[at..mention.name_end]);
+        at = mention.bytes.end;
+    }
+    short.push_str(&text[at..]);
+    short
+}
+
 /// Links and remote mentions, in order of their beginning.
 fn entities(text: &str) -> Vec<Entity> {
     let links = url::find_bytes(text, &url::MASTODON).into_iter().map(|bytes| Entity { bytes, stands_for: StandsFor::Link });
@@ -107,6 +118,18 @@ mod tests {
             ("dots before the host", "@a@.example", 11),
         ] {
             assert_eq!(weighted_graphemes_length(text), expected, "{why}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_mention_is_shown_without_its_server() {
+        for (text, shown) in [
+            ("Hi @a.b@c.example, @d and @e@f.example!", "Hi @a.b, @d and @e!"),
+            ("mail@a@b.example", "mail@a@b.example"),
+            ("@日本@b.example 日本", "@日本@b.example 日本"),
+            ("", ""),
+        ] {
+            assert_eq!(with_short_mentions(text), shown, "{text}");
         }
     }
 

@@ -104,6 +104,8 @@ mod tests {
         ] {
             assert_eq!(set(list, platform_addresses).as_ref(), Ok(&x), "{list}");
         }
+        let servers = set("mastodon.servers=https://double.example.com/all", platform_addresses).unwrap();
+        assert_eq!(servers.servers(PlatformName::Mastodon).unwrap().as_str(), "https://double.example.com/all");
         let servers = set("bluesky.servers=https://double.example.com/all,bluesky.api=https://a.example.com", platform_addresses).unwrap();
         assert_eq!(servers.servers(PlatformName::Bluesky).unwrap().as_str(), "https://double.example.com/all");
         assert_eq!(set("facebook.version=v25.0", platform_addresses).unwrap().version(PlatformName::Facebook), "v25.0");

@@ -60,6 +60,15 @@ impl Client {
         &self.id
     }
 
+    /// Where it has browsers sent back to. On a developer's machine that is one of its numbers: servers take no name of it (RFC 8252 §8.3).
+    pub(super) fn callback(&self, redirect_uri: &Url) -> Url {
+        let mut callback = redirect_uri.clone();
+        if self.key.is_none() && callback.host_str() == Some("localhost") {
+            callback.set_host(Some("127.0.0.1")).expect("an http address takes a number");
+        }
+        callback
+    }
+
     /// How it names and proves itself in a form to `issuer`; `unique` tells this request from another one of the same moment.
     pub(super) fn fields(&self, issuer: &str, unique: &[u8], now: Timestamp) -> Vec<(&'static str, String)> {
         let mut fields = vec![("client_id", self.id.clone())];
@@ -170,6 +179,10 @@ mod tests {
             let scopes = Scopes { required: &["atproto"], optional: &[], separator: " " };
             assert_eq!(client.metadata("Postledger", &Url::parse("http://127.0.0.1/callback").unwrap(), &scopes), None);
         }
+        let local = Client::of(&AppCredentials { client_id: "http://localhost".into(), client_secret: "none".into() }).unwrap();
+        let asked = Url::parse("http://localhost:3000/oauth/bluesky/callback").unwrap();
+        assert_eq!(local.callback(&asked).as_str(), "http://127.0.0.1:3000/oauth/bluesky/callback");
+        assert_eq!(client().callback(&asked), asked);
         let elsewhere = AppCredentials { client_id: "http://localhost.example/".into(), client_secret: "none".into() };
         assert!(Client::of(&elsewhere).is_none());
     }

@@ -73,7 +73,7 @@ impl Bluesky {
         let form = |nonce: Option<&str>| {
             let mut fields = vec![
                 ("response_type", "code".to_owned()),
-                ("redirect_uri", ask.redirect_uri.to_string()),
+                ("redirect_uri", client.callback(ask.redirect_uri).into()),
                 ("scope", self.descriptor().scopes.asked()),
                 ("state", ask.state.expose_secret().to_owned()),
                 ("code_challenge", challenge(ask.code_verifier).as_str().to_owned()),
@@ -108,7 +108,7 @@ impl Bluesky {
                 ("grant_type", "authorization_code".to_owned()),
                 ("code", back.code.expose_secret().to_owned()),
                 ("code_verifier", back.code_verifier.expose_secret().to_owned()),
-                ("redirect_uri", back.redirect_uri.to_string()),
+                ("redirect_uri", client.callback(back.redirect_uri).into()),
             ];
             fields.extend(proven(&client, &carried.issuer, nonce, back.code, now));
             Body::Form(fields)

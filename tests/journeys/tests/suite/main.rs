@@ -19,6 +19,7 @@ mod held;
 mod idempotency;
 mod linkedin;
 mod lists;
+mod mastodon;
 mod moves;
 mod onboarding;
 mod people;

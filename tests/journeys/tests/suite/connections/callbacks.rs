@@ -208,8 +208,8 @@ async fn a_flow_returns_to_a_page_of_the_list_or_home() -> Outcome {
         for start in ["/oauth/x/start?return_to=/posts&return_to=/settings", "/oauth/x/start?surprise=1"] {
             assert_eq!(ann.get(start).await?.expect(400)?.json["code"], "malformed_request");
         }
-        assert_eq!(ann.get("/oauth/mastodon/start").await?.expect(404)?.json["code"], "not_found");
-        assert_eq!(ann.get("/oauth/mastodon/callback?code=a&state=b").await?.expect(404)?.json["code"], "not_found");
+        assert_eq!(ann.get("/oauth/elsewhere/start").await?.expect(404)?.json["code"], "not_found");
+        assert_eq!(ann.get("/oauth/elsewhere/callback?code=a&state=b").await?.expect(404)?.json["code"], "not_found");
         assert_eq!(stage.browser().get("/oauth/x/start").await?.expect(401)?.json["code"], "session_required");
         Ok(())
     })
