@@ -3,6 +3,7 @@
 mod billing;
 mod faults;
 mod grants;
+mod notes;
 mod posts;
 mod servers;
 
@@ -49,6 +50,7 @@ const SCHEMA: &str = "
         seq INTEGER PRIMARY KEY AUTOINCREMENT, platform TEXT NOT NULL, kind TEXT NOT NULL, operation TEXT NOT NULL, times INTEGER NOT NULL,
         account TEXT, seconds INTEGER, stands INTEGER NOT NULL
     );
+    CREATE TABLE IF NOT EXISTS notes (kind TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, name));
     CREATE TABLE IF NOT EXISTS calls (
         platform TEXT NOT NULL, operation TEXT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (platform, operation)
     );

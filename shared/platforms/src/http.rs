@@ -111,6 +111,15 @@ impl Http {
     }
 }
 
+/// The clients that the adapters share.
+#[derive(Debug, Clone)]
+pub(crate) struct Clients {
+    /// For what our configuration names.
+    pub(crate) configured: Http,
+    /// For what people and documents name.
+    pub(crate) named: Http,
+}
+
 /// Versions end on a date that the networks announce in a header (RFC 8594).
 fn warn_of_sunset(host: Option<&str>, answer: &Response<Vec<u8>>) {
     if answer.headers().contains_key("sunset") || answer.headers().contains_key("deprecation") {

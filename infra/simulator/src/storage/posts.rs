@@ -41,6 +41,16 @@ impl Storage {
         insert_post(&mut connection, platform, account, text, now, id_of).map(Some)
     }
 
+    /// Stores a post under an id that whoever posts has chosen; one that was deleted is there again.
+    pub(crate) fn put_post(&self, platform: PlatformName, account: &Account, text: &str, now: Timestamp, id: &str) -> rusqlite::Result<()> {
+        let mut connection = self.lock();
+        let undelete = "DELETE FROM deleted WHERE seq IN (SELECT seq FROM posts WHERE platform = ?1 AND id = ?2)";
+        if connection.execute(undelete, params![platform.as_str(), id])? == 0 {
+            insert_post(&mut connection, platform, account, text, now, |_| id.to_owned())?;
+        }
+        Ok(())
+    }
+
     /// The id of the post for which the account is refused this text now. It may have been deleted since.
     pub(crate) fn duplicate_of(
         &self,

@@ -7,6 +7,7 @@ mod analytics;
 mod audit;
 mod bad_rows;
 mod billing;
+mod bluesky;
 mod conflicts;
 mod connections;
 mod cycles;
