@@ -8,6 +8,7 @@ mod facebook;
 mod linkedin;
 mod named;
 mod server;
+mod threads;
 mod x;
 
 use std::fmt;
@@ -37,6 +38,8 @@ macro_rules! each_platform {
             Facebook = facebook,
             /// LinkedIn, for people and for organizations.
             LinkedIn = linkedin,
+            /// Threads.
+            Threads = threads,
         }
     };
 }

@@ -10,12 +10,14 @@ mod comparable;
 mod consent;
 mod directory;
 mod facebook;
+mod graph;
 mod http;
 mod linkedin;
 mod numbers;
 mod oauth;
 mod outcome;
 mod payments;
+mod threads;
 mod verdict;
 mod x;
 
