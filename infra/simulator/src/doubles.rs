@@ -14,6 +14,7 @@ pub(crate) static DOUBLES: [&dyn Double; PlatformName::ALL.len()] = [
     &crate::x::SimulatedX,
     &crate::facebook::SimulatedFacebook,
     &crate::linkedin::SimulatedLinkedIn,
+    &crate::threads::SimulatedThreads,
 ];
 
 /// A network's double, as the shared part sees it.

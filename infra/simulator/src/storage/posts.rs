@@ -2,7 +2,7 @@
 
 use domain::platform::PlatformName;
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::Storage;
 use crate::token::Account;
@@ -38,16 +38,10 @@ impl Storage {
         if same(&connection, platform, account, text, now)?.is_some() {
             return Ok(None);
         }
-        let values = params![platform.as_str(), account.id, account.name, text, now.as_millisecond()];
-        // The id follows from the `seq`, which the row gets when it is made.
         let transaction = connection.transaction()?;
-        let insert = "INSERT INTO posts (platform, account_id, account, text, created_at, id) VALUES (?1, ?2, ?3, ?4, ?5, '')";
-        transaction.execute(insert, values)?;
-        let seq = transaction.last_insert_rowid();
-        let id = id_of(seq);
-        transaction.execute("UPDATE posts SET id = ?2 WHERE seq = ?1", params![seq, id])?;
+        let post = inserted(&transaction, platform, account, text, now, id_of)?;
         transaction.commit()?;
-        Ok(Some(StoredPost { seq, id, account: account.clone(), text: text.to_owned(), created_at: now }))
+        Ok(Some(post))
     }
 
     /// The id of the post for which the account is refused this text now. It may have been deleted since.
@@ -91,6 +85,24 @@ impl Storage {
         let sql = "INSERT OR IGNORE INTO deleted SELECT seq FROM posts WHERE platform = ?1 AND id = ?2";
         Ok(self.lock().execute(sql, params![platform.as_str(), id])? == 1)
     }
+}
+
+/// A new post. Its id follows from the `seq`, which the row gets when it is made.
+pub(super) fn inserted(
+    transaction: &Transaction<'_>,
+    platform: PlatformName,
+    account: &Account,
+    text: &str,
+    now: Timestamp,
+    id_of: impl FnOnce(i64) -> String,
+) -> rusqlite::Result<StoredPost> {
+    let values = params![platform.as_str(), account.id, account.name, text, now.as_millisecond()];
+    let insert = "INSERT INTO posts (platform, account_id, account, text, created_at, id) VALUES (?1, ?2, ?3, ?4, ?5, '')";
+    transaction.execute(insert, values)?;
+    let seq = transaction.last_insert_rowid();
+    let id = id_of(seq);
+    transaction.execute("UPDATE posts SET id = ?2 WHERE seq = ?1", params![seq, id])?;
+    Ok(StoredPost { seq, id, account: account.clone(), text: text.to_owned(), created_at: now })
 }
 
 /// What the account posted with this text not long ago, by its id.

@@ -1,5 +1,5 @@
 use domain::failure::FailureCode::{self, AccountRestricted, PermissionMissing};
-use domain::platform::PlatformName::{Facebook, LinkedIn, X};
+use domain::platform::PlatformName::{Facebook, LinkedIn, Threads, X};
 use domain::platform::{PlatformName, Renewal};
 use jiff::SignedDuration;
 use platforms::{Outcome, ReadError, RefreshError, Renewed};
@@ -52,7 +52,7 @@ async fn every_fault_has_its_outcome_once_and_tells_the_truth_about_the_post() {
 /// A fault of one platform and the outcome to expect: whose fault it is.
 type Documented = (PlatformName, &'static str, fn(&Outcome) -> bool);
 
-const DOCUMENTED: [Documented; 20] = [
+const DOCUMENTED: [Documented; 27] = [
     (X, "app_limited", is_apps),
     (X, "spend_cap", is_apps),
     (X, "month_capped", is_apps),
@@ -73,6 +73,13 @@ const DOCUMENTED: [Documented; 20] = [
     (LinkedIn, "new_token", |outcome| matches!(outcome, Outcome::Limited { until: Some(_), http_status: 401 })),
     (LinkedIn, "unnamed_duplicate", |outcome| matches!(outcome, Outcome::Duplicate { post_id: None, .. })),
     (LinkedIn, "conflict", |outcome| matches!(outcome, Outcome::Unknown { http_status: Some(409), .. })),
+    (Threads, "app_limited", is_apps),
+    (Threads, "blocked_app", is_apps),
+    (Threads, "deleted_app", is_apps),
+    (Threads, "dead_version", is_apps_call),
+    (Threads, "no_permission", |outcome| matches!(outcome, Outcome::Rejected { code: PermissionMissing, .. })),
+    (Threads, "not_ready", |outcome| matches!(outcome, Outcome::Unknown { http_status: Some(400), .. })),
+    (Threads, "spam", |outcome| matches!(outcome, Outcome::Unknown { http_status: Some(400), .. })),
 ];
 
 fn is_apps(outcome: &Outcome) -> bool {

@@ -7,6 +7,7 @@ mod facebook;
 mod faults;
 mod linkedin;
 mod numbers;
+mod threads;
 mod tokens;
 mod wire;
 mod x;

@@ -14,8 +14,8 @@ use edge::clock::Clock;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use platforms::{
-    Account, AppCredentials, Ask, Call, Callback, Consent, ExchangeError, GrantedAccount, Outcome, Platform, PlatformAddresses, Platforms,
-    Prepared, RefreshError, Renewed,
+    Account, Advance, AppCredentials, Ask, Call, Callback, Consent, ExchangeError, GrantedAccount, Outcome, Platform, PlatformAddresses,
+    Platforms, PrepareError, Prepared, RefreshError, Renewed,
 };
 use reqwest::StatusCode;
 use reqwest::header::LOCATION;
@@ -26,6 +26,9 @@ use url::Url;
 
 /// The verifier of RFC 7636, appendix B.
 pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+
+/// More steps than any network has before a post can be shown.
+const STEPS_MAX: usize = 10;
 
 pub(crate) struct Wire {
     pub(crate) base: Url,
@@ -162,11 +165,37 @@ pub(crate) fn acting(tokens: &TokenSet) -> Account<'_> {
     Account { id: "", username: "", kind: AccountKind::Profile, server: None, tokens }
 }
 
-/// Publishes a text in one step.
+/// Publishes a text: all that comes before, and then the call that shows it.
 pub(crate) async fn publish(platform: &dyn Platform, account: Account<'_>, text: &str, now: Timestamp) -> Outcome {
     let content = Content { text: text.to_owned(), ai_recommendation: None };
     let call = Call { account, content: &content, key: "01-1", time_left: Duration::from_secs(25), now };
-    platform.commit(&call, &Prepared::default()).await
+    match prepared(platform, &call).await {
+        Ok(prepared) => platform.commit(&call, &prepared).await,
+        Err(error) => unprepared(error),
+    }
+}
+
+/// What is ready to be shown, at a network that makes nobody wait.
+pub(crate) async fn prepared(platform: &dyn Platform, call: &Call<'_>) -> Result<Prepared, PrepareError> {
+    let mut so_far = None;
+    for _ in 0..STEPS_MAX {
+        match platform.prepare(call, so_far).await? {
+            Advance::Made(made) => so_far = Some(made),
+            Advance::Ready(prepared) => return Ok(prepared),
+            Advance::Wait(..) => panic!("the network is at work"),
+        }
+    }
+    panic!("the preparation does not end")
+}
+
+/// What it means for the post that nothing was prepared.
+fn unprepared(error: PrepareError) -> Outcome {
+    match error {
+        PrepareError::Rejected { code, http_status, detail } => Outcome::Rejected { code, http_status, detail },
+        PrepareError::TokenRefused { http_status } => Outcome::TokenRefused { http_status },
+        PrepareError::Limited { until, http_status } => Outcome::Limited { until, http_status },
+        PrepareError::Unavailable { detail } => Outcome::NotSent { detail },
+    }
 }
 
 /// Tokens for tokens, at a network that has a refresh token.
