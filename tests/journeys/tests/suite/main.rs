@@ -27,6 +27,7 @@ mod servers;
 mod sessions;
 mod sums;
 mod sweeping;
+mod threads;
 mod versions;
 mod waits;
 
