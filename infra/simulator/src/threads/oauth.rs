@@ -125,7 +125,7 @@ pub(super) async fn long(State(world): State<Arc<World>>, Query(query): Query<Fi
         if !is_asked || token.kind != SHORT_TOKEN {
             return Ok(bad_request(100, 0, "(#100) Invalid parameter"));
         }
-        given(&issue(&world, token, LONG_TOKEN, LONG_LIFETIME)?)
+        Ok(given(&issue(&world, token, LONG_TOKEN, LONG_LIFETIME)?))
     })
     .await
 }
@@ -142,14 +142,14 @@ pub(super) async fn extend(State(world): State<Arc<World>>, Query(query): Query<
         if !token.allows("threads_basic") {
             return Ok(super::shapes::forbidden("threads_basic"));
         }
-        given(&issue(&world, token, LONG_TOKEN, LONG_LIFETIME)?)
+        Ok(given(&issue(&world, token, LONG_TOKEN, LONG_LIFETIME)?))
     })
     .await
 }
 
-fn given(value: &str) -> Result<Response, Failed> {
+fn given(value: &str) -> Response {
     let expires_in = (LONG_LIFETIME - TOLD_LESS).as_secs();
-    Ok(Json(json!({ "access_token": value, "token_type": "bearer", "expires_in": expires_in })).into_response())
+    Json(json!({ "access_token": value, "token_type": "bearer", "expires_in": expires_in })).into_response()
 }
 
 fn issue(world: &World, from: &Token, kind: &str, lifetime: SignedDuration) -> Result<String, Failed> {
