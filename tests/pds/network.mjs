@@ -1,5 +1,6 @@
 // The reference server of Bluesky's network and its directory, on this machine, with one account.
 
+import { request } from "node:http";
 import { TestNetworkNoAppView } from "@atproto/dev-env";
 
 const PASSWORD = "a long one";
@@ -11,12 +12,15 @@ export async function start() {
   const answers = [];
   // What becomes of the next call whose path ends so.
   const inTheWay = new Map();
-  pds.server.server.prependListener("request", (request, response) => {
+  const handlers = pds.server.server.listeners("request");
+  pds.server.server.removeAllListeners("request");
+  pds.server.server.on("request", (request, response) => {
     const path = new URL(request.url, pds.url).pathname;
     const name = path.slice(path.lastIndexOf("/") + 1);
     response.on("finish", () => answers.push({ name, status: response.statusCode }));
     const what = inTheWay.get(name);
     inTheWay.delete(name);
+    if (what === "token refused") return refuse(response);
     if (what === "lost") {
       // It is carried out, and nobody hears of it.
       response.end = () => {
@@ -24,9 +28,8 @@ export async function start() {
         request.socket.destroy();
         return response;
       };
-    } else if (what === "token refused") {
-      refuse(request, response);
     }
+    for (const handle of handlers) handle(request, response);
   });
   const handle = "alice.test";
   const account = await post(pds.url, "com.atproto.server.createAccount", { email: "alice@example.com", handle, password: PASSWORD });
@@ -45,15 +48,11 @@ export async function start() {
   };
 }
 
-/** As the server itself refuses a token whose time is over (RFC 9449, section 7.1), before it looks at anything else. */
-function refuse(request, response) {
-  const handlers = request.socket.server.listeners("request");
+/** As the server itself refuses a token whose time is over (RFC 9449, section 7.1): the call does not reach it. */
+function refuse(response) {
+  const body = JSON.stringify({ error: "invalid_token", message: '"exp" claim timestamp check failed' });
   response.writeHead(401, { "content-type": "application/json", "www-authenticate": 'DPoP error="invalid_token"' });
-  response.end(JSON.stringify({ error: "invalid_token", message: '"exp" claim timestamp check failed' }));
-  // Nothing is left to answer for those that come after.
-  response.writeHead = () => response;
-  response.end = () => response;
-  void handlers;
+  response.end(body);
 }
 
 async function post(url, method, body) {
@@ -68,21 +67,34 @@ async function records(url, did) {
   return (await answer.json()).records;
 }
 
+/** A request as a browser makes it: `fetch` would say of itself that no page navigates. */
+function browse(url, { method = "GET", headers, body } = {}) {
+  return new Promise((resolve, reject) => {
+    const sent = request(url, { method, headers }, (answer) => {
+      const chunks = [];
+      answer.on("data", (chunk) => chunks.push(chunk));
+      answer.on("end", () => resolve({ status: answer.statusCode, headers: answer.headers, text: Buffer.concat(chunks).toString() }));
+    });
+    sent.on("error", reject);
+    sent.end(body);
+  });
+}
+
 /** Signs in on the page of a consent and allows it, by the calls that the page makes. Answers where the browser goes from there. */
 async function consent(origin, page, username, did) {
   const jar = new Map();
   const keep = (answer) => {
-    for (const cookie of answer.headers.getSetCookie()) {
+    for (const cookie of answer.headers["set-cookie"] ?? []) {
       const [name, value] = cookie.split(";")[0].split("=");
       jar.set(name, value);
     }
     return answer;
   };
-  const cookies = () => [...jar].map(([name, value]) => `${name}=${value}`).join("; ");
+  const cookie = () => [...jar].map(([name, value]) => `${name}=${value}`).join("; ");
   const navigation = { "sec-fetch-mode": "navigate", "sec-fetch-dest": "document" };
-  const shown = keep(await fetch(page, { headers: { ...navigation, "sec-fetch-site": "cross-site" } }));
-  if (!shown.ok) throw new Error(`the page of the consent: ${shown.status} ${(await shown.text()).slice(0, 500)}`);
-  const call = async (name, body) => {
+  const shown = keep(await browse(page, { headers: { ...navigation, "sec-fetch-site": "cross-site" } }));
+  if (shown.status !== 200) throw new Error(`the page of the consent: ${shown.status} ${shown.text.match(/error_description[^}]*/)}`);
+  const call = async (name, json, authorization) => {
     const headers = {
       "content-type": "application/json",
       "sec-fetch-mode": "same-origin",
@@ -91,21 +103,18 @@ async function consent(origin, page, username, did) {
       "x-csrf-token": jar.get("csrf-token") ?? "",
       origin,
       referer: page,
-      cookie: cookies(),
-      ...body.headers,
+      cookie: cookie(),
+      ...authorization,
     };
     const url = `${origin}/@atproto/oauth-provider/~api/${name}`;
-    const answer = keep(await fetch(url, { method: "POST", headers, body: JSON.stringify(body.json) }));
-    const json = await answer.json();
-    if (!answer.ok) throw new Error(`${name}: ${answer.status} ${JSON.stringify(json)}`);
-    return json;
+    const answer = keep(await browse(url, { method: "POST", headers, body: JSON.stringify(json) }));
+    if (answer.status !== 200) throw new Error(`${name}: ${answer.status} ${answer.text}`);
+    return JSON.parse(answer.text);
   };
-  const signedIn = await call("sign-in", { json: { locale: "en", username, password: PASSWORD, remember: false } });
-  const headers = { authorization: `Bearer ${signedIn.ephemeralToken}` };
-  const { url } = await call("consent", { json: { did }, headers });
-  const back = await fetch(url, {
-    redirect: "manual",
-    headers: { ...navigation, "sec-fetch-site": "same-origin", referer: page, cookie: cookies() },
-  });
-  return back.headers.get("location");
+  const { ephemeralToken } = await call("sign-in", { locale: "en", username, password: PASSWORD, remember: false });
+  const { url } = await call("consent", { did }, { authorization: `Bearer ${ephemeralToken}` });
+  const headers = { ...navigation, "sec-fetch-site": "same-origin", referer: page, cookie: cookie() };
+  const back = await browse(url, { headers });
+  if (!back.headers.location) throw new Error(`back from the consent: ${back.status} ${back.text.slice(0, 300)}`);
+  return back.headers.location;
 }
