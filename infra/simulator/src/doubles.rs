@@ -16,6 +16,7 @@ pub(crate) static DOUBLES: [&dyn Double; PlatformName::ALL.len()] = [
     &crate::linkedin::SimulatedLinkedIn,
     &crate::mastodon::SimulatedMastodon,
     &crate::bluesky::SimulatedBluesky,
+    &crate::threads::SimulatedThreads,
 ];
 
 /// A network's double, as the shared part sees it.

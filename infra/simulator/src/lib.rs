@@ -15,6 +15,7 @@ mod numbers;
 mod page;
 mod storage;
 pub mod stripe;
+mod threads;
 mod token;
 mod x;
 

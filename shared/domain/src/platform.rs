@@ -10,6 +10,7 @@ mod linkedin;
 mod mastodon;
 mod named;
 mod server;
+mod threads;
 mod x;
 
 use std::fmt;
@@ -43,6 +44,8 @@ macro_rules! each_platform {
             Mastodon = mastodon,
             /// Bluesky, and every other server of atproto.
             Bluesky = bluesky,
+            /// Threads.
+            Threads = threads,
         }
     };
 }

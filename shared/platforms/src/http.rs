@@ -8,7 +8,7 @@ use outbound::{ClientError, Limits, Reach, Refusal, Request};
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use crate::outcome::{Outcome, ReadError};
+use crate::outcome::{Outcome, PrepareError, ReadError};
 
 pub(crate) use outbound::SendError;
 
@@ -61,6 +61,12 @@ impl From<SendError> for Outcome {
             SendError::Lost { status, detail } => Self::Unknown { http_status: status, detail },
             unsent @ (SendError::Refused(_) | SendError::NotSent { .. }) => Self::NotSent { detail: unsent.into_detail() },
         }
+    }
+}
+
+impl From<SendError> for PrepareError {
+    fn from(error: SendError) -> Self {
+        Self::Unavailable { detail: error.into_detail() }
     }
 }
 

@@ -11,6 +11,7 @@ mod comparable;
 mod consent;
 mod directory;
 mod facebook;
+mod graph;
 mod http;
 mod linkedin;
 mod mastodon;
@@ -18,6 +19,7 @@ mod numbers;
 mod oauth;
 mod outcome;
 mod payments;
+mod threads;
 mod verdict;
 mod x;
 

@@ -1,5 +1,5 @@
 use domain::failure::FailureCode::{self, AccountRestricted, PermissionMissing};
-use domain::platform::PlatformName::{Bluesky, Facebook, LinkedIn, Mastodon, X};
+use domain::platform::PlatformName::{Bluesky, Facebook, LinkedIn, Mastodon, Threads, X};
 use domain::platform::{PlatformName, Renewal};
 use jiff::SignedDuration;
 use platforms::{Outcome, ReadError, RefreshError, Renewed};
@@ -61,7 +61,7 @@ async fn every_fault_has_its_outcome_once_and_tells_the_truth_about_the_post() {
 /// A fault of one platform and the outcome to expect: whose fault it is.
 type Documented = (PlatformName, &'static str, fn(&Outcome) -> bool);
 
-const DOCUMENTED: [Documented; 30] = [
+const DOCUMENTED: [Documented; 37] = [
     (X, "app_limited", is_apps),
     (X, "spend_cap", is_apps),
     (X, "month_capped", is_apps),
@@ -92,6 +92,13 @@ const DOCUMENTED: [Documented; 30] = [
     (Mastodon, "translated", |outcome| matches!(outcome, Outcome::Rejected { code: FailureCode::ContentRejected, .. })),
     (Mastodon, "too_busy", |outcome| matches!(outcome, Outcome::Unknown { http_status: Some(503), .. })),
     (Mastodon, "proxy_page", |outcome| matches!(outcome, Outcome::Unknown { http_status: Some(403), .. })),
+    (Threads, "app_limited", is_apps),
+    (Threads, "blocked_app", is_apps),
+    (Threads, "deleted_app", is_apps),
+    (Threads, "dead_version", is_apps_call),
+    (Threads, "no_permission", |outcome| matches!(outcome, Outcome::Rejected { code: PermissionMissing, .. })),
+    (Threads, "not_ready", |outcome| matches!(outcome, Outcome::Unknown { http_status: Some(400), .. })),
+    (Threads, "spam", |outcome| matches!(outcome, Outcome::Unknown { http_status: Some(400), .. })),
 ];
 
 fn is_apps(outcome: &Outcome) -> bool {

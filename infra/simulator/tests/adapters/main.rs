@@ -9,6 +9,7 @@ mod faults;
 mod linkedin;
 mod mastodon;
 mod numbers;
+mod threads;
 mod tokens;
 mod wire;
 mod x;

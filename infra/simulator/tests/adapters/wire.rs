@@ -15,8 +15,8 @@ use edge::clock::Clock;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use platforms::{
-    Account, AppCredentials, Ask, AuthorizeError, Call, Callback, Consent, ExchangeError, GrantedAccount, Outcome, Platform,
-    PlatformAddresses, Platforms, Prepared, RefreshError, Renewed,
+    Account, Advance, AppCredentials, Ask, AuthorizeError, Call, Callback, Consent, ExchangeError, GrantedAccount, Outcome, Platform,
+    PlatformAddresses, Platforms, PrepareError, Prepared, RefreshError, Renewed,
 };
 use reqwest::StatusCode;
 use reqwest::header::LOCATION;
@@ -35,6 +35,9 @@ pub(crate) const HOST: &str = "mastodon.example";
 
 /// Who consents at a network that asks for a handle first, unless a test says otherwise.
 pub(crate) const HANDLE: &str = "demo.bluesky.example";
+
+/// More steps than any network has before a post can be shown.
+const STEPS_MAX: usize = 10;
 
 pub(crate) struct Wire {
     pub(crate) base: Url,
@@ -252,7 +255,7 @@ pub(crate) fn acting(tokens: &TokenSet) -> Account<'_> {
     Account { id: "", username: "", kind: AccountKind::Profile, server: None, tokens }
 }
 
-/// Publishes a text in one step, each under a key of its own.
+/// Publishes a text under a key of its own: all that comes before, and then the call that shows it.
 pub(crate) async fn publish(platform: &dyn Platform, account: Account<'_>, text: &str, now: Timestamp) -> Outcome {
     let content = Content { text: text.to_owned(), ai_recommendation: None };
     publish_as(content.hash().as_str(), platform, account, text, now).await
@@ -264,7 +267,33 @@ pub(crate) async fn publish_as(key: &str, platform: &dyn Platform, account: Acco
     // What proves a call there is shown once.
     let now = if platform.name() == PlatformName::Bluesky { moment(now) } else { now };
     let call = Call { account, content: &content, key, time_left: Duration::from_secs(25), now };
-    platform.commit(&call, &Prepared::default()).await
+    match prepared(platform, &call).await {
+        Ok(prepared) => platform.commit(&call, &prepared).await,
+        Err(error) => unprepared(error),
+    }
+}
+
+/// What is ready to be shown, at a network that makes nobody wait.
+pub(crate) async fn prepared(platform: &dyn Platform, call: &Call<'_>) -> Result<Prepared, PrepareError> {
+    let mut so_far = None;
+    for _ in 0..STEPS_MAX {
+        match platform.prepare(call, so_far).await? {
+            Advance::Made(made) => so_far = Some(made),
+            Advance::Ready(prepared) => return Ok(prepared),
+            Advance::Wait(..) => panic!("the network is at work"),
+        }
+    }
+    panic!("the preparation does not end")
+}
+
+/// What it means for the post that nothing was prepared.
+fn unprepared(error: PrepareError) -> Outcome {
+    match error {
+        PrepareError::Rejected { code, http_status, detail } => Outcome::Rejected { code, http_status, detail },
+        PrepareError::TokenRefused { http_status } => Outcome::TokenRefused { http_status },
+        PrepareError::Limited { until, http_status } => Outcome::Limited { until, http_status },
+        PrepareError::Unavailable { detail } => Outcome::NotSent { detail },
+    }
 }
 
 /// Tokens for tokens, at a network that has a refresh token.

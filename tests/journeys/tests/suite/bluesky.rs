@@ -221,7 +221,8 @@ async fn anybody_reads_who_our_app_is_and_nobody_its_key() -> Outcome {
         let somebody = stage.browser();
         let path = "/oauth/bluesky/client-metadata.json";
         let read = somebody.get(path).await?.expect(200)?;
-        assert_eq!((&read.headers[CONTENT_TYPE], &read.headers["cache-control"]), (&"application/json", &"public, max-age=300"));
+        assert_eq!(read.headers[CONTENT_TYPE], "application/json");
+        assert_eq!(read.headers["cache-control"], "public, max-age=300");
         let base = somebody.base_url().trim_end_matches('/');
         assert_eq!(read.json["client_id"], format!("{base}{path}"));
         assert_eq!(read.json["redirect_uris"], json!([format!("{base}/oauth/bluesky/callback")]));

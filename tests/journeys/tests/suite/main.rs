@@ -29,6 +29,7 @@ mod servers;
 mod sessions;
 mod sums;
 mod sweeping;
+mod threads;
 mod versions;
 mod waits;
 
