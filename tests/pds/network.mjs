@@ -1,5 +1,7 @@
 // The reference server of Bluesky's network and its directory, on this machine, with one account.
 
+import { request } from "node:http";
+import { text } from "node:stream/consumers";
 import { TestNetworkNoAppView } from "@atproto/dev-env";
 
 const PASSWORD = "a long one";
@@ -11,12 +13,16 @@ export async function start() {
   const answers = [];
   // What becomes of the next call whose path ends so.
   const inTheWay = new Map();
-  pds.server.server.prependListener("request", (request, response) => {
+  const server = pds.server.server;
+  const carryOut = server.emit.bind(server);
+  server.emit = (event, request, response) => {
+    if (event !== "request") return carryOut(event, request, response);
     const path = new URL(request.url, pds.url).pathname;
     const name = path.slice(path.lastIndexOf("/") + 1);
     response.on("finish", () => answers.push({ name, status: response.statusCode }));
     const what = inTheWay.get(name);
     inTheWay.delete(name);
+    if (what === "token refused") return refuse(response);
     if (what === "lost") {
       // It is carried out, and nobody hears of it.
       response.end = () => {
@@ -24,10 +30,9 @@ export async function start() {
         request.socket.destroy();
         return response;
       };
-    } else if (what === "token refused") {
-      refuse(request, response);
     }
-  });
+    return carryOut(event, request, response);
+  };
   const handle = "alice.test";
   const account = await post(pds.url, "com.atproto.server.createAccount", { email: "alice@example.com", handle, password: PASSWORD });
   return {
@@ -46,14 +51,10 @@ export async function start() {
 }
 
 /** As the server itself refuses a token whose time is over (RFC 9449, section 7.1), before it looks at anything else. */
-function refuse(request, response) {
-  const handlers = request.socket.server.listeners("request");
+function refuse(response) {
   response.writeHead(401, { "content-type": "application/json", "www-authenticate": 'DPoP error="invalid_token"' });
   response.end(JSON.stringify({ error: "invalid_token", message: '"exp" claim timestamp check failed' }));
-  // Nothing is left to answer for those that come after.
-  response.writeHead = () => response;
-  response.end = () => response;
-  void handlers;
+  return true;
 }
 
 async function post(url, method, body) {
@@ -68,11 +69,22 @@ async function records(url, did) {
   return (await answer.json()).records;
 }
 
+/** One call as a browser makes it. `fetch` says itself what it is for, and never that it navigates. */
+function browse(url, method, headers, body) {
+  return new Promise((resolve, reject) => {
+    const call = request(url, { method, headers }, async (answer) => {
+      resolve({ status: answer.statusCode, headers: answer.headers, body: await text(answer) });
+    });
+    call.on("error", reject);
+    call.end(body);
+  });
+}
+
 /** Signs in on the page of a consent and allows it, by the calls that the page makes. Answers where the browser goes from there. */
 async function consent(origin, page, username, did) {
   const jar = new Map();
   const keep = (answer) => {
-    for (const cookie of answer.headers.getSetCookie()) {
+    for (const cookie of answer.headers["set-cookie"] ?? []) {
       const [name, value] = cookie.split(";")[0].split("=");
       jar.set(name, value);
     }
@@ -80,8 +92,8 @@ async function consent(origin, page, username, did) {
   };
   const cookies = () => [...jar].map(([name, value]) => `${name}=${value}`).join("; ");
   const navigation = { "sec-fetch-mode": "navigate", "sec-fetch-dest": "document" };
-  const shown = keep(await fetch(page, { headers: { ...navigation, "sec-fetch-site": "cross-site" } }));
-  if (!shown.ok) throw new Error(`the page of the consent: ${shown.status} ${(await shown.text()).slice(0, 500)}`);
+  const shown = keep(await browse(page, "GET", { ...navigation, "sec-fetch-site": "cross-site" }));
+  if (shown.status !== 200) throw new Error(`the page of the consent: ${shown.status} ${shown.body.match(/error_description.{0,200}/)}`);
   const call = async (name, body) => {
     const headers = {
       "content-type": "application/json",
@@ -95,17 +107,14 @@ async function consent(origin, page, username, did) {
       ...body.headers,
     };
     const url = `${origin}/@atproto/oauth-provider/~api/${name}`;
-    const answer = keep(await fetch(url, { method: "POST", headers, body: JSON.stringify(body.json) }));
-    const json = await answer.json();
-    if (!answer.ok) throw new Error(`${name}: ${answer.status} ${JSON.stringify(json)}`);
+    const answer = keep(await browse(url, "POST", headers, JSON.stringify(body.json)));
+    const json = JSON.parse(answer.body);
+    if (answer.status !== 200) throw new Error(`${name}: ${answer.status} ${JSON.stringify(json)}`);
     return json;
   };
   const signedIn = await call("sign-in", { json: { locale: "en", username, password: PASSWORD, remember: false } });
   const headers = { authorization: `Bearer ${signedIn.ephemeralToken}` };
   const { url } = await call("consent", { json: { did }, headers });
-  const back = await fetch(url, {
-    redirect: "manual",
-    headers: { ...navigation, "sec-fetch-site": "same-origin", referer: page, cookie: cookies() },
-  });
-  return back.headers.get("location");
+  const back = await browse(url, "GET", { ...navigation, "sec-fetch-site": "same-origin", referer: page, cookie: cookies() });
+  return back.headers.location;
 }
