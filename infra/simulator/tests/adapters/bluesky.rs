@@ -14,7 +14,7 @@ use platforms::{
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use crate::wire::{HANDLE, VERIFIER, Wire, account, param, publish};
+use crate::wire::{HANDLE, VERIFIER, Wire, account, moment, param, publish};
 
 const ALLOW: [(&str, &str); 1] = [("decision", "allow")];
 
@@ -25,7 +25,7 @@ async fn renewed(wire: &Wire, granted: &GrantedAccount) -> Result<TokenSet, Refr
 }
 
 async fn put(wire: &Wire, account: Account<'_>, key: &str, text: &str) -> Outcome {
-    put_at(wire, account, (key, text), wire.now()).await
+    put_at(wire, account, (key, text), moment(wire.now())).await
 }
 
 async fn put_at(wire: &Wire, account: Account<'_>, (key, text): (&str, &str), now: Timestamp) -> Outcome {

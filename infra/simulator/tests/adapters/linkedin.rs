@@ -29,16 +29,16 @@ async fn listed(wire: &Wire, granted: &GrantedAccount, since: Timestamp) -> Resu
 }
 
 #[tokio::test]
-async fn a_consent_brings_the_person_and_the_organizations_where_they_may_post() {
+async fn a_consent_brings_the_organizations_where_the_person_may_post_and_the_person() {
     let wire = Wire::start().await;
     let granted = wire.connect(LinkedIn, &[("person", "ada")]).await.unwrap();
     let told: Vec<_> = granted.iter().map(|account| (account.username.as_str(), account.kind)).collect();
     let organization = AccountKind::Organization;
-    assert_eq!(told, [("ada", AccountKind::Profile), ("Demo Bakery Ltd", organization), ("Demo Garden Ltd", organization)]);
-    assert_eq!(granted[1].account_id, "urn:li:organization:90000001");
-    assert!(granted[0].account_id.starts_with("urn:li:person:"));
+    assert_eq!(told, [("Demo Bakery Ltd", organization), ("Demo Garden Ltd", organization), ("ada", AccountKind::Profile)]);
+    assert_eq!(granted[0].account_id, "urn:li:organization:90000001");
+    assert!(granted[2].account_id.starts_with("urn:li:person:"));
     for account in &granted {
-        assert!(account.missing_scopes.is_empty() && account.grantor == granted[0].grantor && account.grantor.is_some());
+        assert!(account.missing_scopes.is_empty() && account.grantor == granted[2].grantor && account.grantor.is_some());
         assert_eq!(account.tokens.access.expose_secret(), granted[0].tokens.access.expose_secret());
         assert_eq!((account.tokens.expires_at, account.tokens.refresh.is_none()), (Some(wire.now() + days(60)), true));
         assert_eq!(account.tokens.scopes.len(), 6, "scopes come with commas");

@@ -132,7 +132,7 @@ impl Wire {
         let entropy = [self.begun.fetch_add(1, Ordering::SeqCst) + 1; 32];
         let (_, app) = self.at(name, host).await;
         let named = name.descriptor().needs.map(|needs| Named::parse(needs, host).unwrap());
-        let (state, named, now) = ("a state".into(), named.as_ref(), self.now());
+        let (state, named, now) = ("a state".into(), named.as_ref(), moment(self.now()));
         let ask = Ask { state: &state, code_verifier: &code_verifier, redirect_uri: &redirect_uri, named, entropy: &entropy, now };
         let consent = self.platform(name).authorize(&app, &ask).await?;
         *self.carried.lock().await = consent.carried.clone();
@@ -229,6 +229,12 @@ impl Wire {
     }
 }
 
+/// No two calls come in one moment. Less than a millisecond shows nowhere.
+pub(crate) fn moment(now: Timestamp) -> Timestamp {
+    static CALLS: AtomicI64 = AtomicI64::new(10);
+    now + SignedDuration::from_nanos(CALLS.fetch_add(1, Ordering::SeqCst) % 1_000_000)
+}
+
 /// What a user names where the network asks for something.
 fn usual(name: PlatformName) -> &'static str {
     if name.descriptor().has_servers() { HOST } else { HANDLE }
@@ -258,9 +264,8 @@ pub(crate) async fn publish(platform: &dyn Platform, account: Account<'_>, text:
 /// The same under this key.
 pub(crate) async fn publish_as(key: &str, platform: &dyn Platform, account: Account<'_>, text: &str, now: Timestamp) -> Outcome {
     let content = Content { text: text.to_owned(), ai_recommendation: None };
-    static CALLS: AtomicI64 = AtomicI64::new(0);
-    // No two calls come in one moment, and less than a millisecond shows nowhere.
-    let now = now + SignedDuration::from_nanos(CALLS.fetch_add(1, Ordering::SeqCst) % 1_000_000);
+    // What proves a call there is shown once.
+    let now = if platform.name() == PlatformName::Bluesky { moment(now) } else { now };
     let call = Call { account, content: &content, key, time_left: Duration::from_secs(25), now };
     match prepared(platform, &call).await {
         Ok(prepared) => platform.commit(&call, &prepared).await,

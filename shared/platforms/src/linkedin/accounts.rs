@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use domain::choice;
 use domain::platform::AccountKind;
 use domain::token::TokenSet;
 use http::{Method, StatusCode};
@@ -78,21 +79,23 @@ impl LinkedIn {
         person.ok_or_else(|| ExchangeError::Unavailable { detail: detail::of_answer(answer.status.as_u16(), &[Some("userinfo")]) })
     }
 
-    /// All accounts of the consent, the person's own first. Organizations that LinkedIn does not let us list keep nobody from their own account.
-    /// Those that cannot be read now do: who came for an organization would be connected as themselves, without a word.
+    /// All accounts of the consent, as many as are offered, the person's own among them. Organizations that LinkedIn does not let us list keep nobody
+    /// from their own account. Those that cannot be read now do: who came for an organization would be connected as themselves, without a word.
     pub(super) async fn accounts(&self, person: &Person, tokens: &TokenSet) -> Result<Vec<GrantedAccount>, ExchangeError> {
         let has = |scope: &&str| tokens.scopes.iter().any(|granted| granted == scope);
-        let mut accounts: Vec<_> = person.account().into_iter().collect();
+        let mut accounts = Vec::new();
         if LIST_SCOPES.iter().any(has) && has(&ORGANIZATION_SCOPES[0]) {
             let read = tokio::time::timeout(ORGANIZATIONS_TIMEOUT, self.organizations(tokens)).await;
             match read.unwrap_or_else(|_| Err(ExchangeError::Unavailable { detail: "the organizations took too long".into() })) {
-                Ok(organizations) => accounts.extend(organizations),
+                Ok(organizations) => accounts = organizations,
                 Err(ExchangeError::Refused { detail }) => {
                     tracing::warn!(detail, "a person's organizations may not be listed; their own account is offered");
                 }
                 Err(error) => return Err(error),
             }
         }
+        accounts.truncate(choice::ACCOUNTS_MAX - 1);
+        accounts.extend(person.account());
         let missing: Vec<String> = ORGANIZATION_SCOPES.iter().filter(|scope| !has(scope)).map(|scope| (*scope).to_owned()).collect();
         Ok(accounts.into_iter().map(|found| found.granted(&person.sub, tokens, &missing)).collect())
     }
