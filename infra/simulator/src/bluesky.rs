@@ -1,5 +1,5 @@
-//! The simulated Bluesky, as far as the adapter speaks it: the server that shows all posts, the directory of accounts, and below the name of its host
-//! each server that handles and documents name. Of those there are two: one holds everybody's records, one lets in.
+//! The simulated Bluesky, as far as the adapter speaks it: the server that shows all posts, and the directory of accounts. Each server that handles
+//! and documents name is below the name of its host. Of those there are two: one holds everybody's records, one lets in.
 
 mod api;
 mod feed;

@@ -5,7 +5,7 @@
 //! accounts, and people run them at home: `com.atproto.repo.putRecord` and `.getRecord`, and OAuth with PAR, PKCE and `DPoP`. They are reached only
 //! through the guarded client. See <https://docs.bsky.app> and <https://atproto.com/specs>.
 //!
-//! An account may write 5,000 points an hour and 35,000 a day, where a post of ours is 2; our address may make 3,000 calls in five minutes at each
+//! An account may write 5,000 points an hour and 35,000 a day, where a post of ours is 2. Our address may make 3,000 calls in five minutes at each
 //! server. Which errors become which of ours stands in `bluesky/errors.rs`.
 
 mod bound;

@@ -74,8 +74,8 @@ impl Platforms {
     }
 }
 
-/// How far calls go to what people and documents name, where that is not the public internet alone: to a double of it, or, where our
-/// configuration is on this machine, to this machine, too.
+/// How far calls go to what people and documents name, where that is not the public internet alone. They go to a double of it, or to this
+/// machine, too, where our configuration is on it.
 fn reach(addresses: &PlatformAddresses, of: PlatformName) -> Option<Reach> {
     let own = || Some(addresses.own_hosts(of)).filter(|hosts| !hosts.is_empty()).map(Reach::public_and);
     addresses.servers(of).map(|base| Reach::double(base.clone())).or_else(own)

@@ -1,4 +1,4 @@
-//! Calls that prove that we have a key (RFC 9449). A server gives a nonce to show with them, and asks for a new one every few minutes; nothing is
+//! Calls that prove that we have a key (RFC 9449). A server gives a nonce to show with them, and asks for a new one every few minutes. Nothing is
 //! kept here, so that a first call may cost a second.
 
 use http::Method;

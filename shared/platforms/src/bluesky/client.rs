@@ -1,4 +1,4 @@
-//! Who our app is at atproto: nobody registers it. Its id is the address of a document that we publish, and it proves itself by a key of which that
+//! Who our app is at atproto: nobody registers it. Its id is the address of a document that we publish. It proves itself by a key, of which that
 //! document shows the public half (<https://atproto.com/specs/oauth#clients>, RFC 7523). An app on a developer's machine has no address that a
 //! server could read: its id `http://localhost?redirect_uri=…&scope=…` says all itself, and it proves nothing.
 

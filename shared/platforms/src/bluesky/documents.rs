@@ -1,5 +1,5 @@
-//! What accounts and servers publish of themselves: DID documents (<https://atproto.com/specs/did>), and the metadata of a server that is asked
-//! (RFC 9728) and of one that lets in (RFC 8414; what atproto demands of it: <https://atproto.com/specs/oauth>).
+//! What accounts publish of themselves: DID documents (<https://atproto.com/specs/did>). And what servers do: the metadata of one that is asked
+//! (RFC 9728), and of one that lets in (RFC 8414). What atproto demands of it: <https://atproto.com/specs/oauth>.
 
 use domain::platform::Handle;
 use serde::Deserialize;
