@@ -14,7 +14,7 @@ use domain::platform::PlatformName;
 
 use crate::World;
 use crate::doubles::Double;
-use crate::faults::{Dialect, OwnFault};
+use crate::faults::{CommonFault, Dialect, OwnFault};
 use crate::token::{Account, number_of};
 
 const THREADS: PlatformName = PlatformName::Threads;
@@ -67,6 +67,11 @@ impl Double for SimulatedThreads {
 
     fn own_faults(&self) -> &'static [OwnFault] {
         shapes::OWN_FAULTS
+    }
+
+    /// Its documents know no refusal of a text for having been posted.
+    fn lacks(&self) -> &'static [CommonFault] {
+        &[CommonFault::Duplicate]
     }
 
     fn acting_token(&self) -> &'static str {

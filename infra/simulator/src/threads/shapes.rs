@@ -12,7 +12,7 @@ use crate::consent::Params;
 use crate::faults::{Dialect, Failed, OwnFault};
 use crate::token::{Token, bearer};
 
-pub(super) const DIALECT: Dialect = Dialect { limited, app_limited, app_refused, restricted, rejected, duplicate, server_error };
+pub(super) const DIALECT: Dialect = Dialect { limited, app_limited, app_refused, restricted, rejected, duplicate: rejected, server_error };
 
 /// Threads is at work on containers.
 pub(super) const IN_PROGRESS: &str = "in_progress";
@@ -106,11 +106,6 @@ fn restricted() -> Response {
 
 fn rejected() -> Response {
     bad_request(100, 0, "(#100) Invalid parameter")
-}
-
-/// Graph's word for it everywhere. Threads' documents know no such refusal.
-fn duplicate() -> Response {
-    bad_request(506, 0, "Duplicate status message")
 }
 
 fn server_error() -> Response {

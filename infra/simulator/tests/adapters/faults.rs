@@ -28,9 +28,11 @@ const CASES: [Case; 10] = [
     ("duplicate", |outcome| matches!(outcome, Outcome::Duplicate { .. }), false),
 ];
 
-/// What servers of many people have no words for: our app has no standing beside its accounts', and the same text may come again.
+/// What servers of many people have no words for: our app has no standing beside its accounts', and the same text may come again. At Threads
+/// it may, too.
 fn lacks(name: PlatformName, kind: &str) -> bool {
-    matches!(name, Mastodon | Bluesky) && matches!(kind, "app_limited" | "app_refused" | "duplicate")
+    let of_servers = matches!(name, Mastodon | Bluesky) && matches!(kind, "app_limited" | "app_refused" | "duplicate");
+    of_servers || (name == Threads && kind == "duplicate")
 }
 
 #[tokio::test]

@@ -127,7 +127,31 @@ async fn a_container_that_threads_is_at_work_on_holds_the_post_back_and_is_publi
         ann.browser.delete("/_sim/threads/faults").await?.expect(204)?;
         ann.browser.advance(61).await?;
         ann.browser.wait_for(&post, "published", SOON).await?;
-        assert_eq!((ann.browser.on_platform(THREADS, "In a minute").await?.len(), calls(&ann).await?[1]), (1, 1));
+        assert_eq!(ann.browser.on_platform(THREADS, "In a minute").await?.len(), 1);
+        assert_eq!(calls(&ann).await?, [1, 1, 0], "the same container");
+        ann.has_quota([12, 1, 0, 11]).await?;
+        ann.ledger_adds_up().await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_container_is_made_ahead_and_nothing_shows_before_its_time() -> Outcome {
+    play(async |stage| {
+        let ann = stage.person("+61412345937", "starter", "ann").await?;
+        let account = account(&ann).await?;
+        let due = ann.browser.service_time(600).await?;
+        let post = ann.browser.write("In ten minutes", &[&account], &due).await?.remove(0);
+        ann.browser.approve(&post).await?;
+        stage.queue_at_rest().await?;
+        assert_eq!(calls(&ann).await?, [0, 0, 0]);
+        ann.browser.advance(400).await?;
+        is_called(&ann, "look_up", 1).await?;
+        ann.browser.wait_for(&post, "scheduled", SOON).await?;
+        assert_eq!((ann.browser.on_platform(THREADS, "In ten minutes").await?.len(), calls(&ann).await?), (0, [1, 0, 0]));
+        ann.browser.advance(201).await?;
+        ann.browser.wait_for(&post, "published", SOON).await?;
+        assert_eq!((ann.browser.on_platform(THREADS, "In ten minutes").await?.len(), calls(&ann).await?), (1, [1, 1, 0]));
         ann.has_quota([12, 1, 0, 11]).await?;
         ann.ledger_adds_up().await
     })
