@@ -28,5 +28,5 @@ async fn try_to(deps: &Deps, connection: &Connection, version: &str) -> Result<(
     let tokens = deps.vault.read(&connection.secret_name, version, now).await?;
     let (client_id, client_secret) = deps.vault.app_credentials(&connection.app(), now).await?;
     let app = AppCredentials { client_id, client_secret };
-    Ok(deps.platforms.get(connection.platform).revoke(&app, Account::of(connection, &tokens)).await?)
+    Ok(deps.platforms.get(connection.platform).revoke(&app, Account::of(connection, &tokens), now).await?)
 }

@@ -112,7 +112,8 @@ async fn asked(
     let state = SecretString::from(state.expose());
     let asking = async {
         let app = app::credentials(deps, &flow.user_id, &flow.app()).await?;
-        let ask = Ask { state: &state, code_verifier, redirect_uri: &redirect_uri, named };
+        let (entropy, now) = (deps.random.bytes(), deps.clock.now());
+        let ask = Ask { state: &state, code_verifier, redirect_uri: &redirect_uri, named, entropy: &entropy, now };
         Ok::<_, AppError>(deps.platforms.get(platform).authorize(&app, &ask).await?)
     };
     let asked = tokio::time::timeout(ASK_MAX, asking).await;

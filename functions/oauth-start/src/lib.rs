@@ -1,12 +1,13 @@
-//! Sends a browser to a platform for consent.
+//! Sends a browser to a platform for consent, and tells platforms who our app is.
 //!
-//! *Trigger:* HTTP, `GET /oauth/{platform}/start`, signed in.
+//! *Trigger:* HTTP, `GET /oauth/{platform}/start`, signed in; `GET /oauth/{platform}/client-metadata.json`, from anybody.
 //! *Reads:* sessions, the connection that is to be made anew, our apps' credentials. *Writes:* the flow, and how many one account begins; the
 //! credentials of our app at a server that nobody has named before.
 //! *On failure:* nothing was begun; the browser is led back to the frontend with a code that says why, and the person clicks again.
 
 mod app;
 mod begin;
+mod describe;
 mod lead_back;
 mod named;
 
@@ -30,11 +31,11 @@ use store::{Store, Tables};
 use utoipa::OpenApi;
 
 /// The addresses that this function answers, as the gateway writes them.
-pub const PATHS: &[&str] = &["/oauth/{platform}/start"];
+pub const PATHS: &[&str] = &["/oauth/{platform}/start", "/oauth/{platform}/client-metadata.json"];
 
 /// What the HTTP contract says of [`PATHS`].
 #[derive(OpenApi)]
-#[openapi(paths(begin::begin))]
+#[openapi(paths(begin::begin, describe::describe))]
 pub struct Contract;
 
 /// All that this function works with.
@@ -100,5 +101,6 @@ pub fn router(deps: Deps) -> Router {
     // A HEAD would begin a flow that nobody follows.
     // Around the session: what another site sends is refused before anything is read.
     let guarded = entrance.signed_in(router).route_layer(from_fn_with_state(deps.clone(), lead_back::lead_back));
-    with_fallbacks_get_alone(guarded).with_state(deps)
+    let open = Router::new().route("/oauth/{platform}/client-metadata.json", get(describe::describe));
+    with_fallbacks_get_alone(guarded.merge(open)).with_state(deps)
 }

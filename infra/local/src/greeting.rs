@@ -54,6 +54,7 @@ mod tests {
         );
         let mastodon = "Mastodon: servers http://localhost:3000/_sim/mastodon (simulated)";
         assert!(all.iter().any(|line| line == mastodon), "{all:?}");
+        assert!(all.iter().any(|line| line.ends_with("servers http://localhost:3000/_sim/bluesky (simulated)")), "{all:?}");
         assert!(all[1].starts_with("Facebook: ") && all[1].ends_with(", v26.0") && all.len() == PlatformName::ALL.len(), "{all:?}");
         let real = platforms(&simulated.with_host(PlatformName::X, API, Url::parse("https://api.x.com").unwrap()), base);
         assert!(real[0].starts_with("X: api https://api.x.com/, authorize"), "{}", real[0]);

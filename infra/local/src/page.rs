@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::response::Html;
 use axum::routing::get;
-use domain::platform::PlatformName;
+use domain::platform::{Needs, PlatformName};
 use edge::problem::{Problem, ProblemCode};
 use http::HeaderValue;
 use http::header::CONTENT_SECURITY_POLICY;
@@ -32,8 +32,12 @@ pub(crate) fn router(base_url: &str) -> Router {
     let there = PlatformName::ALL.map(|platform| format!(r#"<a href="/_sim/{platform}/posts">/_sim/{platform}/posts</a>"#)).join(", ");
     let connect = PlatformName::ALL.map(|platform| {
         let name = platform.descriptor().display_name;
-        let server = if platform.descriptor().has_servers() { "&amp;server=mastodon.example" } else { "" };
-        format!(r#"<a href="/oauth/{platform}/start?return_to=/connections{server}">connect {name}</a>"#)
+        let named = match platform.descriptor().needs {
+            Some(Needs::Handle) => "&amp;handle=demo.bluesky.example",
+            Some(Needs::Server) => "&amp;server=mastodon.example",
+            None => "",
+        };
+        format!(r#"<a href="/oauth/{platform}/start?return_to=/connections{named}">connect {name}</a>"#)
     });
     let page = PAGE.replace("$WHAT_IS_THERE", &there).replace("$WHAT_TO_CONNECT", &connect.join(" or "));
     let page = page.replace("$WHAT_TO_TRY", &commands);

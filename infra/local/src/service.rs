@@ -97,7 +97,8 @@ impl LocalService {
             random: Random::system(),
             lines: options.lines.clone(),
         };
-        let hash_key = provide_secrets(&aws, &host).await?;
+        let addresses = config::read(&host.variables, config::platform_addresses)?;
+        let hash_key = provide_secrets(&aws, &host, (&addresses, &url)).await?;
         let store = Store::new(&aws.sdk_config(), variables::tables());
         create_tables(&store).await?;
 
@@ -184,9 +185,12 @@ impl Running {
 }
 
 /// What an operator puts into the vault in the cloud: the platforms' app credentials, and the hash key, made once.
-async fn provide_secrets(aws: &Aws, host: &Host) -> anyhow::Result<HashKey> {
-    let credentials = serde_json::json!({ "client_id": simulator::APP_CLIENT_ID, "client_secret": simulator::APP_CLIENT_SECRET });
+async fn provide_secrets(aws: &Aws, host: &Host, (addresses, base_url): (&PlatformAddresses, &Url)) -> anyhow::Result<HashKey> {
     for platform in PlatformName::ALL {
+        let is_doubled = platform != PlatformName::Bluesky || addresses.servers(platform).is_some();
+        let simulated = || simulator::app_credentials(platform, base_url);
+        let (client_id, client_secret) = if is_doubled { simulated() } else { (app_on_this_machine(base_url)?, "none".to_owned()) };
+        let credentials = serde_json::json!({ "client_id": client_id, "client_secret": client_secret });
         aws.set_secret(&format!("{SECRETS_PREFIX}/platform/{platform}"), &SecretString::from(credentials.to_string()))?;
     }
     let billing = serde_json::json!({ "api_key": simulator::BILLING_API_KEY, "webhook_secrets": [simulator::WEBHOOK_SECRET] });
@@ -200,6 +204,15 @@ async fn provide_secrets(aws: &Aws, host: &Host) -> anyhow::Result<HashKey> {
         key
     };
     Ok(HashKey::new(key.expose_secret().as_bytes().to_vec())?)
+}
+
+/// Who our app is to real servers of Bluesky's network, which cannot read a description of it here: its id says all itself.
+fn app_on_this_machine(base_url: &Url) -> anyhow::Result<String> {
+    let mut callback = base_url.join("/oauth/bluesky/callback")?;
+    callback.set_host(Some("127.0.0.1"))?;
+    let scopes = PlatformName::Bluesky.descriptor().scopes.asked();
+    let id = Url::parse_with_params("http://localhost", [("redirect_uri", callback.as_str()), ("scope", &scopes)])?;
+    Ok(id.into())
 }
 
 async fn create_tables(store: &Store) -> anyhow::Result<()> {

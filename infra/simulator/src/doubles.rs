@@ -15,6 +15,8 @@ pub(crate) static DOUBLES: [&dyn Double; PlatformName::ALL.len()] = [
     &crate::facebook::SimulatedFacebook,
     &crate::linkedin::SimulatedLinkedIn,
     &crate::mastodon::SimulatedMastodon,
+    &crate::bluesky::SimulatedBluesky,
+    &crate::threads::SimulatedThreads,
 ];
 
 /// A network's double, as the shared part sees it.

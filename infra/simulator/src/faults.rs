@@ -49,8 +49,12 @@ names! {
         Refresh = "refresh",
         /// Whose token, with which scopes, for which Pages.
         Identity = "identity",
+        /// What a post needs before it can be made visible.
+        Prepare = "prepare",
         /// The call that makes a post visible.
         Publish = "publish",
+        /// What became of something that was prepared.
+        LookUp = "look_up",
         /// Reading back.
         List = "list",
         /// A post's numbers.

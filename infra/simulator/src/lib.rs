@@ -3,6 +3,7 @@
 //! One axum router, mounted at `/_sim`, speaks each network's own protocol below `/_sim/{platform}` closely enough that the real
 //! adapters cannot tell. See README.md for what it does and what it leaves out.
 
+mod bluesky;
 mod consent;
 mod control;
 mod doubles;
@@ -14,6 +15,7 @@ mod numbers;
 mod page;
 mod storage;
 pub mod stripe;
+mod threads;
 mod token;
 mod x;
 
@@ -37,6 +39,9 @@ pub const APP_CLIENT_ID: &str = "postledger-local";
 /// Its secret. It opens nothing but the simulator.
 pub const APP_CLIENT_SECRET: &str = "simulated-app-secret";
 
+/// The private key that the app proves itself by at Bluesky. It opens nothing but the simulator.
+const BLUESKY_APP_KEY: &str = "c2ltdWxhdGVkLWJsdWVza3ktYXBwLXNpZ25pbmcta2U";
+
 /// What the payment provider signs with on this machine. It opens nothing else.
 pub const WEBHOOK_SECRET: &str = "whsec_simulated0123456789";
 
@@ -55,6 +60,14 @@ const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// What `PLATFORM_ADDRESSES` holds where every platform is a simulator whose router is mounted at `{base_url}/_sim`.
 pub fn addresses(base_url: &Url) -> String {
     format!("*={}/_sim", base_url.as_str().trim_end_matches('/'))
+}
+
+/// The app's credentials at `platform`, where the service is at `base_url`: its id and its secret.
+pub fn app_credentials(platform: PlatformName, base_url: &Url) -> (String, String) {
+    match platform {
+        PlatformName::Bluesky => (bluesky::client_id(base_url.as_str().trim_end_matches('/')), BLUESKY_APP_KEY.to_owned()),
+        _ => (APP_CLIENT_ID.to_owned(), APP_CLIENT_SECRET.to_owned()),
+    }
 }
 
 /// The simulated platforms. Clones share their state.

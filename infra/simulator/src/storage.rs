@@ -1,8 +1,10 @@
 //! The simulator's state: one SQLite database, in a file or in memory.
 
 mod billing;
+mod containers;
 mod faults;
 mod grants;
+mod notes;
 mod posts;
 mod servers;
 
@@ -13,6 +15,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 pub(crate) use billing::{Bought, Checkout};
+pub(crate) use containers::StoredContainer;
 pub(crate) use grants::NewToken;
 pub(crate) use posts::StoredPost;
 pub(crate) use servers::RegisteredApp;
@@ -33,6 +36,10 @@ const SCHEMA: &str = "
     CREATE UNIQUE INDEX IF NOT EXISTS posts_by_id ON posts (platform, id);
     CREATE INDEX IF NOT EXISTS posts_by_text ON posts (platform, account_id, text);
     CREATE TABLE IF NOT EXISTS deleted (seq INTEGER PRIMARY KEY);
+    CREATE TABLE IF NOT EXISTS containers (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, platform TEXT NOT NULL, account_id TEXT NOT NULL, account TEXT NOT NULL, text TEXT NOT NULL,
+        made_at INTEGER NOT NULL, post_seq INTEGER REFERENCES posts (seq)
+    );
     CREATE TABLE IF NOT EXISTS checkouts (id TEXT PRIMARY KEY, price TEXT NOT NULL, user TEXT, customer TEXT, return_url TEXT NOT NULL);
     CREATE TABLE IF NOT EXISTS bought (
         customer TEXT PRIMARY KEY, subscription TEXT NOT NULL, user TEXT, price TEXT NOT NULL, status TEXT NOT NULL, started INTEGER NOT NULL,
@@ -49,6 +56,7 @@ const SCHEMA: &str = "
         seq INTEGER PRIMARY KEY AUTOINCREMENT, platform TEXT NOT NULL, kind TEXT NOT NULL, operation TEXT NOT NULL, times INTEGER NOT NULL,
         account TEXT, seconds INTEGER, stands INTEGER NOT NULL
     );
+    CREATE TABLE IF NOT EXISTS notes (kind TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, name));
     CREATE TABLE IF NOT EXISTS calls (
         platform TEXT NOT NULL, operation TEXT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (platform, operation)
     );

@@ -218,5 +218,5 @@ async fn take_back(ending: &Ending<'_>, connection: &Connection, now: Timestamp)
     let tokens = vault.read(&connection.secret_name, &connection.secret_version, now).await?;
     let (client_id, client_secret) = vault.app_credentials(&connection.app(), now).await?;
     let app = AppCredentials { client_id, client_secret };
-    Ok(platforms.get(connection.platform).revoke(&app, Account::of(connection, &tokens)).await?)
+    Ok(platforms.get(connection.platform).revoke(&app, Account::of(connection, &tokens), now).await?)
 }

@@ -131,11 +131,22 @@ id!(
 impl HistoryId {
     /// When it was made, to the millisecond, and its random part.
     pub fn parts(&self) -> (Timestamp, IdEntropy) {
-        let ulid = ulid::Ulid::from_string(&self.0).expect("every constructor makes or checks one");
-        let made_at = i64::try_from(ulid.timestamp_ms()).ok().and_then(|millis| Timestamp::from_millisecond(millis).ok());
-        let random = ulid.random().to_be_bytes();
-        (made_at.unwrap_or(Timestamp::MAX), *random.last_chunk().expect("16 bytes hold 10"))
+        parts(&self.0)
     }
+}
+
+impl PostId {
+    /// When it was made, to the millisecond.
+    pub fn made_at(&self) -> Timestamp {
+        parts(&self.0).0
+    }
+}
+
+fn parts(id: &str) -> (Timestamp, IdEntropy) {
+    let ulid = ulid::Ulid::from_string(id).expect("every constructor makes or checks one");
+    let made_at = i64::try_from(ulid.timestamp_ms()).ok().and_then(|millis| Timestamp::from_millisecond(millis).ok());
+    let random = ulid.random().to_be_bytes();
+    (made_at.unwrap_or(Timestamp::MAX), *random.last_chunk().expect("16 bytes hold 10"))
 }
 
 #[cfg(test)]

@@ -3,12 +3,14 @@
 mod account_kind;
 mod addresses;
 mod app;
+mod bluesky;
 mod descriptor;
 mod facebook;
 mod linkedin;
 mod mastodon;
 mod named;
 mod server;
+mod threads;
 mod x;
 
 use std::fmt;
@@ -17,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use account_kind::AccountKind;
-pub use addresses::{API, AUTHORIZE, Host, OAUTH, PlatformAddresses, Setting, Version};
+pub use addresses::{API, AUTHORIZE, DIRECTORY, Host, OAUTH, PlatformAddresses, Setting, Version};
 pub use app::App;
 pub use descriptor::{Budget, Descriptor, Facts, Needs, Reconcile, Renewal, Scopes};
 pub use named::{Handle, Named, NotAHost, ServerName};
@@ -40,6 +42,10 @@ macro_rules! each_platform {
             LinkedIn = linkedin,
             /// Mastodon, on servers that many people run.
             Mastodon = mastodon,
+            /// Bluesky, and every other server of atproto.
+            Bluesky = bluesky,
+            /// Threads.
+            Threads = threads,
         }
     };
 }

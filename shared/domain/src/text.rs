@@ -15,6 +15,8 @@ pub use weighted_graphemes::{weighted_graphemes_length, with_short_mentions};
 
 pub(crate) use invisible::is_invisible;
 
+use std::ops::Range;
+
 use self::invisible::is_blank;
 use crate::field_code::FieldCode;
 use crate::platform::{Facts, PlatformName};
@@ -134,6 +136,12 @@ pub fn check_forbidden(text: &str) -> Result<(), TextError> {
     }
 }
 
+/// Where the links in `text` are, in bytes and in order: addresses with `http://` or `https://`, and names of hosts without, under a
+/// top-level domain that X's counter knows. For networks that leave it to whoever posts what is a link.
+pub fn links(text: &str) -> Vec<Range<usize>> {
+    url::find_bytes(text, &url::PLAIN)
+}
+
 /// Control characters but tab and line breaks, and the code points that X refuses (BOM and non-characters).
 fn is_forbidden(letter: char) -> bool {
     let control = letter.is_control() && !matches!(letter, '\t' | '\n' | '\r');
@@ -179,6 +187,13 @@ mod tests {
         assert_eq!(refused.code(), FieldCode::TextTooLong);
         let told = "The text has 3001 bytes on Bluesky, which takes 3000. Shorten it: 1 too many, and most emoji and accents have several.";
         assert_eq!(refused.detail(), told);
+    }
+
+    #[test]
+    fn links_are_found_with_and_without_a_scheme_and_by_their_bytes() {
+        let text = "日 example.com/日, (https://例え.jp) x@example.com Node.js 😀http://a.de/b(c)";
+        let found: Vec<_> = links(text).into_iter().map(|link| &text[link]).collect();
+        assert_eq!(found, ["example.com/日", "https://例え.jp", "http://a.de/b(c)"]);
     }
 
     #[test]

@@ -17,7 +17,6 @@ pub struct AppCredentials {
 }
 
 /// What a consent is begun with.
-#[derive(Debug)]
 pub struct Ask<'a> {
     /// Returned to us unchanged.
     pub state: &'a SecretString,
@@ -27,6 +26,10 @@ pub struct Ask<'a> {
     pub redirect_uri: &'a Url,
     /// What the user named, where the network [needs](domain::platform::Descriptor::needs) it.
     pub named: Option<&'a Named>,
+    /// Fresh random bytes, for a key that the grant is bound to.
+    pub entropy: &'a [u8; 32],
+    /// Now.
+    pub now: Timestamp,
 }
 
 /// A consent that was begun.

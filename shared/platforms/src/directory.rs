@@ -1,7 +1,5 @@
 //! All the adapters, found by name.
 
-use std::collections::BTreeMap;
-
 pub use domain::platform::PlatformAddresses;
 
 use domain::platform::{PlatformName, Setting};
@@ -9,7 +7,7 @@ use outbound::Reach;
 
 use crate::Platform;
 use crate::address;
-use crate::http::Http;
+use crate::http::{Clients, Http};
 
 /// Why the adapters could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -34,9 +32,9 @@ pub enum PlatformsError {
 macro_rules! adapters {
     ($($(#[$_doc:meta])* $name:ident = $module:ident,)+) => {
         /// The adapter of a network: the type that has the network's name, in the module that has it, too.
-        fn adapter(of: PlatformName, addresses: &PlatformAddresses, http: Http) -> Box<dyn Platform> {
+        fn adapter(of: PlatformName, addresses: &PlatformAddresses, clients: Clients) -> Box<dyn Platform> {
             match of {
-                $(PlatformName::$name => Box::new(crate::$module::$name::new(addresses, http)),)+
+                $(PlatformName::$name => Box::new(crate::$module::$name::new(addresses, clients)),)+
             }
         }
     };
@@ -48,17 +46,15 @@ domain::each_platform!(adapters);
 pub struct Platforms([Box<dyn Platform>; PlatformName::ALL.len()]);
 
 impl Platforms {
-    /// Checks the addresses and builds the HTTP clients: one that the adapters share, and a guarded one for each network whose hosts people
-    /// name.
+    /// Checks the addresses and builds the HTTP clients: one for what they name, and a guarded one for what people and documents name.
     pub fn new(addresses: &PlatformAddresses) -> Result<Self, PlatformsError> {
         check(addresses)?;
-        let http = Http::new(addresses.hosts().all(|(_, _, url)| url.scheme() == "https")).map_err(PlatformsError::Client)?;
-        let mut guarded = BTreeMap::new();
-        for name in PlatformName::ALL.into_iter().filter(|name| name.descriptor().has_named_hosts()) {
-            let reach = addresses.servers(name).map_or_else(Reach::public, |base| Reach::double(base.clone()));
-            guarded.insert(name, Http::guarded(reach).map_err(PlatformsError::Client)?);
-        }
-        Ok(Self::of(|name| adapter(name, addresses, guarded.get(&name).unwrap_or(&http).clone())))
+        let configured = Http::new(addresses.hosts().all(|(_, _, url)| url.scheme() == "https")).map_err(PlatformsError::Client)?;
+        let public = Http::guarded(Reach::public()).map_err(PlatformsError::Client)?;
+        let named = PlatformName::ALL.map(|name| reach(addresses, name).map_or_else(|| Ok(public.clone()), Http::guarded));
+        let named = named.into_iter().collect::<Result<Vec<_>, _>>().map_err(PlatformsError::Client)?;
+        let clients = |name: PlatformName| Clients { configured: configured.clone(), named: named[name as usize].clone() };
+        Ok(Self::of(|name| adapter(name, addresses, clients(name))))
     }
 
     /// Adapters from elsewhere in the places of ours: networks of any class, for proving the machine.
@@ -76,6 +72,13 @@ impl Platforms {
     pub fn all(&self) -> impl Iterator<Item = &dyn Platform> {
         self.0.iter().map(|adapter| &**adapter)
     }
+}
+
+/// How far calls go to what people and documents name, where that is not the public internet alone: to a double of it, or, where our
+/// configuration is on this machine, to this machine, too.
+fn reach(addresses: &PlatformAddresses, of: PlatformName) -> Option<Reach> {
+    let own = || Some(addresses.own_hosts(of)).filter(|hosts| !hosts.is_empty()).map(Reach::public_and);
+    addresses.servers(of).map(|base| Reach::double(base.clone())).or_else(own)
 }
 
 fn check(addresses: &PlatformAddresses) -> Result<(), PlatformsError> {

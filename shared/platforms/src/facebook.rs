@@ -22,7 +22,7 @@ use outbound::Request;
 use secrecy::ExposeSecret;
 use url::Url;
 
-use crate::http::Http;
+use crate::http::{Clients, Http};
 use crate::oauth::consent_address;
 use crate::{
     Account, AppCredentials, Ask, AuthorizeError, Call, Callback, Consent, ExchangeError, GrantedAccount, NoCode, NumbersError, Outcome,
@@ -42,10 +42,10 @@ pub(crate) struct Facebook {
 
 impl Facebook {
     /// Facebook where `addresses` say that it is.
-    pub(crate) fn new(addresses: &PlatformAddresses, http: Http) -> Self {
+    pub(crate) fn new(addresses: &PlatformAddresses, clients: Clients) -> Self {
         let at = |key| addresses.url(PlatformName::Facebook, key).clone();
         let version = addresses.version(PlatformName::Facebook).to_owned();
-        Self { authorize_url: at(AUTHORIZE), api_url: at(API), version, http }
+        Self { authorize_url: at(AUTHORIZE), api_url: at(API), version, http: clients.configured }
     }
 
     /// The address of `path` below the version.
@@ -116,7 +116,7 @@ impl Platform for Facebook {
     }
 
     /// Takes back everything that the person granted to us, for all of their Pages.
-    async fn revoke(&self, app: &AppCredentials, of: Account<'_>) -> Result<(), RevokeError> {
+    async fn revoke(&self, app: &AppCredentials, of: Account<'_>, _now: Timestamp) -> Result<(), RevokeError> {
         self.revoke_grant(app, of.tokens).await
     }
 }
@@ -141,7 +141,14 @@ mod tests {
         let app = AppCredentials { client_id: "app".into(), client_secret: "hidden".into() };
         let redirect_uri = Url::parse("https://app.example/oauth/facebook/callback").unwrap();
         let code_verifier = CodeVerifier::from_entropy([4; 32]);
-        let ask = Ask { state: &"st".into(), code_verifier: &code_verifier, redirect_uri: &redirect_uri, named: None };
+        let ask = Ask {
+            state: &"st".into(),
+            code_verifier: &code_verifier,
+            redirect_uri: &redirect_uri,
+            named: None,
+            entropy: &[0; 32],
+            now: Timestamp::UNIX_EPOCH,
+        };
         let url = facebook().dialog(&app, &ask);
         assert_eq!(
             url.as_str(),

@@ -8,7 +8,7 @@ use outbound::{ClientError, Limits, Reach, Refusal, Request};
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use crate::outcome::{Outcome, ReadError};
+use crate::outcome::{Outcome, PrepareError, ReadError};
 
 pub(crate) use outbound::SendError;
 
@@ -64,6 +64,12 @@ impl From<SendError> for Outcome {
     }
 }
 
+impl From<SendError> for PrepareError {
+    fn from(error: SendError) -> Self {
+        Self::Unavailable { detail: error.into_detail() }
+    }
+}
+
 impl From<SendError> for ReadError {
     fn from(error: SendError) -> Self {
         Self::Unavailable { detail: error.into_detail() }
@@ -109,6 +115,15 @@ impl Http {
         let (head, body) = answer.into_parts();
         Ok(Answer { status: head.status, headers: head.headers, body })
     }
+}
+
+/// The clients that the adapters share.
+#[derive(Debug, Clone)]
+pub(crate) struct Clients {
+    /// For what our configuration names.
+    pub(crate) configured: Http,
+    /// For what people and documents name.
+    pub(crate) named: Http,
 }
 
 /// Versions end on a date that the networks announce in a header (RFC 8594).

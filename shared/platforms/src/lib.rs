@@ -5,11 +5,13 @@
 
 mod account;
 mod address;
+mod bluesky;
 mod call;
 mod comparable;
 mod consent;
 mod directory;
 mod facebook;
+mod graph;
 mod http;
 mod linkedin;
 mod mastodon;
@@ -17,6 +19,7 @@ mod numbers;
 mod oauth;
 mod outcome;
 mod payments;
+mod threads;
 mod verdict;
 mod x;
 
@@ -33,6 +36,7 @@ use domain::platform::{Descriptor, PlatformName, ServerName};
 use domain::token::TokenSet;
 use jiff::Timestamp;
 use outbound::detail;
+use serde_json::Value;
 use url::Url;
 
 /// How many pages of an account's posts are read to find one.
@@ -56,6 +60,16 @@ pub trait Platform: Send + Sync {
 
     /// Begins a consent: where to send the browser, and who will answer.
     async fn authorize(&self, app: &AppCredentials, ask: &Ask<'_>) -> Result<Consent, AuthorizeError>;
+
+    /// Whether the network knows apps by a document that stands at their ids.
+    fn has_client_document(&self) -> bool {
+        false
+    }
+
+    /// That document of our app; `None`: there is none, or it cannot be made of these credentials.
+    fn client_document(&self, _app: &AppCredentials, _redirect_uri: &Url) -> Option<Value> {
+        None
+    }
 
     /// Whether a consent brought no code because the person said no. Whatever else there is instead is our doing, or the network's.
     fn is_denial(&self, instead: NoCode<'_>) -> bool {
@@ -113,5 +127,5 @@ pub trait Platform: Send + Sync {
     fn comparable(&self, text: &str) -> String;
 
     /// Takes the grant back at the network. Repeating it does no harm.
-    async fn revoke(&self, app: &AppCredentials, of: Account<'_>) -> Result<(), RevokeError>;
+    async fn revoke(&self, app: &AppCredentials, of: Account<'_>, now: Timestamp) -> Result<(), RevokeError>;
 }

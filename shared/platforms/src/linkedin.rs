@@ -24,7 +24,7 @@ use outbound::Request;
 use secrecy::ExposeSecret;
 use url::Url;
 
-use crate::http::Http;
+use crate::http::{Clients, Http};
 use crate::oauth::consent_address;
 use crate::{
     Account, AppCredentials, Ask, AuthorizeError, Call, Callback, Consent, ExchangeError, GrantedAccount, NoCode, NumbersError, Outcome,
@@ -45,10 +45,10 @@ pub(crate) struct LinkedIn {
 
 impl LinkedIn {
     /// LinkedIn where `addresses` say that it is.
-    pub(crate) fn new(addresses: &PlatformAddresses, http: Http) -> Self {
+    pub(crate) fn new(addresses: &PlatformAddresses, clients: Clients) -> Self {
         let at = |key| addresses.url(PlatformName::LinkedIn, key).clone();
         let version = addresses.version(PlatformName::LinkedIn).to_owned();
-        Self { authorize_url: at(AUTHORIZE), oauth_url: at(OAUTH), api_url: at(API), version, http }
+        Self { authorize_url: at(AUTHORIZE), oauth_url: at(OAUTH), api_url: at(API), version, http: clients.configured }
     }
 
     /// The issuer of LinkedIn's `OpenID` metadata, which does not announce `iss`.
@@ -129,7 +129,7 @@ impl Platform for LinkedIn {
     }
 
     /// Takes back the tokens, which all accounts of the consent share.
-    async fn revoke(&self, app: &AppCredentials, of: Account<'_>) -> Result<(), RevokeError> {
+    async fn revoke(&self, app: &AppCredentials, of: Account<'_>, _now: Timestamp) -> Result<(), RevokeError> {
         self.revoke_grant(app, of.tokens).await
     }
 }
@@ -141,7 +141,8 @@ mod tests {
     use super::*;
 
     fn linkedin() -> LinkedIn {
-        LinkedIn::new(&PlatformAddresses::default(), Http::new(true).unwrap())
+        let http = Http::new(true).unwrap();
+        LinkedIn::new(&PlatformAddresses::default(), Clients { configured: http.clone(), named: http })
     }
 
     #[test]
@@ -149,8 +150,17 @@ mod tests {
         let app = AppCredentials { client_id: "app".into(), client_secret: "hidden".into() };
         let redirect_uri = Url::parse("https://app.example/oauth/linkedin/callback").unwrap();
         let code_verifier = CodeVerifier::from_entropy([4; 32]);
-        let url = linkedin()
-            .consent_page(&app, &Ask { state: &"st".into(), code_verifier: &code_verifier, redirect_uri: &redirect_uri, named: None });
+        let url = linkedin().consent_page(
+            &app,
+            &Ask {
+                state: &"st".into(),
+                code_verifier: &code_verifier,
+                redirect_uri: &redirect_uri,
+                named: None,
+                entropy: &[0; 32],
+                now: Timestamp::UNIX_EPOCH,
+            },
+        );
         assert_eq!(
             url.as_str(),
             "https://www.linkedin.com/oauth/v2/authorization?response_type=code&client_id=app&state=st\

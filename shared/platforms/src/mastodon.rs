@@ -25,7 +25,7 @@ use outbound::Request;
 use secrecy::ExposeSecret;
 use url::Url;
 
-use crate::http::Http;
+use crate::http::{Clients, Http};
 use crate::{
     Account, AppCredentials, Ask, AuthorizeError, Call, Callback, Consent, ExchangeError, GrantedAccount, NumbersError, Outcome, OwnPost,
     Platform, Prepared, Published, ReadError, RevokeError, Told, comparable,
@@ -40,9 +40,9 @@ pub(crate) struct Mastodon {
 }
 
 impl Mastodon {
-    /// The servers, as far as `http` reaches.
-    pub(crate) fn new(_: &PlatformAddresses, http: Http) -> Self {
-        Self { http }
+    /// The servers, as far as the guarded client reaches.
+    pub(crate) fn new(_: &PlatformAddresses, clients: Clients) -> Self {
+        Self { http: clients.named }
     }
 
     /// A call that acts with the access token.
@@ -102,7 +102,7 @@ impl Platform for Mastodon {
         comparable::plain(&text::with_short_mentions(text))
     }
 
-    async fn revoke(&self, app: &AppCredentials, of: Account<'_>) -> Result<(), RevokeError> {
+    async fn revoke(&self, app: &AppCredentials, of: Account<'_>, _now: Timestamp) -> Result<(), RevokeError> {
         self.revoke_token(app, of).await
     }
 }
@@ -130,7 +130,8 @@ mod tests {
 
     #[test]
     fn what_was_written_and_what_is_shown_are_equal() {
-        let mastodon = Mastodon::new(&PlatformAddresses::default(), Http::new(true).unwrap());
+        let http = Http::new(true).unwrap();
+        let mastodon = Mastodon::new(&PlatformAddresses::default(), Clients { configured: http.clone(), named: http });
         let shown = html::text_of(
             "<p>Hi <span class=\"h-card\" translate=\"no\"><a href=\"https://b.example/@ada\" class=\"u-url mention\">@<span>ada</span></a></span> &amp; \
              <a href=\"https://mastodon.example/tags/rye\" class=\"mention hashtag\" rel=\"tag\">#<span>rye</span></a><br />now</p><p>\

@@ -3,7 +3,7 @@
 use domain::failure::FailureCode;
 use jiff::Timestamp;
 
-use crate::outcome::{Outcome, ReadError};
+use crate::outcome::{Outcome, PrepareError, ReadError};
 
 /// The class of an error, as the tables name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,19 @@ impl From<Verdict> for Outcome {
             // The end that an answer may tell is that of the account's own limit.
             Class::AppLimited => Self::AppLimited { until: None, http_status, detail },
             Class::Ambiguous => Self::Unknown { http_status: Some(http_status), detail },
+        }
+    }
+}
+
+impl From<Verdict> for PrepareError {
+    fn from(Verdict { class, status: http_status, until, detail }: Verdict) -> Self {
+        match class {
+            Class::Rejected(code) => Self::Rejected { code, http_status, detail },
+            Class::Duplicate => Self::Rejected { code: FailureCode::DuplicateContent, http_status, detail },
+            Class::AppLimited => Self::Rejected { code: FailureCode::AppUnavailable, http_status, detail },
+            Class::TokenRefused => Self::TokenRefused { http_status },
+            Class::Limited => Self::Limited { until, http_status },
+            Class::Ambiguous => Self::Unavailable { detail },
         }
     }
 }

@@ -16,7 +16,7 @@ use domain::platform::{API, AUTHORIZE, PlatformAddresses, PlatformName};
 use jiff::Timestamp;
 use url::Url;
 
-use crate::http::Http;
+use crate::http::{Clients, Http};
 use crate::oauth::{challenge, consent_address};
 use crate::{
     Account, AppCredentials, Ask, AuthorizeError, Call, Callback, Consent, ExchangeError, GrantedAccount, NumbersError, Outcome, OwnPost,
@@ -32,9 +32,9 @@ pub(crate) struct X {
 
 impl X {
     /// X where `addresses` say that it is.
-    pub(crate) fn new(addresses: &PlatformAddresses, http: Http) -> Self {
+    pub(crate) fn new(addresses: &PlatformAddresses, clients: Clients) -> Self {
         let at = |key| addresses.url(PlatformName::X, key).clone();
-        Self { authorize_url: at(AUTHORIZE), api_url: at(API), http }
+        Self { authorize_url: at(AUTHORIZE), api_url: at(API), http: clients.configured }
     }
 
     fn issuer(&self) -> Issuer {
@@ -89,7 +89,7 @@ impl Platform for X {
         comparable::with_wrapped_links(text)
     }
 
-    async fn revoke(&self, app: &AppCredentials, of: Account<'_>) -> Result<(), RevokeError> {
+    async fn revoke(&self, app: &AppCredentials, of: Account<'_>, _now: Timestamp) -> Result<(), RevokeError> {
         self.revoke_grant(app, of.tokens).await
     }
 }
@@ -110,7 +110,14 @@ mod tests {
         let app = AppCredentials { client_id: "app".into(), client_secret: "hidden".into() };
         let redirect_uri = Url::parse("https://app.example/oauth/x/callback").unwrap();
         let code_verifier = CodeVerifier::from_entropy([4; 32]);
-        let ask = Ask { state: &"st".into(), code_verifier: &code_verifier, redirect_uri: &redirect_uri, named: None };
+        let ask = Ask {
+            state: &"st".into(),
+            code_verifier: &code_verifier,
+            redirect_uri: &redirect_uri,
+            named: None,
+            entropy: &[0; 32],
+            now: Timestamp::UNIX_EPOCH,
+        };
         let url = x.consent_page(&app, &ask);
         assert_eq!(
             url.as_str(),

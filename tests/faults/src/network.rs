@@ -642,7 +642,7 @@ impl Platform for Adapter {
         text.to_owned()
     }
 
-    async fn revoke(&self, _: &AppCredentials, of: Account<'_>) -> Result<(), RevokeError> {
+    async fn revoke(&self, _: &AppCredentials, of: Account<'_>, _: Timestamp) -> Result<(), RevokeError> {
         let account = of.tokens.access.expose_secret().split('-').nth(1).unwrap_or_default().to_owned();
         let of = account.clone();
         let revoked = self.network.call("revoke", &account, "", move |network| {

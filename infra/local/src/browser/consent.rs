@@ -44,7 +44,16 @@ impl Browser {
 
     /// Connects the one account of a consent at a server that its owner names. Returns the connection's id.
     pub async fn connect_at(&self, platform: &str, server: &str, fields: &[(&str, &str)]) -> anyhow::Result<String> {
-        let start = format!("/oauth/{platform}/start?return_to=/connections&server={server}");
+        self.connect_named(platform, ("server", server), fields).await
+    }
+
+    /// Connects the account whose owner gives their handle. Returns the connection's id.
+    pub async fn connect_by_handle(&self, platform: &str, handle: &str, fields: &[(&str, &str)]) -> anyhow::Result<String> {
+        self.connect_named(platform, ("handle", handle), fields).await
+    }
+
+    async fn connect_named(&self, platform: &str, (name, value): (&str, &str), fields: &[(&str, &str)]) -> anyhow::Result<String> {
+        let start = format!("/oauth/{platform}/start?return_to=/connections&{name}={value}");
         let callback = self.consent_from(&start, "allow", fields).await?;
         let ended = Url::parse(&self.get(&callback).await?.expect(303)?.location()?)?;
         let connected = ended.query_pairs().find(|(name, _)| name == "connected").map(|(_, id)| id.into_owned());

@@ -96,7 +96,9 @@ async fn each_permission_that_facebook_is_asked_for_is_told() {
     let platforms = Platforms::new(&PlatformAddresses::default()).unwrap();
     let app = AppCredentials { client_id: "id".to_owned(), client_secret: "secret".into() };
     let redirect_uri = Url::parse("https://api.example.com/callback").unwrap();
-    let ask = Ask { state: &"state".into(), code_verifier: &CodeVerifier::from_entropy([7; 32]), redirect_uri: &redirect_uri, named: None };
+    let (state, code_verifier) = ("state".into(), CodeVerifier::from_entropy([7; 32]));
+    let (entropy, now) = ([7; 32], Timestamp::UNIX_EPOCH);
+    let ask = Ask { state: &state, code_verifier: &code_verifier, redirect_uri: &redirect_uri, named: None, entropy: &entropy, now };
     let page = platforms.get(PlatformName::Facebook).authorize(&app, &ask).await.unwrap().url;
     let (_, scopes) = page.query_pairs().find(|(name, _)| name == "scope").unwrap();
     for scope in scopes.split(',') {

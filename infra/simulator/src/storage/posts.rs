@@ -2,7 +2,7 @@
 
 use domain::platform::PlatformName;
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::Storage;
 use crate::token::Account;
@@ -39,6 +39,16 @@ impl Storage {
             return Ok(None);
         }
         insert_post(&mut connection, platform, account, text, now, id_of).map(Some)
+    }
+
+    /// Stores a post under an id that whoever posts has chosen; one that was deleted is there again.
+    pub(crate) fn put_post(&self, platform: PlatformName, account: &Account, text: &str, now: Timestamp, id: &str) -> rusqlite::Result<()> {
+        let mut connection = self.lock();
+        let undelete = "DELETE FROM deleted WHERE seq IN (SELECT seq FROM posts WHERE platform = ?1 AND id = ?2)";
+        if connection.execute(undelete, params![platform.as_str(), id])? == 0 {
+            insert_post(&mut connection, platform, account, text, now, |_| id.to_owned())?;
+        }
+        Ok(())
     }
 
     /// The id of the post for which the account is refused this text now. It may have been deleted since.
@@ -82,6 +92,24 @@ impl Storage {
     }
 }
 
+/// A new post. Its id follows from the `seq`, which the row gets when it is made.
+pub(super) fn inserted(
+    transaction: &Transaction<'_>,
+    platform: PlatformName,
+    account: &Account,
+    text: &str,
+    now: Timestamp,
+    id_of: impl FnOnce(i64) -> String,
+) -> rusqlite::Result<StoredPost> {
+    let values = params![platform.as_str(), account.id, account.name, text, now.as_millisecond()];
+    let insert = "INSERT INTO posts (platform, account_id, account, text, created_at, id) VALUES (?1, ?2, ?3, ?4, ?5, '')";
+    transaction.execute(insert, values)?;
+    let seq = transaction.last_insert_rowid();
+    let id = id_of(seq);
+    transaction.execute("UPDATE posts SET id = ?2 WHERE seq = ?1", params![seq, id])?;
+    Ok(StoredPost { seq, id, account: account.clone(), text: text.to_owned(), created_at: now })
+}
+
 /// What the account posted with this text not long ago, by its id.
 fn same(
     connection: &Connection,
@@ -95,7 +123,7 @@ fn same(
     connection.query_row(sql, params![platform.as_str(), account.id, text, since], |row| row.get(0)).optional()
 }
 
-/// Stores a post under the id that `id_of` makes of its `seq`, which the row gets when it is made.
+/// The same in a transaction of its own.
 pub(super) fn insert_post(
     connection: &mut Connection,
     platform: PlatformName,
@@ -104,15 +132,10 @@ pub(super) fn insert_post(
     now: Timestamp,
     id_of: impl FnOnce(i64) -> String,
 ) -> rusqlite::Result<StoredPost> {
-    let values = params![platform.as_str(), account.id, account.name, text, now.as_millisecond()];
     let transaction = connection.transaction()?;
-    let insert = "INSERT INTO posts (platform, account_id, account, text, created_at, id) VALUES (?1, ?2, ?3, ?4, ?5, '')";
-    transaction.execute(insert, values)?;
-    let seq = transaction.last_insert_rowid();
-    let id = id_of(seq);
-    transaction.execute("UPDATE posts SET id = ?2 WHERE seq = ?1", params![seq, id])?;
+    let post = inserted(&transaction, platform, account, text, now, id_of)?;
     transaction.commit()?;
-    Ok(StoredPost { seq, id, account: account.clone(), text: text.to_owned(), created_at: now })
+    Ok(post)
 }
 
 pub(super) fn post_by_id(

@@ -40,8 +40,8 @@ async fn revoking_ends_every_page_of_the_consent() {
     let wire = Wire::start().await;
     let facebook = wire.platform(Facebook);
     let granted = wire.connect(Facebook, &[]).await.unwrap();
-    facebook.revoke(&wire.app, account(&granted[0])).await.unwrap();
-    facebook.revoke(&wire.app, account(&granted[0])).await.unwrap();
+    facebook.revoke(&wire.app, account(&granted[0]), wire.now()).await.unwrap();
+    facebook.revoke(&wire.app, account(&granted[0]), wire.now()).await.unwrap();
     for page in &granted {
         assert_eq!(publish(facebook, account(page), "hi", wire.now()).await, Outcome::TokenRefused { http_status: 400 });
         assert!(matches!(facebook.own_posts(account(page), wire.now(), None, wire.now()).await, Err(ReadError::TokenRefused)));
@@ -56,7 +56,7 @@ async fn a_persons_consents_are_one_grant_and_anothers_are_another() {
     let other = wire.connect(Facebook, &[("person", "somebody")]).await.unwrap().remove(0);
     assert_eq!((&first.grantor, &first.account_id), (&second.grantor, &other.account_id));
     assert!(first.grantor.is_some() && first.grantor != other.grantor);
-    facebook.revoke(&wire.app, account(&first)).await.unwrap();
+    facebook.revoke(&wire.app, account(&first), wire.now()).await.unwrap();
     assert_eq!(publish(facebook, account(&second), "hi", wire.now()).await, Outcome::TokenRefused { http_status: 400 });
     assert!(matches!(publish(facebook, account(&other), "hi", wire.now()).await, Outcome::Accepted { .. }));
 }
@@ -163,6 +163,6 @@ async fn every_call_with_a_token_proves_that_our_app_makes_it() {
         assert!(matches!(&outcome, Outcome::AppLimited { detail, .. } if detail.contains("appsecret_proof")), "{outcome:?}");
     }
     assert!(!format!("{:?}", granted.tokens).contains(granted.tokens.proof.as_ref().unwrap().expose_secret()));
-    assert!(facebook.revoke(&other, account(&granted)).await.is_err());
-    facebook.revoke(&wire.app, account(&granted)).await.unwrap();
+    assert!(facebook.revoke(&other, account(&granted), wire.now()).await.is_err());
+    facebook.revoke(&wire.app, account(&granted), wire.now()).await.unwrap();
 }

@@ -1,5 +1,5 @@
 use domain::failure::FailureCode::{self, AccountRestricted, PermissionMissing};
-use domain::platform::PlatformName::{Facebook, LinkedIn, Mastodon, X};
+use domain::platform::PlatformName::{Bluesky, Facebook, LinkedIn, Mastodon, Threads, X};
 use domain::platform::{PlatformName, Renewal};
 use jiff::SignedDuration;
 use platforms::{Outcome, ReadError, RefreshError, Renewed};
@@ -28,9 +28,9 @@ const CASES: [Case; 10] = [
     ("duplicate", |outcome| matches!(outcome, Outcome::Duplicate { .. }), false),
 ];
 
-/// What servers of Mastodon have no words for: our app has no standing beside its accounts', and the same text may come again.
+/// What servers of many people have no words for: our app has no standing beside its accounts', and the same text may come again.
 fn lacks(name: PlatformName, kind: &str) -> bool {
-    name == Mastodon && matches!(kind, "app_limited" | "app_refused" | "duplicate")
+    matches!(name, Mastodon | Bluesky) && matches!(kind, "app_limited" | "app_refused" | "duplicate")
 }
 
 #[tokio::test]
@@ -61,7 +61,7 @@ async fn every_fault_has_its_outcome_once_and_tells_the_truth_about_the_post() {
 /// A fault of one platform and the outcome to expect: whose fault it is.
 type Documented = (PlatformName, &'static str, fn(&Outcome) -> bool);
 
-const DOCUMENTED: [Documented; 26] = [
+const DOCUMENTED: [Documented; 37] = [
     (X, "app_limited", is_apps),
     (X, "spend_cap", is_apps),
     (X, "month_capped", is_apps),
@@ -77,6 +77,10 @@ const DOCUMENTED: [Documented; 26] = [
     (Facebook, "old_version", is_apps_call),
     (Facebook, "page_moved", |outcome| matches!(outcome, Outcome::Rejected { code: FailureCode::ReconnectNeeded, .. })),
     (Facebook, "two_factor", |outcome| matches!(outcome, Outcome::Rejected { code: FailureCode::AccountRestricted, .. })),
+    (Bluesky, "scope_missing", |outcome| matches!(outcome, Outcome::Rejected { code: PermissionMissing, .. })),
+    (Bluesky, "clock_apart", |outcome| matches!(outcome, Outcome::Limited { until: None, http_status: 401 })),
+    (Bluesky, "nonce_again", |outcome| matches!(outcome, Outcome::Unknown { http_status: Some(401), .. })),
+    (Bluesky, "deactivated", |outcome| matches!(outcome, Outcome::Rejected { code: AccountRestricted, .. })),
     (LinkedIn, "apps_day", |outcome| matches!(outcome, Outcome::AppLimited { until: Some(_), .. })),
     (LinkedIn, "throttled", |outcome| matches!(outcome, Outcome::Limited { until: None, http_status: 429 })),
     (LinkedIn, "new_token", |outcome| matches!(outcome, Outcome::Limited { until: Some(_), http_status: 401 })),
@@ -88,6 +92,13 @@ const DOCUMENTED: [Documented; 26] = [
     (Mastodon, "translated", |outcome| matches!(outcome, Outcome::Rejected { code: FailureCode::ContentRejected, .. })),
     (Mastodon, "too_busy", |outcome| matches!(outcome, Outcome::Unknown { http_status: Some(503), .. })),
     (Mastodon, "proxy_page", |outcome| matches!(outcome, Outcome::Unknown { http_status: Some(403), .. })),
+    (Threads, "app_limited", is_apps),
+    (Threads, "blocked_app", is_apps),
+    (Threads, "deleted_app", is_apps),
+    (Threads, "dead_version", is_apps_call),
+    (Threads, "no_permission", |outcome| matches!(outcome, Outcome::Rejected { code: PermissionMissing, .. })),
+    (Threads, "not_ready", |outcome| matches!(outcome, Outcome::Unknown { http_status: Some(400), .. })),
+    (Threads, "spam", |outcome| matches!(outcome, Outcome::Unknown { http_status: Some(400), .. })),
 ];
 
 fn is_apps(outcome: &Outcome) -> bool {
@@ -179,7 +190,7 @@ async fn an_expired_token_is_refused_and_a_refresh_mends_it_where_there_is_one()
         let platform = wire.platform(name);
         wire.fault(name, json!({ "kind": "token_expired" })).await;
         assert!(matches!(publish(platform, account(&granted), "hi", wire.now()).await, Outcome::TokenRefused { .. }), "{name}");
-        let renewed = platform.renew(&wire.app, account(&granted), wire.now()).await.unwrap();
+        let renewed = platform.renew(&wire.app_of(name), account(&granted), wire.now()).await.unwrap();
         assert_eq!(matches!(renewed, Renewed::Never), platform.descriptor().renewal == Renewal::Never, "{name}");
         let Renewed::Tokens(tokens) = renewed else { continue };
         granted.tokens = tokens;
@@ -251,15 +262,16 @@ async fn a_lagging_list_shows_a_post_only_later() {
 #[tokio::test]
 async fn a_closed_port_is_not_sent_and_keeps_the_tokens() {
     let wire = Wire::start().await;
-    let granted = wire.connect_one(X).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let closed = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
     drop(listener);
     let platforms = platforms_at(&closed);
-    for platform in platforms.all() {
-        let outcome = publish(platform, account(&granted), "hi", wire.now()).await;
+    for name in PlatformName::ALL {
+        let granted = wire.connect_one(name).await;
+        let outcome = publish(platforms.get(name), account(&granted), "hi", wire.now()).await;
         assert!(matches!(outcome, Outcome::NotSent { .. }), "{outcome:?}");
     }
+    let granted = wire.connect_one(X).await;
     let refreshed = refresh(platforms.get(X), &wire.app, &granted.tokens, wire.now()).await;
     assert!(matches!(refreshed, Err(RefreshError::Unavailable { .. })));
 }

@@ -146,7 +146,7 @@ async fn revoking_ends_every_account_of_the_consent_and_no_other() {
     // No longer so new that LinkedIn might not know the tokens yet.
     wire.advance(SignedDuration::from_mins(2));
     for _ in 0..2 {
-        linkedin.revoke(&wire.app, account(&granted[0])).await.unwrap();
+        linkedin.revoke(&wire.app, account(&granted[0]), wire.now()).await.unwrap();
     }
     for account_of_it in &granted {
         assert_eq!(publish(linkedin, account(account_of_it), "hi", wire.now()).await, Outcome::TokenRefused { http_status: 401 });
@@ -154,7 +154,7 @@ async fn revoking_ends_every_account_of_the_consent_and_no_other() {
     assert!(matches!(listed(&wire, &granted[0], wire.now()).await, Err(ReadError::TokenRefused)));
     assert!(matches!(publish(linkedin, account(&other), "hi", wire.now()).await, Outcome::Accepted { .. }));
     let wrong = AppCredentials { client_secret: "wrong".into(), ..wire.app.clone() };
-    assert_eq!(linkedin.revoke(&wrong, account(&other)).await.unwrap_err().detail, "401 invalid_client");
+    assert_eq!(linkedin.revoke(&wrong, account(&other), wire.now()).await.unwrap_err().detail, "401 invalid_client");
 }
 
 #[tokio::test]

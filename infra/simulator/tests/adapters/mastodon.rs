@@ -41,8 +41,8 @@ async fn from_a_servers_name_to_revocation() {
     assert_eq!(mastodon.comparable(&own[0].text), mastodon.comparable(text));
 
     let (_, app) = wire.at(Mastodon, HOST).await;
-    mastodon.revoke(&app, account(&granted)).await.unwrap();
-    mastodon.revoke(&app, account(&granted)).await.unwrap();
+    mastodon.revoke(&app, account(&granted), wire.now()).await.unwrap();
+    mastodon.revoke(&app, account(&granted), wire.now()).await.unwrap();
     assert_eq!(publish(mastodon, account(&granted), "more", wire.now()).await, Outcome::TokenRefused { http_status: 401 });
     assert!(matches!(mastodon.own_posts(account(&granted), since, None, since).await, Err(ReadError::TokenRefused)));
 }
@@ -130,7 +130,7 @@ async fn each_server_has_its_own_accounts_apps_and_tokens() {
     let read = mastodon.numbers(account(&there), Published { id: &ids[0], at: wire.now() }, wire.now()).await;
     assert!(matches!(read, Err(NumbersError::Unavailable { .. })), "{read:?}");
     let (_, app) = wire.at(Mastodon, "other.example").await;
-    assert_eq!(mastodon.revoke(&app, account(&here)).await.unwrap_err().detail, "403 unauthorized_client");
+    assert_eq!(mastodon.revoke(&app, account(&here), wire.now()).await.unwrap_err().detail, "403 unauthorized_client");
     assert!(matches!(publish(mastodon, account(&here), "still", wire.now()).await, Outcome::Accepted { .. }));
 }
 
@@ -141,7 +141,7 @@ async fn a_second_consent_brings_the_same_token_which_ends_for_both() {
     let (first, second) = (connect_at(&wire, HOST, "ada").await, connect_at(&wire, HOST, "ada").await);
     assert_eq!(first.tokens.access.expose_secret(), second.tokens.access.expose_secret());
     let (_, app) = wire.at(Mastodon, HOST).await;
-    mastodon.revoke(&app, account(&first)).await.unwrap();
+    mastodon.revoke(&app, account(&first), wire.now()).await.unwrap();
     assert!(matches!(publish(mastodon, account(&second), "hi", wire.now()).await, Outcome::TokenRefused { .. }));
     let anew = connect_at(&wire, HOST, "ada").await;
     assert!(matches!(publish(mastodon, account(&anew), "hi", wire.now()).await, Outcome::Accepted { .. }));

@@ -1,5 +1,5 @@
 use domain::analytics::Numbers;
-use domain::platform::PlatformName::{self, Facebook, LinkedIn, X};
+use domain::platform::PlatformName::{self, Facebook, LinkedIn, Threads, X};
 use jiff::SignedDuration;
 use platforms::{GrantedAccount, NumbersError, Outcome, Published, Told};
 use serde_json::json;
@@ -63,7 +63,7 @@ async fn numbers_grow_and_each_network_tells_its_own() {
 
 #[tokio::test]
 async fn a_number_that_is_not_told_any_more_leaves_the_others() {
-    for (platform, calls) in [(X, 2), (Facebook, 6), (LinkedIn, 1)] {
+    for (platform, calls) in [(X, 2), (Facebook, 6), (LinkedIn, 1), (Threads, 7)] {
         let posted = Posted::on(platform).await;
         posted.fault("metric_missing").await;
         let numbers = posted.numbers().await;
@@ -75,9 +75,12 @@ async fn a_number_that_is_not_told_any_more_leaves_the_others() {
 
 #[tokio::test]
 async fn a_field_that_was_asked_for_and_does_not_come_is_named() {
-    for (platform, kind, field) in
-        [(X, "field_dropped", "repost_count"), (Facebook, "metric_missing", "post_clicks"), (LinkedIn, "metric_missing", "clickCount")]
-    {
+    for (platform, kind, field) in [
+        (X, "field_dropped", "repost_count"),
+        (Facebook, "metric_missing", "post_clicks"),
+        (LinkedIn, "metric_missing", "clickCount"),
+        (Threads, "metric_missing", "quotes"),
+    ] {
         let posted = Posted::on(platform).await;
         assert!(posted.read().await.unwrap().missing.is_empty(), "{platform}");
         posted.fault(kind).await;
@@ -100,7 +103,7 @@ async fn x_tells_the_author_more_than_everybody_for_thirty_days() {
 
 #[tokio::test]
 async fn a_post_that_is_gone_is_gone_and_one_that_is_hidden_is_not() {
-    for platform in [X, Facebook] {
+    for platform in [X, Facebook, Threads] {
         let posted = Posted::on(platform).await;
         let gone = posted.wire.base.join(&format!("/_sim/{platform}/posts/{}", posted.id)).unwrap();
         assert_eq!(posted.wire.browser.delete(gone.clone()).send().await.unwrap().status(), 204);
@@ -118,7 +121,7 @@ async fn a_post_that_is_gone_is_gone_and_one_that_is_hidden_is_not() {
 
 #[tokio::test]
 async fn limits_refused_tokens_and_silence_are_told_apart() {
-    for platform in [X, Facebook, LinkedIn] {
+    for platform in [X, Facebook, LinkedIn, Threads] {
         let posted = Posted::on(platform).await;
         posted.wire.fault(platform, json!({ "kind": "rate_limited", "on": "metrics", "seconds": 600 })).await;
         let limited = posted.read().await;

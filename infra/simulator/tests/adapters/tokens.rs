@@ -151,7 +151,7 @@ async fn the_app_names_itself_as_x_documents_it_in_every_call() {
     let server = Server::giving(200, JSON, r#"{"access_token":"a2","refresh_token":"r2"}"#).await;
     server.exchange().await.unwrap();
     server.refresh().await.unwrap();
-    server.platforms.get(X).revoke(&server.app, acting(&old())).await.unwrap();
+    server.platforms.get(X).revoke(&server.app, acting(&old()), now()).await.unwrap();
     let calls = server.calls.lock().unwrap();
     let to: Vec<_> = calls.iter().map(|(to, ..)| *to).collect();
     assert_eq!(to, ["token", "token", "revoke", "revoke"]);

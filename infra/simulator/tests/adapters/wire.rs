@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
@@ -15,8 +15,8 @@ use edge::clock::Clock;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use platforms::{
-    Account, AppCredentials, Ask, AuthorizeError, Call, Callback, Consent, ExchangeError, GrantedAccount, Outcome, Platform,
-    PlatformAddresses, Platforms, Prepared, RefreshError, Renewed,
+    Account, Advance, AppCredentials, Ask, AuthorizeError, Call, Callback, Consent, ExchangeError, GrantedAccount, Outcome, Platform,
+    PlatformAddresses, Platforms, PrepareError, Prepared, RefreshError, Renewed,
 };
 use reqwest::StatusCode;
 use reqwest::header::LOCATION;
@@ -33,6 +33,12 @@ pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 /// Where accounts are, of networks that have servers, unless a test says otherwise.
 pub(crate) const HOST: &str = "mastodon.example";
 
+/// Who consents at a network that asks for a handle first, unless a test says otherwise.
+pub(crate) const HANDLE: &str = "demo.bluesky.example";
+
+/// More steps than any network has before a post can be shown.
+const STEPS_MAX: usize = 10;
+
 pub(crate) struct Wire {
     pub(crate) base: Url,
     pub(crate) platforms: Platforms,
@@ -43,6 +49,8 @@ pub(crate) struct Wire {
     apps: Mutex<BTreeMap<String, AppCredentials>>,
     /// What the last consent began with.
     carried: Mutex<Option<SecretString>>,
+    /// How many were begun.
+    begun: AtomicU8,
 }
 
 pub(crate) fn platforms_at(base: &Url) -> Platforms {
@@ -72,7 +80,14 @@ impl Wire {
             millis,
             apps: Mutex::default(),
             carried: Mutex::default(),
+            begun: AtomicU8::default(),
         }
+    }
+
+    /// Our app as it is registered there, at networks that know one.
+    pub(crate) fn app_of(&self, name: PlatformName) -> AppCredentials {
+        let (client_id, client_secret) = simulator::app_credentials(name, &self.base);
+        AppCredentials { client_id, client_secret: client_secret.into() }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -94,7 +109,7 @@ impl Wire {
     /// The server of a network that has servers, and our app as the network or that server knows it.
     pub(crate) async fn at(&self, name: PlatformName, host: &str) -> (Option<ServerName>, AppCredentials) {
         if !name.descriptor().has_servers() {
-            return (None, self.app.clone());
+            return (None, self.app_of(name));
         }
         let server = ServerName::parse(host).unwrap();
         let mut apps = self.apps.lock().await;
@@ -106,16 +121,19 @@ impl Wire {
     }
 
     pub(crate) async fn authorize(&self, name: PlatformName) -> Consent {
-        self.authorize_at(name, HOST).await.unwrap()
+        self.authorize_at(name, usual(name)).await.unwrap()
     }
 
+    /// Begins a consent at a server or of a handle, where the network asks for one.
     pub(crate) async fn authorize_at(&self, name: PlatformName, host: &str) -> Result<Consent, AuthorizeError> {
         let redirect_uri = self.redirect_uri(name);
         let entropy = BASE64URL_NOPAD.decode(VERIFIER.as_bytes()).unwrap();
         let code_verifier = CodeVerifier::from_entropy(entropy.try_into().unwrap());
-        let (server, app) = self.at(name, host).await;
-        let (state, named) = ("a state".into(), server.map(Named::Server));
-        let ask = Ask { state: &state, code_verifier: &code_verifier, redirect_uri: &redirect_uri, named: named.as_ref() };
+        let entropy = [self.begun.fetch_add(1, Ordering::SeqCst) + 1; 32];
+        let (_, app) = self.at(name, host).await;
+        let named = name.descriptor().needs.map(|needs| Named::parse(needs, host).unwrap());
+        let (state, named, now) = ("a state".into(), named.as_ref(), self.now());
+        let ask = Ask { state: &state, code_verifier: &code_verifier, redirect_uri: &redirect_uri, named, entropy: &entropy, now };
         let consent = self.platform(name).authorize(&app, &ask).await?;
         *self.carried.lock().await = consent.carried.clone();
         Ok(consent)
@@ -123,7 +141,7 @@ impl Wire {
 
     /// Opens the consent page, sends its form, and returns what the callback would be called with.
     pub(crate) async fn consent(&self, name: PlatformName, fields: &[(&str, &str)]) -> Url {
-        self.consent_at(name, HOST, fields).await
+        self.consent_at(name, usual(name), fields).await
     }
 
     pub(crate) async fn consent_at(&self, name: PlatformName, host: &str, fields: &[(&str, &str)]) -> Url {
@@ -145,7 +163,7 @@ impl Wire {
     }
 
     pub(crate) async fn exchange(&self, name: PlatformName, code: &str, verifier: &str) -> Result<Vec<GrantedAccount>, ExchangeError> {
-        self.exchange_at((name, HOST), code, verifier).await
+        self.exchange_at((name, usual(name)), code, verifier).await
     }
 
     pub(crate) async fn exchange_at(
@@ -164,7 +182,7 @@ impl Wire {
 
     /// Consent and exchange in one. The tokens are as they are when they leave the vault.
     pub(crate) async fn connect(&self, name: PlatformName, fields: &[(&str, &str)]) -> Result<Vec<GrantedAccount>, ExchangeError> {
-        self.connect_at((name, HOST), fields).await
+        self.connect_at((name, usual(name)), fields).await
     }
 
     pub(crate) async fn connect_at(
@@ -177,8 +195,9 @@ impl Wire {
         let callback = self.consent_at(name, host, &form).await;
         assert_eq!(param(&callback, "state").as_deref(), Some("a state"));
         let granted = self.exchange_at((name, host), &param(&callback, "code").unwrap(), VERIFIER).await?;
+        let app = self.app_of(name);
         let ready =
-            |account: GrantedAccount| GrantedAccount { tokens: self.platform(name).proven(&self.app, account.tokens.clone()), ..account };
+            |account: GrantedAccount| GrantedAccount { tokens: self.platform(name).proven(&app, account.tokens.clone()), ..account };
         Ok(granted.into_iter().map(ready).collect())
     }
 
@@ -210,6 +229,11 @@ impl Wire {
     }
 }
 
+/// What a user names where the network asks for something.
+fn usual(name: PlatformName) -> &'static str {
+    if name.descriptor().has_servers() { HOST } else { HANDLE }
+}
+
 pub(crate) fn account(granted: &GrantedAccount) -> Account<'_> {
     Account {
         id: &granted.account_id,
@@ -225,7 +249,7 @@ pub(crate) fn acting(tokens: &TokenSet) -> Account<'_> {
     Account { id: "", username: "", kind: AccountKind::Profile, server: None, tokens }
 }
 
-/// Publishes a text in one step, each under a key of its own.
+/// Publishes a text under a key of its own: all that comes before, and then the call that shows it.
 pub(crate) async fn publish(platform: &dyn Platform, account: Account<'_>, text: &str, now: Timestamp) -> Outcome {
     let content = Content { text: text.to_owned(), ai_recommendation: None };
     publish_as(content.hash().as_str(), platform, account, text, now).await
@@ -234,8 +258,37 @@ pub(crate) async fn publish(platform: &dyn Platform, account: Account<'_>, text:
 /// The same under this key.
 pub(crate) async fn publish_as(key: &str, platform: &dyn Platform, account: Account<'_>, text: &str, now: Timestamp) -> Outcome {
     let content = Content { text: text.to_owned(), ai_recommendation: None };
+    static CALLS: AtomicI64 = AtomicI64::new(0);
+    // No two calls come in one moment, and less than a millisecond shows nowhere.
+    let now = now + SignedDuration::from_nanos(CALLS.fetch_add(1, Ordering::SeqCst) % 1_000_000);
     let call = Call { account, content: &content, key, time_left: Duration::from_secs(25), now };
-    platform.commit(&call, &Prepared::default()).await
+    match prepared(platform, &call).await {
+        Ok(prepared) => platform.commit(&call, &prepared).await,
+        Err(error) => unprepared(error),
+    }
+}
+
+/// What is ready to be shown, at a network that makes nobody wait.
+pub(crate) async fn prepared(platform: &dyn Platform, call: &Call<'_>) -> Result<Prepared, PrepareError> {
+    let mut so_far = None;
+    for _ in 0..STEPS_MAX {
+        match platform.prepare(call, so_far).await? {
+            Advance::Made(made) => so_far = Some(made),
+            Advance::Ready(prepared) => return Ok(prepared),
+            Advance::Wait(..) => panic!("the network is at work"),
+        }
+    }
+    panic!("the preparation does not end")
+}
+
+/// What it means for the post that nothing was prepared.
+fn unprepared(error: PrepareError) -> Outcome {
+    match error {
+        PrepareError::Rejected { code, http_status, detail } => Outcome::Rejected { code, http_status, detail },
+        PrepareError::TokenRefused { http_status } => Outcome::TokenRefused { http_status },
+        PrepareError::Limited { until, http_status } => Outcome::Limited { until, http_status },
+        PrepareError::Unavailable { detail } => Outcome::NotSent { detail },
+    }
 }
 
 /// Tokens for tokens, at a network that has a refresh token.

@@ -30,8 +30,8 @@ async fn from_consent_to_revocation() {
 
     let renewed = refresh(x, &wire.app, &granted.tokens, wire.now()).await.unwrap();
     assert_ne!(renewed.access.expose_secret(), granted.tokens.access.expose_secret());
-    x.revoke(&wire.app, acting(&renewed)).await.unwrap();
-    x.revoke(&wire.app, acting(&renewed)).await.unwrap();
+    x.revoke(&wire.app, acting(&renewed), wire.now()).await.unwrap();
+    x.revoke(&wire.app, acting(&renewed), wire.now()).await.unwrap();
     assert_eq!(publish(x, account(&granted), "more", wire.now()).await, Outcome::TokenRefused { http_status: 401 });
     assert!(matches!(x.own_posts(account(&granted), since, None, since).await, Err(ReadError::TokenRefused)));
     let calls = wire.read(X, "calls").await;

@@ -12,6 +12,8 @@ pub const AUTHORIZE: &str = "authorize";
 pub const OAUTH: &str = "oauth";
 /// The key of what programs call.
 pub const API: &str = "api";
+/// The key of what says where accounts live, at a network of many servers.
+pub const DIRECTORY: &str = "directory";
 
 /// A host of a network. Its address is https, or http on this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,10 +110,11 @@ impl PlatformAddresses {
         self
     }
 
-    /// One host elsewhere.
+    /// One host elsewhere. What was to stand for the network's servers stands for them no longer: that host tells of others.
     #[must_use]
     pub fn with_host(mut self, platform: PlatformName, key: &'static str, url: Url) -> Self {
         self.urls.insert((platform, key), url);
+        self.servers.remove(&platform);
         self
     }
 
@@ -131,6 +134,12 @@ impl PlatformAddresses {
     /// Where a double of all servers of a network is; `None`: each server is where it says.
     pub fn servers(&self, platform: PlatformName) -> Option<&Url> {
         self.servers.get(&platform)
+    }
+
+    /// The hosts of this machine that a network has been given: servers that say that they are there are reached.
+    pub fn own_hosts(&self, platform: PlatformName) -> Vec<String> {
+        let of_it = self.urls.iter().filter(|((of, _), url)| *of == platform && url.scheme() == "http");
+        of_it.filter_map(|(_, url)| url.host_str().map(str::to_owned)).collect()
     }
 
     /// Every double of a network's servers.
@@ -194,7 +203,7 @@ mod tests {
             assert_eq!((at(API), at(AUTHORIZE)), ("http://localhost:3000/_sim/x", "http://localhost:3000/_sim/x/i/oauth2/authorize"));
             assert_eq!(double.version(PlatformName::Facebook), "v26.0");
             let doubled: Vec<_> = double.doubled().map(|(platform, base)| format!("{platform}.servers={base}")).collect();
-            assert_eq!(doubled, ["mastodon.servers=http://localhost:3000/_sim/mastodon"]);
+            assert_eq!(doubled, ["mastodon", "bluesky"].map(|name| format!("{name}.servers=http://localhost:3000/_sim/{name}")));
         }
     }
 
@@ -207,6 +216,19 @@ mod tests {
         assert_eq!(set.url(PlatformName::Facebook, API).as_str(), "https://graph.facebook.com/");
         assert_eq!(set.servers(PlatformName::Mastodon), None, "each server is where it says");
         assert_eq!(set.with_servers(PlatformName::Mastodon, url.clone()).servers(PlatformName::Mastodon), Some(&url));
+    }
+
+    #[test]
+    fn a_network_with_a_host_elsewhere_has_its_servers_there_too() {
+        let (sim, own) = (Url::parse("http://localhost:3000/_sim").unwrap(), Url::parse("http://127.0.0.1:2582").unwrap());
+        let double = PlatformAddresses::default().below(&sim);
+        assert_eq!(double.own_hosts(PlatformName::Bluesky), ["localhost", "localhost"]);
+        let set = double.with_host(PlatformName::Bluesky, DIRECTORY, own);
+        assert_eq!(
+            (set.servers(PlatformName::Bluesky), set.own_hosts(PlatformName::Bluesky)),
+            (None, vec!["localhost".into(), "127.0.0.1".into()])
+        );
+        assert!(PlatformAddresses::default().own_hosts(PlatformName::Bluesky).is_empty());
     }
 
     #[test]

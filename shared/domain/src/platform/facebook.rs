@@ -37,7 +37,8 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     numbers: Budget { rhythm: Rhythm::Ladder, posts_max: 1_000 },
 };
 
-fn is_version(text: &str) -> bool {
+/// A version of Graph: two numbers behind a `v`.
+pub(super) fn is_version(text: &str) -> bool {
     let is_number = |part: &str| (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
     text.strip_prefix('v').and_then(|numbers| numbers.split_once('.')).is_some_and(|(major, minor)| is_number(major) && is_number(minor))
 }

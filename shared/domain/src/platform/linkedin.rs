@@ -37,8 +37,8 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     text: TextRule { max: 3_000, unit: TextUnit::Utf16, bytes_max: None },
     text_of: None,
     reconcile,
-    // What our app may read a day is not published; a call tells of one post.
     lead: SignedDuration::ZERO,
+    // What our app may read a day is not published; a call tells of one post.
     numbers: Budget { rhythm: Rhythm::Ladder, posts_max: 100 },
 };
 

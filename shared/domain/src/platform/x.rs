@@ -27,7 +27,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     text: TextRule { max: 280, unit: TextUnit::Weighted, bytes_max: None },
     text_of: None,
     reconcile: |_| Reconcile::Search,
-    // Each post that is read costs. The app may read 3,500 in 15 minutes.
     lead: SignedDuration::ZERO,
+    // Each post that is read costs. The app may read 3,500 in 15 minutes.
     numbers: Budget { rhythm: Rhythm::OnceADay, posts_max: 1_000 },
 };

@@ -21,7 +21,7 @@ use std::ops::Range;
 use domain::Domains;
 use grammar::Grammar;
 
-pub(super) use grammar::{MASTODON, X};
+pub(super) use grammar::{MASTODON, PLAIN, X};
 
 /// The counter takes nothing longer for a link; it adds a scheme to each, also to one that has its own.
 const UNITS_MAX: usize = 4096;
@@ -55,6 +55,27 @@ pub(super) fn find(text: &[u16], grammar: &Grammar) -> Vec<Range<usize>> {
         }
         at = candidate.tail.end;
     }
+    links
+}
+
+/// The same by bytes of a text, without those that an odd one reaches into.
+pub(super) fn find_bytes(text: &str, grammar: &Grammar) -> Vec<Range<usize>> {
+    let units: Vec<u16> = text.encode_utf16().collect();
+    let found = find(&units, grammar);
+    if found.is_empty() {
+        return Vec::new();
+    }
+    // For each unit, and for the end, the byte at which its letter begins.
+    let letters = text.char_indices().flat_map(|(at, letter)| std::iter::repeat_n(at, letter.len_utf16()));
+    let offsets: Vec<usize> = letters.chain([text.len()]).collect();
+    let mut links: Vec<_> = found.into_iter().map(|link| offsets[link.start]..offsets[link.end]).collect();
+    let mut end = 0;
+    links.retain(|link| {
+        link.start >= end && {
+            end = link.end;
+            true
+        }
+    });
     links
 }
 
@@ -222,7 +243,7 @@ mod tests {
         #[test]
         fn any_text_is_read_without_panic_and_links_are_in_order(text in "(\\PC|https?://|[a-z]{1,9}\\.com|[/?.()@#:日é_-]){0,60}") {
             let units: Vec<u16> = text.encode_utf16().collect();
-            for grammar in [&X, &MASTODON] {
+            for grammar in [&X, &MASTODON, &PLAIN] {
                 let found = find(&units, grammar);
                 for pair in found.windows(2) {
                     prop_assert!(pair[0].start < pair[1].start);

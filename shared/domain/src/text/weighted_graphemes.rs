@@ -59,10 +59,7 @@ pub fn with_short_mentions(text: &str) -> String {
 
 /// Links and remote mentions, in order of their beginning.
 fn entities(text: &str) -> Vec<Entity> {
-    let units: Vec<u16> = text.encode_utf16().collect();
-    let links = url::find(&units, &url::MASTODON);
-    let offsets = if links.is_empty() { Vec::new() } else { byte_offsets(text) };
-    let links = links.into_iter().map(|link| Entity { bytes: offsets[link.start]..offsets[link.end], stands_for: StandsFor::Link });
+    let links = url::find_bytes(text, &url::MASTODON).into_iter().map(|bytes| Entity { bytes, stands_for: StandsFor::Link });
     let mentions = mention::remote(text).into_iter().map(|mention| {
         let name = mention.bytes.start..mention.name_end;
         Entity { bytes: mention.bytes, stands_for: StandsFor::Beginning(name) }
@@ -70,12 +67,6 @@ fn entities(text: &str) -> Vec<Entity> {
     let mut entities: Vec<_> = links.chain(mentions).collect();
     entities.sort_by_key(|entity| entity.bytes.start);
     entities
-}
-
-/// For each UTF-16 code unit of `text`, and for its end, the byte at which its letter begins.
-fn byte_offsets(text: &str) -> Vec<usize> {
-    let letters = text.char_indices().flat_map(|(at, letter)| std::iter::repeat_n(at, letter.len_utf16()));
-    letters.chain([text.len()]).collect()
 }
 
 #[cfg(test)]
@@ -145,8 +136,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_counts_no_more_than_its_clusters_and_links(text in "(\\PC|https?://|[a-z]{1,9}\\.com|@[a-z]{1,3}@|[/?.()@#:日é_-]){0,60}") {
-            let units: Vec<u16> = text.encode_utf16().collect();
-            let links = url::find(&units, &url::MASTODON).len();
+            let links = url::find_bytes(&text, &url::MASTODON).len();
             let most = usize::try_from(graphemes_length(&text)).unwrap() + links * URL_WEIGHT;
             prop_assert!(usize::try_from(weighted_graphemes_length(&text)).unwrap() <= most);
         }

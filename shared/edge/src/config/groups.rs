@@ -32,9 +32,18 @@ impl Web {
 
     /// Where `platform` sends browsers back: registered there letter for letter, so start and callback build it here.
     pub fn callback_url(&self, platform: PlatformName) -> Url {
+        self.oauth_url(platform, "callback")
+    }
+
+    /// Where a platform reads who our app is, if it knows apps by such a document: our app's id there.
+    pub fn client_document_url(&self, platform: PlatformName) -> Url {
+        self.oauth_url(platform, "client-metadata.json")
+    }
+
+    fn oauth_url(&self, platform: PlatformName, page: &str) -> Url {
         let mut url = self.public_url.clone();
         let mut segments = url.path_segments_mut().expect("an http address has a path");
-        segments.pop_if_empty().extend(["oauth", platform.as_str(), "callback"]);
+        segments.pop_if_empty().extend(["oauth", platform.as_str(), page]);
         drop(segments);
         url
     }

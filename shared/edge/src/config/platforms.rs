@@ -28,7 +28,11 @@ impl Platforms {
 pub fn platform_addresses(variables: &mut Variables<'_>) -> PlatformAddresses {
     let known: Vec<_> = Setting::all().map(|setting| (setting.name(), setting)).collect();
     let mut said = variables.entries(name::PLATFORM_ADDRESSES, &known, Said::read);
-    said.sort_by_key(|(setting, _)| *setting != Setting::Everywhere);
+    said.sort_by_key(|(setting, _)| match setting {
+        Setting::Everywhere => 0,
+        Setting::Host(..) | Setting::Version(_) => 1,
+        Setting::Servers(_) => 2,
+    });
     said.into_iter().fold(PlatformAddresses::default(), |addresses, (_, said)| match said {
         Said::Everywhere(base) => addresses.below(&base),
         Said::Host(platform, key, url) => addresses.with_host(platform, key, url),
@@ -102,6 +106,8 @@ mod tests {
         }
         let servers = set("mastodon.servers=https://double.example.com/all", platform_addresses).unwrap();
         assert_eq!(servers.servers(PlatformName::Mastodon).unwrap().as_str(), "https://double.example.com/all");
+        let servers = set("bluesky.servers=https://double.example.com/all,bluesky.api=https://a.example.com", platform_addresses).unwrap();
+        assert_eq!(servers.servers(PlatformName::Bluesky).unwrap().as_str(), "https://double.example.com/all");
         assert_eq!(set("facebook.version=v25.0", platform_addresses).unwrap().version(PlatformName::Facebook), "v25.0");
     }
 

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::Facebook;
 use super::errors::judge;
+use crate::graph::{self, Paging};
 use crate::http::{Answer, CALL_TIMEOUT, COMMIT_TIMEOUT};
 use crate::{Account, Call, Outcome, OwnPost, PAGES_MAX, ReadError, address, detail};
 
@@ -20,20 +21,6 @@ struct Published {
     data: Vec<Shown>,
     #[serde(default)]
     paging: Paging,
-}
-
-/// The address of the next page is only looked for, never followed: it carries the token.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Paging {
-    cursors: Cursors,
-    next: Option<serde::de::IgnoredAny>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Cursors {
-    after: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -81,11 +68,7 @@ impl Facebook {
                 return Err(judge(&answer, now).into());
             }
             let page: Published = answer.json().ok_or_else(unreadable)?;
-            from = match &page.paging {
-                Paging { next: Some(_), cursors: Cursors { after: Some(after) } } => Some(after.clone()),
-                Paging { next: Some(_), .. } => return Err(unreadable()),
-                Paging { next: None, .. } => None,
-            };
+            from = page.paging.after().map_err(|_| unreadable())?.map(str::to_owned);
             posts.extend(shown(page).ok_or_else(unreadable)?);
             if from.is_none() {
                 posts.sort_by_key(|post| std::cmp::Reverse(post.created_at));
@@ -109,8 +92,7 @@ fn created(answer: &Answer, now: Timestamp) -> Outcome {
 /// `None` when a post's time cannot be read: a list with a hole is no evidence.
 fn shown(list: Published) -> Option<Vec<OwnPost>> {
     let own = |post: Shown| {
-        // Graph writes the offset without a colon: 2026-11-23T09:00:00+0000.
-        let created_at = Timestamp::strptime("%Y-%m-%dT%H:%M:%S%z", &post.created_time).ok()?;
+        let created_at = graph::time(&post.created_time)?;
         Some(OwnPost { id: post.id, url: post.permalink_url, text: post.message, created_at })
     };
     list.data.into_iter().map(own).collect()

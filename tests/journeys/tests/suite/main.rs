@@ -7,6 +7,7 @@ mod analytics;
 mod audit;
 mod bad_rows;
 mod billing;
+mod bluesky;
 mod conflicts;
 mod connections;
 mod cycles;
@@ -28,6 +29,7 @@ mod servers;
 mod sessions;
 mod sums;
 mod sweeping;
+mod threads;
 mod versions;
 mod waits;
 

@@ -3,6 +3,7 @@
 use super::letters;
 
 /// How a network reads what is not the domain of a link.
+#[derive(Clone, Copy)]
 pub(in super::super) struct Grammar {
     /// What makes a link of a domain that follows it, in lower case.
     pub(super) schemes: &'static [&'static str],
@@ -21,7 +22,7 @@ pub(in super::super) struct Grammar {
 }
 
 /// X's published counter.
-pub(in super::super) static X: Grammar = Grammar {
+pub(in super::super) const X: Grammar = Grammar {
     schemes: &["https://", "http://"],
     takes_bare: true,
     is_in_path: letters::is_in_path,
@@ -33,7 +34,7 @@ pub(in super::super) static X: Grammar = Grammar {
 
 /// Mastodon's server: paths of any script, and schemes of other networks (`config/initializers/twitter_regex.rb` of
 /// <https://github.com/mastodon/mastodon>).
-pub(in super::super) static MASTODON: Grammar = Grammar {
+pub(in super::super) const MASTODON: Grammar = Grammar {
     schemes: &["https://", "http://", "dat://", "dweb://", "ipfs://", "ipns://", "ssb://", "gopher://", "gemini://"],
     takes_bare: false,
     is_in_path: is_in_any_path,
@@ -42,6 +43,9 @@ pub(in super::super) static MASTODON: Grammar = Grammar {
     is_in_query: |unit| letters::is_in_query(unit) || unit == u16::from(b'^') || is_beyond_ascii(unit),
     ends_query: |unit| letters::ends_query(unit) || is_beyond_ascii(unit),
 };
+
+/// Where a network leaves it to us what is a link: whatever people would take for one.
+pub(in super::super) const PLAIN: Grammar = Grammar { schemes: X.schemes, takes_bare: true, ..MASTODON };
 
 /// All but spaces and what encloses.
 fn is_in_any_path(unit: u16) -> bool {

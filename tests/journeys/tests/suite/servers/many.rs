@@ -101,7 +101,7 @@ impl Platform for Many {
         text.to_owned()
     }
 
-    async fn revoke(&self, _: &AppCredentials, _: Account<'_>) -> Result<(), RevokeError> {
+    async fn revoke(&self, _: &AppCredentials, _: Account<'_>, _: Timestamp) -> Result<(), RevokeError> {
         Ok(())
     }
 }
