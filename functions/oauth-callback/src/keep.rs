@@ -3,10 +3,11 @@
 use cloud::vault::{ChoiceTokens, VaultError};
 use connecting::{ConnectError, Connected, Connecting};
 use domain::choice::{self, Choice, ChoiceAccount};
-use domain::connection::{Grant, GrantLife, ReconnectRefused};
+use domain::connection::{Connection, Grant, GrantLife, Health, ReconnectRefused};
 use domain::id::{AttemptId, ChoiceId, ConnectionId};
 use domain::people::oauth_flow::OAuthFlow;
 use domain::people::{FlowEnd, FlowError};
+use edge::problem::chain;
 use platforms::GrantedAccount;
 use store::{Leftover, StoreError};
 
@@ -38,7 +39,8 @@ impl KeepError {
     }
 }
 
-/// Connects the account that the flow is for, or the only one there is; several are offered for choice.
+/// Connects the account that the flow is for, and anew those beside it that the user has connected; or the only one there is. Several are offered
+/// for choice.
 pub(crate) async fn keep(
     deps: &Deps,
     flow: &OAuthFlow,
@@ -46,12 +48,36 @@ pub(crate) async fn keep(
     attempt: &AttemptId,
 ) -> Result<FlowEnd, KeepError> {
     if let Some(wanted) = &flow.account_id {
-        accounts.retain(|account| account.account_id == *wanted);
+        let place = accounts.iter().position(|account| account.account_id == *wanted).ok_or(KeepError::OtherAccount)?;
+        let end = connect(deps, flow, accounts.swap_remove(place), attempt).await?;
+        connect_beside(deps, flow, accounts, attempt).await;
+        return Ok(end);
     }
     match accounts.len() {
         0 => Err(KeepError::OtherAccount),
         1 => connect(deps, flow, accounts.remove(0), attempt).await,
         _ => offer(deps, flow, accounts).await,
+    }
+}
+
+/// One consent often brings several accounts, and their owner is asked once for all of them. Those that are connected already live on from now
+/// by this consent, too; one that cannot be stored is as it was.
+async fn connect_beside(deps: &Deps, flow: &OAuthFlow, accounts: Vec<GrantedAccount>, attempt: &AttemptId) {
+    if accounts.is_empty() {
+        return;
+    }
+    let connected = deps.store.connections(&flow.user_id).await.unwrap_or_else(|error| {
+        tracing::warn!(user_id = %flow.user_id, error = chain(&error), "which accounts a consent could renew was not read");
+        Vec::new()
+    });
+    let is_connected = |account: &GrantedAccount| {
+        let of_it = |connection: &&Connection| connection.platform == flow.platform && connection.platform_user_id == account.account_id;
+        connected.iter().find(of_it).is_some_and(|connection| connection.health != Health::Disconnecting)
+    };
+    for account in accounts.into_iter().filter(is_connected) {
+        if let Err(error) = connect(deps, flow, account, attempt).await {
+            tracing::warn!(user_id = %flow.user_id, error = chain(&error), "an account beside the one that was connected again was not renewed");
+        }
     }
 }
 

@@ -18,19 +18,17 @@ use crate::look_after::{Became, write};
 
 pub(crate) async fn ask(deps: &Deps, connection: Connection, by: Timestamp, writer: &str) -> Result<Became, StoreError> {
     let owner = deps.store.user(&connection.user_id).await?;
-    let speaks = connection.speaks_for_itself(&deps.store.connections(&connection.user_id).await?);
+    let speaks_by = connection.speaks_by(&deps.store.connections(&connection.user_id).await?);
     let asked = connection.asked(by, deps.clock.now());
     let is_first = Bug::ReconnectAskedTwice.is_planted() || write(deps, &asked, writer).await?;
-    if !is_first || !speaks {
-        return Ok(Became::Nothing);
-    }
+    let Some(told) = speaks_by.filter(|_| is_first) else { return Ok(Became::Nothing) };
     let (connection_id, user_id, platform) = (&asked.id, &asked.user_id, asked.platform.as_str());
     tracing::info!(%connection_id, %user_id, platform, %by, "an owner is asked to connect again");
     let Some(owner) = owner else {
         tracing::error!(%connection_id, %user_id, "nobody owns a connection");
         return Ok(Became::Nothing);
     };
-    send(deps, asked, &owner, by, writer).await?;
+    send(deps, asked, &owner, told, writer).await?;
     Ok(Became::Asked)
 }
 

@@ -132,7 +132,8 @@ mod tests {
     use super::*;
 
     fn threads() -> Threads {
-        Threads::new(&PlatformAddresses::default(), Http::new(true).unwrap())
+        let http = Http::new(true).unwrap();
+        Threads::new(&PlatformAddresses::default(), Clients { configured: http.clone(), named: http })
     }
 
     #[test]
@@ -140,7 +141,14 @@ mod tests {
         let app = AppCredentials { client_id: "app".into(), client_secret: "hidden".into() };
         let redirect_uri = Url::parse("https://app.example/oauth/threads/callback").unwrap();
         let code_verifier = CodeVerifier::from_entropy([4; 32]);
-        let ask = Ask { state: &"st".into(), code_verifier: &code_verifier, redirect_uri: &redirect_uri, named: None };
+        let ask = Ask {
+            state: &"st".into(),
+            code_verifier: &code_verifier,
+            redirect_uri: &redirect_uri,
+            named: None,
+            entropy: &[4; 32],
+            now: Timestamp::UNIX_EPOCH,
+        };
         assert_eq!(
             threads().consent_page(&app, &ask).as_str(),
             "https://threads.net/oauth/authorize?response_type=code&client_id=app&state=st\

@@ -29,16 +29,16 @@ async fn listed(wire: &Wire, granted: &GrantedAccount, since: Timestamp) -> Resu
 }
 
 #[tokio::test]
-async fn a_consent_brings_the_organizations_where_the_person_may_post_and_the_person() {
+async fn a_consent_brings_the_person_and_the_organizations_where_they_may_post() {
     let wire = Wire::start().await;
     let granted = wire.connect(LinkedIn, &[("person", "ada")]).await.unwrap();
     let told: Vec<_> = granted.iter().map(|account| (account.username.as_str(), account.kind)).collect();
     let organization = AccountKind::Organization;
-    assert_eq!(told, [("Demo Bakery Ltd", organization), ("Demo Garden Ltd", organization), ("ada", AccountKind::Profile)]);
-    assert_eq!(granted[0].account_id, "urn:li:organization:90000001");
-    assert!(granted[2].account_id.starts_with("urn:li:person:"));
+    assert_eq!(told, [("ada", AccountKind::Profile), ("Demo Bakery Ltd", organization), ("Demo Garden Ltd", organization)]);
+    assert_eq!(granted[1].account_id, "urn:li:organization:90000001");
+    assert!(granted[0].account_id.starts_with("urn:li:person:"));
     for account in &granted {
-        assert!(account.missing_scopes.is_empty() && account.grantor == granted[2].grantor && account.grantor.is_some());
+        assert!(account.missing_scopes.is_empty() && account.grantor == granted[0].grantor && account.grantor.is_some());
         assert_eq!(account.tokens.access.expose_secret(), granted[0].tokens.access.expose_secret());
         assert_eq!((account.tokens.expires_at, account.tokens.refresh.is_none()), (Some(wire.now() + days(60)), true));
         assert_eq!(account.tokens.scopes.len(), 6, "scopes come with commas");
@@ -48,11 +48,11 @@ async fn a_consent_brings_the_organizations_where_the_person_may_post_and_the_pe
 }
 
 #[tokio::test]
-async fn organizations_that_cannot_be_read_keep_nobody_from_their_own_account() {
+async fn who_came_for_an_organization_is_not_connected_as_themselves_because_the_list_cannot_be_read() {
     let wire = Wire::start().await;
     wire.fault(LinkedIn, json!({ "kind": "roles_lost" })).await;
-    let granted = wire.connect(LinkedIn, &[]).await.unwrap();
-    assert_eq!(granted.iter().map(|account| account.kind).collect::<Vec<_>>(), [AccountKind::Profile]);
+    let error = wire.connect(LinkedIn, &[]).await.err().unwrap();
+    assert!(matches!(error, ExchangeError::Unavailable { .. }), "{error:?}");
     wire.clear_faults(LinkedIn).await;
     wire.fault(LinkedIn, json!({ "kind": "new_token", "on": "identity" })).await;
     let error = wire.connect(LinkedIn, &[]).await.err().unwrap();

@@ -74,7 +74,7 @@ async fn from_consent_to_a_post_that_is_read_back() {
     assert_eq!((calls(&wire, "prepare").await, calls(&wire, "publish").await), (1, 1));
     // Threads refuses no text for having been posted.
     assert!(matches!(publish(threads, account(&granted), text, wire.now()).await, Outcome::Accepted { .. }));
-    threads.revoke(&wire.app, account(&granted)).await.unwrap();
+    threads.revoke(&wire.app, account(&granted), wire.now()).await.unwrap();
 }
 
 #[tokio::test]

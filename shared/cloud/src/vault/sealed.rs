@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ChoiceTokens;
 
-#[derive(Serialize, Deserialize)]
+#[derive(PartialEq, Serialize, Deserialize)]
 struct Tokens {
     access: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -27,6 +27,13 @@ struct Tokens {
     scopes: Vec<String>,
 }
 
+/// A consent may bring fifty accounts under one token, and a secret holds 64 KB: each token stands in it once.
+#[derive(Serialize, Deserialize)]
+struct Choice {
+    tokens: Vec<Tokens>,
+    accounts: Vec<Granted>,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Granted {
     account_id: String,
@@ -36,7 +43,8 @@ struct Granted {
     server: Option<Server>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     grantor: Option<String>,
-    tokens: Tokens,
+    /// Which of the choice's tokens.
+    tokens: usize,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -60,12 +68,22 @@ pub(super) fn tokens_from_json(value: &SecretString) -> Option<TokenSet> {
 }
 
 pub(super) fn choice_to_json(accounts: &[ChoiceTokens]) -> SecretString {
-    to_json(&accounts.iter().map(exposed_account).collect::<Vec<_>>())
+    let mut choice = Choice { tokens: Vec::new(), accounts: Vec::new() };
+    for account in accounts {
+        let of_it = exposed(&account.tokens);
+        let tokens = choice.tokens.iter().position(|tokens| *tokens == of_it).unwrap_or(choice.tokens.len());
+        if tokens == choice.tokens.len() {
+            choice.tokens.push(of_it);
+        }
+        choice.accounts.push(exposed_account(account, tokens));
+    }
+    to_json(&choice)
 }
 
 pub(super) fn choice_from_json(value: &SecretString) -> Option<Vec<ChoiceTokens>> {
-    let accounts = from_json::<Vec<Granted>>(value)?;
-    Some(accounts.into_iter().map(closed_account).collect())
+    let Choice { tokens, accounts } = from_json::<Choice>(value)?;
+    let tokens: Vec<TokenSet> = tokens.into_iter().map(closed).collect();
+    accounts.into_iter().map(|account| closed_account(account, &tokens)).collect()
 }
 
 pub(super) fn credentials_from_json(value: &SecretString) -> Option<(String, SecretString)> {
@@ -118,20 +136,20 @@ fn closed(tokens: Tokens) -> TokenSet {
     }
 }
 
-fn exposed_account(account: &ChoiceTokens) -> Granted {
+fn exposed_account(account: &ChoiceTokens, tokens: usize) -> Granted {
     Granted {
         account_id: account.account_id.clone(),
         username: account.username.clone(),
         kind: account.kind,
         server: account.server.clone(),
         grantor: account.grantor.clone(),
-        tokens: exposed(&account.tokens),
+        tokens,
     }
 }
 
-fn closed_account(account: Granted) -> ChoiceTokens {
-    let Granted { account_id, username, kind, server, grantor, tokens } = account;
-    ChoiceTokens { account_id, username, kind, server, grantor, tokens: closed(tokens) }
+fn closed_account(account: Granted, tokens: &[TokenSet]) -> Option<ChoiceTokens> {
+    let Granted { account_id, username, kind, server, grantor, tokens: of_it } = account;
+    Some(ChoiceTokens { account_id, username, kind, server, grantor, tokens: tokens.get(of_it)?.clone() })
 }
 
 #[cfg(test)]
@@ -168,16 +186,29 @@ mod tests {
         assert_eq!(tokens_to_json(&tokens()).expose_secret(), tokens_to_json(&tokens()).expose_secret());
     }
 
+    fn account(id: &str, tokens: TokenSet) -> ChoiceTokens {
+        let (account_id, username) = (id.to_owned(), "page".to_owned());
+        ChoiceTokens { account_id, username, kind: AccountKind::Page, server: None, grantor: None, tokens }
+    }
+
+    #[test]
+    fn fifty_accounts_under_the_longest_token_fit_into_one_secret() {
+        let long = TokenSet { refresh: Some("r".repeat(2_000).into()), ..TokenSet::bare("a".repeat(2_000).into()) };
+        let mut accounts: Vec<_> = (0..50).map(|n| account(&format!("urn:li:organization:{n}"), long.clone())).collect();
+        accounts.push(account("alone", tokens()));
+        let sealed = choice_to_json(&accounts);
+        assert!(sealed.expose_secret().len() < 16_000, "{}", sealed.expose_secret().len());
+        let read = choice_from_json(&sealed).unwrap();
+        assert_eq!(read.len(), 51);
+        assert_eq!(read[49].tokens.access.expose_secret().len(), 2_000);
+        assert_eq!((read[50].account_id.as_str(), read[50].tokens.access.expose_secret()), ("alone", "access-1"));
+        let astray = sealed.expose_secret().replace("\"tokens\":1", "\"tokens\":7");
+        assert!(choice_from_json(&astray.into()).is_none());
+    }
+
     #[test]
     fn what_holds_a_token_shows_none() {
-        let account = ChoiceTokens {
-            account_id: "1".into(),
-            username: "page".into(),
-            kind: AccountKind::Page,
-            server: None,
-            grantor: None,
-            tokens: tokens(),
-        };
+        let account = account("1", tokens());
         let shown = format!("{account:?}{:?}", tokens_to_json(&tokens()));
         assert!(!shown.contains("access-1") && !shown.contains("refresh-1") && !shown.contains("dpop-1"), "{shown}");
     }

@@ -242,15 +242,17 @@ impl Connection {
         Self { life: GrantLife { reconnect_by: Some(by), asked_at: Some(now), renew_at: Some(by), ..self.life }, ..self.changed(now) }
     }
 
-    /// Whether the text that asks its owner is its own to send, of `all` that the owner has connected. Of those whose grants end together the first
-    /// one speaks for the others.
-    pub fn speaks_for_itself(&self, all: &[Self]) -> bool {
-        let ends_with_it = |other: &Self| {
-            let ends = self.life.ends_at.zip(other.life.ends_at);
-            ends.is_some_and(|(own, other)| own.duration_since(other).abs() <= ASKED_TOGETHER)
-        };
-        let is_before = |other: &&Self| other.platform == self.platform && other.is_usable() && other.id < self.id;
-        !all.iter().filter(is_before).any(ends_with_it)
+    /// By when the text that asks its owner says, if that is its own to send, of `all` that the owner has connected. Of those whose grants end
+    /// together the first one speaks for the others: by the earliest of the ends.
+    pub fn speaks_by(&self, all: &[Self]) -> Option<Timestamp> {
+        let own = self.life.ends_at?;
+        let beside = all.iter().filter(|other| other.platform == self.platform && other.is_usable());
+        let together = beside.filter_map(|other| Some((&other.id, other.life.ends_at?)));
+        let together: Vec<_> = together.filter(|(_, end)| own.duration_since(*end).abs() <= ASKED_TOGETHER).collect();
+        if together.iter().any(|(id, _)| **id < self.id) {
+            return None;
+        }
+        together.into_iter().map(|(_, end)| end).chain([own]).min()
     }
 
     /// The text was surely not taken, and is tried again. What its owner sees on a page stays.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use domain::platform::AccountKind;
 use domain::token::TokenSet;
-use http::Method;
+use http::{Method, StatusCode};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 
@@ -29,6 +29,9 @@ const POSTING_ROLES: [&str; 3] = ["ADMINISTRATOR", "CONTENT_ADMINISTRATOR", "CON
 
 /// Somebody with more roles than these calls tell is offered the first ones.
 const ROLE_CALLS_MAX: usize = 10;
+
+/// A token that was just made is unknown to some servers for seconds; so long the list waits for it, once.
+const TOKEN_SETTLES: Duration = Duration::from_millis(1_500);
 
 /// The browser waits meanwhile, and the person's own account is known.
 const ORGANIZATIONS_TIMEOUT: Duration = Duration::from_secs(8);
@@ -75,20 +78,23 @@ impl LinkedIn {
         person.ok_or_else(|| ExchangeError::Unavailable { detail: detail::of_answer(answer.status.as_u16(), &[Some("userinfo")]) })
     }
 
-    /// All accounts of the consent. What keeps the organizations from being read keeps nobody from their own account.
-    pub(super) async fn accounts(&self, person: &Person, tokens: &TokenSet) -> Vec<GrantedAccount> {
+    /// All accounts of the consent, the person's own first. Organizations that LinkedIn does not let us list keep nobody from their own account.
+    /// Those that cannot be read now do: who came for an organization would be connected as themselves, without a word.
+    pub(super) async fn accounts(&self, person: &Person, tokens: &TokenSet) -> Result<Vec<GrantedAccount>, ExchangeError> {
         let has = |scope: &&str| tokens.scopes.iter().any(|granted| granted == scope);
-        let mut accounts = Vec::new();
+        let mut accounts: Vec<_> = person.account().into_iter().collect();
         if LIST_SCOPES.iter().any(has) && has(&ORGANIZATION_SCOPES[0]) {
             let read = tokio::time::timeout(ORGANIZATIONS_TIMEOUT, self.organizations(tokens)).await;
             match read.unwrap_or_else(|_| Err(ExchangeError::Unavailable { detail: "the organizations took too long".into() })) {
-                Ok(organizations) => accounts = organizations,
-                Err(error) => tracing::warn!(%error, "a person's organizations were not read; their own account is offered"),
+                Ok(organizations) => accounts.extend(organizations),
+                Err(ExchangeError::Refused { detail }) => {
+                    tracing::warn!(detail, "a person's organizations may not be listed; their own account is offered");
+                }
+                Err(error) => return Err(error),
             }
         }
-        accounts.extend(person.account());
         let missing: Vec<String> = ORGANIZATION_SCOPES.iter().filter(|scope| !has(scope)).map(|scope| (*scope).to_owned()).collect();
-        accounts.into_iter().map(|found| found.granted(&person.sub, tokens, &missing)).collect()
+        Ok(accounts.into_iter().map(|found| found.granted(&person.sub, tokens, &missing)).collect())
     }
 
     async fn organizations(&self, tokens: &TokenSet) -> Result<Vec<Found>, ExchangeError> {
@@ -105,8 +111,14 @@ impl LinkedIn {
         let (mut ids, mut known, mut start) = (Vec::new(), BTreeSet::new(), 0);
         for _ in 0..ROLE_CALLS_MAX {
             let query = format!("q=roleAssignee&state=APPROVED&count={COUNT}&start={start}");
-            let request = self.call(Method::GET, self.resource("organizationAcls", &query), tokens, Some("FINDER"));
-            let answer = answered(self.http.send(request, CALL_TIMEOUT).await)?;
+            let request = || self.call(Method::GET, self.resource("organizationAcls", &query), tokens, Some("FINDER"));
+            let mut sent = self.http.send(request(), CALL_TIMEOUT).await;
+            if matches!(&sent, Ok(answer) if answer.status == StatusCode::UNAUTHORIZED) {
+                // These tokens were made a moment ago, and not every one of LinkedIn's servers knows them yet.
+                tokio::time::sleep(TOKEN_SETTLES).await;
+                sent = self.http.send(request(), CALL_TIMEOUT).await;
+            }
+            let answer = answered(sent)?;
             let unreadable = || ExchangeError::Unavailable { detail: detail::of_answer(200, &[Some("unreadable roles")]) };
             let Roles { elements, paging } = answer.json().ok_or_else(unreadable)?;
             ids.extend(elements.iter().filter_map(Acting::posting_id).filter(|id| known.insert((*id).to_owned())).map(str::to_owned));

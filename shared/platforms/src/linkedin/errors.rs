@@ -141,9 +141,19 @@ pub(super) fn judge(answer: &Answer, now: Timestamp) -> Verdict {
     Verdict { class, status, until: if is_of_a_day { next_day(now) } else { None }, detail: detail::of_answer(status, &names) }
 }
 
+/// The same of a call with `tokens`: those that were just made are waited for.
+fn judge_of(answer: &Answer, tokens: &TokenSet, now: Timestamp) -> Verdict {
+    let verdict = judge(answer, now);
+    let is_revoked = verdict.class == Class::TokenRefused && Failure::of(answer).service_error_code == Some(REVOKED);
+    if !is_revoked || !is_fresh(tokens, now) {
+        return verdict;
+    }
+    Verdict { class: Class::Limited, until: Some(now + SETTLES_WITHIN), ..verdict }
+}
+
 /// What an answer means for the post that was sent with `tokens`.
 pub(super) fn outcome(answer: &Answer, tokens: &TokenSet, now: Timestamp) -> Outcome {
-    let (verdict, failure) = (judge(answer, now), Failure::of(answer));
+    let (verdict, failure) = (judge_of(answer, tokens, now), Failure::of(answer));
     let http_status = verdict.status;
     match verdict.class {
         Class::Duplicate => {
@@ -151,9 +161,6 @@ pub(super) fn outcome(answer: &Answer, tokens: &TokenSet, now: Timestamp) -> Out
             Outcome::Duplicate { post_id: named.map(str::to_owned), url: named.map(urn::permalink), http_status }
         }
         Class::AppLimited => Outcome::AppLimited { until: verdict.until, http_status, detail: verdict.detail },
-        Class::TokenRefused if failure.service_error_code == Some(REVOKED) && is_fresh(tokens, now) => {
-            Outcome::Limited { until: Some(now + SETTLES_WITHIN), http_status }
-        }
         _ => verdict.into(),
     }
 }
@@ -163,13 +170,13 @@ fn is_fresh(tokens: &TokenSet, now: Timestamp) -> bool {
 }
 
 /// What a refused list proves.
-pub(super) fn of_list(answer: &Answer, now: Timestamp) -> ReadError {
-    read_alone(judge(answer, now)).into()
+pub(super) fn of_list(answer: &Answer, tokens: &TokenSet, now: Timestamp) -> ReadError {
+    read_alone(judge_of(answer, tokens, now)).into()
 }
 
 /// What refused numbers prove.
-pub(super) fn of_numbers(answer: &Answer, now: Timestamp) -> NumbersError {
-    read_alone(judge(answer, now)).into()
+pub(super) fn of_numbers(answer: &Answer, tokens: &TokenSet, now: Timestamp) -> NumbersError {
+    read_alone(judge_of(answer, tokens, now)).into()
 }
 
 /// The app's limit of a day is that of one kind of call: where reading has come to its end, posting has not.
@@ -206,8 +213,12 @@ mod tests {
         TokenSet { expires_at, ..TokenSet::bare("a".into()) }
     }
 
+    fn old() -> TokenSet {
+        tokens(SignedDuration::from_hours(1))
+    }
+
     fn outcome_of(status: u16, body: &str) -> Outcome {
-        outcome(&Answer::recorded(status, &[], body), &tokens(SignedDuration::from_hours(1)), now())
+        outcome(&Answer::recorded(status, &[], body), &old(), now())
     }
 
     #[test]
@@ -217,8 +228,8 @@ mod tests {
         for (status, body) in [(426, ended), (426, "<html>Upgrade Required</html>"), (400, missing)] {
             assert_eq!(class_of(status, body), Class::AppLimited, "{status} {body}");
             let answer = Answer::recorded(status, &[], body);
-            assert!(matches!(of_list(&answer, now()), ReadError::AppLimited { .. }), "{status}");
-            assert!(matches!(of_numbers(&answer, now()), NumbersError::AppLimited { .. }), "{status}");
+            assert!(matches!(of_list(&answer, &old(), now()), ReadError::AppLimited { .. }), "{status}");
+            assert!(matches!(of_numbers(&answer, &old(), now()), NumbersError::AppLimited { .. }), "{status}");
         }
         assert!(
             matches!(outcome_of(426, ended), Outcome::AppLimited { until: None, http_status: 426, detail } if detail == "426 NONEXISTENT_VERSION")
@@ -238,8 +249,8 @@ mod tests {
         assert_eq!(outcome_of(429, &member), Outcome::Limited { until: Some(midnight()), http_status: 429 });
         for body in [&app, &member] {
             let answer = Answer::recorded(429, &[], body);
-            assert!(matches!(of_list(&answer, now()), ReadError::Limited { until: Some(until) } if until == midnight()));
-            assert_eq!(of_numbers(&answer, now()), NumbersError::Limited { until: Some(midnight()) });
+            assert!(matches!(of_list(&answer, &old(), now()), ReadError::Limited { until: Some(until) } if until == midnight()));
+            assert_eq!(of_numbers(&answer, &old(), now()), NumbersError::Limited { until: Some(midnight()) });
         }
         let plain =
             r#"{"serviceErrorCode":101,"message":"Resource level throttle limit for calls to this resource is reached.","status":429}"#;
@@ -328,6 +339,11 @@ mod tests {
         assert_eq!(at_age(5, &revoked.replace("65601", "65602")), Outcome::TokenRefused { http_status: 401 });
         let endless = TokenSet { expires_at: None, ..tokens(SignedDuration::ZERO) };
         assert_eq!(outcome(&Answer::recorded(401, &[], revoked), &endless, now()), Outcome::TokenRefused { http_status: 401 });
+        // Whoever reads with them waits, too: a refusal would end the connection.
+        let (answer, fresh, until) = (Answer::recorded(401, &[], revoked), tokens(SignedDuration::from_secs(5)), now() + SETTLES_WITHIN);
+        assert!(matches!(of_list(&answer, &fresh, now()), ReadError::Limited { until: Some(waits) } if waits == until));
+        assert_eq!(of_numbers(&answer, &fresh, now()), NumbersError::Limited { until: Some(until) });
+        assert!(matches!(of_list(&answer, &old(), now()), ReadError::TokenRefused));
     }
 
     #[test]

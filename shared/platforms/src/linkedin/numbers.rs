@@ -58,7 +58,7 @@ impl LinkedIn {
         let query = format!("q=organizationalEntity&organizationalEntity={organization}&{list}=List({id})");
         let url = self.resource("organizationalEntityShareStatistics", &query);
         let answer = self.http.send(self.call(Method::GET, url, account.tokens, Some("FINDER")), CALL_TIMEOUT).await?;
-        if answer.status == StatusCode::OK { told(&answer, post.id) } else { Err(of_numbers(&answer, now)) }
+        if answer.status == StatusCode::OK { told(&answer, post.id) } else { Err(of_numbers(&answer, account.tokens, now)) }
     }
 }
 

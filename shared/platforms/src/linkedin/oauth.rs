@@ -53,7 +53,7 @@ impl LinkedIn {
             return Err(ExchangeError::ScopeMissing { missing });
         }
         let person = self.person(&tokens).await?;
-        Ok(self.accounts(&person, &tokens).await)
+        self.accounts(&person, &tokens).await
     }
 
     pub(super) async fn renewed(&self, app: &AppCredentials, tokens: &TokenSet, now: Timestamp) -> Result<Renewed, RefreshError> {

@@ -97,7 +97,7 @@ impl LinkedIn {
             let request = self.call(Method::GET, self.resource("posts", &query), account.tokens, Some("FINDER"));
             let answer = self.http.send(request, CALL_TIMEOUT).await?;
             if answer.status != StatusCode::OK {
-                return Err(of_list(&answer, now));
+                return Err(of_list(&answer, account.tokens, now));
             }
             let List { elements, paging } = answer.json().ok_or_else(unreadable)?;
             let next = paging.next(start, elements.len()).filter(|_| !elements.last().is_some_and(|post| post.is_untouched(since)));

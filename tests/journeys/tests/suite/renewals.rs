@@ -252,6 +252,14 @@ async fn accounts_of_one_consent_are_one_text() -> Outcome {
         assert!(told.iter().all(|account| account["reconnect_by"].is_string()), "{told:#?}");
         assert_eq!(asked(&ann, phone).await?.len(), 1);
         assert_eq!(attention(&ann).await?, u64::try_from(accounts.len())?);
+        // Who does as the text says connects one of them again: the consent brings all, and all live on.
+        let again = format!("/oauth/linkedin/start?return_to=/connections&reconnect={}", accounts[0]);
+        let callback = ann.browser.consent_from(&again, "allow", &[]).await?;
+        let back = ann.browser.get(&callback).await?.location()?;
+        assert!(back.contains(&format!("connected={}", accounts[0])), "{back}");
+        let told = shown(&ann, "linkedin").await?;
+        assert!(told.iter().all(|account| account["reconnect_by"].is_null() && account["health"] == "ok"), "{told:#?}");
+        assert_eq!(attention(&ann).await?, 0);
         Ok(())
     })
     .await

@@ -239,13 +239,16 @@ fn of_accounts_whose_grants_end_together_one_speaks_for_all() {
     };
     let (first, second, third) = (account(1, 60 * DAY), account(2, 61 * DAY), account(3, 63 * DAY));
     let all = [third.clone(), second.clone(), first.clone()];
-    assert_eq!([&first, &second, &third].map(|one| one.speaks_for_itself(&all)), [true, false, true]);
+    assert_eq!([&first, &second, &third].map(|one| one.speaks_by(&all)), [Some(at(60 * DAY)), None, Some(at(63 * DAY))]);
+    // Who speaks may end last.
+    let later = Connection { life: GrantLife { ends_at: Some(at(61 * DAY + HOUR)), ..first.life.clone() }, ..first.clone() };
+    assert_eq!(later.speaks_by(&[second.clone(), later.clone()]), Some(at(61 * DAY)));
     for other in [
         Connection { platform: PlatformName::Facebook, ..first.clone() },
         Connection { health: Health::NeedsReauth, ..first.clone() },
         Connection { life: GrantLife { ends_at: None, ..first.life }, ..first },
     ] {
-        assert!(second.speaks_for_itself(&[other, second.clone()]));
+        assert_eq!(second.speaks_by(&[other, second.clone()]), Some(at(61 * DAY)));
     }
 }
 
