@@ -7,18 +7,17 @@ const LINK_CHARS_SHOWN: usize = 30;
 
 pub(super) fn of(text: &str) -> String {
     let paragraphs = text.replace("\r\n", "\n");
-    let paragraphs = paragraphs.split("\n\n").filter(|paragraph| !paragraph.trim().is_empty());
-    paragraphs.map(|paragraph| format!("<p>{}</p>", paragraph.trim().lines().map(line).collect::<Vec<_>>().join("<br />"))).collect()
+    let paragraphs = paragraphs.split("\n\n").map(str::trim).filter(|paragraph| !paragraph.is_empty());
+    paragraphs.map(lines).fold(String::new(), |html, lines| html + "<p>" + &lines + "</p>")
+}
+
+fn lines(paragraph: &str) -> String {
+    paragraph.lines().map(line).collect::<Vec<_>>().join("<br />")
 }
 
 fn line(line: &str) -> String {
-    line.split_inclusive(' ')
-        .map(|piece| {
-            let word = piece.trim_end_matches(' ');
-            let space = &piece[word.len()..];
-            format!("{}{space}", link(word).or_else(|| mention(word)).unwrap_or_else(|| escaped(word)))
-        })
-        .collect()
+    let word = |word: &str| link(word).or_else(|| mention(word)).unwrap_or_else(|| escaped(word));
+    line.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
 fn link(word: &str) -> Option<String> {

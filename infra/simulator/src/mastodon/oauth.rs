@@ -154,14 +154,13 @@ fn code_is_good(world: &World, host: &str, code: &Token, params: &Params) -> Res
 
 /// The token that the person has given our app already with the same scopes, or a first one.
 fn issue(world: &World, code: &Token) -> Result<Response, Failed> {
-    let access = match world.storage.standing_token(MASTODON, &code.account, ACCESS_TOKEN, &code.scopes)? {
-        Some(standing) => standing,
-        None => {
-            let value = world.secret("ma-");
-            let token = NewToken { value: &value, kind: ACCESS_TOKEN, account: &code.account, expires_at: None };
-            world.storage.insert_token(MASTODON, code.grant_id, &token)?;
-            value
-        }
+    let access = if let Some(standing) = world.storage.standing_token(MASTODON, &code.account, ACCESS_TOKEN, &code.scopes)? {
+        standing
+    } else {
+        let value = world.secret("ma-");
+        let token = NewToken { value: &value, kind: ACCESS_TOKEN, account: &code.account, expires_at: None };
+        world.storage.insert_token(MASTODON, code.grant_id, &token)?;
+        value
     };
     let created_at = world.clock.now().as_second();
     let told = json!({ "access_token": access, "token_type": "Bearer", "scope": code.scopes.join(" "), "created_at": created_at });

@@ -52,7 +52,7 @@ pub(super) async fn metadata(Path(host): Path<String>) -> Response {
     Json(told).into_response()
 }
 
-/// `GET /api/v2/instance`. GoToSocial has it, Pleroma has the first version alone.
+/// `GET /api/v2/instance`. `GoToSocial` has it, Pleroma has the first version alone.
 pub(super) async fn instance_v2(Path(host): Path<String>) -> Response {
     let server = Host(&host);
     if server.software() == "pleroma" {
