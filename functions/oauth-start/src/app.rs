@@ -42,14 +42,19 @@ pub(crate) async fn credentials(deps: &Deps, user: &UserId, app: &App) -> Result
 }
 
 /// Noted first: should nobody be connected by it, it is still found. Of two at once, the second takes the first one's.
+///
+/// A name that leads nowhere costs the user none of their new servers: people mistype.
 async fn register(deps: &Deps, user: &UserId, app: &App, server: &ServerName) -> Result<AppCredentials, AppError> {
     let now = deps.clock.now();
     let bucket = SERVERS_OF_USER.bucket(Subject::User(user), now);
-    if !deps.store.count(&bucket).await? {
+    if deps.store.counted(&bucket).await? >= bucket.max {
         return Err(AppError::TooMany(bucket));
     }
     deps.store.note_leftover(&Leftover::App { platform: app.platform, server: server.clone(), at: now }).await?;
     let made = deps.platforms.get(app.platform).register(server, &deps.web.callback_url(app.platform)).await?;
+    if !deps.store.count(&bucket).await? {
+        return Err(AppError::TooMany(bucket));
+    }
     let attempt = AttemptId::new(now, deps.random.bytes());
     match deps.vault.create_app(app, (&made.client_id, &made.client_secret), &attempt).await {
         Ok(()) => {

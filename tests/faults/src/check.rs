@@ -265,7 +265,7 @@ fn undisturbed(world: &World, scenario: &Scenario, rows: &[Row], publications: &
     for row in rows {
         let Some(publication) = publications.iter().find(|publication| Some(&publication.id) == row.bound.as_ref()) else { continue };
         let asked = row.due.max(row.approved.unwrap_or(row.due)).max(row.resumed.unwrap_or(row.due));
-        let asked = asked.max(prepared_by(scenario, row)) + slack;
+        let asked = asked.max(prepared_by(world, scenario, row)) + slack;
         if let Some((name, most)) = most.filter(|(_, most)| publication.sent_at > asked + *most) {
             say(format!(
                 "{name}: {} faults made {} late by more than {} s: {} instead of {asked}",
@@ -287,14 +287,18 @@ fn undisturbed(world: &World, scenario: &Scenario, rows: &[Row], publications: &
     }
 }
 
-/// When a platform that is at work on its posts is done with one, and we have seen so: a sweep begins it, and we look ever less often.
-fn prepared_by(scenario: &Scenario, row: &Row) -> Timestamp {
+/// When a platform that is at work on its posts is done with one, and we have seen so: a sweep begins it, anew for each version, and we look ever
+/// less often.
+fn prepared_by(world: &World, scenario: &Scenario, row: &Row) -> Timestamp {
     if scenario.reconcile != Reconcile::Handle || scenario.prepare_secs == 0 {
         return row.due;
     }
     // What is forgotten is made anew when it is due.
     let ahead = if scenario.handle_secs == 0 { scenario.lead_secs } else { 0 };
-    let begun = row.approved.unwrap_or(row.due).max(row.due - SignedDuration::from_secs(ahead)) + SignedDuration::from_secs(80);
+    let deeds = scenario.deeds.iter().filter(|(_, deed)| !matches!(deed, Deed::ReadNumbers | Deed::RenewGrants | Deed::CloseCycles));
+    let last = deeds.map(|(at, _)| i64::try_from(*at).unwrap_or_default()).max().unwrap_or_default();
+    let last = world.began + SignedDuration::from_secs(last);
+    let begun = last.max(row.due - SignedDuration::from_secs(ahead)) + SignedDuration::from_secs(80);
     begun + SignedDuration::from_secs(scenario.prepare_secs * 5 / 4 + 20)
 }
 

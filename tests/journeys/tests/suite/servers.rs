@@ -70,6 +70,11 @@ async fn a_name_that_leads_nowhere_is_told_as_such_to_programs_and_people() -> O
     let back = stage.click("return_to=/connections&server=closed.example").await?.location()?;
     assert_eq!((back.path(), told(&back, "error").as_deref()), ("/connections", Some("validation_failed")));
     assert_eq!(stage.registered(), 0);
+    // None of them counts among the new servers of the day.
+    for server in ["closed.example", "one.example", "two.example", "three.example"] {
+        let began = stage.start(&format!("server={server}")).await?;
+        assert_eq!(began.status.as_u16(), if server == "closed.example" { 422 } else { 303 }, "{server}");
+    }
     Ok(())
 }
 
