@@ -1,5 +1,7 @@
 //! What a consent granted is kept: one account as a connection, several as a choice.
 
+use std::time::Duration;
+
 use cloud::vault::{ChoiceTokens, VaultError};
 use connecting::{ConnectError, Connected, Connecting};
 use domain::choice::{self, Choice, ChoiceAccount};
@@ -12,6 +14,9 @@ use platforms::GrantedAccount;
 use store::{Leftover, StoreError};
 
 use crate::{Deps, retire};
+
+/// The browser waits meanwhile, and what it came for is done.
+const BESIDE_MAX: Duration = Duration::from_secs(4);
 
 /// Why nothing was kept. A connection in force is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +55,9 @@ pub(crate) async fn keep(
     if let Some(wanted) = &flow.account_id {
         let place = accounts.iter().position(|account| account.account_id == *wanted).ok_or(KeepError::OtherAccount)?;
         let end = connect(deps, flow, accounts.swap_remove(place), attempt).await?;
-        connect_beside(deps, flow, accounts, attempt).await;
+        if tokio::time::timeout(BESIDE_MAX, connect_beside(deps, flow, accounts, attempt)).await.is_err() {
+            tracing::warn!(user_id = %flow.user_id, "not all accounts beside the one that was connected again were renewed in time");
+        }
         return Ok(end);
     }
     match accounts.len() {

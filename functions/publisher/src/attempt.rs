@@ -15,7 +15,7 @@ use store::StoreError;
 
 use crate::deps::Deps;
 use crate::intent::{before_send, can_send, intended, stored};
-use crate::limit;
+use crate::limit::{self, Limit, Whom};
 use crate::named;
 use crate::progress::{Progress, StepError};
 use crate::send::{self, Sent, send};
@@ -27,6 +27,8 @@ const TOKEN_WAIT: SignedDuration = SignedDuration::from_secs(30);
 const TOKEN_WAIT_MAX: SignedDuration = SignedDuration::from_mins(5);
 /// The longest that a platform is left alone that is at work on a post.
 const PREPARING_WAIT_MAX: SignedDuration = SignedDuration::from_mins(10);
+/// How long a platform is left alone after it has forgotten one handle and made another.
+const REPLACED_WAIT: SignedDuration = SignedDuration::from_secs(30);
 /// More steps than any network's preparation has.
 const STEPS_MAX: usize = 20;
 
@@ -65,6 +67,11 @@ pub(crate) async fn prepare(
                 Ahead::TokenRefused(post, answer) => {
                     let progress = conclude(deps, batch, *post, Conclusion::AccountLost(FailureCode::ReconnectNeeded), answer).await?;
                     tokens::mark_dead(&deps.access(batch.deadline), &connection).await?;
+                    return Ok(progress);
+                }
+                Ahead::Limited(post, limit, answer) => {
+                    let progress = conclude(deps, batch, *post, limit.conclusion(), answer).await?;
+                    limit::tell(deps, &connection, limit).await;
                     return Ok(progress);
                 }
                 Ahead::Concluded(post, conclusion, answer) => return conclude(deps, batch, *post, conclusion, answer).await,
@@ -113,6 +120,8 @@ enum Ahead {
     Moved,
     /// The platform did not take our token.
     TokenRefused(Box<Post>, Answer),
+    /// The platform takes nothing at present: not of this account, or of nobody.
+    Limited(Box<Post>, Limit, Answer),
     /// There is nothing to be had at present, and nothing is visible.
     Concluded(Box<Post>, Conclusion, Answer),
 }
@@ -151,6 +160,7 @@ async fn prepared(
             let post = Box::new(post);
             return Ok(waits.map_or_else(|| Ahead::Ready(post.clone()), |until| Ahead::Waits(post.clone(), until)));
         };
+        let is_anew = so_far.is_some();
         let is_another = so_far.is_none_or(|so_far| so_far.handle.as_deref() != Some(handle.as_str()));
         let now = deps.clock.now();
         let Some(further) = post.clone().with_prepared(handle, made.ready, made.expires_at, now) else { return Ok(forgotten(post)) };
@@ -163,10 +173,12 @@ async fn prepared(
             }
             post = kept;
         }
-        if let Some(until) = waits {
+        // One that took the place of another is not looked at at once: the platform may not know yet what it has made.
+        let replaced = (is_another && is_anew).then(|| now + REPLACED_WAIT);
+        if let Some(until) = waits.max(replaced) {
             return Ok(Ahead::Waits(Box::new(post), until));
         }
-        if !can_send(batch.deadline) {
+        if !can_send(batch.deadline) && !post.is_prepared(now) {
             return Ok(Ahead::Concluded(Box::new(post), out_of_time(now), Answer::default()));
         }
     }
@@ -190,13 +202,14 @@ fn refused(deps: &Deps, post: Post, error: PrepareError) -> Ahead {
     let (conclusion, answer) = match error {
         PrepareError::TokenRefused { http_status } => return Ahead::TokenRefused(Box::new(post), answer(Some(http_status), None)),
         // Our own standing with the platform may be mended while the post waits.
-        PrepareError::Rejected { code: code @ FailureCode::AppUnavailable, http_status, detail } => {
-            (Conclusion::Deferred { code, wait: send::limit_ends(None, now) }, answer(Some(http_status), Some(detail)))
+        PrepareError::Rejected { code: FailureCode::AppUnavailable, http_status, detail } => {
+            let limit = Limit { of: Whom::App, wait: send::limit_ends(None, now) };
+            return Ahead::Limited(Box::new(post), limit, answer(Some(http_status), Some(detail)));
         }
         PrepareError::Rejected { code, http_status, detail } => (Conclusion::Failed(code), answer(Some(http_status), Some(detail))),
         PrepareError::Limited { until, http_status } => {
-            let wait = send::limit_ends(until, now);
-            (Conclusion::Deferred { code: FailureCode::RateLimited, wait }, answer(Some(http_status), None))
+            let limit = Limit { of: Whom::Account, wait: send::limit_ends(until, now) };
+            return Ahead::Limited(Box::new(post), limit, answer(Some(http_status), None));
         }
         PrepareError::Unavailable { detail } => {
             let wait = backoff(send::not_sent(&post), deps.random.bytes());

@@ -55,9 +55,9 @@ async fn step(deps: &Deps, batch: &Batch, turn: &Turn<'_>, wake_up: &WakeUp) -> 
             }
             Ok(Progress::Rest)
         }
-        // Whoever has put it off has arranged its next wake-up. The first one is the schedule's, which comes early: the queue has the exact second.
+        // Whoever has put it off has arranged its next wake-up, unless only its preparation goes on before its time. The first one is the schedule's, which comes early: the queue has the exact second.
         Step::WaitUntil(_) => {
-            if matches!(post.state, State::Scheduled { next_attempt_at: None, .. }) {
+            if matches!(post.state, State::Scheduled { next_attempt_at, .. } if next_attempt_at.is_none_or(|at| at < post.due_at)) {
                 settle::wake_in_time(deps, batch, &post).await;
                 ahead::renew(deps, batch, &post).await;
             }

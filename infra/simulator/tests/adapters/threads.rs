@@ -191,22 +191,25 @@ async fn a_lost_answer_is_cleared_up_by_the_handle() {
     }
 }
 
+/// What a try is to end with.
+type IsExpected = fn(&PrepareError) -> bool;
+
 #[tokio::test]
 async fn trouble_before_the_commit_says_whose_it_is_and_makes_nothing_visible() {
     let wire = Wire::start().await;
     let granted = wire.connect_one(Threads).await;
-    let is_unavailable = |error: &PrepareError| matches!(error, PrepareError::Unavailable { .. });
-    let is_apps = |error: &PrepareError| matches!(error, PrepareError::Rejected { code: FailureCode::AppUnavailable, .. });
-    let cases: [(&str, &dyn Fn(&PrepareError) -> bool); 9] = [
-        ("drop_before", &is_unavailable),
-        ("drop_after", &is_unavailable),
-        ("error_after", &is_unavailable),
-        ("app_limited", &is_apps),
-        ("blocked_app", &is_apps),
-        ("dead_version", &is_apps),
-        ("rate_limited", &|error| matches!(error, PrepareError::Limited { until: Some(_), .. })),
-        ("restricted", &|error| matches!(error, PrepareError::Rejected { code: FailureCode::AccountRestricted, .. })),
-        ("reject", &|error| matches!(error, PrepareError::Rejected { code: FailureCode::ContentRejected, .. })),
+    let is_unavailable: IsExpected = |error| matches!(error, PrepareError::Unavailable { .. });
+    let is_apps: IsExpected = |error| matches!(error, PrepareError::Rejected { code: FailureCode::AppUnavailable, .. });
+    let cases: [(&str, IsExpected); 9] = [
+        ("drop_before", is_unavailable),
+        ("drop_after", is_unavailable),
+        ("error_after", is_unavailable),
+        ("app_limited", is_apps),
+        ("blocked_app", is_apps),
+        ("dead_version", is_apps),
+        ("rate_limited", |error| matches!(error, PrepareError::Limited { until: Some(_), .. })),
+        ("restricted", |error| matches!(error, PrepareError::Rejected { code: FailureCode::AccountRestricted, .. })),
+        ("reject", |error| matches!(error, PrepareError::Rejected { code: FailureCode::ContentRejected, .. })),
     ];
     for (kind, expected) in cases {
         wire.fault(Threads, json!({ "kind": kind, "on": "prepare" })).await;

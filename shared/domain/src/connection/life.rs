@@ -6,6 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Connection, RefreshLease};
+use crate::id::ConnectionId;
 use crate::planted::Bug;
 use crate::platform::Renewal;
 use crate::token::TokenSet;
@@ -245,14 +246,18 @@ impl Connection {
     /// By when the text that asks its owner says, if that is its own to send, of `all` that the owner has connected. Of those whose grants end
     /// together the first one speaks for the others: by the earliest of the ends.
     pub fn speaks_by(&self, all: &[Self]) -> Option<Timestamp> {
-        let own = self.life.ends_at?;
-        let beside = all.iter().filter(|other| other.platform == self.platform && other.is_usable());
-        let together = beside.filter_map(|other| Some((&other.id, other.life.ends_at?)));
-        let together: Vec<_> = together.filter(|(_, end)| own.duration_since(*end).abs() <= ASKED_TOGETHER).collect();
-        if together.iter().any(|(id, _)| **id < self.id) {
-            return None;
+        let beside = all.iter().filter(|other| other.platform == self.platform && other.is_usable() && other.id != self.id);
+        let mut ends: Vec<_> = beside.chain([self]).filter_map(|one| Some((&one.id, one.life.ends_at?))).collect();
+        ends.sort();
+        // Who is spoken for speaks for nobody.
+        let mut speakers: Vec<(&ConnectionId, Timestamp, Timestamp)> = Vec::new();
+        for (id, end) in ends {
+            match speakers.iter_mut().find(|(_, of, _)| of.duration_since(end).abs() <= ASKED_TOGETHER) {
+                Some((.., earliest)) => *earliest = end.min(*earliest),
+                None => speakers.push((id, end, end)),
+            }
         }
-        together.into_iter().map(|(_, end)| end).chain([own]).min()
+        speakers.into_iter().find(|(id, ..)| **id == self.id).map(|(.., earliest)| earliest)
     }
 
     /// The text was surely not taken, and is tried again. What its owner sees on a page stays.

@@ -240,6 +240,9 @@ fn of_accounts_whose_grants_end_together_one_speaks_for_all() {
     let (first, second, third) = (account(1, 60 * DAY), account(2, 61 * DAY), account(3, 63 * DAY));
     let all = [third.clone(), second.clone(), first.clone()];
     assert_eq!([&first, &second, &third].map(|one| one.speaks_by(&all)), [Some(at(60 * DAY)), None, Some(at(63 * DAY))]);
+    // The second is spoken for, and does not silence the one that ends a day before it.
+    let chain = [account(1, 62 * DAY), account(2, 61 * DAY), account(3, 60 * DAY)];
+    assert_eq!(chain.each_ref().map(|one| one.speaks_by(&chain)), [Some(at(61 * DAY)), None, Some(at(60 * DAY))]);
     // Who speaks may end last.
     let later = Connection { life: GrantLife { ends_at: Some(at(61 * DAY + HOUR)), ..first.life.clone() }, ..first.clone() };
     assert_eq!(later.speaks_by(&[second.clone(), later.clone()]), Some(at(61 * DAY)));
