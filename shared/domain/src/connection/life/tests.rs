@@ -244,7 +244,7 @@ fn of_accounts_whose_grants_end_together_one_speaks_for_all() {
     let chain = [account(1, 62 * DAY), account(2, 61 * DAY), account(3, 60 * DAY)];
     assert_eq!(chain.each_ref().map(|one| one.speaks_by(&chain)), [Some(at(61 * DAY)), None, Some(at(60 * DAY))]);
     // Who speaks may end last.
-    let later = Connection { life: GrantLife { ends_at: Some(at(61 * DAY + HOUR)), ..first.life.clone() }, ..first.clone() };
+    let later = Connection { life: GrantLife { ends_at: Some(at(61 * DAY + HOUR)), ..first.life }, ..first.clone() };
     assert_eq!(later.speaks_by(&[second.clone(), later.clone()]), Some(at(61 * DAY)));
     for other in [
         Connection { platform: PlatformName::Facebook, ..first.clone() },
