@@ -189,6 +189,7 @@ async fn play(stage: &Stage) -> anyhow::Result<Counted> {
     steps.push(counted(stage, CLOSE, "", stage.close_cycles(1)).await?.beyond(&reset));
     steps.push(reset);
     stage.set_clock(DORMANT);
+    stage.read_app_of_renewals().await?;
     steps.push(counted(stage, RENEW, X, stage.renew_grants(2)).await?.beyond(&renewals));
     steps.push(renewals);
     Ok(Counted { steps, metrics_busy, metrics_idle })
