@@ -83,7 +83,8 @@ mod tests {
         assert_eq!(of(404, &[], r#"{"error":"Record not found"}"#), Err(NumbersError::Gone));
         assert_eq!(of(410, &[], r#"{"error":"Gone"}"#), Err(NumbersError::Gone));
         assert!(matches!(of(404, &[], "<html>"), Err(NumbersError::Unavailable { .. })));
-        assert_eq!(of(401, &[], ""), Err(NumbersError::TokenRefused));
+        assert_eq!(of(401, &[], r#"{"error":"The access token was revoked"}"#), Err(NumbersError::TokenRefused));
+        assert!(matches!(of(401, &[], "<html>"), Err(NumbersError::Unavailable { .. })), "a proxy's word ends no connection");
     }
 
     #[test]

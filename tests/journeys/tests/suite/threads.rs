@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use journeys::{Person, SOON, Stage, UNTIL_SEARCH_SECS, play};
+use journeys::{Person, SOON, Stage, UNTIL_SEARCH_SECS, play, play_disturbed};
 use serde_json::{Value, json};
 
 use crate::until;
@@ -160,7 +160,8 @@ async fn a_container_is_made_ahead_and_nothing_shows_before_its_time() -> Outcom
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_threads_refuses_before_anything_is_visible_says_what_helps() -> Outcome {
-    play(async |stage| {
+    // A refusal of our app is told to operators.
+    play_disturbed(async |stage| {
         let ann = stage.person("+61412345935", "starter", "ann").await?;
         let account = account(&ann).await?;
         for (kind, status, code) in [
@@ -172,6 +173,8 @@ async fn what_threads_refuses_before_anything_is_visible_says_what_helps() -> Ou
             let post = approved(&ann, &account, kind).await?;
             if status == "scheduled" {
                 ann.is_put_off(&post, code).await?;
+                let is_told = |line: &String| line.contains("the platform takes nothing from our app");
+                assert!(stage.log().iter().any(is_told), "whoever runs the app can mend it");
                 ann.browser.advance(16 * 60).await?;
                 ann.browser.wait_for(&post, "published", SOON).await?;
             } else {
