@@ -20,7 +20,7 @@ const UNBOUND: Edge = (Standing::Published, Standing::Unknown);
 /// How a story's posts end when nothing breaks.
 fn ends_of(scenario: &Scenario) -> Vec<&'static str> {
     match scenario.name.as_str() {
-        "cancelled when due" => vec!["cancelled"],
+        "cancelled when due" | "cancelled while it is prepared" => vec!["cancelled"],
         "cancelled and tried again" => vec!["published", "cancelled"],
         // The first was lost on its way, and what is shown is another customer's.
         "a shared account" => vec!["needs_review", "published"],
